@@ -1,0 +1,1 @@
+//! Data sets: constants, citation, split, decoder; and a generator of synthetic recordings

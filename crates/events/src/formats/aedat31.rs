@@ -1,0 +1,259 @@
+//! AEDAT 3.1 polarity packets and their csv of trials, as in DVS128 Gesture.
+//!
+//! Header lines start with `#` and end with the line `#!END-HEADER`. Then packets, little-endian: u16 type, u16 source, u32 event
+//! size, u32 time offset, u32 time overflow, u32 capacity, u32 number, u32 valid; then capacity · size bytes. Type 1 holds
+//! polarity events of 8 bytes: u32 data with x = bits 17–31, y = bits 2–16, ON = bit 1, valid = bit 0, and u32 time in µs, to which
+//! the overflow adds its bits from 31 upwards. Packets of other types are skipped by their length.
+
+use std::io::Read;
+
+use super::{next_line, read_all};
+use crate::{Columns, Error};
+
+const FORMAT: &str = "AEDAT 3.1";
+const HEADER: usize = 28;
+const POLARITY: u16 = 1;
+const EVENT: usize = 8;
+const CUT_OFF: &str = "the file is cut off: copy it again";
+
+/// What to take from a polarity packet. The default is what the format means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Which slots of a packet are events.
+    pub slots: Slots,
+    /// Whether events whose valid bit is cleared are kept. The reference ignores the bit, so the default is true.
+    pub keep_invalid: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { slots: Slots::Number, keep_invalid: true }
+    }
+}
+
+/// Which slots of a packet are events. Real files have number = capacity, so the two agree on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slots {
+    /// The first `number` slots: those that the camera filled.
+    Number,
+    /// All `capacity` slots, as the reference does: zero padding becomes events at t = 0.
+    Capacity,
+}
+
+/// Reads `source` to its end and decodes it; see [`decode`].
+///
+/// # Errors
+/// As [`decode`], and [`Error::Read`].
+pub fn read(source: impl Read, options: Options) -> Result<Columns, Error> {
+    decode(&read_all(source)?, options)
+}
+
+/// Decodes the polarity events of one recording.
+///
+/// # Errors
+/// [`Error::Format`] without an `#!END-HEADER` line, on a packet that is cut off, or one whose fields contradict each other.
+pub fn decode(bytes: &[u8], options: Options) -> Result<Columns, Error> {
+    let mut columns = Columns::default();
+    let mut offset = header_len(bytes)?;
+    while offset < bytes.len() {
+        let packet = Packet::parse(bytes, offset)?;
+        if packet.kind == POLARITY {
+            packet.events(options, &mut columns)?;
+        }
+        offset = packet.payload_offset + packet.payload.len();
+    }
+    Ok(columns)
+}
+
+/// One recorded gesture: the events with `start_us <= t < end_us` show `class`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// The file's class, 1 to 11.
+    pub class: u8,
+    /// First microsecond.
+    pub start_us: i64,
+    /// First microsecond after the trial.
+    pub end_us: i64,
+}
+
+/// Decodes a `_labels.csv`: the line `class,startTime_usec,endTime_usec`, then one trial a line, in file order. Trials may overlap.
+///
+/// # Errors
+/// [`Error::Format`] with the offset of the line that is no title or no trial.
+pub fn trials(csv: &[u8]) -> Result<Vec<Trial>, Error> {
+    let mut lines = Vec::new();
+    let mut start = 0;
+    while start < csv.len() {
+        let next = next_line(csv, start).unwrap_or(csv.len());
+        lines.push((start, csv[start..next].trim_ascii()));
+        start = next;
+    }
+    let wrong = |offset, expected: &str, line: &[u8]| Error::Format {
+        format: "gesture labels csv",
+        offset,
+        expected: expected.into(),
+        found: format!("\"{}\"", line[..line.len().min(60)].escape_ascii()),
+        advice: "copy the publisher's file again",
+    };
+    match lines.first() {
+        Some((_, title)) if title.starts_with(b"class") => {}
+        other => {
+            return Err(wrong(
+                0,
+                "the title line class,startTime_usec,endTime_usec",
+                other.map_or(b"", |(_, line)| line),
+            ));
+        }
+    }
+    let trials = lines[1..].iter().filter(|(_, line)| !line.is_empty());
+    trials
+        .map(|&(offset, line)| {
+            trial(line).ok_or_else(|| wrong(offset, "class 1 to 11, start, later end, in whole microseconds", line))
+        })
+        .collect()
+}
+
+fn trial(line: &[u8]) -> Option<Trial> {
+    let mut fields = std::str::from_utf8(line).ok()?.split(',').map(str::trim);
+    let class = fields.next()?.parse().ok().filter(|class| (1..=11).contains(class))?;
+    let start_us = i64::from(fields.next()?.parse::<u32>().ok()?);
+    let end_us = i64::from(fields.next()?.parse::<u32>().ok()?);
+    (fields.next().is_none() && start_us < end_us).then_some(Trial { class, start_us, end_us })
+}
+
+fn header_len(bytes: &[u8]) -> Result<usize, Error> {
+    let mut start = 0;
+    while bytes.get(start) == Some(&b'#') {
+        let Some(next) = next_line(bytes, start) else { break };
+        if bytes[start..next].trim_ascii_end() == b"#!END-HEADER" {
+            return Ok(next);
+        }
+        start = next;
+    }
+    Err(Error::Format {
+        format: FORMAT,
+        offset: start,
+        expected: "another header line, up to #!END-HEADER".into(),
+        found: if start < bytes.len() { "something else".into() } else { "the end of the file".into() },
+        advice: "without that line the start of the data is unknown: copy the file again, or check its format",
+    })
+}
+
+struct Packet<'a> {
+    offset: usize,
+    kind: u16,
+    size: u32,
+    overflow: u32,
+    capacity: u32,
+    number: u32,
+    payload_offset: usize,
+    payload: &'a [u8],
+}
+
+impl<'a> Packet<'a> {
+    fn parse(bytes: &'a [u8], offset: usize) -> Result<Self, Error> {
+        let rest = &bytes[offset..];
+        let Some((head, rest)) = rest.split_first_chunk::<HEADER>() else {
+            return Err(Error::Format {
+                format: FORMAT,
+                offset,
+                expected: format!("a packet header of {HEADER} bytes"),
+                found: format!("{} at the end of the file", rest.len()),
+                advice: CUT_OFF,
+            });
+        };
+        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let (size, capacity) = (word(4), word(16));
+        let length = u64::from(size) * u64::from(capacity);
+        let payload =
+            usize::try_from(length).ok().and_then(|length| rest.get(..length)).ok_or_else(|| Error::Format {
+                format: FORMAT,
+                offset: offset + HEADER,
+                expected: format!("{length} bytes ({capacity} events of {size})"),
+                found: format!("{} at the end of the file", rest.len()),
+                advice: CUT_OFF,
+            })?;
+        let kind = u16::from_le_bytes([head[0], head[1]]);
+        Ok(Self {
+            offset,
+            kind,
+            size,
+            overflow: word(12),
+            capacity,
+            number: word(20),
+            payload_offset: offset + HEADER,
+            payload,
+        })
+    }
+
+    fn events(&self, options: Options, columns: &mut Columns) -> Result<(), Error> {
+        let contradiction = |at, expected: String, found: u32| Error::Format {
+            format: FORMAT,
+            offset: self.offset + at,
+            expected,
+            found: found.to_string(),
+            advice: "the packet header is damaged: copy the file again",
+        };
+        if self.size as usize != EVENT {
+            return Err(contradiction(4, format!("polarity events of {EVENT} bytes"), self.size));
+        }
+        if self.number > self.capacity {
+            return Err(contradiction(
+                20,
+                format!("a number of events within the capacity {}", self.capacity),
+                self.number,
+            ));
+        }
+        let taken = match options.slots {
+            Slots::Number => self.number,
+            Slots::Capacity => self.capacity,
+        };
+        let high = i64::from(self.overflow) << 31;
+        for &[a, b, c, d, e, f, g, h] in self.payload.as_chunks::<EVENT>().0.iter().take(taken as usize) {
+            let data = u32::from_le_bytes([a, b, c, d]);
+            if options.keep_invalid || data & 1 == 1 {
+                let t_us = i64::from(u32::from_le_bytes([e, f, g, h])) | high;
+                columns.push(t_us, (data >> 17) as u16, (data >> 2 & 0x7fff) as u16, data >> 1 & 1 == 1);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn packet(kind: u16, size: u32, capacity: u32, number: u32, payload: &[u8]) -> Vec<u8> {
+        let words = [size, 4, 0, capacity, number, number].map(u32::to_le_bytes).concat();
+        let kind = [kind, 1].map(u16::to_le_bytes).concat();
+        [b"#!AER-DAT3.1\r\n#!END-HEADER\r\n", &kind[..], &words, payload].concat()
+    }
+
+    #[test]
+    fn length_fields_are_not_trusted() {
+        for (bytes, sentence) in [
+            (packet(1, 8, u32::MAX, 1, &[0; 8]), "byte 56: expected 34359738360 bytes"),
+            (packet(9, u32::MAX, u32::MAX, 0, &[]), "byte 56: expected 18446744065119617025 bytes"),
+            (packet(1, 8, 1, 2, &[0; 8]), "byte 48: expected a number of events within the capacity 1, found 2"),
+            (packet(1, 9, 0, 0, &[]), "byte 32: expected polarity events of 8 bytes, found 9"),
+            (packet(1, 8, 0, 0, &[7]), "byte 56: expected a packet header of 28 bytes, found 1"),
+        ] {
+            let error = decode(&bytes, Options::default()).unwrap_err().to_string();
+            assert!(error.contains(sentence), "{error}");
+        }
+    }
+
+    #[test]
+    fn wrong_trials_name_their_line() {
+        let titled = |rows: &str| trials(format!("class,startTime_usec,endTime_usec\n{rows}").as_bytes());
+        assert_eq!(titled("11, 5,9\r\n\n").unwrap(), [Trial { class: 11, start_us: 5, end_us: 9 }]);
+        for row in ["0,1,2", "12,1,2", "1,2,2", "1,-1,2", "1,2", "1,2,3,4", "x,1,2"] {
+            let error = titled(&format!("1,2,3\n{row}\n")).unwrap_err().to_string();
+            assert!(error.contains("byte 40: expected class 1 to 11") && error.contains(row), "{error}");
+        }
+        assert!(trials(b"1,2,3\n").unwrap_err().to_string().contains("title line"));
+        assert!(trials(b"").is_err());
+    }
+}

@@ -1,0 +1,54 @@
+//! The 5-byte events of the ATIS camera: N-MNIST's `.bin`, also seen as `.bs2`.
+//!
+//! No header. Byte 0 is x, byte 1 is y; bytes 2 to 4 are one big-endian number: its highest bit is the polarity (1 = ON), the
+//! 23 bits below are the time in µs.
+
+use std::io::Read;
+
+use super::read_all;
+use crate::{Columns, Error};
+
+const EVENT: usize = 5;
+
+/// Reads `source` to its end and decodes it; see [`decode`].
+///
+/// # Errors
+/// As [`decode`], and [`Error::Read`].
+pub fn read(source: impl Read) -> Result<Columns, Error> {
+    decode(&read_all(source)?)
+}
+
+/// Decodes the events of one recording.
+///
+/// # Errors
+/// [`Error::Format`] when the length is no multiple of 5.
+pub fn decode(bytes: &[u8]) -> Result<Columns, Error> {
+    let (events, rest) = bytes.as_chunks::<EVENT>();
+    if !rest.is_empty() {
+        return Err(Error::Format {
+            format: "N-MNIST .bin",
+            offset: bytes.len() - rest.len(),
+            expected: format!("an event of {EVENT} bytes"),
+            found: format!("{} at the end of the file", rest.len()),
+            advice: "the file is cut off or of another format: copy it again",
+        });
+    }
+    let mut columns = Columns::with_capacity(events.len());
+    for &[x, y, a, b, c] in events {
+        let word = u32::from_be_bytes([0, a, b, c]);
+        columns.push((word & 0x7f_ffff).into(), x.into(), y.into(), word >> 23 == 1);
+    }
+    Ok(columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_file_says_where_it_breaks_off() {
+        let error = decode(&[0; 13]).map_err(|error| error.to_string());
+        let sentence = "N-MNIST .bin, byte 10: expected an event of 5 bytes, found 3 at the end of the file; the file is cut off or of another format: copy it again";
+        assert_eq!(error, Err(sentence.to_owned()));
+    }
+}

@@ -1,0 +1,27 @@
+//! A [`formats`] decoder reads bytes into [`Columns`], [`Events`] checks them against a [`Sensor`], a [`Framing`] counts them
+//! into [`Frames`], and [`transforms`] move the frames' pixels: bytes → `Columns` → `Events` → `Frames` → `Frames`.
+//!
+//! Nothing here knows tensors, data sets or random numbers, and nothing panics on a bad file: every refusal is an [`Error`] that
+//! says where, what was expected, what was found and what to do.
+//!
+//! ```
+//! use events::{Events, Framing, Sensor, formats::nmnist};
+//!
+//! let bytes = [3, 4, 0x80, 0, 9]; // x = 3, y = 4, ON, t = 9 µs
+//! let events = Events::new(Sensor { width: 34, height: 34 }, nmnist::decode(&bytes)?)?;
+//! let frames = Framing::Number { frames: 16 }.frames(&events)?;
+//! assert_eq!(frames.values().iter().map(|&count| u32::from(count)).sum::<u32>(), 1);
+//! # Ok::<(), events::Error>(())
+//! ```
+
+mod error;
+mod events;
+pub mod formats;
+mod frames;
+mod framing;
+pub mod transforms;
+
+pub use error::Error;
+pub use events::{Columns, Events, Sensor};
+pub use frames::{Frames, Grid, Shape, accumulate};
+pub use framing::{EmptyWindow, Framing, duration_ranges, number_ranges, time_ranges};

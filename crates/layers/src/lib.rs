@@ -1,0 +1,1 @@
+//! Layers between neurons, channels last: convolution, linear, batch norm, pooling, dropout, voting

@@ -1,0 +1,1 @@
+//! The paper's notation parsed into a spiking network

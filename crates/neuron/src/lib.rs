@@ -1,0 +1,50 @@
+//! A [`Neuron`] turns currents into spikes: charge, fire, reset, leak. [`Neuron::step`] is one time step
+//! in tensor operations and **is the definition**; [`Neuron::scan`] is the same over all steps in one
+//! fused pass, forward and backward, and is what a network runs.
+//!
+//! ```text
+//! u[t] = v[t-1] + x[t]          charge     (x input current, v membrane carried over, v[-1] = 0)
+//! o[t] = 1 if u[t] ≥ θ else 0   fire       (or u > θ: [`Fires`])
+//! v[t] = λ · reset(u[t], o[t])  reset, leak
+//! ```
+//!
+//! Two things decide the gradient and nothing else: the surrogate ∂o/∂u (crate `surrogate`) and the way
+//! the gradient crosses a reset ([`ResetGradient`]). The paper's three methods are three choices of the
+//! two, see [`Method`]. Currents, membranes and spikes have no unit; every tensor is `[T, …]`, time first.
+
+mod config;
+mod lif;
+mod rules;
+mod scan;
+
+pub use config::{BadParameter, Config, Kind, Method};
+pub use lif::Lif;
+pub use rules::{Fires, Reset, ResetGradient};
+
+use candle_core::{Result, Tensor};
+
+/// A population of independent neurons of one kind.
+pub trait Neuron: std::fmt::Debug + Send + Sync {
+    /// One time step, the definition: currents `x` and carried membrane `v` (equal shapes, f32 or f64) to
+    /// spikes `o`, exactly 0 or 1, and the membrane carried to the next step. Differentiable by autograd.
+    fn step(&self, x: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)>;
+
+    /// All time steps of `x` `[T, …]` in one fused pass to spikes `[T, …]`; the state starts at zero and
+    /// is dropped at the end. Equal to [`unroll`], forward and backward.
+    ///
+    /// # Errors
+    /// If `x` is neither f32 nor f64, has no axis, or lies on a device without this kernel.
+    fn scan(&self, x: &Tensor) -> Result<Tensor>;
+}
+
+/// The plain form of [`Neuron::scan`]: [`Neuron::step`] once per time step.
+pub fn unroll(neuron: &dyn Neuron, x: &Tensor) -> Result<Tensor> {
+    let mut v = x.get(0)?.zeros_like()?;
+    let mut spikes = Vec::with_capacity(x.dim(0)?);
+    for t in 0..x.dim(0)? {
+        let (o, next) = neuron.step(&x.get(t)?, &v)?;
+        spikes.push(o);
+        v = next;
+    }
+    Tensor::stack(&spikes, 0)
+}

@@ -1,0 +1,96 @@
+use crate::scan::{Cell, Fire, scan};
+use crate::{Fires, Neuron, Reset, ResetGradient};
+use candle_core::{Result, Tensor};
+use surrogate::{Real, Surrogate};
+
+/// The leaky integrate-and-fire neuron; with `decay` 1 the integrate-and-fire neuron.
+///
+/// `u[t] = v[t-1] + x[t]`, `o[t] = fires(u[t])`, `v[t] = λ · reset(u[t], o[t])`: the paper's Eq. 4 without
+/// its one-step input delay, which the released code does not have either. Its leak comes at the end of
+/// the step, on the membrane already reset; there is no factor on the input.
+#[derive(Clone, Copy, Debug)]
+pub struct Lif<S> {
+    /// θ > 0.
+    pub threshold: f64,
+    /// λ in (0, 1]: the part of the membrane kept from one step to the next.
+    pub decay: f64,
+    /// Whether a membrane exactly at the threshold fires.
+    pub fires: Fires,
+    /// What a spike does to the membrane.
+    pub reset: Reset,
+    /// How the gradient crosses that reset.
+    pub reset_gradient: ResetGradient,
+    /// ∂o/∂u.
+    pub surrogate: S,
+}
+
+impl<S: Surrogate> Neuron for Lif<S> {
+    fn step(&self, x: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)> {
+        let u = (x + v)?;
+        let o = u.apply_op1(Fire(*self))?;
+        let fixed = o.detach();
+        let silent = fixed.affine(-1.0, 1.0)?;
+        // What stays at silent neurons, with its gradient; at firing ones the value alone.
+        let kept = match self.reset {
+            Reset::ToZero => (&u * &silent)?,
+            Reset::Subtract => ((&u * &silent)? + (&u.affine(1.0, -self.threshold)? * &fixed)?.detach())?,
+        };
+        let v = match (self.reset_gradient, self.reset) {
+            (ResetGradient::Differentiated, Reset::ToZero) => (&u * &o.affine(-1.0, 1.0)?)?,
+            (ResetGradient::Differentiated, Reset::Subtract) => (&u - o.affine(self.threshold, 0.0)?)?,
+            (ResetGradient::Detached, Reset::Subtract) => (&u - fixed.affine(self.threshold, 0.0)?)?,
+            (ResetGradient::Detached, Reset::ToZero) | (ResetGradient::Cut, _) => kept,
+            // α(o − o) adds nothing forward and α backward.
+            (ResetGradient::Residual { alpha }, _) => (kept + ((&o - &fixed)? * alpha)?)?,
+        };
+        Ok((o, v.affine(self.decay, 0.0)?))
+    }
+
+    fn scan(&self, x: &Tensor) -> Result<Tensor> {
+        scan(*self, x)
+    }
+}
+
+impl<S: Surrogate> Cell for Lif<S> {
+    #[inline(always)]
+    fn charge<F: Real>(&self, x: F, v: F) -> F {
+        x + v
+    }
+
+    #[inline(always)]
+    fn fires<F: Real>(&self, u: F) -> bool {
+        match self.fires {
+            Fires::AtThreshold => u >= F::of(self.threshold),
+            Fires::AboveThreshold => u > F::of(self.threshold),
+        }
+    }
+
+    #[inline(always)]
+    fn carry<F: Real>(&self, u: F, fired: bool) -> F {
+        let reset = match self.reset {
+            Reset::ToZero => F::zero(),
+            Reset::Subtract => u - F::of(self.threshold),
+        };
+        F::of(self.decay) * if fired { reset } else { u }
+    }
+
+    #[inline(always)]
+    fn slope<F: Real>(&self, u: F) -> F {
+        self.surrogate.slope(u, F::of(self.threshold))
+    }
+
+    #[inline(always)]
+    fn backward<F: Real>(&self, u: F, fired: bool, g: F, m: F) -> F {
+        let decay = F::of(self.decay);
+        let dv_do = match (self.reset_gradient, self.reset) {
+            (ResetGradient::Differentiated, Reset::ToZero) => -(u * decay),
+            (ResetGradient::Differentiated, Reset::Subtract) => -F::of(self.threshold * self.decay),
+            (ResetGradient::Detached | ResetGradient::Cut, _) => F::zero(),
+            (ResetGradient::Residual { alpha }, _) => F::of(alpha * self.decay),
+        };
+        let crosses = self.reset == Reset::Subtract
+            && matches!(self.reset_gradient, ResetGradient::Differentiated | ResetGradient::Detached);
+        let kept = if fired && !crosses { F::zero() } else { m };
+        (g + m * dv_do) * self.slope(u) + kept * decay
+    }
+}

@@ -1,0 +1,140 @@
+//! The one place that loops over time.
+//!
+//! Forward reads x and writes o. Backward reads x and G and writes D; it computes u again from x instead
+//! of keeping it, because eight more additions per element cost less than one more stream of memory.
+
+mod cpu;
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use surrogate::Real;
+
+/// What the scan must know of a neuron, in scalars. `step` in tensor operations is the definition.
+pub trait Cell: Copy + std::fmt::Debug + Send + Sync + 'static {
+    /// u from the input current and the carried membrane.
+    fn charge<F: Real>(&self, x: F, v: F) -> F;
+    /// Whether the neuron fires at u.
+    fn fires<F: Real>(&self, u: F) -> bool;
+    /// v, the membrane carried to the next step.
+    fn carry<F: Real>(&self, u: F, fired: bool) -> F;
+    /// ∂o/∂u.
+    fn slope<F: Real>(&self, u: F) -> F;
+    /// ∂L/∂u from G = ∂L/∂o and M = ∂L/∂v. The cell's charge must have ∂u/∂x = ∂u/∂v = 1.
+    fn backward<F: Real>(&self, u: F, fired: bool, g: F, m: F) -> F;
+}
+
+/// Spikes `[T, …]` of currents `[T, …]`.
+pub fn scan<C: Cell>(cell: C, x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(Scan(cell))
+}
+
+struct Scan<C>(C);
+struct ScanGradient<C>(C);
+
+impl<C: Cell> CustomOp1 for Scan<C> {
+    fn name(&self) -> &'static str {
+        "neuron-scan"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let steps = steps(layout)?;
+        let spikes = match x {
+            CpuStorage::F32(x) => CpuStorage::F32(cpu::forward(&self.0, part(x, layout)?, steps)),
+            CpuStorage::F64(x) => CpuStorage::F64(cpu::forward(&self.0, part(x, layout)?, steps)),
+            other => bail!("a neuron takes f32 or f64 currents, found {:?}", dtype(other)),
+        };
+        Ok((spikes, layout.shape().clone()))
+    }
+
+    fn bwd(&self, x: &Tensor, _spikes: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        Ok(Some(x.apply_op2_no_bwd(&g.contiguous()?, &ScanGradient(self.0))?))
+    }
+}
+
+impl<C: Cell> CustomOp2 for ScanGradient<C> {
+    fn name(&self) -> &'static str {
+        "neuron-scan-gradient"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, g: &CpuStorage, gl: &Layout) -> Result<(CpuStorage, Shape)> {
+        let steps = steps(xl)?;
+        let d = match (x, g) {
+            (CpuStorage::F32(x), CpuStorage::F32(g)) => {
+                CpuStorage::F32(cpu::backward(&self.0, part(x, xl)?, part(g, gl)?, steps))
+            }
+            (CpuStorage::F64(x), CpuStorage::F64(g)) => {
+                CpuStorage::F64(cpu::backward(&self.0, part(x, xl)?, part(g, gl)?, steps))
+            }
+            (x, g) => {
+                bail!("a neuron's gradient is f32 or f64 like its currents, found {:?}, {:?}", dtype(x), dtype(g))
+            }
+        };
+        Ok((d, xl.shape().clone()))
+    }
+}
+
+/// The spike of one step with its surrogate gradient, as an operation of the plain definition.
+pub struct Fire<C>(pub C);
+
+/// Which scalar function of a cell to map over a membrane.
+struct Map<C>(C, Wanted);
+
+#[derive(Clone, Copy)]
+enum Wanted {
+    Spike,
+    Slope,
+}
+
+impl<C: Cell> CustomOp1 for Fire<C> {
+    fn name(&self) -> &'static str {
+        "fire"
+    }
+
+    fn cpu_fwd(&self, u: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        Map(self.0, Wanted::Spike).cpu_fwd(u, layout)
+    }
+
+    fn bwd(&self, u: &Tensor, _spikes: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        Ok(Some((u.contiguous()?.apply_op1_no_bwd(&Map(self.0, Wanted::Slope))? * g)?))
+    }
+}
+
+impl<C: Cell> CustomOp1 for Map<C> {
+    fn name(&self) -> &'static str {
+        "membrane-map"
+    }
+
+    fn cpu_fwd(&self, u: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        fn map<C: Cell, F: Real>(cell: &C, wanted: Wanted, u: &[F]) -> Vec<F> {
+            u.iter()
+                .map(|&u| match wanted {
+                    Wanted::Spike => F::of(cell.fires(u) as u8 as f64),
+                    Wanted::Slope => cell.slope(u),
+                })
+                .collect()
+        }
+        let out = match u {
+            CpuStorage::F32(u) => CpuStorage::F32(map(&self.0, self.1, part(u, layout)?)),
+            CpuStorage::F64(u) => CpuStorage::F64(map(&self.0, self.1, part(u, layout)?)),
+            other => bail!("a membrane is f32 or f64, found {:?}", dtype(other)),
+        };
+        Ok((out, layout.shape().clone()))
+    }
+}
+
+fn steps(layout: &Layout) -> Result<usize> {
+    match layout.dims().first() {
+        Some(&t) if t > 0 => Ok(t),
+        _ => bail!("a neuron scans currents [T, …] with at least one step, found shape {:?}", layout.shape()),
+    }
+}
+
+fn part<'a, F>(data: &'a [F], layout: &Layout) -> Result<&'a [F]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&data[start..end]),
+        None => bail!("a neuron's kernel takes contiguous tensors, found {layout:?}"),
+    }
+}
+
+fn dtype(s: &CpuStorage) -> candle_core::DType {
+    candle_core::backend::BackendStorage::dtype(s)
+}

@@ -1,0 +1,23 @@
+//! A finished run becomes a [`Record`], records become a [`Table`] of [`summary`] values, and accuracies become a
+//! figure ([`figures`]); one straight line from numbers to files, and nothing here computes a number from a tensor.
+//!
+//! Invariants:
+//! - a [`Record`] is the only thing that crosses from computing to reporting;
+//! - a file is written whole or not at all ([`write_text`]), so an interrupted program leaves no half record;
+//! - a record that is not understood to the last field is an error, never a guess.
+
+mod error;
+pub mod figures;
+mod number;
+mod record;
+mod summary;
+mod table;
+mod theme;
+mod ticks;
+mod write;
+
+pub use error::Error;
+pub use record::{Curve, DataIdentity, Host, Metric, Origin, Record, RunIdentity, SCHEMA};
+pub use summary::{Summary, summary};
+pub use table::{Align, Table};
+pub use write::write_text;

@@ -1,0 +1,269 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Error, number, write_text};
+
+/// The version of [`Record`]'s JSON that this crate writes and reads; it rises whenever a field changes its meaning.
+pub const SCHEMA: u32 = 1;
+
+/// One run as data: what was run, on what, where, and what came out.
+///
+/// Its JSON refuses unknown fields. Metric and curve values (and `seconds`) that are not finite are written as the words
+/// `"NaN"`, `"inf"` and `"-inf"`, because JSON has no such numbers and a run that diverged is a result too.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Always [`SCHEMA`].
+    pub schema: u32,
+    /// The experiment this row belongs to, such as `table2`.
+    pub experiment: String,
+    /// The row's id, such as `n-mnist-bpsa+bpta-short`; letters, digits and `-_+.` only, because it names the file.
+    pub row: String,
+    /// The row's title for a reader.
+    pub title: String,
+    /// The complete run as plain data: the same value gives the same run.
+    pub run: Value,
+    /// Results, each with its unit.
+    pub metrics: Vec<Metric>,
+    /// Results that have one value an epoch.
+    pub curves: Vec<Curve>,
+    /// The data the run saw.
+    pub data: DataIdentity,
+    /// How much of the published set-up was run, such as `short` or `full`.
+    pub profile: String,
+    /// The seed of every random number of the run.
+    pub seed: u64,
+    /// The device that computed, such as `cpu` or the name of a GPU.
+    pub device: String,
+    /// Number of compute threads.
+    pub threads: usize,
+    /// The machine.
+    pub host: Host,
+    /// SHA-256 of the program that ran, in hex.
+    pub program_sha256: String,
+    /// The commit the program was built from, where known.
+    pub commit: Option<String>,
+    /// Whether the work tree differed from that commit, where known.
+    pub dirty: Option<bool>,
+    /// Start of the run, RFC 3339 in UTC.
+    pub started_utc: String,
+    /// Wall-clock time of the run, s.
+    #[serde(with = "number::one")]
+    pub seconds: f64,
+    /// Peak resident memory, bytes, where known.
+    pub peak_memory_bytes: Option<u64>,
+    /// Versions of what the numbers depend on, by name.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// One result: a value with its name and unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metric {
+    /// Name, such as `test_accuracy`.
+    pub name: String,
+    /// Value in `unit`; may be NaN or infinite.
+    #[serde(with = "number::one")]
+    pub value: f64,
+    /// Unit, such as `%`.
+    pub unit: String,
+}
+
+/// One value an epoch; `values[0]` belongs to epoch 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Curve {
+    /// Name, such as `train_loss`.
+    pub name: String,
+    /// Unit, such as `nat`.
+    pub unit: String,
+    /// Values in `unit`; may be NaN or infinite.
+    #[serde(with = "number::many")]
+    pub values: Vec<f64>,
+}
+
+/// Which data a run saw, exactly enough to tell two runs on different data apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataIdentity {
+    /// Name of the data set.
+    pub name: String,
+    /// Whether this is the published set, a part of it or an imitation.
+    pub origin: Origin,
+    /// SHA-256 of the data set's manifest, in hex.
+    pub manifest_sha256: String,
+    /// Name of the split.
+    pub split: String,
+    /// Training samples used.
+    pub train: u64,
+    /// Training samples of the published set.
+    pub train_published: u64,
+    /// Test samples used.
+    pub test: u64,
+    /// Test samples of the published set.
+    pub test_published: u64,
+}
+
+/// Where the data comes from; a number means something else on each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The published data set, complete.
+    Complete,
+    /// Real samples of the published data set, but not all of them.
+    Sample,
+    /// Made by a program: such a result says nothing about the published data set.
+    Synthetic,
+}
+
+/// The machine a run was made on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// Model of the processor.
+    pub cpu: String,
+    /// Number of logical cores.
+    pub cores: usize,
+    /// Operating system.
+    pub os: String,
+}
+
+/// What makes two runs the same run. Built before a run from what is about to be run, it is compared with
+/// [`Record::identity`] to skip a row that is already there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunIdentity<'a> {
+    /// As [`Record::run`].
+    pub run: &'a Value,
+    /// As [`DataIdentity::manifest_sha256`].
+    pub manifest_sha256: &'a str,
+    /// As [`Record::program_sha256`].
+    pub program_sha256: &'a str,
+    /// As [`Record::seed`].
+    pub seed: u64,
+}
+
+impl Record {
+    /// The file of a row: `<dir>/<row>-s<seed>.json`.
+    pub fn path(dir: &Path, row: &str, seed: u64) -> PathBuf {
+        dir.join(format!("{row}-s{seed}.json"))
+    }
+
+    /// What makes this run the same as another.
+    pub fn identity(&self) -> RunIdentity<'_> {
+        RunIdentity {
+            run: &self.run,
+            manifest_sha256: &self.data.manifest_sha256,
+            program_sha256: &self.program_sha256,
+            seed: self.seed,
+        }
+    }
+
+    /// Writes the record to [`Record::path`] in `dir`, whole or not at all (see [`write_text`]), and returns that path.
+    ///
+    /// # Errors
+    /// [`Error::Content`] for another schema or a row id that cannot name a file; [`Error::Write`] for a folder that is
+    /// absent, is not a folder, may not be written or is full.
+    pub fn write(&self, dir: &Path) -> Result<PathBuf, Error> {
+        let path = Record::path(dir, &self.row, self.seed);
+        self.check(&path)?;
+        let mut text = serde_json::to_string_pretty(self).map_err(|e| json(&path, &e))?;
+        text.push('\n');
+        write_text(&path, &text)?;
+        Ok(path)
+    }
+
+    /// Reads one record.
+    ///
+    /// # Errors
+    /// [`Error::Read`] when the file cannot be read, [`Error::Json`] with line and column when it is not a record, and
+    /// [`Error::Content`] when it is of another schema or its row id cannot name a file.
+    pub fn read(path: &Path) -> Result<Record, Error> {
+        /// The one field that every schema has.
+        #[derive(Deserialize)]
+        struct Version {
+            schema: u32,
+        }
+        let text = std::fs::read_to_string(path).map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
+        // Another schema would stumble over its first new field; its number is the better answer.
+        let version: Version = serde_json::from_str(&text).map_err(|e| json(path, &e))?;
+        check_schema(path, version.schema)?;
+        let record: Record = serde_json::from_str(&text).map_err(|e| json(path, &e))?;
+        record.check(path)?;
+        Ok(record)
+    }
+
+    /// Reads every `*.json` of `dir`, sorted by file name; hidden files are passed over, and an absent folder holds no
+    /// records.
+    ///
+    /// # Errors
+    /// As [`Record::read`], for the first file that is not a record; and [`Error::Content`] for a record under another
+    /// name than [`Record::path`], which would be a copy that counts twice.
+    pub fn read_all(dir: &Path) -> Result<Vec<Record>, Error> {
+        let fail = |cause| Error::Read { path: dir.to_owned(), cause };
+        let entries = match std::fs::read_dir(dir) {
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(fail)?,
+        };
+        let mut paths = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(fail)?.path();
+            let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if !hidden && path.extension().is_some_and(|extension| extension == "json") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        paths.iter().map(|path| Record::read_named(dir, path)).collect()
+    }
+
+    fn read_named(dir: &Path, path: &Path) -> Result<Record, Error> {
+        let record = Record::read(path)?;
+        let named = Record::path(dir, &record.row, record.seed);
+        if named != path {
+            return Err(Error::Content {
+                path: path.to_owned(),
+                expected: "the row and seed that the file's name says".to_owned(),
+                found: format!("row \"{}\" with seed {}", record.row, record.seed),
+                advice: "delete the copy, or give the file back its name",
+            });
+        }
+        Ok(record)
+    }
+
+    fn check(&self, path: &Path) -> Result<(), Error> {
+        check_schema(path, self.schema)?;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_+.".contains(c);
+        if self.row.is_empty() || self.row.starts_with('.') || !self.row.chars().all(allowed) {
+            return Err(Error::Content {
+                path: path.to_owned(),
+                expected: "a row id of letters, digits and -_+. that does not begin with a dot".to_owned(),
+                found: format!("{:?}", self.row),
+                advice: "rename the row",
+            });
+        }
+        Ok(())
+    }
+}
+
+fn check_schema(path: &Path, schema: u32) -> Result<(), Error> {
+    if schema == SCHEMA {
+        return Ok(());
+    }
+    Err(Error::Content {
+        path: path.to_owned(),
+        expected: format!("schema {SCHEMA}"),
+        found: format!("schema {schema}"),
+        advice: "use the version of this program that wrote it, or run the row again",
+    })
+}
+
+fn json(path: &Path, error: &serde_json::Error) -> Error {
+    let (line, column) = (error.line(), error.column());
+    let text = error.to_string();
+    // serde_json ends its sentence with the position, which ours begins with.
+    let found = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
+    Error::Json { path: path.to_owned(), line, column, found: found.to_owned() }
+}

@@ -1,0 +1,1 @@
+//! Seeded variables, batches, loss, optimiser, schedule and one loop
