@@ -49,22 +49,34 @@ const DOTS: usize = 12;
 /// length, or when a value is not a percentage from 0 to 100; [`Error::Draw`] when the drawing library fails.
 pub fn accuracy_curves(series: &[Series], caption: &Caption, band: Band, each_seed: bool) -> Result<String, Error> {
     check(series, &caption.title)?;
-    let curves: Vec<Curve> = series.iter().zip(COLOURS).map(|(one, colour)| Curve::new(one, colour, band)).collect();
-    let several = series.iter().any(|one| one.seeds.len() > 1);
-    let meaning = match band {
-        _ if !several => "",
-        Band::MinMax => "line: mean of the seeds; band: lowest to highest seed",
-        Band::Deviation => "line: mean of the seeds; band: ± sample standard deviation",
-    };
+    let curves: Vec<Drawn> = series.iter().zip(COLOURS).map(|(one, colour)| Drawn::new(one, colour, band)).collect();
+    let meaning = meaning(series, band);
     let head = Head {
         title: &caption.title,
-        subtitles: &[&caption.subtitle, meaning],
+        subtitles: &[&caption.subtitle, &meaning],
         warning: (caption.origin == Origin::Synthetic)
             .then_some("SYNTHETIC DATA: no measurement on the published data set"),
         legend: curves.iter().map(|curve| (curve.series.name.as_str(), curve.colour)).collect(),
     };
-    theme::figure(&head, 190.0, |area| draw(area, &curves, each_seed))
+    let epochs = last_epoch(series);
+    theme::figure(&head, 190.0, |area| draw(area, &curves, epochs, each_seed))
         .map_err(|found| Error::Draw { title: caption.title.clone(), found })
+}
+
+/// What line and band stand for; nothing where each series is a single run.
+fn meaning(series: &[Series], band: Band) -> String {
+    if series.iter().all(|one| one.seeds.len() < 2) {
+        return String::new();
+    }
+    let (mean, spread) = if last_epoch(series) == 1 { ("dot", "whisker") } else { ("line", "band") };
+    match band {
+        Band::MinMax => format!("{mean}: mean of the seeds; {spread}: lowest to highest seed"),
+        Band::Deviation => format!("{mean}: mean of the seeds; {spread}: ± sample standard deviation"),
+    }
+}
+
+fn last_epoch(series: &[Series]) -> usize {
+    series.iter().flat_map(|one| one.seeds.iter().map(Vec::len)).max().unwrap_or(0)
 }
 
 fn check(series: &[Series], title: &str) -> Result<(), Error> {
@@ -94,7 +106,7 @@ fn check(series: &[Series], title: &str) -> Result<(), Error> {
 }
 
 /// A series with what is drawn of it, one element an epoch.
-struct Curve<'a> {
+struct Drawn<'a> {
     series: &'a Series,
     colour: RGBColor,
     mean: Vec<f64>,
@@ -102,9 +114,9 @@ struct Curve<'a> {
     high: Vec<f64>,
 }
 
-impl Curve<'_> {
-    fn new(series: &Series, colour: RGBColor, band: Band) -> Curve<'_> {
-        let mut curve = Curve { series, colour, mean: Vec::new(), low: Vec::new(), high: Vec::new() };
+impl Drawn<'_> {
+    fn new(series: &Series, colour: RGBColor, band: Band) -> Drawn<'_> {
+        let mut drawn = Drawn { series, colour, mean: Vec::new(), low: Vec::new(), high: Vec::new() };
         for epoch in 0..series.seeds.first().map_or(0, Vec::len) {
             let values: Vec<f64> = series.seeds.iter().map(|run| run[epoch]).collect();
             let (least, most) = values.iter().fold((100.0, 0.0), |(a, b), &x| (f64::min(a, x), f64::max(b, x)));
@@ -114,18 +126,17 @@ impl Curve<'_> {
                 Band::MinMax => (least, most),
                 Band::Deviation => ((s.mean - sd).max(0.0), (s.mean + sd).min(100.0)),
             };
-            curve.mean.push(s.mean);
-            curve.low.push(low);
-            curve.high.push(high);
+            drawn.mean.push(s.mean);
+            drawn.low.push(low);
+            drawn.high.push(high);
         }
-        curve
+        drawn
     }
 }
 
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
 
-fn draw(area: &Area, curves: &[Curve], each_seed: bool) -> DrawResult {
-    let epochs = curves.iter().map(|curve| curve.mean.len()).max().unwrap_or(1);
+fn draw(area: &Area, curves: &[Drawn], epochs: usize, each_seed: bool) -> DrawResult {
     let y = y_axis(curves, each_seed);
     let decimals = y.decimals;
     let mut chart = ChartBuilder::on(area)
@@ -136,7 +147,7 @@ fn draw(area: &Area, curves: &[Curve], each_seed: bool) -> DrawResult {
         .build_cartesian_2d(ticks::epochs(epochs), y)?;
     mesh(&mut chart, decimals)?;
     if epochs == 1 {
-        return whiskers(&mut chart, curves);
+        return whiskers(&mut chart, curves, each_seed);
     }
     for curve in curves {
         bands(&mut chart, curve, each_seed)?;
@@ -147,7 +158,7 @@ fn draw(area: &Area, curves: &[Curve], each_seed: bool) -> DrawResult {
     Ok(())
 }
 
-fn y_axis(curves: &[Curve], each_seed: bool) -> Axis {
+fn y_axis(curves: &[Drawn], each_seed: bool) -> Axis {
     let drawn = curves.iter().flat_map(|curve| {
         let seeds = curve.series.seeds.iter().filter(|_| each_seed);
         curve.low.iter().chain(&curve.high).chain(seeds.flatten())
@@ -178,7 +189,7 @@ fn points(values: &[f64]) -> impl DoubleEndedIterator<Item = (f64, f64)> {
     values.iter().enumerate().map(|(k, &value)| ((k + 1) as f64, value))
 }
 
-fn bands(chart: &mut Chart, curve: &Curve, each_seed: bool) -> DrawResult {
+fn bands(chart: &mut Chart, curve: &Drawn, each_seed: bool) -> DrawResult {
     if curve.series.seeds.len() < 2 {
         return Ok(());
     }
@@ -190,7 +201,7 @@ fn bands(chart: &mut Chart, curve: &Curve, each_seed: bool) -> DrawResult {
     Ok(())
 }
 
-fn line(chart: &mut Chart, curve: &Curve) -> DrawResult {
+fn line(chart: &mut Chart, curve: &Drawn) -> DrawResult {
     chart.draw_series(LineSeries::new(points(&curve.mean), curve.colour.stroke_width(px(1.1) as u32)))?;
     if curve.mean.len() <= DOTS {
         chart.draw_series(points(&curve.mean).map(|at| Circle::new(at, px(1.6), curve.colour.filled())))?;
@@ -199,7 +210,7 @@ fn line(chart: &mut Chart, curve: &Curve) -> DrawResult {
 }
 
 /// A single epoch has no line: each series is a dot with a whisker, the series side by side.
-fn whiskers(chart: &mut Chart, curves: &[Curve]) -> DrawResult {
+fn whiskers(chart: &mut Chart, curves: &[Drawn], each_seed: bool) -> DrawResult {
     const APART: f64 = 0.08;
     const CAP: f64 = 0.012;
     for (k, curve) in curves.iter().enumerate() {
@@ -210,6 +221,8 @@ fn whiskers(chart: &mut Chart, curves: &[Curve]) -> DrawResult {
             let style = curve.colour.stroke_width(px(0.8) as u32);
             chart.draw_series(strokes.map(|stroke| PathElement::new(stroke, style)))?;
         }
+        let seeds = curve.series.seeds.iter().filter(|_| each_seed).flatten();
+        chart.draw_series(seeds.map(|&value| Circle::new((x, value), px(1.3), curve.colour.mix(0.5).filled())))?;
         chart.draw_series([Circle::new((x, mean), px(2.2), curve.colour.filled())])?;
     }
     Ok(())

@@ -101,9 +101,9 @@ impl Layout {
         let mut layout = Layout { bar: None, texts: Vec::new(), keys: Vec::new(), height: 0 };
         if let Some(warning) = head.warning {
             let style = text(10.0, WHITE).pos(Pos::new(HPos::Center, VPos::Top));
-            layout.height = px(4.0);
-            layout.paragraph(warning, px(WIDTH / 2.0), 13.0, style);
-            layout.height += px(3.0);
+            layout.height = px(6.0);
+            layout.paragraph(warning, px(WIDTH / 2.0), 10.0, style);
+            layout.height += px(4.0);
             layout.bar = Some([(0, 0), (px(WIDTH), layout.height)]);
         }
         layout.height += px(MARGIN);
@@ -113,6 +113,7 @@ impl Layout {
         }
         layout.height += px(3.0);
         layout.legend(&head.legend);
+        layout.height += px(3.0);
         layout
     }
 

@@ -33,9 +33,11 @@ fn folder(path: &Path) -> &Path {
 }
 
 fn explain(path: &Path, cause: &io::Error) -> Error {
-    let folder = folder(path).display();
+    let folder = folder(path);
+    let absent = !folder.exists();
+    let folder = folder.display();
     let (found, advice) = match cause.kind() {
-        ErrorKind::NotFound => {
+        ErrorKind::NotFound if absent => {
             (format!("no folder {folder}"), format!("create it (mkdir -p {folder}) or choose another output folder"))
         }
         ErrorKind::NotADirectory => {
@@ -45,7 +47,7 @@ fn explain(path: &Path, cause: &io::Error) -> Error {
             ("a folder of that name".to_owned(), "remove that folder or choose another output folder".to_owned())
         }
         ErrorKind::PermissionDenied => (
-            format!("that this user may not write in {folder}"),
+            format!("a folder {folder} that this user may not write in"),
             format!("allow it (chmod u+w {folder}) or choose another output folder"),
         ),
         ErrorKind::ReadOnlyFilesystem => {
@@ -121,7 +123,7 @@ mod tests {
     fn a_read_only_folder_says_so() {
         // root may write where permission bits forbid it, so the two kinds are given instead of provoked
         for (kind, found) in [
-            (ErrorKind::PermissionDenied, "this user may not write in out"),
+            (ErrorKind::PermissionDenied, "a folder out that this user may not write in"),
             (ErrorKind::ReadOnlyFilesystem, "a read-only file system at out"),
         ] {
             let message = explain(Path::new("out/a.md"), &kind.into()).to_string();

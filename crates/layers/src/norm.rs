@@ -1,0 +1,341 @@
+use crate::Mode;
+use crate::kernel::{Stored, by_precision, slice};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Over what a training pass takes its mean and variance, beside batch, height and width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StatisticsOver {
+    /// Each time step is normalised with its own statistics (the paper's code).
+    Step,
+    /// All time steps together (tdBN and others).
+    Time,
+}
+
+/// Batch norm over the last axis: y = γ · (x − μ) / √(σ² + ε) + β, with biased σ².
+#[derive(Clone, Debug)]
+pub struct BatchNorm {
+    /// γ `[C]`.
+    pub weight: Tensor,
+    /// β `[C]`.
+    pub bias: Tensor,
+    /// Mean used in evaluation, `[C]`.
+    pub running_mean: Tensor,
+    /// Variance used in evaluation, `[C]`.
+    pub running_var: Tensor,
+    /// ε.
+    pub eps: f64,
+    /// What a training pass averages over.
+    pub over: StatisticsOver,
+}
+
+/// Statistics of one training pass, one row for each set that was normalised together: `[T, C]` over
+/// steps, `[1, C]` over time.
+#[derive(Clone, Debug)]
+pub struct BatchStatistics {
+    /// μ.
+    pub mean: Tensor,
+    /// σ² with the unbiased divisor n − 1, as running variances are kept.
+    pub unbiased_var: Tensor,
+}
+
+impl BatchStatistics {
+    /// Running statistics after this pass: once per row r ← (1 − momentum) · r + momentum · row, which is
+    /// T times when each step has its own statistics.
+    pub fn update(&self, running_mean: &Tensor, running_var: &Tensor, momentum: f64) -> Result<(Tensor, Tensor)> {
+        let fold = |running: &Tensor, rows: &Tensor| -> Result<Tensor> {
+            let mut running = running.detach();
+            for r in 0..rows.dim(0)? {
+                running = (running.affine(1.0 - momentum, 0.0)? + rows.get(r)?.affine(momentum, 0.0)?)?;
+            }
+            Ok(running)
+        };
+        Ok((fold(running_mean, &self.mean)?, fold(running_var, &self.unbiased_var)?))
+    }
+}
+
+impl BatchNorm {
+    /// Normalises `x` `[T, …, C]`. In training also returns the statistics it used.
+    ///
+    /// # Errors
+    /// In training if fewer than two values are normalised together: their variance is undefined.
+    pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<(Tensor, Option<BatchStatistics>)> {
+        let x = x.contiguous()?;
+        match mode {
+            Mode::Eval => {
+                let scale = (&self.weight / (&self.running_var + self.eps)?.sqrt()?)?;
+                let shift = (&self.bias - (&self.running_mean * &scale)?)?;
+                Ok((x.broadcast_mul(&scale)?.broadcast_add(&shift)?, None))
+            }
+            Mode::Train { .. } => {
+                let sets = match self.over {
+                    StatisticsOver::Step => x.dim(0)?,
+                    StatisticsOver::Time => 1,
+                };
+                let n = x.elem_count() / (sets * x.dim(candle_core::D::Minus1)?).max(1);
+                if n < 2 {
+                    bail!("batch norm needs at least two values per channel, found {n} (shape {:?})", x.shape());
+                }
+                let moments = x.apply_op1_no_bwd(&Moments { sets })?; // [2, sets, C]
+                let statistics = BatchStatistics {
+                    mean: moments.get(0)?,
+                    unbiased_var: moments.get(1)?.affine(n as f64 / (n - 1) as f64, 0.0)?,
+                };
+                let y = x.apply_op3(&self.weight, &self.bias, Normalise { moments, eps: self.eps })?;
+                Ok((y, Some(statistics)))
+            }
+        }
+    }
+}
+
+/// Rows that one task sums in the working precision before the sum is added up in f64: few enough to keep
+/// the rounding of an f32 sum far below the tolerance, many enough to keep the loop long.
+const ROWS: usize = 128;
+
+/// Σ over the rows of each set of `term(row index, channel)`, two sums at once: `[sets][2][c]` in f64.
+/// Tasks are pieces of fixed size added in order, so the result does not depend on the number of threads.
+fn sums<F: Stored>(rows: usize, sets: usize, c: usize, add: impl Fn(usize, &mut [F], &mut [F]) + Sync) -> Vec<f64> {
+    let per_set = rows / sets;
+    let pieces = per_set.div_ceil(ROWS);
+    let partial: Vec<Vec<F>> = (0..sets * pieces)
+        .into_par_iter()
+        .map(|i| {
+            let (set, piece) = (i / pieces, i % pieces);
+            let mut acc = vec![F::zero(); 2 * c];
+            let (a, b) = acc.split_at_mut(c);
+            let first = set * per_set + piece * ROWS;
+            (first..(first + ROWS).min((set + 1) * per_set)).for_each(|row| add(row, a, b));
+            acc
+        })
+        .collect();
+    let mut total = vec![0.0; sets * 2 * c];
+    for (i, part) in partial.iter().enumerate() {
+        let total = &mut total[i / pieces * 2 * c..][..2 * c];
+        total.iter_mut().zip(part).for_each(|(t, &p)| *t += p.to_f64());
+    }
+    total
+}
+
+/// `[2, sets, C]`: mean and biased variance of each set, in two passes (a one-pass variance cancels).
+struct Moments {
+    sets: usize,
+}
+
+impl Moments {
+    fn run<F: Stored>(&self, x: &[F], c: usize) -> Vec<F> {
+        let (rows, sets) = (x.len() / c, self.sets);
+        let n = (rows / sets) as f64;
+        let first = sums::<F>(rows, sets, c, |row, a, _| {
+            a.iter_mut().zip(&x[row * c..][..c]).for_each(|(a, &x)| *a += x);
+        });
+        let mut out = vec![F::zero(); 2 * sets * c];
+        let (mean, var) = out.split_at_mut(sets * c);
+        for set in 0..sets {
+            for i in 0..c {
+                mean[set * c + i] = F::of(first[set * 2 * c + i] / n);
+            }
+        }
+        let per_set = rows / sets;
+        let second = sums::<F>(rows, sets, c, |row, a, b| {
+            let mean = &mean[row / per_set * c..][..c];
+            for (((a, b), &m), &x) in a.iter_mut().zip(b).zip(mean).zip(&x[row * c..][..c]) {
+                let d = x - m;
+                *a += d * d;
+                *b += d; // what rounding the mean left over
+            }
+        });
+        for set in 0..sets {
+            for i in 0..c {
+                let (square, rest) = (second[set * 2 * c + i] / n, second[set * 2 * c + c + i] / n);
+                var[set * c + i] = F::of(square - rest * rest);
+            }
+        }
+        out
+    }
+}
+
+impl CustomOp1 for Moments {
+    fn name(&self) -> &'static str {
+        "moments"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let c = channels(layout)?;
+        let out = by_precision!(x, F => F::to_cpu_storage_owned(self.run::<F>(slice(x, layout)?, c)));
+        Ok((out, (2, self.sets, c).into()))
+    }
+}
+
+fn channels(layout: &Layout) -> Result<usize> {
+    match layout.dims().last() {
+        Some(&c) if c > 0 => Ok(c),
+        _ => bail!("batch norm takes […, channel], found shape {:?}", layout.shape()),
+    }
+}
+
+/// y = γ(x − μ)/√(σ² + ε) + β for given moments, differentiable through the moments as well.
+#[derive(Clone)]
+struct Normalise {
+    moments: Tensor,
+    eps: f64,
+}
+
+/// Per set and channel: the mean and 1/√(σ² + ε).
+struct Scales<F> {
+    mean: Vec<F>,
+    inverse: Vec<F>,
+    c: usize,
+    sets: usize,
+}
+
+impl Normalise {
+    fn scales<F: Stored>(&self) -> Result<Scales<F>> {
+        let (_, sets, c) = self.moments.dims3()?;
+        let all: Vec<F> = self.moments.flatten_all()?.to_vec1()?;
+        let (mean, var) = all.split_at(sets * c);
+        let inverse = var.iter().map(|&v| F::of(1.0 / (v.to_f64() + self.eps).sqrt())).collect();
+        Ok(Scales { mean: mean.to_vec(), inverse, c, sets })
+    }
+
+    fn run<F: Stored>(&self, x: &[F], gamma: &[F], beta: &[F]) -> Result<Vec<F>> {
+        let s = self.scales::<F>()?;
+        let per_set = x.len() / s.sets;
+        let mut y = vec![F::zero(); x.len()];
+        let chunk = ROWS * s.c;
+        for ((set, y), x) in y.chunks_mut(per_set).enumerate().zip(x.chunks(per_set)) {
+            let at = set * s.c;
+            let scale: Vec<F> = gamma.iter().zip(&s.inverse[at..]).map(|(&g, &i)| g * i).collect();
+            let mean = &s.mean[at..][..s.c];
+            y.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).for_each(|(y, x)| {
+                for (y, x) in y.chunks_exact_mut(s.c).zip(x.chunks_exact(s.c)) {
+                    for ((((y, &x), &m), &k), &b) in y.iter_mut().zip(x).zip(mean).zip(&scale).zip(beta) {
+                        *y = (x - m) * k + b;
+                    }
+                }
+            });
+        }
+        Ok(y)
+    }
+}
+
+impl CustomOp3 for Normalise {
+    fn name(&self) -> &'static str {
+        "normalise"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        xl: &Layout,
+        gamma: &CpuStorage,
+        gl: &Layout,
+        beta: &CpuStorage,
+        bl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let y = by_precision!(x, F => F::to_cpu_storage_owned(
+            self.run::<F>(slice(x, xl)?, slice(gamma, gl)?, slice(beta, bl)?)?));
+        Ok((y, xl.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        gamma: &Tensor,
+        _beta: &Tensor,
+        _y: &Tensor,
+        g: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let g = g.contiguous()?;
+        // per set and channel: Σg and Σg·x̂
+        let sums = x.apply_op2_no_bwd(&g, &GradientSums(self.clone()))?;
+        let (dbeta, dgamma) = (sums.get(0)?.sum(0)?, sums.get(1)?.sum(0)?);
+        let dx = InputGradient { normalise: self.clone(), sums, gamma: gamma.clone() };
+        Ok((Some(x.apply_op2_no_bwd(&g, &dx)?), Some(dgamma), Some(dbeta)))
+    }
+}
+
+struct GradientSums(Normalise);
+
+impl GradientSums {
+    fn run<F: Stored>(&self, x: &[F], g: &[F]) -> Result<Vec<F>> {
+        let s = self.0.scales::<F>()?;
+        let rows = x.len() / s.c;
+        let per_set = rows / s.sets;
+        let sums = sums::<F>(rows, s.sets, s.c, |row, a, b| {
+            let at = row / per_set * s.c;
+            let (x, g) = (&x[row * s.c..][..s.c], &g[row * s.c..][..s.c]);
+            for (((((a, b), &x), &g), &m), &i) in
+                a.iter_mut().zip(b).zip(x).zip(g).zip(&s.mean[at..]).zip(&s.inverse[at..])
+            {
+                *a += g;
+                *b += g * ((x - m) * i);
+            }
+        });
+        let mut out = vec![F::zero(); sums.len()];
+        for (at, sum) in sums.iter().enumerate() {
+            let (set, which, c) = (at / (2 * s.c), at / s.c % 2, at % s.c);
+            out[(which * s.sets + set) * s.c + c] = F::of(*sum);
+        }
+        Ok(out)
+    }
+}
+
+impl CustomOp2 for GradientSums {
+    fn name(&self) -> &'static str {
+        "normalise-gradient-sums"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, g: &CpuStorage, gl: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (_, sets, c) = self.0.moments.dims3()?;
+        let out = by_precision!(x, F => F::to_cpu_storage_owned(self.run::<F>(slice(x, xl)?, slice(g, gl)?)?));
+        Ok((out, (2, sets, c).into()))
+    }
+}
+
+/// ∂L/∂x = γ/√(σ² + ε) · (g − Σg/n − x̂ · Σ(g·x̂)/n), sums over the set that x was normalised with.
+struct InputGradient {
+    normalise: Normalise,
+    sums: Tensor,
+    gamma: Tensor,
+}
+
+impl InputGradient {
+    fn run<F: Stored>(&self, x: &[F], g: &[F]) -> Result<Vec<F>> {
+        let s = self.normalise.scales::<F>()?;
+        let sums: Vec<F> = self.sums.flatten_all()?.to_vec1()?;
+        let gamma: Vec<F> = self.gamma.flatten_all()?.to_vec1()?;
+        let per_set = x.len() / s.sets;
+        let n = F::of((per_set / s.c) as f64);
+        let mut d = vec![F::zero(); x.len()];
+        let chunk = ROWS * s.c;
+        for (set, ((d, x), g)) in d.chunks_mut(per_set).zip(x.chunks(per_set)).zip(g.chunks(per_set)).enumerate() {
+            // d = p·g − q·x + r with three numbers per channel
+            let row = |which: usize| &sums[(which * s.sets + set) * s.c..][..s.c];
+            let (mean, inverse) = (&s.mean[set * s.c..][..s.c], &s.inverse[set * s.c..][..s.c]);
+            let p: Vec<F> = gamma.iter().zip(inverse).map(|(&g, &i)| g * i).collect();
+            let q: Vec<F> = (0..s.c).map(|c| row(1)[c] / n * inverse[c]).collect();
+            let r: Vec<F> = (0..s.c).map(|c| row(0)[c] / n).collect();
+            d.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).zip(g.par_chunks(chunk)).for_each(|((d, x), g)| {
+                for ((d, x), g) in d.chunks_exact_mut(s.c).zip(x.chunks_exact(s.c)).zip(g.chunks_exact(s.c)) {
+                    for c in 0..d.len() {
+                        d[c] = p[c] * (g[c] - r[c] - (x[c] - mean[c]) * q[c]);
+                    }
+                }
+            });
+        }
+        Ok(d)
+    }
+}
+
+impl CustomOp2 for InputGradient {
+    fn name(&self) -> &'static str {
+        "normalise-input-gradient"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, g: &CpuStorage, gl: &Layout) -> Result<(CpuStorage, Shape)> {
+        let d = by_precision!(x, F => F::to_cpu_storage_owned(self.run::<F>(slice(x, xl)?, slice(g, gl)?)?));
+        Ok((d, xl.shape().clone()))
+    }
+}

@@ -1,0 +1,140 @@
+use crate::kernel::{Stored, by_precision, maps, slice, with_maps};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, WithDType, bail};
+use rayon::prelude::*;
+
+/// Max pooling with a k×k window and stride k, `[…, H, W, C]` → `[…, ⌊H/k⌋, ⌊W/k⌋, C]`; rows and columns
+/// that fill no window are dropped. The gradient goes to the **first** maximum of a window in row-major
+/// order, so of a window of equal spikes to its top-left one: 0/1 values tie almost always, and other
+/// rules change a network's gradients by 30 % and more.
+pub fn max_pool2d(x: &Tensor, k: usize) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(Pool { k, kind: Kind::Max })
+}
+
+/// Average pooling with a k×k window and stride k; sizes as [`max_pool2d`]. The gradient is shared
+/// equally by the members of a window.
+pub fn avg_pool2d(x: &Tensor, k: usize) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(Pool { k, kind: Kind::Average })
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Max,
+    Average,
+}
+
+#[derive(Clone, Copy)]
+struct Pool {
+    k: usize,
+    kind: Kind,
+}
+
+struct PoolGradient(Pool);
+
+/// Sizes of one map before (`h`, `w`) and after (`oh`, `ow`) pooling.
+#[derive(Clone, Copy)]
+struct Sizes {
+    k: usize,
+    w: usize,
+    c: usize,
+    ow: usize,
+    /// Elements of one map before and after.
+    input: usize,
+    output: usize,
+}
+
+impl Sizes {
+    fn of(layout: &Layout, k: usize) -> Result<(Sizes, Shape)> {
+        let (_, h, w, c) = maps(layout)?;
+        if k == 0 || h < k || w < k {
+            bail!("pooling with a {k}×{k} window needs maps of at least that size, found {h}×{w}");
+        }
+        let (oh, ow) = (h / k, w / k);
+        Ok((Sizes { k, w, c, ow, input: h * w * c, output: oh * ow * c }, with_maps(layout, oh, ow, c)))
+    }
+
+    /// Where the window of output pixel `p` starts, and the offsets of its members in row-major order.
+    fn window(self, p: usize) -> impl Iterator<Item = usize> + Clone {
+        let first = ((p / self.ow) * self.k * self.w + (p % self.ow) * self.k) * self.c;
+        (0..self.k * self.k).map(move |i| first + ((i / self.k) * self.w + i % self.k) * self.c)
+    }
+}
+
+fn forward<F: Stored>(x: &[F], s: Sizes, kind: Kind) -> Vec<F> {
+    let mut y = vec![F::zero(); x.len() / s.input * s.output];
+    let share = F::of(1.0 / (s.k * s.k) as f64);
+    y.par_chunks_mut(s.output).zip(x.par_chunks(s.input)).for_each(|(y, x)| {
+        for (p, y) in y.chunks_exact_mut(s.c).enumerate() {
+            for (i, at) in s.window(p).enumerate() {
+                let member = &x[at..][..s.c];
+                match kind {
+                    _ if i == 0 => y.copy_from_slice(member),
+                    Kind::Max => {
+                        y.iter_mut().zip(member).for_each(|(y, &x)| *y = if x > *y || x.is_nan() { x } else { *y })
+                    }
+                    Kind::Average => y.iter_mut().zip(member).for_each(|(y, &x)| *y += x),
+                }
+            }
+            if let Kind::Average = kind {
+                y.iter_mut().for_each(|y| *y *= share);
+            }
+        }
+    });
+    y
+}
+
+fn backward<F: Stored>(x: &[F], g: &[F], s: Sizes, kind: Kind) -> Vec<F> {
+    let mut d = vec![F::zero(); x.len()];
+    let share = F::of(1.0 / (s.k * s.k) as f64);
+    d.par_chunks_mut(s.input).zip(x.par_chunks(s.input)).zip(g.par_chunks(s.output)).for_each(|((d, x), g)| {
+        let mut best = vec![(F::zero(), 0); s.c];
+        for (p, g) in g.chunks_exact(s.c).enumerate() {
+            match kind {
+                Kind::Average => {
+                    for at in s.window(p) {
+                        d[at..][..s.c].iter_mut().zip(g).for_each(|(d, &g)| *d = g * share);
+                    }
+                }
+                Kind::Max => {
+                    for (i, at) in s.window(p).enumerate() {
+                        for (c, (best, &x)) in best.iter_mut().zip(&x[at..][..s.c]).enumerate() {
+                            if i == 0 || x > best.0 || x.is_nan() {
+                                *best = (x, at + c);
+                            }
+                        }
+                    }
+                    best.iter().zip(g).for_each(|(best, &g)| d[best.1] = g);
+                }
+            }
+        }
+    });
+    d
+}
+
+impl CustomOp1 for Pool {
+    fn name(&self) -> &'static str {
+        "pool"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (sizes, shape) = Sizes::of(layout, self.k)?;
+        let y = by_precision!(x, F => F::to_cpu_storage_owned(forward::<F>(slice(x, layout)?, sizes, self.kind)));
+        Ok((y, shape))
+    }
+
+    fn bwd(&self, x: &Tensor, _y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        Ok(Some(x.apply_op2_no_bwd(&g.contiguous()?, &PoolGradient(*self))?))
+    }
+}
+
+impl CustomOp2 for PoolGradient {
+    fn name(&self) -> &'static str {
+        "pool-gradient"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, g: &CpuStorage, gl: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (sizes, _) = Sizes::of(xl, self.0.k)?;
+        let d = by_precision!(x, F => F::to_cpu_storage_owned(
+            backward::<F>(slice(x, xl)?, slice(g, gl)?, sizes, self.0.kind)));
+        Ok((d, xl.shape().clone()))
+    }
+}

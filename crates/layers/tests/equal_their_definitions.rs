@@ -1,0 +1,243 @@
+//! Every kernel of this crate beside its plain definition in candle's own operations, values and gradients.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use candle_core::{DType, Device, Result, Tensor, Var};
+use layers::{BatchNorm, Conv2d, Linear, Mode, StatisticsOver, avg_pool2d, dropout, max_pool2d, rectify, vote};
+use proptest::prelude::*;
+
+const TRAIN: Mode = Mode::Train { seed: 3 };
+
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+    /// Uniform in ±1.
+    fn tensor(&mut self, shape: &[usize]) -> Tensor {
+        let n = shape.iter().product();
+        Tensor::from_vec((0..n).map(|_| 2.0 * self.next() - 1.0).collect::<Vec<f64>>(), shape, &Device::Cpu).unwrap()
+    }
+    /// Spikes with the given rate.
+    fn spikes(&mut self, shape: &[usize], rate: f64) -> Tensor {
+        let n = shape.iter().product();
+        let v: Vec<f64> = (0..n).map(|_| (self.next() < rate) as u8 as f64).collect();
+        Tensor::from_vec(v, shape, &Device::Cpu).unwrap()
+    }
+    fn var(&mut self, shape: &[usize]) -> Var {
+        Var::from_tensor(&self.tensor(shape)).unwrap()
+    }
+}
+
+fn largest(t: &Tensor) -> f64 {
+    t.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
+}
+
+/// Values and all gradients of two forms of one function, under the same random upstream gradient.
+fn same(vars: &[&Var], fast: Tensor, plain: Tensor, what: &str) {
+    assert_eq!(fast.dims(), plain.dims(), "{what}");
+    let scale = largest(&plain).max(1e-30);
+    assert!(largest(&(&fast - &plain).unwrap()) <= 1e-12 * scale, "{what}: values differ");
+    let g = Numbers(99).tensor(fast.dims());
+    let grads = |y: &Tensor| (y * &g).unwrap().sum_all().unwrap().backward().unwrap();
+    let (a, b) = (grads(&fast), grads(&plain));
+    for (i, v) in vars.iter().enumerate() {
+        let (a, b) = (a.get(v).unwrap(), b.get(v).unwrap());
+        let worst = largest(&(a - b).unwrap());
+        assert!(worst <= 1e-11 * largest(b).max(1e-30), "{what}: gradient {i} differs by {worst}");
+    }
+}
+
+/// candle's convolution, which wants channels first.
+fn plain_conv(x: &Tensor, w: &Tensor, b: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
+    let (t, n, h, wd, c) = x.dims5()?;
+    let x = x.reshape((t * n, h, wd, c))?.permute((0, 3, 1, 2))?.contiguous()?;
+    let y = x.conv2d(&w.permute((3, 2, 0, 1))?.contiguous()?, padding, stride, 1, 1)?;
+    let y = y.permute((0, 2, 3, 1))?.broadcast_add(b)?;
+    let (_, oh, ow, co) = y.dims4()?;
+    y.reshape((t, n, oh, ow, co))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
+    #[test]
+    fn convolution(t in 1usize..3, n in 1usize..4, h in 3usize..9, w in 3usize..9, ci in 1usize..6, co in 1usize..6,
+                   k in prop::sample::select(vec![1usize, 3]), stride in 1usize..3, padding in 0usize..2, seed: u64) {
+        // candle's own input gradient refuses shapes whose stride leaves pixels over
+        prop_assume!((h + 2 * padding - k) % stride == 0 && (w + 2 * padding - k) % stride == 0);
+        let mut r = Numbers(seed);
+        let (x, weight, bias) = (r.var(&[t, n, h, w, ci]), r.var(&[k, k, ci, co]), r.var(&[co]));
+        let layer = Conv2d { weight: weight.as_tensor().clone(), bias: bias.as_tensor().clone(), stride, padding };
+        let plain = plain_conv(&x, &weight, &bias, stride, padding).unwrap();
+        same(&[&x, &weight, &bias], layer.forward(&x).unwrap(), plain, "convolution");
+    }
+
+    #[test]
+    fn batch_norm(t in 1usize..4, n in 1usize..4, h in 2usize..5, c in 1usize..6, over_time: bool, seed: u64) {
+        let mut r = Numbers(seed);
+        let (x, weight, bias) = (r.var(&[t, n, h, 3, c]), r.var(&[c]), r.var(&[c]));
+        let over = if over_time { StatisticsOver::Time } else { StatisticsOver::Step };
+        let norm = BatchNorm {
+            weight: weight.as_tensor().clone(), bias: bias.as_tensor().clone(),
+            running_mean: r.tensor(&[c]), running_var: r.tensor(&[c]).abs().unwrap(), eps: 1e-5, over,
+        };
+        let (fast, statistics) = norm.forward(&x, TRAIN).unwrap();
+        let rows = x.reshape((if over_time { 1 } else { t }, (), c)).unwrap();
+        let mean = rows.mean_keepdim(1).unwrap();
+        let centred = rows.broadcast_sub(&mean).unwrap();
+        let var = centred.sqr().unwrap().mean_keepdim(1).unwrap();
+        let plain = centred.broadcast_div(&(&var + 1e-5).unwrap().sqrt().unwrap()).unwrap()
+            .broadcast_mul(&weight).unwrap().broadcast_add(&bias).unwrap().reshape(x.shape()).unwrap();
+        let count = rows.dim(1).unwrap() as f64;
+        let statistics = statistics.unwrap();
+        let unbiased = (var.squeeze(1).unwrap() * (count / (count - 1.0))).unwrap();
+        prop_assert!(largest(&(&statistics.mean - mean.squeeze(1).unwrap()).unwrap()) < 1e-13);
+        prop_assert!(largest(&(&statistics.unbiased_var - unbiased).unwrap()) < 1e-13);
+        same(&[&x, &weight, &bias], fast, plain, "batch norm");
+    }
+
+    #[test]
+    fn pooling(n in 1usize..3, h in 4usize..9, w in 4usize..9, c in 1usize..5, k in 2usize..4, rate in 0.0f64..1.0, seed: u64) {
+        let mut r = Numbers(seed);
+        let x = Var::from_tensor(&r.spikes(&[2, n, h, w, c], rate)).unwrap();
+        same(&[&x], max_pool2d(&x, k).unwrap(), plain_max_pool(&x, k), "max pooling of spikes");
+        same(&[&x], avg_pool2d(&x, k).unwrap(), windows(&x, k).mean(0).unwrap(), "average pooling");
+        let x = r.var(&[2, n, h, w, c]);
+        same(&[&x], max_pool2d(&x, k).unwrap(), plain_max_pool(&x, k), "max pooling of analogue values");
+    }
+}
+
+/// `[k·k, 2, N, H/k, W/k, C]`: the members of each window in row-major order.
+fn windows(x: &Tensor, k: usize) -> Tensor {
+    let (t, n, h, w, c) = x.dims5().unwrap();
+    let (oh, ow) = (h / k, w / k);
+    let x = x.narrow(2, 0, oh * k).unwrap().narrow(3, 0, ow * k).unwrap().contiguous().unwrap();
+    let x = x.reshape(&[t * n, oh, k, ow, k * c][..]).unwrap(); // rows within a window, then columns and channels
+    let x = x.permute([2, 0, 1, 3, 4]).unwrap().contiguous().unwrap().reshape(&[k, t * n * oh * ow, k, c][..]).unwrap();
+    let x = x.permute([0, 2, 1, 3]).unwrap().contiguous().unwrap();
+    x.reshape(&[k * k, t, n, oh, ow, c][..]).unwrap()
+}
+
+/// The first maximum of each window, picked by a mask that is a constant to autograd.
+fn plain_max_pool(x: &Tensor, k: usize) -> Tensor {
+    let w = windows(x, k);
+    let members: Vec<Vec<f64>> = w.detach().flatten(1, 5).unwrap().to_vec2().unwrap();
+    let mut first = vec![vec![0.0; members[0].len()]; members.len()];
+    for at in 0..members[0].len() {
+        let largest = members.iter().map(|m| m[at]).fold(f64::MIN, f64::max);
+        let winner = members.iter().position(|m| m[at] == largest).unwrap();
+        first[winner][at] = 1.0;
+    }
+    let first = Tensor::new(first, &Device::Cpu).unwrap().reshape(w.shape()).unwrap();
+    (w * first).unwrap().sum(0).unwrap()
+}
+
+#[test]
+fn the_gradient_of_a_tie_goes_to_the_top_left() {
+    let x = Var::from_tensor(&Tensor::ones((1, 1, 2, 2, 1), DType::F32, &Device::Cpu).unwrap()).unwrap();
+    let d = max_pool2d(&x, 2).unwrap().sum_all().unwrap().backward().unwrap();
+    assert_eq!(d.get(&x).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap(), [1.0, 0.0, 0.0, 0.0]);
+}
+
+#[test]
+fn rectify_passes_no_gradient_at_zero() {
+    let x = Var::from_vec(vec![-1.0f32, -0.0, 0.0, 2.0], 4, &Device::Cpu).unwrap();
+    let y = rectify(&x).unwrap();
+    assert_eq!(y.to_vec1::<f32>().unwrap(), [0.0, 0.0, 0.0, 2.0]);
+    let d = y.sum_all().unwrap().backward().unwrap();
+    assert_eq!(d.get(&x).unwrap().to_vec1::<f32>().unwrap(), [0.0, 0.0, 0.0, 1.0]);
+}
+
+#[test]
+fn single_precision_convolution_of_a_wide_layer_over_several_tiles() {
+    let mut r = Numbers(8);
+    let x = r.spikes(&[2, 3, 20, 19, 64], 0.2);
+    let (w, b) = (r.tensor(&[3, 3, 64, 24]), r.tensor(&[24]));
+    let plain = plain_conv(&x, &w, &b, 1, 1).unwrap();
+    let narrow = |t: &Tensor| t.to_dtype(DType::F32).unwrap();
+    let layer = Conv2d { weight: narrow(&w), bias: narrow(&b), stride: 1, padding: 1 };
+    let y = layer.forward(&narrow(&x)).unwrap().to_dtype(DType::F64).unwrap();
+    assert!(largest(&(y - &plain).unwrap()) < 1e-5 * largest(&plain));
+}
+
+#[test]
+fn one_dropout_mask_for_all_steps() {
+    let x = Tensor::ones((4, 3, 1000), DType::F32, &Device::Cpu).unwrap();
+    let y = dropout(&x, 0.5, "fc", TRAIN).unwrap();
+    let step = |t| y.get(t).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    assert!((1..4).all(|t| step(t) == step(0)));
+    assert!(step(0).iter().all(|&v| v == 0.0 || v == 2.0));
+    let kept = step(0).iter().filter(|&&v| v == 2.0).count();
+    assert!((1350..1650).contains(&kept), "{kept} of 3000 kept");
+    let other =
+        |name, seed| dropout(&x, 0.5, name, Mode::Train { seed }).unwrap().get(0).unwrap().flatten_all().unwrap();
+    assert_ne!(other("fc2", 3).to_vec1::<f32>().unwrap(), step(0), "another layer has another mask");
+    assert_ne!(other("fc", 4).to_vec1::<f32>().unwrap(), step(0), "another step has another mask");
+    assert_eq!(other("fc", 3).to_vec1::<f32>().unwrap(), step(0), "the same step has the same mask");
+    assert_eq!(dropout(&x, 0.5, "fc", Mode::Eval).unwrap().to_vec3::<f32>().unwrap(), x.to_vec3::<f32>().unwrap());
+}
+
+#[test]
+fn the_same_bits_for_any_number_of_threads() {
+    let bits = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut r = Numbers(17);
+            let x = Var::from_tensor(&r.spikes(&[3, 5, 9, 8, 12], 0.3).to_dtype(DType::F32).unwrap()).unwrap();
+            let var = |t: Tensor| Var::from_tensor(&t.to_dtype(DType::F32).unwrap()).unwrap();
+            let (w, b, gamma, beta) =
+                (var(r.tensor(&[3, 3, 12, 7])), var(r.tensor(&[7])), var(r.tensor(&[7])), var(r.tensor(&[7])));
+            let conv = Conv2d { weight: w.as_tensor().clone(), bias: b.as_tensor().clone(), stride: 1, padding: 1 };
+            let norm = BatchNorm {
+                weight: gamma.as_tensor().clone(),
+                bias: beta.as_tensor().clone(),
+                running_mean: beta.as_tensor().clone(),
+                running_var: beta.as_tensor().clone(),
+                eps: 1e-5,
+                over: StatisticsOver::Step,
+            };
+            let y = norm.forward(&conv.forward(&x).unwrap(), TRAIN).unwrap().0;
+            let grads = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+            [&x, &w, &gamma, &beta]
+                .iter()
+                .flat_map(|v| grads.get(v).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap())
+                .map(f32::to_bits)
+                .collect::<Vec<_>>()
+        })
+    };
+    let one = bits(1);
+    assert_eq!(one, bits(2));
+    assert_eq!(one, bits(5));
+}
+
+#[test]
+fn linear_and_voting_by_hand() {
+    let t = |v: &[f32], shape: &[usize]| Tensor::from_slice(v, shape, &Device::Cpu).unwrap();
+    let layer = Linear { weight: t(&[1.0, 2.0, 3.0, 4.0], &[2, 2]), bias: t(&[0.5, -0.5], &[2]) };
+    let y = layer.forward(&t(&[1.0, 0.0, 0.0, 1.0], &[1, 2, 2])).unwrap();
+    assert_eq!(y.to_vec3::<f32>().unwrap(), [[[1.5, 1.5], [3.5, 3.5]]]);
+    assert_eq!(vote(&y, 2).unwrap().to_vec3::<f32>().unwrap(), [[[1.5], [3.5]]]);
+    assert!(vote(&y, 3).unwrap_err().to_string().contains("multiple of 3"));
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_refused_in_one_sentence() {
+    let x = Tensor::zeros((1, 1, 4, 4, 3), DType::F32, &Device::Cpu).unwrap();
+    let w = Tensor::zeros((3, 3, 2, 5), DType::F32, &Device::Cpu).unwrap();
+    let b = Tensor::zeros(5, DType::F32, &Device::Cpu).unwrap();
+    let conv = Conv2d { weight: w, bias: b.clone(), stride: 1, padding: 1 };
+    assert!(conv.forward(&x).unwrap_err().to_string().contains("cannot take maps"));
+    assert!(max_pool2d(&x, 5).unwrap_err().to_string().contains("at least that size"));
+    let norm = BatchNorm {
+        weight: b.clone(),
+        bias: b.clone(),
+        running_mean: b.clone(),
+        running_var: b,
+        eps: 1e-5,
+        over: StatisticsOver::Step,
+    };
+    let one = Tensor::zeros((4, 1, 5), DType::F32, &Device::Cpu).unwrap();
+    assert!(norm.forward(&one, TRAIN).unwrap_err().to_string().contains("at least two values"));
+    assert!(norm.forward(&one, Mode::Eval).is_ok(), "evaluation takes any batch");
+}
