@@ -1,1 +1,13 @@
-//! The paper's notation parsed into a spiking network
+//! A [`Spec`] is a network in the paper's notation, `128C3-MP2-…-10Voting`; a [`Network`] is that spec
+//! with weights and a neuron: a plain function from frames `[T, B, H, W, C]` to class scores `[B, K]`.
+//! An [`Observer`] may watch the spikes of each layer on the way. This crate knows no files, losses or
+//! epochs, and a network keeps nothing between two passes.
+
+mod named;
+mod network;
+mod spec;
+
+pub use layers::{BatchStatistics, Mode, StatisticsOver};
+pub use named::{Architecture, Variant};
+pub use network::{Layer, Network, Observer};
+pub use spec::{ParseError, Spec, Stage};

@@ -1,0 +1,102 @@
+//! The paper's networks: sizes as published, names that survive an insertion, errors in one sentence.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::{VarBuilder, VarMap};
+use models::{Architecture, Layer, Mode, Network, Observer, Spec, StatisticsOver, Variant};
+use neuron::Method;
+
+fn build(text: &str, sample: [usize; 3], classes: usize) -> candle_core::Result<(Network, VarMap)> {
+    let vars = VarMap::new();
+    let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
+    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let spec: Spec = text.parse().unwrap();
+    Ok((Network::new(&spec, sample, classes, neuron, StatisticsOver::Step, vb)?, vars))
+}
+
+fn parameters(vars: &VarMap) -> usize {
+    let vars = vars.data().lock().unwrap();
+    vars.iter().filter(|(name, _)| !name.contains("running")).map(|(_, v)| v.elem_count()).sum()
+}
+
+/// §2.2 of the semantics: trainable parameters as coded, 1.828 M (CIFAR-10), 1.679 M (N-MNIST) and
+/// 6.610 M (DVS-Gesture).
+#[test]
+fn the_code_variants_have_the_published_number_of_parameters() {
+    for (architecture, sample, classes, millions) in [
+        (Architecture::MiddleCifar, [32, 32, 3], 10, 1.828),
+        (Architecture::Middle, [34, 34, 2], 10, 1.679),
+        (Architecture::Large, [64, 64, 2], 11, 6.610),
+    ] {
+        let (_, vars) = build(architecture.notation(Variant::Code), sample, classes).unwrap();
+        let found = parameters(&vars) as f64 / 1e6;
+        assert!((found - millions).abs() < 0.0006, "{architecture:?}: {found} M, published {millions} M");
+    }
+}
+
+#[test]
+fn every_named_network_parses_and_maps_frames_to_scores() {
+    for (architecture, sample) in [
+        (Architecture::Small, [28, 28, 1]),
+        (Architecture::Middle, [34, 34, 2]),
+        (Architecture::MiddleCifar, [32, 32, 3]),
+        (Architecture::Large, [64, 64, 2]),
+    ] {
+        for variant in [Variant::Paper, Variant::Code] {
+            let text = architecture.spec(variant).unwrap().narrowed(32).to_string();
+            let (network, _) = build(&text, sample, 7).unwrap();
+            let frames = Tensor::ones((2, 3, sample[0], sample[1], sample[2]), DType::F32, &Device::Cpu).unwrap();
+            let scores = network.forward(&frames, Mode::Train { seed: 0 }, &mut ()).unwrap();
+            assert_eq!(scores.dims(), [3, 7]);
+        }
+    }
+}
+
+#[test]
+fn an_inserted_stage_renames_no_other() {
+    let names = |text| {
+        let (_, vars) = build(text, [16, 16, 2], 10).unwrap();
+        let mut names: Vec<String> = vars.data().lock().unwrap().keys().cloned().collect();
+        names.sort();
+        names
+    };
+    let before = names("8C3-MP2-16C3-AP4-20FC-10Voting");
+    let after = names("4C3-8C3-MP2-16C3-MP2-AP2-20FC-10Voting");
+    assert!(before.iter().all(|n| after.contains(n)), "{before:?} {after:?}");
+    assert_eq!(after.len(), before.len() + 6);
+}
+
+#[test]
+fn an_observer_sees_every_neuron_and_every_norm_and_the_analogue_network_has_none() {
+    #[derive(Default)]
+    struct Seen(Vec<String>);
+    impl Observer for Seen {
+        fn spikes(&mut self, layer: &str, spikes: &Tensor) -> candle_core::Result<()> {
+            let all: Vec<f32> = spikes.flatten_all()?.to_vec1()?;
+            assert!(all.iter().all(|&o| o == 0.0 || o == 1.0));
+            self.0.push(layer.into());
+            Ok(())
+        }
+        fn statistics(&mut self, layer: &str, s: &models::BatchStatistics) -> candle_core::Result<()> {
+            assert_eq!(s.mean.dim(0)?, 3);
+            self.0.push(format!("norm of {layer}"));
+            Ok(())
+        }
+    }
+    let (network, _) = build("4C3-4C3-AP2-5FC-2Voting", [4, 4, 2], 3).unwrap();
+    let frames = Tensor::ones((3, 2, 4, 4, 2), DType::F32, &Device::Cpu).unwrap();
+    let mut seen = Seen::default();
+    network.forward(&frames, Mode::Train { seed: 0 }, &mut seen).unwrap();
+    assert_eq!(seen.0, ["norm of 4C3-1", "4C3-1", "norm of 4C3-2", "4C3-2", "5FC-1", "head"]);
+    let mut seen = Seen::default();
+    network.analogue().forward(&frames, Mode::Eval, &mut seen).unwrap();
+    assert!(seen.0.is_empty());
+    assert!(!network.analogue().layers().iter().any(|l| matches!(l, Layer::Neuron(..))));
+}
+
+#[test]
+fn networks_that_cannot_be_built_say_why() {
+    let error = |text, sample| build(text, sample, 10).map(|_| ()).unwrap_err().to_string();
+    assert!(error("8C3-MP2-MP8-10Voting", [8, 8, 2]).contains("MP8 needs maps of at least 8×8, found 4×4"));
+    assert!(error("20FC-8C3-10Voting", [8, 8, 2]).contains("8C3-1 needs maps"));
+}
