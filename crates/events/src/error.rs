@@ -74,9 +74,9 @@ pub enum Error {
         /// Number of frames asked for.
         frames: usize,
         /// First microsecond of the window.
-        start_us: i128,
+        start_us: i64,
         /// First microsecond after the window.
-        end_us: i128,
+        end_us: i64,
     },
     /// Time windows need a first and a last event.
     #[error(

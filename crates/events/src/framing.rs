@@ -108,7 +108,9 @@ fn time_ranges_by(find: Find, t_us: &[i64], frames: usize, empty: EmptyWindow) -
         let start_us = first + frame as i128 * dt;
         let mut range = find(t_us, start_us..start_us + dt);
         if range.is_empty() && empty == EmptyWindow::Error {
-            return Err(Error::EmptyWindow { frame, frames, start_us, end_us: start_us + dt });
+            // both bounds lie between the first and the last time
+            let (start_us, end_us) = (start_us as i64, (start_us + dt) as i64);
+            return Err(Error::EmptyWindow { frame, frames, start_us, end_us });
         }
         if frame + 1 == frames {
             range.end = t_us.len();
@@ -191,7 +193,7 @@ mod tests {
         let t_us = [i64::MIN, 0, i64::MAX];
         assert_eq!(time_ranges(&t_us, 2, EmptyWindow::Error).unwrap(), [0..1, 1..3]);
         assert_eq!(duration_ranges(&t_us, u32::MAX), [0..1, 1..2, 2..3]);
-        assert_eq!(duration_ranges(&[i64::MAX, i64::MIN], 0), [0..2]);
+        assert_eq!(duration_ranges(&[5, i64::MIN, 6, i64::MAX], 0), [0..2, 2..3, 3..4]);
     }
 
     proptest! {

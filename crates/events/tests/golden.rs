@@ -7,13 +7,12 @@ use events::formats::{aedat2, aedat31, nmnist};
 use events::{Columns, EmptyWindow, Error, Events, Framing, Grid, Sensor, Shape, accumulate, transforms};
 use safetensors::SafeTensors;
 
-/// The folder of reference vectors, or `None` (said aloud) where this machine has none.
-fn golden() -> Option<PathBuf> {
+/// A folder of the shared reference data, or `None` (said aloud) where this machine has none.
+fn shared(folder: &str) -> Option<PathBuf> {
     let shared = std::env::var_os("SPIKEGRAD_SHARED").map(PathBuf::from);
-    let folder =
-        shared.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into()).join("golden");
+    let folder = shared.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into()).join(folder);
     if !folder.is_dir() {
-        eprintln!("SKIPPED: no reference vectors in {}", folder.display());
+        eprintln!("SKIPPED: no {}", folder.display());
         return None;
     }
     Some(folder)
@@ -47,7 +46,7 @@ fn grid<const BYTES: usize, T: Copy>(file: &SafeTensors, name: &str, value: fn([
 
 #[test]
 fn frames_equal_the_reference() {
-    let Some(folder) = golden() else { return };
+    let Some(folder) = shared("golden") else { return };
     let json: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("frames.json")).unwrap()).unwrap();
     let bytes = std::fs::read(folder.join("frames.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -101,7 +100,7 @@ fn frames_equal_the_reference() {
 
 #[test]
 fn decoded_bytes_equal_the_reference() {
-    let Some(folder) = golden() else { return };
+    let Some(folder) = shared("golden") else { return };
     let bytes = std::fs::read(folder.join("bytes.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
@@ -143,7 +142,7 @@ fn decoded_bytes_equal_the_reference() {
 
 #[test]
 fn transforms_equal_the_reference_bit_by_bit() {
-    let Some(folder) = golden() else { return };
+    let Some(folder) = shared("golden") else { return };
     let bytes = std::fs::read(folder.join("parts.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let stored = |name: &str| grid(&file, name, f64::from_le_bytes);
@@ -169,4 +168,12 @@ fn transforms_equal_the_reference_bit_by_bit() {
         checked += 1;
     }
     assert_eq!(checked, 18);
+}
+
+#[test]
+fn a_real_recording_with_a_long_header_decodes() {
+    let Some(folder) = shared("data/aedat2_example") else { return };
+    // of another camera, so the pixels mean nothing here; 196,608 records follow 2,104 header lines
+    let bytes = std::fs::read(folder.join("IMU_translBoxes.aedat")).unwrap();
+    assert_eq!(aedat2::decode(&bytes).unwrap().count().unwrap(), 196_608);
 }

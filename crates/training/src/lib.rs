@@ -1,1 +1,26 @@
-//! Seeded variables, batches, loss, optimiser, schedule and one loop
+//! [`train`] walks epochs of [`Example`]s through a network, a loss ([`mse`]) and an optimiser
+//! ([`AdamW`]), and returns what happened as a [`History`]. It formats nothing and writes no file.
+//!
+//! Everything random is a pure function of the run's seed and of what it is for ([`stream`]): a weight of
+//! its name, the order of an epoch of the epoch's number, a dropout mask of epoch and step. So the same
+//! seed on the same machine gives the same bits, whatever the number of threads.
+
+mod adamw;
+mod batches;
+mod evaluation;
+mod history;
+mod looping;
+mod loss;
+mod schedule;
+mod seeds;
+mod vars;
+
+pub use adamw::{AdamW, AdamWConfig};
+pub use batches::Example;
+pub use evaluation::{Evaluation, evaluate};
+pub use history::{Epoch, History};
+pub use looping::{Error, Progress, Setup, train};
+pub use loss::{Reduction, mse};
+pub use schedule::learning_rate;
+pub use seeds::stream;
+pub use vars::SeededVars;

@@ -1,0 +1,94 @@
+//! DVS128 Gesture: 29 people, up to three lights, eleven gestures of hands and arms before a DVS128 camera.
+
+use std::path::Path;
+
+use events::{
+    Columns, Sensor,
+    formats::aedat31::{self, Options, Trial},
+};
+
+use crate::{
+    Error, Info, Name, Recording, Source, files,
+    find::{Layout, Listing},
+};
+
+pub(crate) const INFO: Info = Info {
+    id: "dvs-gesture",
+    title: "DVS-Gesture",
+    sensor: Sensor { width: 128, height: 128 },
+    classes: &[
+        "hand clapping",
+        "right hand wave",
+        "left hand wave",
+        "right arm clockwise",
+        "right arm counter-clockwise",
+        "left arm clockwise",
+        "left arm counter-clockwise",
+        "arm roll",
+        "air drums",
+        "air guitar",
+        "other gestures",
+    ],
+    train: 1_176,
+    test: 288,
+    citation: "A. Amir et al., \"A Low Power, Fully Event-Based Gesture Recognition System\", CVPR 2017",
+    licence: "CC BY 4.0",
+    page: "http://research.ibm.com/dvsgesture/",
+};
+
+const LISTS: [&str; 2] = ["trials_to_train.txt", "trials_to_test.txt"];
+
+pub(crate) const LAYOUT: Layout = Layout {
+    folders: &["dvsgesture", "dvs128gesture"],
+    expected: "trials_to_train.txt, trials_to_test.txt and userNN_light.aedat with userNN_light_labels.csv",
+    recognise: |names| names.iter().any(|name| LISTS.contains(&name.as_str())),
+    list,
+};
+
+pub(crate) fn decode(bytes: &[u8]) -> Result<Columns, events::Error> {
+    aedat31::decode(bytes, Options::default())
+}
+
+/// The label that the released code trains with for our `label` (the file's class − 1): the place of the folder name `label` in
+/// text order (0, 1, 10, 2, …, 9), or `None` past the last class. Accuracies are the same under both; confusion matrices are not.
+pub fn reference_label(label: u32) -> Option<u32> {
+    let mut folders: Vec<u32> = (0..INFO.classes.len() as u32).collect();
+    folders.sort_by_key(u32::to_string);
+    folders.iter().position(|&folder| folder == label).map(|place| place as u32)
+}
+
+/// The publisher's split is its two lists of files; a listed file that is not there makes a sample, not an error.
+fn list(folder: &Path) -> Result<Listing, Error> {
+    let mut listing =
+        Listing { split: "publisher: trials_to_train.txt and trials_to_test.txt".to_owned(), ..Listing::default() };
+    for (list, recordings) in LISTS.into_iter().zip([&mut listing.train, &mut listing.test]) {
+        let list = folder.join(list);
+        let text = files::read(&list)?;
+        listing.files.push(list);
+        for name in String::from_utf8_lossy(&text).lines().map(str::trim).filter(|name| !name.is_empty()) {
+            let path = folder.join(name);
+            if !path.is_file() {
+                continue;
+            }
+            let csv = folder.join(format!("{}_labels.csv", name.trim_end_matches(".aedat")));
+            let trials =
+                aedat31::trials(&files::read(&csv)?).map_err(|source| Error::Decode { path: csv.clone(), source })?;
+            recordings.extend(cuts(&path, &trials));
+            listing.files.extend([path, csv]);
+        }
+    }
+    Ok(listing)
+}
+
+/// One recording for each trial, in file order; a class may occur several times in a file.
+fn cuts(path: &Path, trials: &[Trial]) -> Vec<Recording> {
+    let mut seen = [0; u8::MAX as usize + 1];
+    let cut = |trial: &Trial| {
+        let occurrence = seen[usize::from(trial.class)];
+        seen[usize::from(trial.class)] += 1;
+        let Trial { class, start_us, end_us } = *trial;
+        let source = Source::Cut { path: path.to_owned(), start_us, end_us, occurrence };
+        Recording { name: Name::DvsGesture, label: u32::from(class) - 1, source }
+    };
+    trials.iter().map(cut).collect()
+}

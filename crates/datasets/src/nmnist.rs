@@ -1,0 +1,71 @@
+//! N-MNIST: MNIST on a screen, seen by an ATIS camera that moves in three saccades of about 100 ms.
+
+use std::path::Path;
+
+use events::{Columns, Sensor, formats};
+
+use crate::{
+    Error, Info, Name, Recording, Source, files,
+    find::{Layout, Listing},
+};
+
+pub(crate) const INFO: Info = Info {
+    id: "n-mnist",
+    title: "N-MNIST",
+    sensor: Sensor { width: 34, height: 34 },
+    classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    train: 60_000,
+    test: 10_000,
+    citation: "G. Orchard, A. Jayawant, G. K. Cohen, N. Thakor, \"Converting Static Image Datasets to Spiking Neuromorphic Datasets Using Saccades\", Frontiers in Neuroscience 9:437, 2015",
+    licence: "CC BY-SA 4.0",
+    page: "https://www.garrickorchard.com/datasets/n-mnist",
+};
+
+pub(crate) const LAYOUT: Layout = Layout {
+    folders: &["nmnist"],
+    expected: "the folders Train and Test with <digit>/<number>.bin",
+    recognise: |names| names.iter().any(|name| name == "Train" || name == "Test"),
+    list,
+};
+
+pub(crate) fn decode(bytes: &[u8]) -> Result<Columns, events::Error> {
+    formats::nmnist::decode(bytes)
+}
+
+/// The publisher's split is the folder; the order is by digit, then by number, as in the reference.
+fn list(folder: &Path) -> Result<Listing, Error> {
+    let mut listing = Listing { split: "publisher: Train and Test folders".to_owned(), ..Listing::default() };
+    for (half, recordings) in [("Train", &mut listing.train), ("Test", &mut listing.test)] {
+        let half = folder.join(half);
+        if !half.is_dir() {
+            return Err(Error::Layout {
+                path: folder.to_owned(),
+                expected: LAYOUT.expected.to_owned(),
+                found: format!("no folder {}", half.file_name().unwrap_or_default().to_string_lossy()),
+                advice: "unpack both Train.zip and Test.zip there",
+            });
+        }
+        for digit in files::names(&half)? {
+            let digits = half.join(&digit);
+            if !digits.is_dir() {
+                continue;
+            }
+            let label = label(&digit).ok_or_else(|| Error::Layout {
+                path: digits.clone(),
+                expected: "a folder named by a digit 0 to 9".to_owned(),
+                found: format!("\"{digit}\""),
+                advice: "move it away, or name it by its label",
+            })?;
+            for name in files::names_with(&digits, "bin")? {
+                let path = digits.join(name);
+                listing.files.push(path.clone());
+                recordings.push(Recording { name: Name::NMnist, label, source: Source::File(path) });
+            }
+        }
+    }
+    Ok(listing)
+}
+
+fn label(folder: &str) -> Option<u32> {
+    INFO.classes.iter().position(|&class| class == folder).map(|label| label as u32)
+}

@@ -1,0 +1,73 @@
+use crate::batches::batch;
+use crate::{Example, Reduction, mse};
+use candle_core::{Device, Result, Tensor};
+use models::{Mode, Network, Observer};
+
+/// What a network does on a set of samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Samples whose largest score is their class; of equal scores the lowest class counts.
+    pub correct: usize,
+    /// Samples.
+    pub samples: usize,
+    /// Mean loss over the samples.
+    pub loss: f64,
+    /// For each layer of neurons, in order: its name and spikes ÷ (neurons · steps), over all samples.
+    pub firing_rates: Vec<(String, f64)>,
+}
+
+impl Evaluation {
+    /// Correct samples in percent.
+    pub fn accuracy_percent(&self) -> f64 {
+        100.0 * self.correct as f64 / self.samples.max(1) as f64
+    }
+}
+
+/// Evaluates in batches of `size`, in the order given.
+pub fn evaluate(
+    network: &Network,
+    examples: &[Example],
+    size: usize,
+    reduction: Reduction,
+    device: &Device,
+) -> Result<Evaluation> {
+    let mut rates = Rates::default();
+    let (mut correct, mut loss) = (0, 0.0);
+    let indices: Vec<usize> = (0..examples.len()).collect();
+    for chunk in indices.chunks(size.max(1)) {
+        let (frames, labels) = batch(examples, chunk, device)?;
+        let scores = network.forward(&frames, Mode::Eval, &mut rates)?.detach();
+        loss += f64::from(mse(&scores, &labels, reduction)?.to_scalar::<f32>()?) * chunk.len() as f64;
+        correct += count_correct(&scores, &labels)?;
+    }
+    let samples = examples.len();
+    let firing_rates = rates.0.into_iter().map(|(name, spikes, n)| (name, spikes / n)).collect();
+    Ok(Evaluation { correct, samples, loss: loss / samples.max(1) as f64, firing_rates })
+}
+
+/// How many rows of scores have their largest value, the first if several, at their label.
+pub(crate) fn count_correct(scores: &Tensor, labels: &[u32]) -> Result<usize> {
+    let rows: Vec<Vec<f32>> = scores.to_vec2()?;
+    let first_largest = |row: &[f32]| {
+        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        row.iter().position(|&s| s == largest)
+    };
+    Ok(rows.iter().zip(labels).filter(|(row, label)| first_largest(row) == Some(**label as usize)).count())
+}
+
+/// Spikes and opportunities to spike of each layer, in the order first seen.
+#[derive(Default)]
+struct Rates(Vec<(String, f64, f64)>);
+
+impl Observer for Rates {
+    fn spikes(&mut self, layer: &str, spikes: &Tensor) -> Result<()> {
+        // A sum of 0s and 1s: exact in f32 up to 2²⁴ a step, so sum each step and add up in f64.
+        let steps: Vec<f32> = spikes.flatten_from(1)?.sum(1)?.to_vec1()?;
+        let (sum, n) = (steps.iter().map(|&s| f64::from(s)).sum::<f64>(), spikes.elem_count() as f64);
+        match self.0.iter_mut().find(|(name, ..)| name == layer) {
+            Some(entry) => (entry.1, entry.2) = (entry.1 + sum, entry.2 + n),
+            None => self.0.push((layer.into(), sum, n)),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+use crate::Evaluation;
+
+/// What one epoch did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Epoch {
+    /// Learning rate of the whole epoch.
+    pub learning_rate: f64,
+    /// Mean training loss over the epoch's samples, each measured before its step.
+    pub train_loss: f64,
+    /// Training accuracy in percent, measured the same way.
+    pub train_accuracy_percent: f64,
+    /// The test set after the epoch.
+    pub test: Evaluation,
+    /// Wall-clock time of training and evaluation.
+    pub seconds: f64,
+}
+
+/// What a run did, epoch by epoch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// From the first epoch to the last.
+    pub epochs: Vec<Epoch>,
+}
+
+impl History {
+    /// Index and value of the best epoch's test accuracy in percent; the first of equals. This is what the
+    /// paper's code reports: the test set chooses the epoch.
+    pub fn best(&self) -> Option<(usize, f64)> {
+        let accuracies = self.epochs.iter().map(|e| e.test.accuracy_percent()).enumerate();
+        accuracies.fold(None, |best, (i, a)| match best {
+            Some((_, b)) if b >= a => best,
+            _ => Some((i, a)),
+        })
+    }
+}

@@ -1,0 +1,136 @@
+use crate::batches::{batch, order};
+use crate::evaluation::count_correct;
+use crate::{AdamW, AdamWConfig, Epoch, Example, History, Reduction, SeededVars, evaluate, learning_rate, mse, stream};
+use candle_core::Device;
+use models::{Mode, Network};
+use rand_chacha::rand_core::RngCore;
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
+
+/// How to train, as plain data.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setup {
+    /// Passes over the training set.
+    pub epochs: usize,
+    /// Samples of a step.
+    pub batch: usize,
+    /// Whether the training samples that fill no batch are left out of the epoch.
+    pub drop_last: bool,
+    /// Learning rate before the schedule.
+    pub learning_rate: f64,
+    /// Epochs of the schedule's ramp, see [`learning_rate`].
+    pub ramp_epochs: usize,
+    /// Constants of AdamW.
+    pub adamw: AdamWConfig,
+    /// Reduction of the loss.
+    pub reduction: Reduction,
+}
+
+/// Hears what happens while it happens; `()` ignores it.
+pub trait Progress {
+    /// Step `step` of `steps` of epoch `epoch` (all from 0) is done; the loss and accuracy are those of the
+    /// epoch so far.
+    fn step(&mut self, epoch: usize, step: usize, steps: usize, loss: f64, accuracy_percent: f64) {
+        let _ = (epoch, step, steps, loss, accuracy_percent);
+    }
+
+    /// Epoch `index` is done.
+    fn epoch(&mut self, index: usize, epoch: &Epoch) {
+        let _ = (index, epoch);
+    }
+}
+
+impl Progress for () {}
+
+/// Why a run stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A set without samples.
+    #[error("the {0} set has no samples; nothing was trained")]
+    Empty(&'static str),
+    /// Fewer samples than one batch, and the rest is dropped.
+    #[error(
+        "{samples} training samples do not fill one batch of {batch} and the rest of an epoch is dropped; \
+         choose a smaller batch"
+    )]
+    NoBatch {
+        /// Training samples.
+        samples: usize,
+        /// Batch size.
+        batch: usize,
+    },
+    /// The loss or a weight is not a finite number any more.
+    #[error(
+        "training diverged at epoch {epoch}, step {step} (both from 1): {what} is not finite; try a lower learning rate"
+    )]
+    Diverged {
+        /// From 1.
+        epoch: usize,
+        /// From 1.
+        step: usize,
+        /// "the loss", or the name of the first variable concerned.
+        what: String,
+    },
+    /// Tensors that do not fit, or a failing device.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// Trains `network`, whose variables are `vars`, and evaluates it on `test` after every epoch.
+///
+/// # Errors
+/// See [`Error`].
+pub fn train(
+    network: &Network,
+    vars: &mut SeededVars,
+    (train, test): (&[Example], &[Example]),
+    setup: &Setup,
+    seed: u64,
+    device: &Device,
+    progress: &mut dyn Progress,
+) -> Result<History, Error> {
+    let whole = train.len() / setup.batch.max(1) * setup.batch;
+    let used = if setup.drop_last { whole } else { train.len() };
+    match (train.len(), test.len(), used) {
+        (0, ..) => return Err(Error::Empty("training")),
+        (_, 0, _) => return Err(Error::Empty("test")),
+        (samples, _, 0) => return Err(Error::NoBatch { samples, batch: setup.batch }),
+        _ => (),
+    }
+    let mut optimiser = AdamW::new(vars.trainable(), setup.adamw)?;
+    let mut history = History::default();
+    for index in 0..setup.epochs {
+        let start = Instant::now();
+        let lr = learning_rate(index, setup.epochs, setup.ramp_epochs, setup.learning_rate);
+        let order = order(train.len(), seed, index);
+        let steps = order[..used].chunks(setup.batch);
+        let count = steps.len();
+        let (mut loss, mut correct, mut seen) = (0.0, 0, 0);
+        for (step, indices) in steps.enumerate() {
+            let mode = Mode::Train { seed: stream(seed, &format!("dropout of epoch {index} step {step}")).next_u64() };
+            let (frames, labels) = batch(train, indices, device)?;
+            let scores = network.forward(&frames, mode, vars)?;
+            let error = mse(&scores, &labels, setup.reduction)?;
+            let value = f64::from(error.to_scalar::<f32>()?);
+            let lost = optimiser.step(&error.backward()?, lr)?;
+            if let Some(what) = lost.or((!value.is_finite()).then(|| "the loss".into())) {
+                return Err(Error::Diverged { epoch: index + 1, step: step + 1, what });
+            }
+            loss += value * indices.len() as f64;
+            correct += count_correct(&scores.detach(), &labels)?;
+            seen += indices.len();
+            progress.step(index, step, count, loss / seen as f64, 100.0 * correct as f64 / seen as f64);
+        }
+        let epoch = Epoch {
+            learning_rate: lr,
+            train_loss: loss / seen as f64,
+            train_accuracy_percent: 100.0 * correct as f64 / seen as f64,
+            test: evaluate(network, test, setup.batch, setup.reduction, device)?,
+            seconds: start.elapsed().as_secs_f64(),
+        };
+        progress.epoch(index, &epoch);
+        history.epochs.push(epoch);
+    }
+    Ok(history)
+}

@@ -1,0 +1,102 @@
+use crate::stream;
+use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
+use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{Init, VarBuilder};
+use models::{BatchStatistics, Observer};
+use rand_chacha::rand_core::RngCore;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Momentum of running statistics (PyTorch's default, used by the paper).
+const MOMENTUM: f64 = 0.1;
+
+/// The variables of a run, by name. A variable's initial value depends on (seed, name, shape) alone.
+///
+/// As an [`Observer`] it folds the statistics of a training pass into the running ones.
+#[derive(Clone)]
+pub struct SeededVars {
+    seed: u64,
+    vars: Arc<Mutex<BTreeMap<String, Var>>>,
+}
+
+impl SeededVars {
+    /// No variables yet; a network that is built with [`SeededVars::builder`] makes its own.
+    pub fn new(seed: u64) -> Self {
+        Self { seed, vars: Arc::default() }
+    }
+
+    /// What a network takes its weights from.
+    pub fn builder(&self, dtype: DType, device: &Device) -> VarBuilder<'static> {
+        VarBuilder::from_backend(Box::new(self.clone()), dtype, device.clone())
+    }
+
+    /// All variables that a gradient changes, sorted by name; running statistics are not among them.
+    pub fn trainable(&self) -> Vec<(String, Var)> {
+        let running = |name: &str| name.ends_with("running_mean") || name.ends_with("running_var");
+        self.locked().iter().filter(|(name, _)| !running(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
+    }
+
+    /// The variable of that name.
+    pub fn get(&self, name: &str) -> Option<Var> {
+        self.locked().get(name).cloned()
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Var>> {
+        // A panic elsewhere cannot leave the map half changed: every change is one insertion.
+        self.vars.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn running(&self, layer: &str, which: &str) -> Result<Var> {
+        let name = format!("{layer}.norm.{which}");
+        match self.get(&name) {
+            Some(var) => Ok(var),
+            None => bail!("statistics of a batch norm without the variable {name}"),
+        }
+    }
+}
+
+impl Observer for SeededVars {
+    fn statistics(&mut self, layer: &str, statistics: &BatchStatistics) -> Result<()> {
+        let (mean, var) = (self.running(layer, "running_mean")?, self.running(layer, "running_var")?);
+        let (new_mean, new_var) = statistics.update(&mean, &var, MOMENTUM)?;
+        mean.set(&new_mean)?;
+        var.set(&new_var)
+    }
+}
+
+impl SimpleBackend for SeededVars {
+    fn get(&self, shape: Shape, name: &str, init: Init, dtype: DType, device: &Device) -> Result<Tensor> {
+        if let Some(var) = self.locked().get(name) {
+            if var.shape() != &shape {
+                bail!("variable {name} has shape {:?}, asked for {shape:?}", var.shape());
+            }
+            return Ok(var.as_tensor().clone());
+        }
+        let n = shape.elem_count();
+        let values: Vec<f32> = match init {
+            Init::Const(c) => vec![c as f32; n],
+            Init::Uniform { lo, up } => {
+                let mut rng = stream(self.seed, &format!("weight {name}"));
+                // 24 bits: every value in [0, 1) that an f32 holds evenly
+                let mut unit = || f64::from(rng.next_u32() >> 8) / f64::from(1u32 << 24);
+                (0..n).map(|_| (lo + (up - lo) * unit()) as f32).collect()
+            }
+            other => bail!("variable {name}: seeded variables are constant or uniform, asked for {other:?}"),
+        };
+        let var = Var::from_tensor(&Tensor::from_vec(values, shape, device)?.to_dtype(dtype)?)?;
+        let tensor = var.as_tensor().clone();
+        self.locked().insert(name.into(), var);
+        Ok(tensor)
+    }
+
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
+        match self.get(name) {
+            Some(var) => Ok(var.as_tensor().clone()),
+            None => bail!("no variable {name}"),
+        }
+    }
+
+    fn contains_tensor(&self, name: &str) -> bool {
+        self.locked().contains_key(name)
+    }
+}

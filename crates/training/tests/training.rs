@@ -1,0 +1,182 @@
+//! The loop learns, repeats itself bit by bit, and refuses what it cannot train.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use candle_core::{DType, Device, Tensor, Var};
+use events::{Frames, Grid, Shape};
+use models::{Mode, Network, Spec, StatisticsOver};
+use neuron::Method;
+use training::{
+    AdamW, AdamWConfig, Error, Example, History, Progress, Reduction, SeededVars, Setup, learning_rate, mse, train,
+};
+
+const SETUP: Setup = Setup {
+    epochs: 6,
+    batch: 8,
+    drop_last: false,
+    learning_rate: 1e-2,
+    ramp_epochs: 2,
+    adamw: AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 1e-4 },
+    reduction: Reduction::Mean,
+};
+
+/// Three classes: a bar in one of three rows, with a little noise that depends on the index.
+fn examples(n: usize) -> Vec<Example> {
+    (0..n)
+        .map(|i| {
+            let label = i % 3;
+            let mut counts = vec![0u16; 4 * 6 * 6 * 2];
+            for t in 0..4 {
+                for x in 0..6 {
+                    counts[((t * 6 + 2 * label) * 6 + x) * 2 + (i + t) % 2] = 2;
+                }
+                counts[(t * 36 + (i * 7 + t * 5) % 36) * 2] += 1;
+            }
+            let frames: Frames = Grid::new(Shape { steps: 4, height: 6, width: 6, channels: 2 }, counts).unwrap();
+            Example { frames, label: label as u32 }
+        })
+        .collect()
+}
+
+fn network(vars: &SeededVars, text: &str) -> Network {
+    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let spec: Spec = text.parse().unwrap();
+    Network::new(&spec, [6, 6, 2], 3, neuron, StatisticsOver::Step, vars.builder(DType::F32, &Device::Cpu)).unwrap()
+}
+
+fn run(seed: u64, threads: usize) -> (History, Vec<u32>) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| {
+        let mut vars = SeededVars::new(seed);
+        let net = network(&vars, "8C3-MP2-8C3-AP2-DP-10Voting");
+        let sets = (&examples(30)[..], &examples(9)[..]);
+        let mut history = train(&net, &mut vars, sets, &SETUP, seed, &Device::Cpu, &mut ()).unwrap();
+        history.epochs.iter_mut().for_each(|e| e.seconds = 0.0);
+        let weights = vars.trainable().into_iter();
+        let bits = weights.flat_map(|(_, v)| v.flatten_all().unwrap().to_vec1::<f32>().unwrap()).map(f32::to_bits);
+        (history, bits.collect())
+    })
+}
+
+#[test]
+fn it_learns_and_the_same_seed_gives_the_same_bits_for_any_number_of_threads() {
+    let (history, weights) = run(1, 1);
+    assert!(history.best().unwrap().1 > 90.0, "{history:?}");
+    assert!(history.epochs[5].train_loss < history.epochs[0].train_loss);
+    assert_eq!(run(1, 1), (history.clone(), weights.clone()));
+    assert_eq!(run(1, 2), (history.clone(), weights.clone()));
+    assert_ne!(run(2, 1).1, weights);
+}
+
+#[test]
+fn a_stage_inserted_elsewhere_changes_no_other_initial_weight() {
+    let (a, b) = (SeededVars::new(7), SeededVars::new(7));
+    network(&a, "4C3-MP2-4C3-AP2-10Voting");
+    network(&b, "4C3-MP2-4C3-4C3-5C3-4C3-AP2-DP-10Voting");
+    let values = |v: &Var| v.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    for (name, var) in a.trainable() {
+        assert_eq!(values(&var), values(&b.get(&name).unwrap()), "{name}");
+    }
+    let weight = values(&a.get("4C3-2.weight").unwrap());
+    let bound = 1.0 / 36f32.sqrt();
+    assert!(weight.iter().all(|w| w.abs() <= bound));
+    assert!(weight.iter().fold(0f32, |m, w| m.max(w.abs())) > 0.9 * bound);
+}
+
+#[test]
+fn running_statistics_move_once_per_step_and_are_not_trained() {
+    let mut vars = SeededVars::new(0);
+    let net = network(&vars, "4C3-AP2-10Voting");
+    assert!(vars.trainable().iter().all(|(name, _)| !name.contains("running")));
+    let frames = Tensor::ones((3, 2, 6, 6, 2), DType::F32, &Device::Cpu).unwrap();
+    net.forward(&frames, Mode::Train { seed: 0 }, &mut vars).unwrap();
+    // all steps are equal, so three moves take the mean 1 − 0.9³ of the way to the batch's
+    let shared = vars.clone();
+    let one = |name: &str| shared.get(name).unwrap().to_vec1::<f32>().unwrap();
+    let mean = one("4C3-1.norm.running_mean");
+    net.forward(&frames.narrow(0, 0, 1).unwrap(), Mode::Train { seed: 0 }, &mut vars).unwrap();
+    let next = one("4C3-1.norm.running_mean");
+    for (a, b) in mean.iter().zip(next) {
+        let batch = a / (1.0 - 0.9f32.powi(3));
+        assert!((b - (0.9 * a + 0.1 * batch)).abs() < 1e-6);
+    }
+    let before = one("4C3-1.norm.running_var");
+    net.forward(&frames, Mode::Eval, &mut vars).unwrap();
+    assert_eq!(before, one("4C3-1.norm.running_var"), "an evaluation moves nothing");
+}
+
+#[test]
+fn loss_by_hand_in_both_reductions() {
+    let scores = Tensor::new(&[[1.5f32, 0.0], [0.5, 0.5]], &Device::Cpu).unwrap();
+    let loss = |r| mse(&scores, &[0, 1], r).unwrap().to_scalar::<f32>().unwrap();
+    assert_eq!(loss(Reduction::Mean), (0.25 + 0.0 + 0.25 + 0.25) / 4.0);
+    assert_eq!(loss(Reduction::SumOverClasses), (0.25 + 0.0 + 0.25 + 0.25) / 2.0);
+    assert!(mse(&scores, &[0, 2], Reduction::Mean).unwrap_err().to_string().contains("label 2 of sample 1"));
+    assert!(mse(&scores, &[0], Reduction::Mean).is_err());
+}
+
+#[test]
+fn one_step_of_adamw_by_hand() {
+    let w = Var::new(&[1.0f32, -2.0, 0.5], &Device::Cpu).unwrap();
+    let mut optimiser = AdamW::new(vec![("w".into(), w.clone())], AdamWConfig::default()).unwrap();
+    let grads = (w.as_tensor() * &Tensor::new(&[3.0f32, -1e-3, 0.0], &Device::Cpu).unwrap()).unwrap();
+    optimiser.step(&grads.sum_all().unwrap().backward().unwrap(), 1e-3).unwrap();
+    // the first step moves by lr · sign(g), after decay by lr · wd
+    let expected = [1.0 * (1.0 - 1e-7) - 1e-3, -2.0 * (1.0 - 1e-7) + 1e-3, 0.5 * (1.0 - 1e-7)];
+    for (a, b) in w.to_vec1::<f32>().unwrap().iter().zip(expected) {
+        assert!((a - b).abs() < 2e-7, "{a} {b}");
+    }
+    assert_eq!(optimiser.steps, 1);
+}
+
+#[test]
+fn the_schedule_of_twenty_epochs() {
+    let lr: Vec<f64> = (0..20).map(|e| learning_rate(e, 20, 5, 1e-3)).collect();
+    assert_eq!(lr[..6], [2e-4, 2.5e-4, 1e-3 / 3.0, 5e-4, 1e-3, 1e-3]);
+    assert!(lr[6..].windows(2).all(|p| p[1] < p[0]));
+    assert_eq!(learning_rate(0, 1, 0, 1e-3), 1e-3);
+    assert!(learning_rate(3, 3, 3, 1e-3).is_finite());
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused_before_it_starts() {
+    let mut vars = SeededVars::new(0);
+    let net = network(&vars, "4C3-AP2-10Voting");
+    let samples = examples(5);
+    let mut go = |train_set: &[Example], test: &[Example], setup: Setup| {
+        train(&net, &mut vars, (train_set, test), &setup, 0, &Device::Cpu, &mut ()).unwrap_err()
+    };
+    assert!(matches!(go(&[], &samples, SETUP), Error::Empty("training")));
+    assert!(matches!(go(&samples, &[], SETUP), Error::Empty("test")));
+    let dropping = Setup { drop_last: true, ..SETUP };
+    assert!(matches!(go(&samples, &samples, dropping), Error::NoBatch { samples: 5, batch: 8 }));
+    let mut wrong = examples(8);
+    wrong[2].label = 3;
+    assert!(go(&wrong, &samples, SETUP).to_string().contains("label 3"));
+    let diverging = Setup { learning_rate: f64::NAN, ..SETUP };
+    let sentence = go(&examples(30), &samples, diverging).to_string();
+    assert!(sentence.starts_with("training diverged at epoch 1, step 1 (both from 1): 4C3-1."), "{sentence}");
+}
+
+#[test]
+fn progress_hears_every_step_and_epoch() {
+    #[derive(Default)]
+    struct Heard(usize, usize);
+    impl Progress for Heard {
+        fn step(&mut self, _: usize, step: usize, steps: usize, loss: f64, _: f64) {
+            assert!(step < steps && steps == 4 && loss.is_finite());
+            self.0 += 1;
+        }
+        fn epoch(&mut self, index: usize, epoch: &training::Epoch) {
+            assert_eq!(index, self.1);
+            assert_eq!(epoch.test.samples, 9);
+            assert_eq!(epoch.test.firing_rates.len(), 2);
+            self.1 += 1;
+        }
+    }
+    let mut vars = SeededVars::new(1);
+    let net = network(&vars, "4C3-AP2-10Voting");
+    let mut heard = Heard::default();
+    let setup = Setup { epochs: 2, ..SETUP };
+    train(&net, &mut vars, (&examples(30), &examples(9)), &setup, 1, &Device::Cpu, &mut heard).unwrap();
+    assert_eq!((heard.0, heard.1), (8, 2));
+}
