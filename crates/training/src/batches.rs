@@ -1,8 +1,9 @@
-use crate::stream;
+use crate::{Setup, stream};
 use candle_core::{Device, Result, Tensor, bail};
-use events::Frames;
+use events::{Frames, transforms};
 use rand_chacha::rand_core::RngCore;
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 /// One sample: its frames `[T, H, W, C]` and its class.
 #[derive(Clone, Debug)]
@@ -24,18 +25,36 @@ pub(crate) fn order(n: usize, seed: u64, epoch: usize) -> Vec<usize> {
     order
 }
 
-/// The samples `indices` as one batch `[T, B, H, W, C]` of f32 counts, and their labels.
-pub(crate) fn batch(examples: &[Example], indices: &[usize], device: &Device) -> Result<(Tensor, Vec<u32>)> {
-    let Some(first) = indices.first() else { bail!("a batch needs at least one sample") };
-    let shape = examples[*first].frames.shape();
-    if let Some(odd) = indices.iter().find(|&&i| examples[i].frames.shape() != shape) {
-        bail!("samples {first} and {odd} have different frames: {shape:?}, {:?}", examples[*odd].frames.shape());
+/// The samples `indices` as one batch `[T, B, H, W, C]` of f32 counts, and their labels. `epoch` is that of
+/// a training pass with its run's seed; without it nothing is augmented.
+pub(crate) fn batch(
+    examples: &[Example],
+    indices: &[usize],
+    setup: &Setup,
+    epoch: Option<(u64, usize)>,
+    device: &Device,
+) -> Result<(Tensor, Vec<u32>)> {
+    let frames: Vec<Cow<Frames>> = indices
+        .par_iter()
+        .map(|&i| {
+            let frames = &examples[i].frames;
+            let augmented = setup.augment.zip(epoch).map(|(a, (seed, epoch))| a.apply(frames, seed, epoch, i));
+            let frames = augmented.map_or(Cow::Borrowed(frames), Cow::Owned);
+            match setup.side {
+                Some(side) => Cow::Owned(transforms::resize_nearest(&frames, side, side)),
+                None => frames,
+            }
+        })
+        .collect();
+    let Some(shape) = frames.first().map(|f| f.shape()) else { bail!("a batch needs at least one sample") };
+    if let Some(odd) = frames.iter().position(|f| f.shape() != shape) {
+        bail!("samples {} and {} differ: {shape:?}, {:?}", indices[0], indices[odd], frames[odd].shape());
     }
     let frame = shape.height * shape.width * shape.channels;
     let mut values = vec![0f32; shape.steps * indices.len() * frame];
     values.par_chunks_mut((indices.len() * frame).max(1)).enumerate().for_each(|(t, step)| {
-        for (to, &i) in step.chunks_exact_mut(frame).zip(indices) {
-            let from = &examples[i].frames.values()[t * frame..][..frame];
+        for (to, frames) in step.chunks_exact_mut(frame).zip(&frames) {
+            let from = &frames.values()[t * frame..][..frame];
             to.iter_mut().zip(from).for_each(|(to, &count)| *to = f32::from(count));
         }
     });

@@ -1,5 +1,5 @@
 use crate::batches::batch;
-use crate::{Example, Reduction, mse};
+use crate::{Example, Setup, mse};
 use candle_core::{Device, Result, Tensor};
 use models::{Mode, Network, Observer};
 
@@ -23,21 +23,15 @@ impl Evaluation {
     }
 }
 
-/// Evaluates in batches of `size`, in the order given.
-pub fn evaluate(
-    network: &Network,
-    examples: &[Example],
-    size: usize,
-    reduction: Reduction,
-    device: &Device,
-) -> Result<Evaluation> {
+/// Evaluates in the order given, in batches of the setup's size and without its augmentation.
+pub fn evaluate(network: &Network, examples: &[Example], setup: &Setup, device: &Device) -> Result<Evaluation> {
     let mut rates = Rates::default();
     let (mut correct, mut loss) = (0, 0.0);
     let indices: Vec<usize> = (0..examples.len()).collect();
-    for chunk in indices.chunks(size.max(1)) {
-        let (frames, labels) = batch(examples, chunk, device)?;
+    for chunk in indices.chunks(setup.batch.max(1)) {
+        let (frames, labels) = batch(examples, chunk, setup, None, device)?;
         let scores = network.forward(&frames, Mode::Eval, &mut rates)?.detach();
-        loss += f64::from(mse(&scores, &labels, reduction)?.to_scalar::<f32>()?) * chunk.len() as f64;
+        loss += f64::from(mse(&scores, &labels, setup.reduction)?.to_scalar::<f32>()?) * chunk.len() as f64;
         correct += count_correct(&scores, &labels)?;
     }
     let samples = examples.len();

@@ -6,6 +6,7 @@
 //! seed on the same machine gives the same bits, whatever the number of threads.
 
 mod adamw;
+mod augment;
 mod batches;
 mod evaluation;
 mod history;
@@ -16,6 +17,7 @@ mod seeds;
 mod vars;
 
 pub use adamw::{AdamW, AdamWConfig};
+pub use augment::Augment;
 pub use batches::Example;
 pub use evaluation::{Evaluation, evaluate};
 pub use history::{Epoch, History};

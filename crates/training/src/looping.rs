@@ -1,6 +1,8 @@
 use crate::batches::{batch, order};
 use crate::evaluation::count_correct;
-use crate::{AdamW, AdamWConfig, Epoch, Example, History, Reduction, SeededVars, evaluate, learning_rate, mse, stream};
+use crate::{
+    AdamW, AdamWConfig, Augment, Epoch, Example, History, Reduction, SeededVars, evaluate, learning_rate, mse, stream,
+};
 use candle_core::Device;
 use models::{Mode, Network};
 use rand_chacha::rand_core::RngCore;
@@ -25,6 +27,10 @@ pub struct Setup {
     pub adamw: AdamWConfig,
     /// Reduction of the loss.
     pub reduction: Reduction,
+    /// Random changes of each training sample.
+    pub augment: Option<Augment>,
+    /// Side in pixels to which frames are resized (nearest neighbour) after augmentation.
+    pub side: Option<usize>,
 }
 
 /// Hears what happens while it happens; `()` ignores it.
@@ -109,7 +115,7 @@ pub fn train(
         let (mut loss, mut correct, mut seen) = (0.0, 0, 0);
         for (step, indices) in steps.enumerate() {
             let mode = Mode::Train { seed: stream(seed, &format!("dropout of epoch {index} step {step}")).next_u64() };
-            let (frames, labels) = batch(train, indices, device)?;
+            let (frames, labels) = batch(train, indices, setup, Some((seed, index)), device)?;
             let scores = network.forward(&frames, mode, vars)?;
             let error = mse(&scores, &labels, setup.reduction)?;
             let value = f64::from(error.to_scalar::<f32>()?);
@@ -126,7 +132,7 @@ pub fn train(
             learning_rate: lr,
             train_loss: loss / seen as f64,
             train_accuracy_percent: 100.0 * correct as f64 / seen as f64,
-            test: evaluate(network, test, setup.batch, setup.reduction, device)?,
+            test: evaluate(network, test, setup, device)?,
             seconds: start.elapsed().as_secs_f64(),
         };
         progress.epoch(index, &epoch);

@@ -6,7 +6,8 @@ use events::{Frames, Grid, Shape};
 use models::{Mode, Network, Spec, StatisticsOver};
 use neuron::Method;
 use training::{
-    AdamW, AdamWConfig, Error, Example, History, Progress, Reduction, SeededVars, Setup, learning_rate, mse, train,
+    AdamW, AdamWConfig, Augment, Error, Example, History, Progress, Reduction, SeededVars, Setup, learning_rate, mse,
+    train,
 };
 
 const SETUP: Setup = Setup {
@@ -17,6 +18,8 @@ const SETUP: Setup = Setup {
     ramp_epochs: 2,
     adamw: AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 1e-4 },
     reduction: Reduction::Mean,
+    augment: None,
+    side: None,
 };
 
 /// Three classes: a bar in one of three rows, with a little noise that depends on the index.
@@ -179,4 +182,24 @@ fn progress_hears_every_step_and_epoch() {
     let setup = Setup { epochs: 2, ..SETUP };
     train(&net, &mut vars, (&examples(30), &examples(9)), &setup, 1, &Device::Cpu, &mut heard).unwrap();
     assert_eq!((heard.0, heard.1), (8, 2));
+}
+
+#[test]
+fn augmentation_is_a_function_of_seed_epoch_and_sample_and_leaves_the_test_set_alone() {
+    let a = Augment { padding: 2, flip: true, degrees: 10.0 };
+    let frames = &examples(2)[1].frames;
+    assert_eq!(a.apply(frames, 1, 2, 3), a.apply(frames, 1, 2, 3));
+    let seen: Vec<_> = (0..8).map(|epoch| a.apply(frames, 1, epoch, 3)).collect();
+    assert!(seen.iter().any(|f| f != &seen[0]), "epochs see different versions");
+    let identity = Augment { padding: 0, flip: false, degrees: 0.0 };
+    assert_eq!(&identity.apply(frames, 1, 2, 3), frames);
+    let mut vars = SeededVars::new(1);
+    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let spec: Spec = "4C3-AP2-10Voting".parse().unwrap();
+    let builder = vars.builder(DType::F32, &Device::Cpu);
+    let net = Network::new(&spec, [4, 4, 2], 3, neuron, StatisticsOver::Step, builder).unwrap();
+    let setup = Setup { epochs: 1, augment: Some(a), side: Some(4), ..SETUP };
+    train(&net, &mut vars, (&examples(9), &examples(3)), &setup, 1, &Device::Cpu, &mut ()).unwrap();
+    let test = |setup: &Setup| training::evaluate(&net, &examples(3), setup, &Device::Cpu).unwrap();
+    assert_eq!(test(&setup), test(&Setup { augment: None, ..setup }));
 }

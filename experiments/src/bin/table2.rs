@@ -1,0 +1,181 @@
+//! `cargo table2`: trains what Table 2 asks for and can be trained here, and prints it beside the paper's.
+
+use anyhow::{Context, Result};
+use candle_core::Device;
+use clap::Parser;
+use datasets::{Name, Recordings};
+use experiments::layout::{self, Wanted};
+use experiments::receipt::{self, Clock, Label};
+use experiments::table2::{self, Overrides};
+use experiments::{Profile, data, machine, progress};
+use models::Variant;
+use neuron::Method;
+use report::{Record, RunIdentity, write_text};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Table 2 of the paper (accuracy on N-MNIST, DVS-Gesture, DVS-CIFAR10) beside our numbers.
+///
+/// Uses the data sets it finds, whole or in part, and a generator's recordings where it finds none; the
+/// table says which. A run that is already in results/runs/table2/, made by this very program from the same
+/// recordings, is not run again, so an interrupted table goes on where it stopped.
+#[derive(Parser)]
+#[command(version)]
+struct Flags {
+    /// Folder that holds the data sets [default: SPIKEGRAD_DATA, else data/]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Only these data sets: n-mnist, dvs-gesture, dvs-cifar10
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<Name>,
+    /// Methods to train: baseline, bpsa, bpsa+bpta
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "bpsa+bpta")]
+    methods: Vec<Method>,
+    /// Number of seeds for each cell, from 0
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: u64,
+    /// How much of the real thing
+    #[arg(long, value_enum, default_value_t = Profile::Short)]
+    profile: Profile,
+    /// Epochs, instead of the profile's
+    #[arg(long, value_parser = positive)]
+    epochs: Option<usize>,
+    /// Time steps T, instead of the profile's
+    #[arg(long, value_parser = positive)]
+    steps: Option<usize>,
+    /// Divide channels and hidden units by this, instead of by the profile's number
+    #[arg(long, value_parser = positive)]
+    narrow: Option<usize>,
+    /// Layer lists as in the paper's text, instead of as in its code
+    #[arg(long)]
+    paper_layers: bool,
+    /// Threads [default: all cores]
+    #[arg(long, value_parser = positive)]
+    threads: Option<usize>,
+    /// Folder for tables, figures and receipts
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    results: PathBuf,
+    /// Run even what has its receipt
+    #[arg(long)]
+    force: bool,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err("expected a whole number above 0".into()),
+    }
+}
+
+fn main() -> ExitCode {
+    // clap ends the program with status 2 itself where a flag is wrong
+    match work(&Flags::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work(flags: &Flags) -> Result<()> {
+    let receipts = flags.results.join("runs").join("table2");
+    prepare_folder(&receipts)?;
+    if let Some(threads) = flags.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    let overrides = Overrides {
+        epochs: flags.epochs,
+        steps: flags.steps,
+        narrow: flags.narrow,
+        variant: flags.paper_layers.then_some(Variant::Paper),
+    };
+    let root = data::root(flags.data.clone())?;
+    let mut wanted = Vec::new();
+    for name in table2::DATA {
+        if !flags.only.is_empty() && !flags.only.contains(&name) {
+            continue;
+        }
+        let (recordings, says) = data::recordings(name, root.as_deref(), table2::stand_in(name, flags.profile))?;
+        eprintln!("{says}");
+        train_cells(flags, &recordings, overrides, &receipts)?;
+        let profile = flags.profile;
+        wanted.push(Wanted {
+            data: name,
+            manifest_sha256: recordings.manifest_sha256,
+            run: Box::new(move |method| Ok(serde_json::to_value(table2::run(name, method, profile, overrides)?)?)),
+        });
+    }
+    publish(&flags.results, &receipts, &table2::profile_name(flags.profile, overrides), &wanted)
+}
+
+/// Makes the folder and proves that it can be written, before hours are spent on what goes there.
+fn prepare_folder(dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| {
+        format!("cannot make the results folder {}: choose another with --results DIR", dir.display())
+    })?;
+    let probe = dir.join(".writable");
+    write_text(&probe, "")?;
+    std::fs::remove_file(&probe).with_context(|| format!("cannot remove {}", probe.display()))
+}
+
+/// Trains one data set with every method and seed asked for, leaving a receipt of each.
+fn train_cells(flags: &Flags, recordings: &Recordings, overrides: Overrides, receipts: &Path) -> Result<()> {
+    let program = machine::program_sha256()?;
+    let identity = receipt::identity(recordings);
+    let profile = table2::profile_name(flags.profile, overrides);
+    let mut sets = None;
+    for &method in &flags.methods {
+        let run = table2::run(recordings.name, method, flags.profile, overrides)?;
+        let value = serde_json::to_value(&run)?;
+        let origin = match identity.origin {
+            report::Origin::Complete => "",
+            report::Origin::Sample => "-sample",
+            report::Origin::Synthetic => "-synthetic",
+        };
+        let row = format!("{}-{}-{profile}{origin}", recordings.name.id(), method.id());
+        let title = format!("{} {}", recordings.name.title(), method.id());
+        let label = Label { experiment: "table2", row, title, profile: profile.clone() };
+        for seed in 0..flags.seeds {
+            let manifest_sha256 = identity.manifest_sha256.as_str();
+            let this = RunIdentity { run: &value, manifest_sha256, program_sha256: &program, seed };
+            if !flags.force && receipt::existing(receipts, &label.row, this)?.is_some() {
+                eprintln!("{} seed {seed}: receipt found, not run again (--force runs it)", label.title);
+                continue;
+            }
+            let sets = match &sets {
+                Some(sets) => sets,
+                None => sets.insert(data::load(recordings, run.framing)?),
+            };
+            let mut watch = progress::Watch::new(format!("{} seed {seed}", label.title), run.setup.epochs);
+            let clock = Clock::start();
+            let history = run.train(sets, seed, &Device::Cpu, &mut watch)?;
+            let record = receipt::record(&label, &run, identity.clone(), seed, &history, &clock, &program)?;
+            record.write(receipts)?;
+        }
+    }
+    Ok(())
+}
+
+/// Lays out what the receipts say, on standard output and in the results folder.
+fn publish(results: &Path, receipts: &Path, profile: &str, wanted: &[Wanted]) -> Result<()> {
+    let records = Record::read_all(receipts)?;
+    let groups = layout::groups(&records, profile, wanted)?;
+    let (table, runs) = (layout::table(&groups, profile)?, layout::runs(&groups)?);
+    println!("{}\n{}", table.to_terminal(), runs.to_terminal());
+    write_text(&results.join("table2.md"), &format!("{}\n{}", table.to_markdown(), runs.to_markdown()))?;
+    write_text(&results.join("table2.csv"), &table.to_csv()?)?;
+    let json = |t: &report::Table| serde_json::from_str::<serde_json::Value>(&t.to_json());
+    let both = serde_json::json!({ "table2": json(&table)?, "runs": json(&runs)? });
+    write_text(&results.join("table2.json"), &format!("{both:#}\n"))?;
+    for name in table2::DATA {
+        if let Some(svg) = layout::figure(&groups, name, profile)? {
+            write_text(&results.join(format!("table2-{}.svg", name.id())), &svg)?;
+        }
+    }
+    eprintln!("written to {}: table2.md, .csv, .json, curves (.svg), receipts (runs/table2/)", results.display());
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! The two forms of a neuron, both of which are held to the golden vectors: the fused scan and the plain step.
+
+use anyhow::{Context, Result, bail};
+use candle_core::{Tensor, backprop::GradStore};
+use neuron::{Method, Neuron};
+use std::fmt;
+use std::sync::Arc;
+
+/// Which form of the neuron runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// [`Neuron::scan`].
+    Scan,
+    /// [`Neuron::step`], once per time step: [`neuron::unroll`].
+    Step,
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Form::Scan => "scan",
+            Form::Step => "step",
+        })
+    }
+}
+
+impl Form {
+    /// Both.
+    pub const ALL: [Form; 2] = [Form::Scan, Form::Step];
+
+    /// Spikes `[T, …]` of currents `[T, …]`.
+    pub fn spikes(self, neuron: &dyn Neuron, x: &Tensor) -> candle_core::Result<Tensor> {
+        match self {
+            Form::Scan => neuron.scan(x),
+            Form::Step => neuron::unroll(neuron, x),
+        }
+    }
+
+    /// The neuron of `method` whose `scan` is this form.
+    pub fn neuron(self, method: Method) -> Result<Arc<dyn Neuron>> {
+        let neuron = method.config().build()?;
+        Ok(match self {
+            Form::Scan => neuron,
+            Form::Step => Arc::new(Plain(neuron)),
+        })
+    }
+}
+
+/// A neuron that a network runs step by step.
+#[derive(Debug)]
+struct Plain(Arc<dyn Neuron>);
+
+impl Neuron for Plain {
+    fn step(&self, x: &Tensor, v: &Tensor) -> candle_core::Result<(Tensor, Tensor)> {
+        self.0.step(x, v)
+    }
+
+    fn scan(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        neuron::unroll(self.0.as_ref(), x)
+    }
+}
+
+/// Membranes `[T, …]` before the reset, u[t] = v[t-1] + x[t], and after reset and leak, v[t].
+pub fn membranes(neuron: &dyn Neuron, x: &Tensor) -> candle_core::Result<(Tensor, Tensor)> {
+    let mut v = x.get(0)?.zeros_like()?;
+    let (mut before, mut after) = (vec![], vec![]);
+    for t in 0..x.dim(0)? {
+        let x = x.get(t)?;
+        before.push((&v + &x)?);
+        v = neuron.step(&x, &v)?.1;
+        after.push(v.clone());
+    }
+    Ok((Tensor::stack(&before, 0)?, Tensor::stack(&after, 0)?))
+}
+
+/// The method that the golden files call `kind`.
+///
+/// # Errors
+/// If there is none of this name.
+pub fn method(kind: &str) -> Result<Method> {
+    match kind {
+        "baseline" => Ok(Method::Baseline),
+        "bpsa" => Ok(Method::Bpsa),
+        "bpsta" => Ok(Method::BpsaBpta),
+        other => bail!("expected the kind baseline, bpsa or bpsta, found \"{other}\""),
+    }
+}
+
+/// The gradient of `tensor`.
+///
+/// # Errors
+/// If none arrived.
+pub fn gradient(gradients: &GradStore, name: &str, tensor: &Tensor) -> Result<Tensor> {
+    gradients.get(tensor).cloned().with_context(|| format!("no gradient arrived at {name}"))
+}

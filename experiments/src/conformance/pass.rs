@@ -1,0 +1,187 @@
+//! One pass of a golden network, and everything that it leaves behind.
+
+use super::border::{Layout, frames};
+use super::form::gradient;
+use super::golden::Golden;
+use super::layer_list::{LayerList, Norm, Parameter};
+use anyhow::{Context, Result, ensure};
+use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
+use candle_nn::VarBuilder;
+use events::{Grid, Shape, transforms};
+use models::{BatchStatistics, Mode, Network, Observer, StatisticsOver};
+use neuron::Neuron;
+use std::collections::HashMap;
+use std::sync::Arc;
+use training::{Reduction, mse};
+
+/// The variables and running statistics of a network, by our names.
+pub struct Weights {
+    variables: Vec<(String, Var)>,
+    running: HashMap<String, Tensor>,
+    dtype: DType,
+}
+
+impl Weights {
+    /// The stored initial values in precision `dtype`; running statistics of zero mean and unit variance.
+    pub fn initial(golden: &Golden, list: &LayerList, dtype: DType) -> Result<Weights> {
+        let variable = |p: &Parameter| -> Result<(String, Var)> {
+            let stored = golden.input(&format!("param.{}", p.golden))?.to_dtype(dtype)?;
+            Ok((p.ours.clone(), Var::from_tensor(&p.layout.ours(&stored).context(p.golden.clone())?)?))
+        };
+        let variables = list.parameters.iter().map(variable).collect::<Result<_>>()?;
+        let mut weights = Weights { variables, running: HashMap::new(), dtype };
+        for norm in &list.norms {
+            let zero = Tensor::zeros(norm.channels, dtype, &Device::Cpu)?;
+            weights.set_running(norm, (zero.clone(), (zero + 1.0)?));
+        }
+        Ok(weights)
+    }
+
+    /// Replaces the running mean and variance of `norm`.
+    pub fn set_running(&mut self, norm: &Norm, (mean, var): (Tensor, Tensor)) {
+        self.running.insert(format!("{}.norm.running_mean", norm.ours), mean);
+        self.running.insert(format!("{}.norm.running_var", norm.ours), var);
+    }
+
+    /// The variables with their names.
+    pub fn variables(&self) -> Vec<(String, Var)> {
+        self.variables.clone()
+    }
+
+    /// The network of these weights, without dropout.
+    pub fn network(&self, list: &LayerList, sample: &Sample, neuron: Arc<dyn Neuron>) -> Result<Network> {
+        let mut tensors = self.running.clone();
+        tensors.extend(self.variables.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())));
+        let vb = VarBuilder::from_tensors(tensors, self.dtype, &Device::Cpu);
+        let [c, h, w] = sample.shape;
+        let over = StatisticsOver::Step;
+        Ok(Network::new(&list.without_dropout, [h, w, c], sample.classes, neuron, over, vb)?)
+    }
+
+    /// The parameters, or their gradients, in the stored layout, in the list's order.
+    pub fn in_golden_layout(&self, list: &LayerList, of: impl Fn(&str, &Var) -> Result<Tensor>) -> Result<Vec<Tensor>> {
+        let layout = |p: &Parameter| p.layout;
+        let pairs = list.parameters.iter().map(layout).zip(&self.variables);
+        pairs.map(|(layout, (name, var)): (Layout, _)| Ok(layout.golden(&of(name, var)?)?)).collect()
+    }
+}
+
+/// The stored input and target.
+pub struct Sample {
+    /// Frames `[T, B, H, W, C]` as the network gets them.
+    pub frames: Tensor,
+    /// Classes of the batch.
+    pub labels: Vec<u32>,
+    /// Number of classes.
+    pub classes: usize,
+    /// Channels, height, width of a frame.
+    pub shape: [usize; 3],
+    /// Whether every step sees the same image.
+    pub image: bool,
+}
+
+impl Sample {
+    /// Reads input and target.
+    ///
+    /// # Errors
+    /// If they are missing or do not fit each other.
+    pub fn read(golden: &Golden) -> Result<Sample> {
+        let input = golden.input("input")?;
+        // the stored counts have the number of steps in their shape; a number in the JSON file alone could ask for any memory
+        let counts = golden.names("").find(|name| name.ends_with(".spike_count")).context("no tensor <kind>.spike_count")?;
+        let steps = golden.input(counts)?.dims().last().copied().unwrap_or_default();
+        let stated: usize = golden.field("/T")?;
+        ensure!(stated == steps, "expected {stated} steps (field /T), found {steps} in {counts}");
+        let mut frames = frames(&input, steps)?;
+        if input.dtype() == DType::U8 && frames.dims()[2..4] == [128, 128] {
+            frames = resize_nearest(&frames, 64)?;
+        }
+        let (_, _, h, w, c) = frames.dims5()?;
+        let labels = golden.integers("target")?.into_iter().map(u32::try_from).collect::<Result<_, _>>()?;
+        let image = input.rank() == 4;
+        Ok(Sample { frames, labels, classes: golden.field("/num_classes")?, shape: [c, h, w], image })
+    }
+
+    /// The mean squared error of scores.
+    pub fn loss(&self, scores: &Tensor) -> Result<Tensor> {
+        Ok(mse(scores, &self.labels, Reduction::Mean)?)
+    }
+
+    /// What the analogue warm-up sees: an image once, frames all.
+    pub fn warmup_frames(&self) -> Result<Tensor> {
+        Ok(if self.image { self.frames.narrow(0, 0, 1)? } else { self.frames.clone() })
+    }
+}
+
+/// The pixels (2i, 2j) of 128x128 frames, as the reference resizes them.
+fn resize_nearest(frames: &Tensor, size: usize) -> Result<Tensor> {
+    let (t, b, height, width, channels) = frames.dims5()?;
+    let shape = Shape { steps: t * b, height, width, channels };
+    let grid = Grid::new(shape, frames.flatten_all()?.to_vec1::<u8>()?)?;
+    let values = transforms::resize_nearest(&grid, size, size).into_values();
+    Ok(Tensor::from_vec(values, (t, b, size, size, channels), frames.device())?)
+}
+
+/// What a pass tells an observer.
+#[derive(Default)]
+pub struct Watch {
+    counts: Vec<Tensor>,
+    statistics: HashMap<String, BatchStatistics>,
+}
+
+impl Observer for Watch {
+    fn spikes(&mut self, _layer: &str, spikes: &Tensor) -> candle_core::Result<()> {
+        let steps = spikes.dim(0)?;
+        // f64: a count is exact
+        self.counts.push(spikes.detach().to_dtype(DType::F64)?.reshape((steps, ()))?.sum(1)?);
+        Ok(())
+    }
+
+    fn statistics(&mut self, layer: &str, statistics: &BatchStatistics) -> candle_core::Result<()> {
+        self.statistics.insert(layer.into(), statistics.clone());
+        Ok(())
+    }
+}
+
+impl Watch {
+    /// Spikes of each layer and step, `[layers, T]`.
+    pub fn counts(&self) -> Result<Tensor> {
+        ensure!(!self.counts.is_empty(), "no layer spiked");
+        Ok(Tensor::stack(&self.counts, 0)?)
+    }
+
+    /// Folds the statistics that `norm` used into its running ones.
+    pub fn update(&self, weights: &Weights, norm: &Norm) -> Result<(Tensor, Tensor)> {
+        let of = |what: &str| weights.running.get(&format!("{}.norm.{what}", norm.ours)).context(norm.ours.clone());
+        let used = self.statistics.get(&norm.ours).with_context(|| format!("{} gave no statistics", norm.ours))?;
+        Ok(used.update(of("running_mean")?, of("running_var")?, norm.momentum)?)
+    }
+}
+
+/// A training pass: scores, loss, spikes, gradients.
+pub struct Pass {
+    /// `[B, K]`.
+    pub scores: Tensor,
+    /// One number.
+    pub loss: Tensor,
+    /// Of all variables.
+    pub gradients: GradStore,
+    /// Spikes and statistics on the way.
+    pub watch: Watch,
+}
+
+impl Pass {
+    /// Runs `network` forward and backward.
+    pub fn train(network: &Network, frames: &Tensor, sample: &Sample) -> Result<Pass> {
+        let mut watch = Watch::default();
+        let scores = network.forward(frames, Mode::Train { seed: 0 }, &mut watch)?;
+        let loss = sample.loss(&scores)?;
+        let gradients = loss.backward()?;
+        Ok(Pass { scores, loss, gradients, watch })
+    }
+
+    /// The gradient of a variable.
+    pub fn gradient(&self, name: &str, variable: &Var) -> Result<Tensor> {
+        gradient(&self.gradients, name, variable)
+    }
+}

@@ -1,0 +1,105 @@
+//! From a data root to frames in memory.
+
+use crate::progress;
+use anyhow::{Context, Result, bail};
+use datasets::{Found, Name, Recording, Recordings, find, synthetic};
+use events::Framing;
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+use training::Example;
+
+/// Train and test examples.
+pub struct Sets {
+    /// Train.
+    pub train: Vec<Example>,
+    /// Test.
+    pub test: Vec<Example>,
+}
+
+/// How many recordings the generator makes where no data set is found.
+#[derive(Clone, Copy, Debug)]
+pub struct StandIn {
+    /// Train.
+    pub train: usize,
+    /// Test.
+    pub test: usize,
+    /// Seed of the generator.
+    pub seed: u64,
+}
+
+/// Where data sets are looked for: `--data`, else the variable SPIKEGRAD_DATA, else `data/` if it exists.
+///
+/// # Errors
+/// If a folder was named that is not there.
+pub fn root(flag: Option<PathBuf>) -> Result<Option<PathBuf>> {
+    let named = flag.map(|p| ("--data", p));
+    let named = named.or_else(|| std::env::var_os("SPIKEGRAD_DATA").map(|p| ("SPIKEGRAD_DATA", p.into())));
+    match named {
+        Some((what, path)) if !path.is_dir() => {
+            bail!("{what} names {}, which is not a folder; name the folder that holds the data sets", path.display())
+        }
+        Some((_, path)) => Ok(Some(path)),
+        None => Ok(Some(PathBuf::from("data")).filter(|p| p.is_dir())),
+    }
+}
+
+/// The data set below `root`, or the generator's stand-in, and a sentence for the user that says which.
+///
+/// # Errors
+/// If what is there is broken: that is never replaced silently.
+pub fn recordings(name: Name, root: Option<&Path>, stand_in: StandIn) -> Result<(Recordings, String)> {
+    let found = match root {
+        Some(root) => find(name, root)?,
+        None => Found::Absent,
+    };
+    let why = match found {
+        Found::Recordings(recordings) => {
+            let says = describe(&recordings);
+            return Ok((recordings, says));
+        }
+        Found::Unusable { path, why } => format!("{} cannot be used ({why})", path.display()),
+        Found::Absent => match root {
+            Some(root) => format!("not found below {}", root.display()),
+            None => "no data folder given (--data DIR, SPIKEGRAD_DATA or data/)".into(),
+        },
+    };
+    let made = synthetic::recordings(name, stand_in.train, stand_in.test, stand_in.seed);
+    let says = format!("{}; {why}", describe(&made));
+    Ok((made, says))
+}
+
+fn describe(r: &Recordings) -> String {
+    let info = r.name.info();
+    let (train, test) = (r.train.len(), r.test.len());
+    match r.origin {
+        datasets::Origin::Complete => format!("{}: complete, {train} train and {test} test recordings", info.title),
+        datasets::Origin::Sample => {
+            format!("{}: sample, {train} of {} train and {test} of {} test recordings", info.title, info.train, info.test)
+        }
+        datasets::Origin::Synthetic => {
+            format!("{}: SYNTHETIC stand-in, {train} train and {test} test recordings from the generator", info.title)
+        }
+    }
+}
+
+/// Decodes and frames every recording, in parallel, in the order given.
+///
+/// # Errors
+/// The first recording, in that order, that cannot be decoded or framed.
+pub fn load(recordings: &Recordings, framing: Framing) -> Result<Sets> {
+    let n = recordings.train.len() + recordings.test.len();
+    let bar = progress::counter(&format!("{}: events to frames", recordings.name.title()), n as u64);
+    let example = |recording: &Recording| -> Result<Example> {
+        let frames = framing.frames(&recording.events()?).with_context(|| format!("{:?}", recording.source))?;
+        bar.inc(1);
+        Ok(Example { frames, label: recording.label })
+    };
+    let all = |list: &[Recording]| -> Result<Vec<Example>> {
+        // collecting the results first keeps the error that is reported the same for any number of threads
+        let examples: Vec<Result<Example>> = list.par_iter().map(example).collect();
+        examples.into_iter().collect()
+    };
+    let sets = Sets { train: all(&recordings.train)?, test: all(&recordings.test)? };
+    bar.finish_and_clear();
+    Ok(sets)
+}

@@ -1,0 +1,283 @@
+//! From receipts to Table 2, its list of runs and its curves. Whatever has no receipt stays empty.
+
+use crate::receipt::{BEST, CURVE, LAST, RATE};
+use crate::table2::{DATA, PUBLISHED};
+use anyhow::Result;
+use datasets::Name;
+use neuron::Method;
+use report::figures::{Band, Caption, Series, accuracy_curves};
+use report::{Align, Origin, Record, Summary, Table, summary};
+use std::cmp::Reverse;
+
+/// The receipts of one cell: one method on one data set, equal but for the seed.
+pub struct Group<'a> {
+    /// The data set.
+    pub data: Name,
+    /// The method.
+    pub method: Method,
+    records: Vec<&'a Record>,
+}
+
+/// What a cell was asked to hold: receipts of other recordings or another run do not belong there.
+pub struct Wanted {
+    /// The data set.
+    pub data: Name,
+    /// Digest of the recordings found now.
+    pub manifest_sha256: String,
+    /// The run, for each method.
+    pub run: Box<dyn Fn(Method) -> Result<serde_json::Value>>,
+}
+
+impl Group<'_> {
+    fn values(&self, metric: &str) -> Vec<f64> {
+        let value = |r: &&Record| r.metrics.iter().find(|m| m.name == metric).map(|m| m.value);
+        self.records.iter().filter_map(value).collect()
+    }
+
+    fn summary(&self, metric: &str) -> Option<Summary> {
+        summary(&self.values(metric))
+    }
+
+    fn first(&self) -> &Record {
+        self.records[0]
+    }
+
+    /// "sample, 1,000 of 60,000 + 100 of 10,000"
+    fn data_used(&self) -> String {
+        let d = &self.first().data;
+        let counts = match d.origin {
+            Origin::Complete => format!("{} + {}", thousands(d.train), thousands(d.test)),
+            Origin::Sample => format!(
+                "{} of {} + {} of {}",
+                thousands(d.train),
+                thousands(d.train_published),
+                thousands(d.test),
+                thousands(d.test_published)
+            ),
+            Origin::Synthetic => format!("{} + {} generated", thousands(d.train), thousands(d.test)),
+        };
+        format!("{}, {counts}", origin(d.origin))
+    }
+
+    fn run_field(&self, pointer: &str) -> String {
+        match self.first().run.pointer(pointer) {
+            Some(serde_json::Value::String(s)) => s.clone(),
+            Some(v) => v.to_string(),
+            None => "?".into(),
+        }
+    }
+}
+
+fn origin(o: Origin) -> &'static str {
+    match o {
+        Origin::Complete => "complete",
+        Origin::Sample => "sample",
+        Origin::Synthetic => "synthetic",
+    }
+}
+
+fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Picks, for each data set and method, the receipts that belong together: those of the run and recordings
+/// wanted now, or, for a data set that was not asked for, the best that is there (complete before sample
+/// before synthetic). Within a cell all are of one program, the one that ran last.
+///
+/// # Errors
+/// If a wanted run cannot be described.
+pub fn groups<'a>(records: &'a [Record], profile: &str, wanted: &[Wanted]) -> Result<Vec<Group<'a>>> {
+    let mut groups = Vec::new();
+    for data in DATA {
+        let wanted = wanted.iter().find(|w| w.data == data);
+        for method in Method::ALL {
+            let mut candidates: Vec<&Record> = records
+                .iter()
+                .filter(|r| r.data.name == data.id() && r.profile == profile)
+                .filter(|r| r.run.get("method").and_then(|m| m.as_str()) == Some(method.id()))
+                .collect();
+            if let Some(w) = wanted {
+                let run = (w.run)(method)?;
+                candidates.retain(|r| r.data.manifest_sha256 == w.manifest_sha256 && r.run == run);
+            }
+            let rank = |o: Origin| match o {
+                Origin::Complete => 2,
+                Origin::Sample => 1,
+                Origin::Synthetic => 0,
+            };
+            candidates.sort_by_key(|r| (Reverse(rank(r.data.origin)), Reverse(r.started_utc.clone())));
+            let Some(newest) = candidates.first().copied() else { continue };
+            candidates.retain(|r| {
+                (&r.run, &r.data, &r.program_sha256) == (&newest.run, &newest.data, &newest.program_sha256)
+            });
+            candidates.sort_by_key(|r| r.seed);
+            groups.push(Group { data, method, records: candidates });
+        }
+    }
+    Ok(groups)
+}
+
+fn find<'a, 'b>(groups: &'a [Group<'b>], data: Name, method: Method) -> Option<&'a Group<'b>> {
+    groups.iter().find(|g| g.data == data && g.method == method)
+}
+
+/// "95.3 ± 0.4 (n=3, sample)": the best epoch's accuracy, as the paper's code reports it.
+fn cell(group: Option<&Group<'_>>) -> String {
+    let Some((group, s)) = group.and_then(|g| Some((g, g.summary(BEST)?))) else { return String::new() };
+    let (value, n) = (format!("{s:.2}"), s.n);
+    match group.first().data.origin {
+        Origin::Complete => format!("{value} (n={n})"),
+        Origin::Sample => format!("{value} (n={n}, sample)"),
+        Origin::Synthetic => format!("synthetic: {value} (n={n})"),
+    }
+}
+
+/// The paper's table with our column beside each of its three.
+///
+/// # Errors
+/// Never with the columns of this file.
+pub fn table(groups: &[Group<'_>], profile: &str) -> Result<Table> {
+    let titles: Vec<[String; 2]> =
+        DATA.iter().map(|d| [format!("{} paper", d.title()), format!("{} spikegrad", d.title())]).collect();
+    let mut columns = vec![("Models", Align::Left)];
+    columns.extend(titles.iter().flatten().map(|t| (t.as_str(), Align::Right)));
+    let mut table = Table::new("Table 2. Classification accuracy (%) on N-MNIST, DVS-Gesture and DVS-CIFAR10", &columns);
+    let mut push = |system: &str, accuracy: [Option<f64>; 3], ours: Option<Method>| -> Result<()> {
+        let mut cells = vec![system.to_owned()];
+        for (data, accuracy) in DATA.into_iter().zip(accuracy) {
+            cells.push(accuracy.map_or("–".into(), |a| a.to_string()));
+            cells.push(ours.map_or(String::new(), |method| cell(find(groups, data, method))));
+        }
+        Ok(table.push_row(cells)?)
+    };
+    for p in &PUBLISHED {
+        if p.ours == Some(Method::BpsaBpta) && groups.iter().any(|g| g.method == Method::Bpsa) {
+            push("BPSA alone (ablation, not in the paper's Table 2)", [None; 3], Some(Method::Bpsa))?;
+        }
+        push(p.system, p.accuracy, p.ours)?;
+    }
+    table.push_note(format!(
+        "spikegrad columns: profile {profile}; best epoch's test accuracy, the test set choosing the epoch, as the paper's code \
+         reports it; mean ± standard deviation over n seeds; empty where there is no receipt."
+    ));
+    table.push_note("The spikegrad cell beside STBP is this paper's baseline: STBP's surrogate in this paper's network.");
+    if profile != "paper" {
+        table.push_note(format!(
+            "Profile {profile} is not the paper's setting: its numbers and the paper's are not comparable. \
+             `--profile paper` is the paper's setting."
+        ));
+    }
+    if groups.iter().any(|g| g.first().data.origin == Origin::Sample) {
+        table.push_note("sample: a part of the published data set; how much of it, the list of runs says.");
+    }
+    if groups.iter().any(|g| g.first().data.origin == Origin::Synthetic) {
+        table.push_note(
+            "synthetic: generated recordings in place of the data set; such a number says nothing about the data set.",
+        );
+    }
+    Ok(table)
+}
+
+/// Every cell's runs in detail.
+///
+/// # Errors
+/// Never with the columns of this file.
+pub fn runs(groups: &[Group<'_>]) -> Result<Table> {
+    let left = |name| (name, Align::Left);
+    let right = |name| (name, Align::Right);
+    let mut table = Table::new(
+        "Runs behind Table 2",
+        &[
+            left("Data set"),
+            left("Method"),
+            left("Recordings (train + test)"),
+            right("Seeds"),
+            right("Best epoch %"),
+            right("Last epoch %"),
+            right("Firing rate %"),
+            right("T"),
+            right("Epochs"),
+            right("Batch"),
+            left("Network"),
+            right("Minutes a run"),
+            left("Commit"),
+        ],
+    );
+    let text = |s: Option<Summary>| s.map_or(String::new(), |s| format!("{s:.2}"));
+    for g in groups {
+        let rate: Vec<f64> = g.values(RATE).iter().map(|r| 100.0 * r).collect();
+        let minutes: Vec<f64> = g.records.iter().map(|r| r.seconds / 60.0).collect();
+        let seeds: Vec<String> = g.records.iter().map(|r| r.seed.to_string()).collect();
+        let commit = g.first().commit.as_deref().map_or("none", |c| &c[..c.len().min(9)]);
+        let dirty = if g.records.iter().any(|r| r.dirty == Some(true)) { ", modified" } else { "" };
+        table.push_row([
+            g.data.title().to_owned(),
+            g.method.id().to_owned(),
+            g.data_used(),
+            seeds.join(", "),
+            text(g.summary(BEST)),
+            text(g.summary(LAST)),
+            text(summary(&rate)),
+            g.run_field("/framing/number/frames"),
+            g.run_field("/setup/epochs"),
+            g.run_field("/setup/batch"),
+            g.run_field("/network"),
+            summary(&minutes).map_or(String::new(), |s| format!("{:.1}", s.mean)),
+            format!("{commit}{dirty}"),
+        ])?;
+    }
+    table.push_note("Firing rate: spikes per neuron and step on the whole test set after the last epoch, mean over layers.");
+    for g in groups {
+        let hosts = &g.first().host;
+        table.push_note(format!(
+            "{}, {}: receipts results/runs/table2/{}-s*.json; {} threads on {} ({} cores); started {}.",
+            g.data.title(),
+            g.method.id(),
+            g.first().row,
+            g.first().threads,
+            hosts.cpu,
+            hosts.cores,
+            g.first().started_utc
+        ));
+    }
+    Ok(table)
+}
+
+/// The test curves of one data set as SVG, if it has receipts.
+///
+/// # Errors
+/// If the curves cannot be drawn.
+pub fn figure(groups: &[Group<'_>], data: Name, profile: &str) -> Result<Option<String>> {
+    let of_data: Vec<&Group<'_>> = groups.iter().filter(|g| g.data == data).collect();
+    let Some(first) = of_data.first() else { return Ok(None) };
+    let series: Vec<Series> = of_data
+        .iter()
+        .map(|g| Series {
+            name: g.method.id().into(),
+            seeds: g
+                .records
+                .iter()
+                .filter_map(|r| r.curves.iter().find(|c| c.name == CURVE).map(|c| c.values.clone()))
+                .collect(),
+        })
+        .collect();
+    let caption = Caption {
+        title: format!("Test accuracy on {}", data.title()),
+        subtitle: format!(
+            "{}; T = {}, profile {profile}, seeds: {}",
+            first.data_used(),
+            first.run_field("/framing/number/frames"),
+            of_data.iter().map(|g| g.records.len()).max().unwrap_or(0)
+        ),
+        origin: first.first().data.origin,
+    };
+    Ok(Some(accuracy_curves(&series, &caption, Band::MinMax, false)?))
+}

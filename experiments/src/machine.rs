@@ -1,0 +1,52 @@
+//! What a receipt says about the machine, the program and the moment.
+
+use anyhow::{Context, Result};
+use report::Host;
+use sha2::{Digest, Sha256};
+use std::process::Command;
+
+/// The machine this runs on.
+pub fn host() -> Host {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, m)| m.trim()));
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    Host {
+        cpu: model.unwrap_or(std::env::consts::ARCH).to_owned(),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        os: format!("{} {}", std::env::consts::OS, kernel.trim()).trim().to_owned(),
+    }
+}
+
+/// SHA-256 of the running program: a receipt made by other code is not a receipt of this run.
+///
+/// # Errors
+/// If the program's own file cannot be read.
+pub fn program_sha256() -> Result<String> {
+    let path = std::env::current_exe().context("cannot find this program's own file")?;
+    let bytes = std::fs::read(&path).with_context(|| format!("cannot read this program's own file {}", path.display()))?;
+    Ok(Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// The commit checked out here, and whether tracked files outside `results/` differ from it; `None` where
+/// this is no git checkout.
+pub fn commit() -> (Option<String>, Option<bool>) {
+    let git = |args: &[&str]| {
+        let out = Command::new("git").args(args).output().ok().filter(|o| o.status.success())?;
+        Some(String::from_utf8_lossy(&out.stdout).trim().to_owned())
+    };
+    let dirty = git(&["status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results"]);
+    (git(&["rev-parse", "HEAD"]), dirty.map(|s| !s.is_empty()))
+}
+
+/// Starts a new measurement of [`peak_memory_bytes`] where the system can (Linux).
+pub fn reset_peak_memory() {
+    // Refused in some sandboxes; then the peak is that of the whole process so far, which is still a bound.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// The most memory this process has had resident, if the system tells.
+pub fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
