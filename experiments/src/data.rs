@@ -1,8 +1,8 @@
 //! From a data root to frames in memory.
 
 use crate::progress;
-use anyhow::{Context, Result, bail};
-use datasets::{Found, Name, Recording, Recordings, find, synthetic};
+use anyhow::{Context, Result, anyhow, bail};
+use datasets::{Found, Name, Recording, Recordings, Source, find, synthetic};
 use events::Framing;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ pub fn root(flag: Option<PathBuf>) -> Result<Option<PathBuf>> {
 /// If what is there is broken: that is never replaced silently.
 pub fn recordings(name: Name, root: Option<&Path>, stand_in: StandIn) -> Result<(Recordings, String)> {
     let found = match root {
-        Some(root) => find(name, root)?,
+        Some(root) => find(name, root).map_err(in_one_sentence)?,
         None => Found::Absent,
     };
     let why = match found {
@@ -74,11 +74,28 @@ fn describe(r: &Recordings) -> String {
     match r.origin {
         datasets::Origin::Complete => format!("{}: complete, {train} train and {test} test recordings", info.title),
         datasets::Origin::Sample => {
-            format!("{}: sample, {train} of {} train and {test} of {} test recordings", info.title, info.train, info.test)
+            format!(
+                "{}: sample, {train} of {} train and {test} of {} test recordings",
+                info.title, info.train, info.test
+            )
         }
         datasets::Origin::Synthetic => {
             format!("{}: SYNTHETIC stand-in, {train} train and {test} test recordings from the generator", info.title)
         }
+    }
+}
+
+/// The error without its chain: its sentence holds its cause already, and a chain would say it twice.
+fn in_one_sentence(error: datasets::Error) -> anyhow::Error {
+    anyhow!("{error}")
+}
+
+/// Where a recording comes from, for an error message.
+fn place(source: &Source) -> String {
+    match source {
+        Source::File(path) => path.display().to_string(),
+        Source::Cut { path, start_us, end_us, .. } => format!("{}, {start_us} to {end_us} µs", path.display()),
+        Source::Synthetic { index, .. } => format!("synthetic recording {index}"),
     }
 }
 
@@ -90,7 +107,8 @@ pub fn load(recordings: &Recordings, framing: Framing) -> Result<Sets> {
     let n = recordings.train.len() + recordings.test.len();
     let bar = progress::counter(&format!("{}: events to frames", recordings.name.title()), n as u64);
     let example = |recording: &Recording| -> Result<Example> {
-        let frames = framing.frames(&recording.events()?).with_context(|| format!("{:?}", recording.source))?;
+        let events = recording.events().map_err(in_one_sentence)?;
+        let frames = framing.frames(&events).with_context(|| place(&recording.source))?;
         bar.inc(1);
         Ok(Example { frames, label: recording.label })
     };

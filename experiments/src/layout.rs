@@ -129,14 +129,14 @@ fn find<'a, 'b>(groups: &'a [Group<'b>], data: Name, method: Method) -> Option<&
     groups.iter().find(|g| g.data == data && g.method == method)
 }
 
-/// "95.3 ± 0.4 (n=3, sample)": the best epoch's accuracy, as the paper's code reports it.
+/// "95.3 ± 0.4 (n=3), sample": the best epoch's accuracy, as the paper's code reports it.
 fn cell(group: Option<&Group<'_>>) -> String {
     let Some((group, s)) = group.and_then(|g| Some((g, g.summary(BEST)?))) else { return String::new() };
-    let (value, n) = (format!("{s:.2}"), s.n);
+    let value = if s.n > 1 { format!("{s:#.1}") } else { format!("{s:.1}") };
     match group.first().data.origin {
-        Origin::Complete => format!("{value} (n={n})"),
-        Origin::Sample => format!("{value} (n={n}, sample)"),
-        Origin::Synthetic => format!("synthetic: {value} (n={n})"),
+        Origin::Complete => value,
+        Origin::Sample => format!("{value}, sample"),
+        Origin::Synthetic => format!("synthetic {value}"),
     }
 }
 
@@ -145,11 +145,11 @@ fn cell(group: Option<&Group<'_>>) -> String {
 /// # Errors
 /// Never with the columns of this file.
 pub fn table(groups: &[Group<'_>], profile: &str) -> Result<Table> {
-    let titles: Vec<[String; 2]> =
-        DATA.iter().map(|d| [format!("{} paper", d.title()), format!("{} spikegrad", d.title())]).collect();
+    let ours = DATA.map(|d| format!("{} ours, {profile}", d.title()));
     let mut columns = vec![("Models", Align::Left)];
-    columns.extend(titles.iter().flatten().map(|t| (t.as_str(), Align::Right)));
-    let mut table = Table::new("Table 2. Classification accuracy (%) on N-MNIST, DVS-Gesture and DVS-CIFAR10", &columns);
+    columns.extend(DATA.iter().zip(&ours).flat_map(|(d, ours)| [(d.title(), Align::Right), (ours, Align::Right)]));
+    let title = "Table 2. Classification accuracy (%) on N-MNIST, DVS-Gesture and DVS-CIFAR10";
+    let mut table = Table::new(title, &columns);
     let mut push = |system: &str, accuracy: [Option<f64>; 3], ours: Option<Method>| -> Result<()> {
         let mut cells = vec![system.to_owned()];
         for (data, accuracy) in DATA.into_iter().zip(accuracy) {
@@ -160,15 +160,15 @@ pub fn table(groups: &[Group<'_>], profile: &str) -> Result<Table> {
     };
     for p in &PUBLISHED {
         if p.ours == Some(Method::BpsaBpta) && groups.iter().any(|g| g.method == Method::Bpsa) {
-            push("BPSA alone (ablation, not in the paper's Table 2)", [None; 3], Some(Method::Bpsa))?;
+            push("BPSA alone (not in this table)", [None; 3], Some(Method::Bpsa))?;
         }
         push(p.system, p.accuracy, p.ours)?;
     }
-    table.push_note(format!(
-        "spikegrad columns: profile {profile}; best epoch's test accuracy, the test set choosing the epoch, as the paper's code \
-         reports it; mean ± standard deviation over n seeds; empty where there is no receipt."
-    ));
-    table.push_note("The spikegrad cell beside STBP is this paper's baseline: STBP's surrogate in this paper's network.");
+    table.push_note(
+        "Ours: test accuracy of the best epoch, the test set choosing the epoch, as the paper's code reports it; mean ± \
+         standard deviation over n seeds; empty where there is no receipt.",
+    );
+    table.push_note("Ours beside STBP is this paper's baseline: STBP's surrogate and reset in this paper's network.");
     if profile != "paper" {
         table.push_note(format!(
             "Profile {profile} is not the paper's setting: its numbers and the paper's are not comparable. \
@@ -191,64 +191,55 @@ pub fn table(groups: &[Group<'_>], profile: &str) -> Result<Table> {
 /// # Errors
 /// Never with the columns of this file.
 pub fn runs(groups: &[Group<'_>]) -> Result<Table> {
-    let left = |name| (name, Align::Left);
-    let right = |name| (name, Align::Right);
-    let mut table = Table::new(
-        "Runs behind Table 2",
-        &[
-            left("Data set"),
-            left("Method"),
-            left("Recordings (train + test)"),
-            right("Seeds"),
-            right("Best epoch %"),
-            right("Last epoch %"),
-            right("Firing rate %"),
-            right("T"),
-            right("Epochs"),
-            right("Batch"),
-            left("Network"),
-            right("Minutes a run"),
-            left("Commit"),
-        ],
-    );
-    let text = |s: Option<Summary>| s.map_or(String::new(), |s| format!("{s:.2}"));
+    let words = ["Data set", "Method", "Recordings"].map(|name| (name, Align::Left));
+    let numbers = ["Seeds", "Best epoch %", "Last epoch %", "Firing rate %", "T", "Epochs", "Minutes a run"];
+    let mut table = Table::new("Runs behind Table 2", &[&words[..], &numbers.map(|n| (n, Align::Right))[..]].concat());
+    let text = |s: Option<Summary>| s.map_or(String::new(), |s| format!("{s:.1}"));
     for g in groups {
         let rate: Vec<f64> = g.values(RATE).iter().map(|r| 100.0 * r).collect();
         let minutes: Vec<f64> = g.records.iter().map(|r| r.seconds / 60.0).collect();
         let seeds: Vec<String> = g.records.iter().map(|r| r.seed.to_string()).collect();
-        let commit = g.first().commit.as_deref().map_or("none", |c| &c[..c.len().min(9)]);
-        let dirty = if g.records.iter().any(|r| r.dirty == Some(true)) { ", modified" } else { "" };
         table.push_row([
             g.data.title().to_owned(),
             g.method.id().to_owned(),
-            g.data_used(),
-            seeds.join(", "),
+            origin(g.first().data.origin).to_owned(),
+            seeds.join(","),
             text(g.summary(BEST)),
             text(g.summary(LAST)),
             text(summary(&rate)),
             g.run_field("/framing/number/frames"),
             g.run_field("/setup/epochs"),
-            g.run_field("/setup/batch"),
-            g.run_field("/network"),
             summary(&minutes).map_or(String::new(), |s| format!("{:.1}", s.mean)),
-            format!("{commit}{dirty}"),
         ])?;
     }
-    table.push_note("Firing rate: spikes per neuron and step on the whole test set after the last epoch, mean over layers.");
+    table.push_note(
+        "Firing rate: spikes per neuron and step on the whole test set after the last epoch, mean over layers.",
+    );
     for g in groups {
-        let hosts = &g.first().host;
-        table.push_note(format!(
-            "{}, {}: receipts results/runs/table2/{}-s*.json; {} threads on {} ({} cores); started {}.",
-            g.data.title(),
-            g.method.id(),
-            g.first().row,
-            g.first().threads,
-            hosts.cpu,
-            hosts.cores,
-            g.first().started_utc
-        ));
+        table.push_note(provenance(g));
     }
     Ok(table)
+}
+
+/// Where the numbers of a group come from, in one sentence.
+fn provenance(g: &Group<'_>) -> String {
+    let r = g.first();
+    let commit = r.commit.as_deref().map_or("unknown", |c| &c[..c.len().min(9)]);
+    let modified = if g.records.iter().any(|r| r.dirty == Some(true)) { " with changes" } else { "" };
+    format!(
+        "{} {}: {} (train + test); {}, batch {}; {} threads of {} ({} cores); commit {commit}{modified}; from {}; \
+         receipts runs/table2/{}-s*.json",
+        g.data.title(),
+        g.method.id(),
+        g.data_used(),
+        g.run_field("/network"),
+        g.run_field("/setup/batch"),
+        r.threads,
+        r.host.cpu,
+        r.host.cores,
+        r.started_utc,
+        r.row
+    )
 }
 
 /// The test curves of one data set as SVG, if it has receipts.

@@ -23,7 +23,8 @@ pub fn host() -> Host {
 /// If the program's own file cannot be read.
 pub fn program_sha256() -> Result<String> {
     let path = std::env::current_exe().context("cannot find this program's own file")?;
-    let bytes = std::fs::read(&path).with_context(|| format!("cannot read this program's own file {}", path.display()))?;
+    let bytes =
+        std::fs::read(&path).with_context(|| format!("cannot read this program's own file {}", path.display()))?;
     Ok(Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect())
 }
 

@@ -44,9 +44,8 @@ impl Run {
         let mut vars = SeededVars::new(seed);
         let builder = vars.builder(DType::F32, device);
         let neuron = self.neuron.build()?;
-        let network =
-            Network::new(&spec, [height, width, 2], info.classes.len(), neuron, self.batch_norm, builder)
-                .with_context(|| format!("cannot build {} for {height}×{width} frames", self.network))?;
+        let network = Network::new(&spec, [height, width, 2], info.classes.len(), neuron, self.batch_norm, builder)
+            .with_context(|| format!("cannot build {} for {height}×{width} frames", self.network))?;
         Ok(train(&network, &mut vars, (&sets.train, &sets.test), &self.setup, seed, device, progress)?)
     }
 }

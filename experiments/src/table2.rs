@@ -46,7 +46,10 @@ pub const PUBLISHED: [Published; 14] = [
     row("STBP-tdBN [56]", [None, Some(96.87), Some(67.8)]),
     row("LMCSNN [57]", [Some(99.61), Some(97.57), Some(74.8)]),
     row("BackEISNN [49]", [Some(99.57), None, None]),
-    Published { ours: Some(Method::BpsaBpta), ..row("Our method (BPSA + BPTA)", [Some(99.71), Some(98.96), Some(78.95)]) },
+    Published {
+        ours: Some(Method::BpsaBpta),
+        ..row("Our method (BPSA + BPTA)", [Some(99.71), Some(98.96), Some(78.95)])
+    },
 ];
 
 /// What a profile may be told to do otherwise; it then carries the change in its name.
@@ -58,6 +61,8 @@ pub struct Overrides {
     pub steps: Option<usize>,
     /// By how much channels are divided.
     pub narrow: Option<usize>,
+    /// Learning rate before the schedule.
+    pub learning_rate: Option<f64>,
     /// The paper's or the code's layer list.
     pub variant: Option<Variant>,
 }
@@ -68,18 +73,19 @@ struct Size {
     epochs: usize,
     narrow: usize,
     batch: usize,
+    learning_rate: f64,
 }
 
 /// The paper's setting is §3.3 of its code: T = 16, 300 epochs, batches of 64, 16 and 64.
 fn size(data: Name, profile: Profile) -> Size {
-    let size = |steps, epochs, narrow, batch| Size { steps, epochs, narrow, batch };
+    let size = |steps, epochs, narrow, batch, lr| Size { steps, epochs, narrow, batch, learning_rate: lr };
     match (profile, data) {
-        (Profile::Paper, Name::DvsGesture) => size(16, 300, 1, 16),
-        (Profile::Paper, _) => size(16, 300, 1, 64),
-        (Profile::Short, Name::NMnist) => size(8, 16, 4, 16),
-        (Profile::Short, _) => size(8, 8, 16, 8),
-        (Profile::Smoke, Name::NMnist) => size(4, 2, 16, 16),
-        (Profile::Smoke, _) => size(2, 1, 64, 8),
+        (Profile::Paper, Name::DvsGesture) => size(16, 300, 1, 16, 1e-3),
+        (Profile::Paper, _) => size(16, 300, 1, 64, 1e-3),
+        (Profile::Short, Name::NMnist) => size(8, 12, 8, 16, 5e-3),
+        (Profile::Short, _) => size(8, 8, 16, 8, 5e-3),
+        (Profile::Smoke, Name::NMnist) => size(4, 2, 16, 16, 1e-3),
+        (Profile::Smoke, _) => size(2, 1, 64, 8, 1e-3),
     }
 }
 
@@ -116,8 +122,8 @@ pub fn run(data: Name, method: Method, profile: Profile, o: Overrides) -> Result
             epochs: o.epochs.unwrap_or(size.epochs),
             batch: size.batch,
             drop_last: data != Name::Cifar10Dvs,
-            learning_rate: 1e-3,
-            ramp_epochs: 5,
+            learning_rate: o.learning_rate.unwrap_or(size.learning_rate),
+            ramp_epochs: if profile == Profile::Paper { 5 } else { 2 },
             adamw: AdamWConfig::default(),
             reduction: Reduction::Mean,
             // 128×128 recordings are augmented at full size and then halved, as the code does; the N-MNIST
@@ -139,6 +145,9 @@ pub fn profile_name(profile: Profile, o: Overrides) -> String {
         if let Some(value) = value {
             name += &format!("+{what}{value}");
         }
+    }
+    if let Some(rate) = o.learning_rate {
+        name += &format!("+lr{rate}");
     }
     if o.variant == Some(Variant::Paper) {
         name += "+paper-layers";

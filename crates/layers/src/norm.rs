@@ -1,6 +1,7 @@
-use crate::Mode;
 use crate::kernel::{Stored, by_precision, slice};
+use crate::{Mode, rectify};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail};
+use neuron::{Neuron, Normalisation};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -70,23 +71,61 @@ impl BatchNorm {
                 Ok((x.broadcast_mul(&scale)?.broadcast_add(&shift)?, None))
             }
             Mode::Train { .. } => {
-                let sets = match self.over {
-                    StatisticsOver::Step => x.dim(0)?,
-                    StatisticsOver::Time => 1,
-                };
-                let n = x.elem_count() / (sets * x.dim(candle_core::D::Minus1)?).max(1);
-                if n < 2 {
-                    bail!("batch norm needs at least two values per channel, found {n} (shape {:?})", x.shape());
-                }
-                let moments = x.apply_op1_no_bwd(&Moments { sets })?; // [2, sets, C]
-                let statistics = BatchStatistics {
-                    mean: moments.get(0)?,
-                    unbiased_var: moments.get(1)?.affine(n as f64 / (n - 1) as f64, 0.0)?,
-                };
-                let y = x.apply_op3(&self.weight, &self.bias, Normalise { moments, eps: self.eps })?;
-                Ok((y, Some(statistics)))
+                let (moments, statistics) = self.moments(&x)?;
+                Ok((self.normalise(&x, moments)?, Some(statistics)))
             }
         }
+    }
+
+    /// [`BatchNorm::forward`], ReLU and `neuron` in one: spikes of `x`. In training the currents between
+    /// them are never written.
+    ///
+    /// # Errors
+    /// As [`BatchNorm::forward`] and [`Neuron::scan`].
+    pub fn fire(&self, x: &Tensor, neuron: &dyn Neuron, mode: Mode) -> Result<(Tensor, Option<BatchStatistics>)> {
+        match mode {
+            Mode::Eval => Ok((neuron.scan(&rectify(&self.forward(x, mode)?.0)?)?, None)),
+            Mode::Train { .. } => {
+                let x = x.contiguous()?;
+                let (moments, statistics) = self.moments(&x)?;
+                let (weight, bias) = (self.weight.clone(), self.bias.clone());
+                let n = Normalisation { weight, bias, moments: moments.clone(), eps: self.eps };
+                let spikes = match neuron.scan_normalised(&x, &n)? {
+                    Some(spikes) => spikes,
+                    None => neuron.scan(&rectify(&self.normalise(&x, moments)?)?)?,
+                };
+                Ok((spikes, Some(statistics)))
+            }
+        }
+    }
+
+    fn normalise(&self, x: &Tensor, moments: Tensor) -> Result<Tensor> {
+        x.apply_op3(&self.weight, &self.bias, Normalise { moments, eps: self.eps })
+    }
+
+    /// What a training pass of the contiguous `x` normalises with: `[3, sets, C]`, see [`Moments`].
+    fn moments(&self, x: &Tensor) -> Result<(Tensor, BatchStatistics)> {
+        let sets = match self.over {
+            StatisticsOver::Step => x.dim(0)?,
+            StatisticsOver::Time => 1,
+        };
+        let channels = x.dim(candle_core::D::Minus1)?;
+        if [&self.weight, &self.bias].iter().any(|parameter| parameter.dims() != [channels]) {
+            let (weight, bias) = (self.weight.shape(), self.bias.shape());
+            bail!(
+                "batch norm of {channels} channels takes a weight and a bias [{channels}], found {weight:?}, {bias:?}"
+            );
+        }
+        let n = x.elem_count() / (sets * channels).max(1);
+        if n < 2 {
+            bail!("batch norm needs at least two values per channel, found {n} (shape {:?})", x.shape());
+        }
+        let moments = x.apply_op1_no_bwd(&Moments { sets })?;
+        let statistics = BatchStatistics {
+            mean: moments.get(0)?,
+            unbiased_var: moments.get(1)?.affine(n as f64 / (n - 1) as f64, 0.0)?,
+        };
+        Ok((moments, statistics))
     }
 }
 
@@ -118,7 +157,9 @@ fn sums<F: Stored>(rows: usize, sets: usize, c: usize, add: impl Fn(usize, &mut 
     total
 }
 
-/// `[2, sets, C]`: mean and biased variance of each set, in two passes (a one-pass variance cancels).
+/// `[3, sets, C]`: mean and biased variance of each set, in two passes (a one-pass variance cancels), and what
+/// the mean lost when it was rounded: that would shift all values of a channel to the same side, and later
+/// sums over them would add it up instead of averaging it out.
 struct Moments {
     sets: usize,
 }
@@ -130,8 +171,9 @@ impl Moments {
         let first = sums::<F>(rows, sets, c, |row, a, _| {
             a.iter_mut().zip(&x[row * c..][..c]).for_each(|(a, &x)| *a += x);
         });
-        let mut out = vec![F::zero(); 2 * sets * c];
-        let (mean, var) = out.split_at_mut(sets * c);
+        let mut out = vec![F::zero(); 3 * sets * c];
+        let (mean, others) = out.split_at_mut(sets * c);
+        let (var, lost) = others.split_at_mut(sets * c);
         for set in 0..sets {
             for i in 0..c {
                 mean[set * c + i] = F::of(first[set * 2 * c + i] / n);
@@ -150,6 +192,7 @@ impl Moments {
             for i in 0..c {
                 let (square, rest) = (second[set * 2 * c + i] / n, second[set * 2 * c + c + i] / n);
                 var[set * c + i] = F::of(square - rest * rest);
+                lost[set * c + i] = F::of(rest);
             }
         }
         out
@@ -164,7 +207,7 @@ impl CustomOp1 for Moments {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let c = channels(layout)?;
         let out = by_precision!(x, F => F::to_cpu_storage_owned(self.run::<F>(slice(x, layout)?, c)));
-        Ok((out, (2, self.sets, c).into()))
+        Ok((out, (3, self.sets, c).into()))
     }
 }
 
@@ -182,9 +225,10 @@ struct Normalise {
     eps: f64,
 }
 
-/// Per set and channel: the mean and 1/√(σ² + ε).
+/// Per set and channel: the mean, what it lost when it was rounded, and 1/√(σ² + ε).
 struct Scales<F> {
     mean: Vec<F>,
+    lost: Vec<F>,
     inverse: Vec<F>,
     c: usize,
     sets: usize,
@@ -194,9 +238,10 @@ impl Normalise {
     fn scales<F: Stored>(&self) -> Result<Scales<F>> {
         let (_, sets, c) = self.moments.dims3()?;
         let all: Vec<F> = self.moments.flatten_all()?.to_vec1()?;
-        let (mean, var) = all.split_at(sets * c);
+        let (mean, others) = all.split_at(sets * c);
+        let (var, lost) = others.split_at(sets * c);
         let inverse = var.iter().map(|&v| F::of(1.0 / (v.to_f64() + self.eps).sqrt())).collect();
-        Ok(Scales { mean: mean.to_vec(), inverse, c, sets })
+        Ok(Scales { mean: mean.to_vec(), lost: lost.to_vec(), inverse, c, sets })
     }
 
     fn run<F: Stored>(&self, x: &[F], gamma: &[F], beta: &[F]) -> Result<Vec<F>> {
@@ -207,10 +252,12 @@ impl Normalise {
         for ((set, y), x) in y.chunks_mut(per_set).enumerate().zip(x.chunks(per_set)) {
             let at = set * s.c;
             let scale: Vec<F> = gamma.iter().zip(&s.inverse[at..]).map(|(&g, &i)| g * i).collect();
+            let shift = beta.iter().zip(&scale).zip(&s.lost[at..]);
+            let shift: Vec<F> = shift.map(|((&b, &k), &lost)| b - k * lost).collect();
             let mean = &s.mean[at..][..s.c];
             y.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).for_each(|(y, x)| {
                 for (y, x) in y.chunks_exact_mut(s.c).zip(x.chunks_exact(s.c)) {
-                    for ((((y, &x), &m), &k), &b) in y.iter_mut().zip(x).zip(mean).zip(&scale).zip(beta) {
+                    for ((((y, &x), &m), &k), &b) in y.iter_mut().zip(x).zip(mean).zip(&scale).zip(&shift) {
                         *y = (x - m) * k + b;
                     }
                 }

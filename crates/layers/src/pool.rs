@@ -68,9 +68,7 @@ fn forward<F: Stored>(x: &[F], s: Sizes, kind: Kind) -> Vec<F> {
                 let member = &x[at..][..s.c];
                 match kind {
                     _ if i == 0 => y.copy_from_slice(member),
-                    Kind::Max => {
-                        y.iter_mut().zip(member).for_each(|(y, &x)| *y = if x > *y || x.is_nan() { x } else { *y })
-                    }
+                    Kind::Max => y.iter_mut().zip(member).for_each(|(y, &x)| *y = larger(*y, x)),
                     Kind::Average => y.iter_mut().zip(member).for_each(|(y, &x)| *y += x),
                 }
             }
@@ -82,11 +80,17 @@ fn forward<F: Stored>(x: &[F], s: Sizes, kind: Kind) -> Vec<F> {
     y
 }
 
+/// The larger of two; the first of equals, and a NaN rather than a number, as PyTorch has it.
+#[inline(always)]
+fn larger<F: Stored>(y: F, x: F) -> F {
+    if x > y || x.is_nan() { x } else { y }
+}
+
 fn backward<F: Stored>(x: &[F], g: &[F], s: Sizes, kind: Kind) -> Vec<F> {
     let mut d = vec![F::zero(); x.len()];
     let share = F::of(1.0 / (s.k * s.k) as f64);
     d.par_chunks_mut(s.input).zip(x.par_chunks(s.input)).zip(g.par_chunks(s.output)).for_each(|((d, x), g)| {
-        let mut best = vec![(F::zero(), 0); s.c];
+        let (mut largest, mut left) = (vec![F::zero(); s.c], vec![F::zero(); s.c]);
         for (p, g) in g.chunks_exact(s.c).enumerate() {
             match kind {
                 Kind::Average => {
@@ -96,13 +100,22 @@ fn backward<F: Stored>(x: &[F], g: &[F], s: Sizes, kind: Kind) -> Vec<F> {
                 }
                 Kind::Max => {
                     for (i, at) in s.window(p).enumerate() {
-                        for (c, (best, &x)) in best.iter_mut().zip(&x[at..][..s.c]).enumerate() {
-                            if i == 0 || x > best.0 || x.is_nan() {
-                                *best = (x, at + c);
-                            }
+                        let member = &x[at..][..s.c];
+                        match i {
+                            0 => largest.copy_from_slice(member),
+                            _ => largest.iter_mut().zip(member).for_each(|(y, &x)| *y = larger(*y, x)),
                         }
                     }
-                    best.iter().zip(g).for_each(|(best, &g)| d[best.1] = g);
+                    // the first member that is the largest takes the gradient and leaves none
+                    left.copy_from_slice(g);
+                    for at in s.window(p) {
+                        let members = d[at..][..s.c].iter_mut().zip(&x[at..][..s.c]);
+                        for (((d, &x), &largest), left) in members.zip(&largest).zip(&mut left) {
+                            let wins = x == largest || x.is_nan();
+                            *d = if wins { *left } else { F::zero() };
+                            *left = if wins { F::zero() } else { *left };
+                        }
+                    }
                 }
             }
         }

@@ -117,8 +117,20 @@ impl Network {
     /// If the frames do not fit the network.
     pub fn forward(&self, frames: &Tensor, mode: Mode, observer: &mut dyn Observer) -> Result<Tensor> {
         let mut x = frames.clone();
-        for layer in &self.layers {
-            x = layer.forward(&x, mode, observer)?;
+        let mut rest = &self.layers[..];
+        while let [layer, after @ ..] = rest {
+            // Norm, ReLU and neuron are one operation where they stand together
+            (x, rest) = match (layer, after) {
+                (Layer::Norm(name, norm), [Layer::Rectify, Layer::Neuron(_, neuron), after @ ..]) => {
+                    let (spikes, statistics) = norm.fire(&x, neuron.as_ref(), mode)?;
+                    if let Some(statistics) = statistics {
+                        observer.statistics(name, &statistics)?;
+                    }
+                    observer.spikes(name, &spikes)?;
+                    (spikes, after)
+                }
+                _ => (layer.forward(&x, mode, observer)?, after),
+            };
         }
         x.mean(0)
     }

@@ -40,13 +40,8 @@ impl Config {
     /// # Errors
     /// If a parameter lies outside its range; the message names the parameter, its range and its value.
     pub fn build(&self) -> Result<Arc<dyn Neuron>, BadParameter> {
-        match self.surrogate {
-            SurrogateKind::Rectangular(s) => positive("surrogate half_width", s.half_width)?,
-            SurrogateKind::Triangular(s) => positive("surrogate half_width", s.half_width)?,
-            SurrogateKind::Atan(s) => positive("surrogate alpha", s.alpha)?,
-            SurrogateKind::Sigmoid(s) => positive("surrogate alpha", s.alpha)?,
-            SurrogateKind::PiecewiseExponential(s) => positive("surrogate alpha", s.alpha)?,
-            SurrogateKind::InverseMembrane(_) => (),
+        if let Some((name, value)) = self.surrogate.parameter() {
+            positive(name, value)?;
         }
         match self.surrogate {
             SurrogateKind::Rectangular(s) => self.with(s),

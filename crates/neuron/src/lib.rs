@@ -20,6 +20,7 @@ mod scan;
 pub use config::{BadParameter, Config, Kind, Method};
 pub use lif::Lif;
 pub use rules::{Fires, Reset, ResetGradient};
+pub use scan::Normalisation;
 
 use candle_core::{Result, Tensor};
 
@@ -35,6 +36,17 @@ pub trait Neuron: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// If `x` is neither f32 nor f64, has no axis, or lies on a device without this kernel.
     fn scan(&self, x: &Tensor) -> Result<Tensor>;
+
+    /// [`Neuron::scan`] of the currents that `n` makes of `z` without ever writing those currents, for a
+    /// neuron that has such a kernel. `None`, the default, has the caller take batch norm, ReLU and scan one
+    /// after the other, which is the definition.
+    ///
+    /// # Errors
+    /// As [`Neuron::scan`], and if the moments do not belong to `z`.
+    fn scan_normalised(&self, z: &Tensor, n: &Normalisation) -> Result<Option<Tensor>> {
+        let _ = (z, n);
+        Ok(None)
+    }
 }
 
 /// The plain form of [`Neuron::scan`]: [`Neuron::step`] once per time step.

@@ -1,5 +1,5 @@
-use crate::scan::{Cell, Fire, scan};
-use crate::{Fires, Neuron, Reset, ResetGradient};
+use crate::scan::{Cell, Fire, scan, scan_normalised};
+use crate::{Fires, Neuron, Normalisation, Reset, ResetGradient};
 use candle_core::{Result, Tensor};
 use surrogate::{Real, Surrogate};
 
@@ -36,7 +36,11 @@ impl<S: Surrogate> Neuron for Lif<S> {
             Reset::Subtract => ((&u * &silent)? + (&u.affine(1.0, -self.threshold)? * &fixed)?.detach())?,
         };
         let v = match (self.reset_gradient, self.reset) {
-            (ResetGradient::Differentiated, Reset::ToZero) => (&u * &o.affine(-1.0, 1.0)?)?,
+            // The leak first, as the paper's code has it: the same value, and its gradient to the last bit.
+            (ResetGradient::Differentiated, Reset::ToZero) => {
+                let v = (u.affine(self.decay, 0.0)? * o.affine(-1.0, 1.0)?)?;
+                return Ok((o, v));
+            }
             (ResetGradient::Differentiated, Reset::Subtract) => (&u - o.affine(self.threshold, 0.0)?)?,
             (ResetGradient::Detached, Reset::Subtract) => (&u - fixed.affine(self.threshold, 0.0)?)?,
             (ResetGradient::Detached, Reset::ToZero) | (ResetGradient::Cut, _) => kept,
@@ -48,6 +52,10 @@ impl<S: Surrogate> Neuron for Lif<S> {
 
     fn scan(&self, x: &Tensor) -> Result<Tensor> {
         scan(*self, x)
+    }
+
+    fn scan_normalised(&self, z: &Tensor, n: &Normalisation) -> Result<Option<Tensor>> {
+        scan_normalised(*self, z, n).map(Some)
     }
 }
 
@@ -75,22 +83,23 @@ impl<S: Surrogate> Cell for Lif<S> {
     }
 
     #[inline(always)]
-    fn slope<F: Real>(&self, u: F) -> F {
-        self.surrogate.slope(u, F::of(self.threshold))
+    fn times_slope<F: Real>(&self, g: F, u: F) -> F {
+        self.surrogate.times_slope(g, u, F::of(self.threshold))
     }
 
     #[inline(always)]
     fn backward<F: Real>(&self, u: F, fired: bool, g: F, m: F) -> F {
         let decay = F::of(self.decay);
-        let dv_do = match (self.reset_gradient, self.reset) {
-            (ResetGradient::Differentiated, Reset::ToZero) => -(u * decay),
-            (ResetGradient::Differentiated, Reset::Subtract) => -F::of(self.threshold * self.decay),
+        // M·∂v/∂o, in the order of the paper's code
+        let through_reset = match (self.reset_gradient, self.reset) {
+            (ResetGradient::Differentiated, Reset::ToZero) => -(m * (u * decay)),
+            (ResetGradient::Differentiated, Reset::Subtract) => -(m * F::of(self.threshold * self.decay)),
             (ResetGradient::Detached | ResetGradient::Cut, _) => F::zero(),
-            (ResetGradient::Residual { alpha }, _) => F::of(alpha * self.decay),
+            (ResetGradient::Residual { alpha }, _) => F::of(alpha) * (m * decay),
         };
         let crosses = self.reset == Reset::Subtract
             && matches!(self.reset_gradient, ResetGradient::Differentiated | ResetGradient::Detached);
         let kept = if fired && !crosses { F::zero() } else { m };
-        (g + m * dv_do) * self.slope(u) + kept * decay
+        self.times_slope(g + through_reset, u) + kept * decay
     }
 }

@@ -24,7 +24,7 @@ pub struct Table {
 }
 
 /// The terminal width that [`Table::to_terminal`] aims at, in characters.
-const TERMINAL_WIDTH: usize = 100;
+const TERMINAL_WIDTH: usize = 120;
 const GAP: &str = "  ";
 
 impl Table {
@@ -106,7 +106,7 @@ impl Table {
         format!("{table:#}\n")
     }
 
-    /// Plain text for a terminal: aligned columns without boxes. Where the table is wider than 100 characters, its
+    /// Plain text for a terminal: aligned columns without boxes. Where the table is wider than 120 characters, its
     /// widest columns of words are wrapped; a single word is never cut, nor is a column of numbers.
     pub fn to_terminal(&self) -> String {
         let header: Vec<String> = self.columns.iter().map(|(name, _)| one_line(name)).collect();

@@ -18,4 +18,12 @@ impl Surrogate for InverseMembrane {
         let inverse = u.recip();
         if u >= threshold { inverse } else { F::zero() }
     }
+
+    /// One division, as in the paper's code, where g · (1/u) rounds twice: the BPTA residual can nearly cancel
+    /// g, and what is left then shows every rounding before it.
+    #[inline(always)]
+    fn times_slope<F: Real>(&self, g: F, u: F, threshold: F) -> F {
+        let quotient = g / u;
+        if u >= threshold { quotient } else { F::zero() }
+    }
 }

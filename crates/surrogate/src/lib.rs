@@ -39,6 +39,13 @@ pub trait Surrogate: Copy + std::fmt::Debug + Send + Sync + 'static {
     /// ∂o/∂u for a neuron with the given firing threshold. Both arguments are membrane potentials
     /// (no unit); the result is finite for every finite `u` as long as `threshold > 0`.
     fn slope<F: Real>(&self, u: F, threshold: F) -> F;
+
+    /// g · ∂o/∂u: takes the gradient `g` of a spike to its membrane. A formula whose product rounds less in
+    /// another form overrides it.
+    #[inline(always)]
+    fn times_slope<F: Real>(&self, g: F, u: F, threshold: F) -> F {
+        g * self.slope(u, threshold)
+    }
 }
 
 /// Every surrogate of this crate with its parameters, as plain data.
@@ -70,6 +77,18 @@ impl Kind {
             Kind::Triangular(Triangular::default()),
             Kind::PiecewiseExponential(PiecewiseExponential::default()),
         ]
+    }
+
+    /// Name and value of the parameter, which must be positive; `None` for a formula without one.
+    pub fn parameter(&self) -> Option<(&'static str, f64)> {
+        match self {
+            Kind::Rectangular(s) => Some(("surrogate half_width", s.half_width)),
+            Kind::Triangular(s) => Some(("surrogate half_width", s.half_width)),
+            Kind::Atan(s) => Some(("surrogate alpha", s.alpha)),
+            Kind::Sigmoid(s) => Some(("surrogate alpha", s.alpha)),
+            Kind::PiecewiseExponential(s) => Some(("surrogate alpha", s.alpha)),
+            Kind::InverseMembrane(_) => None,
+        }
     }
 }
 

@@ -57,7 +57,7 @@ pub enum Error {
     Empty(&'static str),
     /// Fewer samples than one batch, and the rest is dropped.
     #[error(
-        "{samples} training samples do not fill one batch of {batch} and the rest of an epoch is dropped; \
+        "the training set has {samples} samples, which do not fill one batch of {batch}, and what fills no batch is dropped; \
          choose a smaller batch"
     )]
     NoBatch {

@@ -1,24 +1,31 @@
-//! Holds this workspace to a folder of golden vectors: `cargo run --release --bin conformance -- DIR`.
+//! `conformance DIR`: holds this workspace to a folder of golden vectors, values that the paper's released code computed.
 //!
 //! Prints one row a check with its largest error and its limit, then `N passed, N failed`. Exit status 0 if all passed, 1 if any
 //! failed or DIR holds no golden file, 2 for a wrong command line. Takes a few seconds.
 
-#[path = "../conformance/mod.rs"]
-mod conformance;
 use clap::Parser;
+use experiments::conformance;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Compare this workspace with golden vectors of the paper's released code.
+/// Compare this workspace with golden vectors of the paper's released code
+///
+/// Exits with 1 if a check fails or DIR holds no golden file.
 #[derive(Parser)]
 #[command(version)]
-struct Arguments {
-    /// Folder of golden files, such as lif_bpsta.json with lif_bpsta.safetensors.
+struct Flags {
+    /// Folder of golden files, such as lif_bpsta.json with lif_bpsta.safetensors
     dir: PathBuf,
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    let Arguments { dir } = Arguments::parse();
-    let tally = conformance::run(&dir, &mut std::io::stdout().lock())?;
-    Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+fn main() -> ExitCode {
+    let Flags { dir } = Flags::parse();
+    match conformance::run(&dir, &mut std::io::stdout().lock()) {
+        Ok(tally) if tally.failed == 0 => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

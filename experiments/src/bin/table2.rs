@@ -1,6 +1,6 @@
 //! `cargo table2`: trains what Table 2 asks for and can be trained here, and prints it beside the paper's.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use candle_core::Device;
 use clap::Parser;
 use datasets::{Name, Recordings};
@@ -11,6 +11,7 @@ use experiments::{Profile, data, machine, progress};
 use models::Variant;
 use neuron::Method;
 use report::{Record, RunIdentity, write_text};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -49,6 +50,9 @@ struct Flags {
     /// Divide channels and hidden units by this, instead of by the profile's number
     #[arg(long, value_parser = positive)]
     narrow: Option<usize>,
+    /// Learning rate before the schedule, instead of the profile's
+    #[arg(long, value_parser = positive_real)]
+    learning_rate: Option<f64>,
     /// Layer lists as in the paper's text, instead of as in its code
     #[arg(long)]
     paper_layers: bool,
@@ -67,6 +71,13 @@ fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(n) if n > 0 => Ok(n),
         _ => Err("expected a whole number above 0".into()),
+    }
+}
+
+fn positive_real(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if x.is_finite() && x > 0.0 => Ok(x),
+        _ => Err("expected a number above 0".into()),
     }
 }
 
@@ -91,6 +102,7 @@ fn work(flags: &Flags) -> Result<()> {
         epochs: flags.epochs,
         steps: flags.steps,
         narrow: flags.narrow,
+        learning_rate: flags.learning_rate,
         variant: flags.paper_layers.then_some(Variant::Paper),
     };
     let root = data::root(flags.data.clone())?;
@@ -114,8 +126,8 @@ fn work(flags: &Flags) -> Result<()> {
 
 /// Makes the folder and proves that it can be written, before hours are spent on what goes there.
 fn prepare_folder(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| {
-        format!("cannot make the results folder {}: choose another with --results DIR", dir.display())
+    std::fs::create_dir_all(dir).map_err(|cause| {
+        anyhow!("cannot make the results folder {}: {cause}; choose another with --results DIR", dir.display())
     })?;
     let probe = dir.join(".writable");
     write_text(&probe, "")?;
@@ -165,7 +177,8 @@ fn publish(results: &Path, receipts: &Path, profile: &str, wanted: &[Wanted]) ->
     let records = Record::read_all(receipts)?;
     let groups = layout::groups(&records, profile, wanted)?;
     let (table, runs) = (layout::table(&groups, profile)?, layout::runs(&groups)?);
-    println!("{}\n{}", table.to_terminal(), runs.to_terminal());
+    // a reader that went away (`| head`) is no reason to lose the files below
+    let _ = write!(std::io::stdout(), "{}\n{}", table.to_terminal(), runs.to_terminal());
     write_text(&results.join("table2.md"), &format!("{}\n{}", table.to_markdown(), runs.to_markdown()))?;
     write_text(&results.join("table2.csv"), &table.to_csv()?)?;
     let json = |t: &report::Table| serde_json::from_str::<serde_json::Value>(&t.to_json());

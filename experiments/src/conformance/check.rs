@@ -15,6 +15,8 @@ pub enum Limit {
     Absolute(f64),
     /// Each difference below this part of the tensor's largest absolute value.
     OfLargest(f64),
+    /// Each difference below this, for values of about 1; below this part of the largest absolute value where that is above 1.
+    Values(f64),
 }
 
 impl fmt::Display for Limit {
@@ -24,6 +26,7 @@ impl fmt::Display for Limit {
             Limit::Relative(limit) => write!(f, "{limit:e} relative"),
             Limit::Absolute(limit) => write!(f, "{limit:e}"),
             Limit::OfLargest(limit) => write!(f, "{limit:e} of the largest value"),
+            Limit::Values(limit) => write!(f, "{limit:e} of the largest value or of 1"),
         }
     }
 }
@@ -36,8 +39,10 @@ impl Limit {
             Limit::Exactly | Limit::Absolute(_) => 1.0,
             Limit::Relative(_) => golden.abs(),
             Limit::OfLargest(_) => largest,
+            Limit::Values(_) => largest.max(1.0),
         };
-        let error = |(&ours, &golden): (&f64, &f64)| if ours == golden { 0.0 } else { (ours - golden).abs() / scale(golden) };
+        let error =
+            |(&ours, &golden): (&f64, &f64)| if ours == golden { 0.0 } else { (ours - golden).abs() / scale(golden) };
         // f64::max would drop a NaN
         ours.iter().zip(golden).map(error).fold(0.0, |m, e| if m.is_nan() || e <= m { m } else { e })
     }
@@ -46,7 +51,9 @@ impl Limit {
     fn allows(self, error: f64) -> bool {
         match self {
             Limit::Exactly => error == 0.0,
-            Limit::Relative(limit) | Limit::Absolute(limit) | Limit::OfLargest(limit) => error < limit,
+            Limit::Relative(limit) | Limit::Absolute(limit) | Limit::OfLargest(limit) | Limit::Values(limit) => {
+                error < limit
+            }
         }
     }
 }
@@ -108,9 +115,7 @@ impl Rows {
 
     /// Adds a row that passes if `outcome` does.
     pub fn add(&mut self, name: &str, outcome: Result<String>) {
-        // one line, whatever an error's chain holds
-        let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let outcome = outcome.map(one_line).map_err(|error| one_line(format!("{error:#}")));
+        let outcome = outcome.map_err(|error| sentence(&error));
         self.rows.push(Row { name: format!("{} {name}", self.file).trim_end().into(), outcome });
     }
 
@@ -126,16 +131,25 @@ impl Rows {
         self.add(name, outcome);
     }
 
-    /// [`Rows::compare`] of one tensor.
+    /// [`Rows::compare`] of one tensor, whose row has its name.
     pub fn compare_one(&mut self, name: &str, limit: Limit, ours: Result<Tensor>, golden: Result<Tensor>) {
         let pair = || Ok(vec![Pair { name: name.into(), ours: ours?, golden: golden? }]);
         self.compare(name, limit, pair());
     }
 }
 
+/// An error and its causes in one line. The first line of each says it; below may hang a backtrace.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut lines: Vec<String> =
+        error.chain().map(|cause| cause.to_string().lines().next().unwrap_or_default().to_string()).collect();
+    lines.dedup();
+    lines.join(": ")
+}
+
 /// The largest error of all pairs, where it is if there are several, and the limit.
 fn compare(limit: Limit, pairs: &[Pair]) -> Result<String> {
-    let mut errors = pairs.iter().map(|pair| Ok((pair.error(limit)?, pair.name.as_str()))).collect::<Result<Vec<_>>>()?;
+    let mut errors =
+        pairs.iter().map(|pair| Ok((pair.error(limit)?, pair.name.as_str()))).collect::<Result<Vec<_>>>()?;
     // NaN counts as the largest error of all
     errors.sort_by(|(a, _), (b, _)| b.abs().total_cmp(&a.abs()));
     let Some(&(worst, place)) = errors.first() else { anyhow::bail!("found nothing to compare") };
@@ -183,6 +197,9 @@ mod tests {
         assert!(told(Limit::Relative(1e-3), &beyond, &golden).is_err());
         assert!(told(Limit::Absolute(1e-3), &within, &golden).is_ok());
         assert!(told(Limit::Absolute(1e-3), &beyond, &golden).is_err());
+        assert!(told(Limit::Values(1e-3), &within, &golden).is_ok());
+        assert!(told(Limit::Values(1e-3), &beyond, &golden).is_err());
+        assert!(told(Limit::Values(1e-3), &[1e-2], &[0.0]).is_err());
         assert!(told(Limit::Exactly, &within, &golden).is_err());
         assert_eq!(told(Limit::Exactly, &golden, &golden).unwrap(), "largest error 0 (limit exactly)");
     }
@@ -203,7 +220,9 @@ mod tests {
 
     #[test]
     fn nan_fails_on_either_side_and_is_not_hidden_by_a_number() {
-        for limit in [Limit::Exactly, Limit::Relative(1e-6), Limit::Absolute(1e-6), Limit::OfLargest(1e-3)] {
+        for limit in
+            [Limit::Exactly, Limit::Relative(1e-6), Limit::Absolute(1e-6), Limit::OfLargest(1e-3), Limit::Values(1e-3)]
+        {
             for (ours, golden) in [([f64::NAN, 1.0], [1.0, 1.0]), ([5.0, 1.0], [5.0, f64::NAN])] {
                 assert!(told(limit, &ours, &golden).unwrap_err().contains("largest error NaN"), "{limit}");
             }
@@ -216,6 +235,14 @@ mod tests {
         let error = told(Limit::Absolute(1.0), &[1.0, 1.0], &[1.0]).unwrap_err();
         assert_eq!(error, "w: expected shape [1], found [2] computed");
         assert_eq!(compare(Limit::Exactly, &[]).unwrap_err().to_string(), "found nothing to compare");
+    }
+
+    #[test]
+    fn a_row_is_one_line() {
+        let mut rows = Rows::new("f");
+        rows.add("a", Err(anyhow::anyhow!("cause\n 0: main").context("what\n 1: start")));
+        let row = &rows.into_rows()[0];
+        assert_eq!((row.name.as_str(), row.outcome.as_ref().unwrap_err().as_str()), ("f a", "what: cause"));
     }
 
     #[test]

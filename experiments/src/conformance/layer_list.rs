@@ -130,7 +130,10 @@ impl Reader {
             }
             [Linear { in_features, out_features }, Node {}, VotingLayer { voters }] => {
                 let units = voters.checked_mul(classes);
-                ensure!(units == Some(*out_features), "layer {at}: expected {voters} units for each of {classes} classes");
+                ensure!(
+                    units == Some(*out_features),
+                    "layer {at}: expected {voters} units for each of {classes} classes"
+                );
                 self.stages.push(format!("{voters}Voting"));
                 self.linear(at, *in_features, *out_features, "head")?;
                 &[]
@@ -141,8 +144,10 @@ impl Reader {
     }
 
     fn conv(&mut self, at: usize, conv: &Entry, norm: &Entry) -> Result<()> {
-        let (&Entry::Conv2d { in_channels, out_channels, kernel, padding, stride }, &Entry::BatchNorm2d { channels, eps, momentum }) =
-            (conv, norm)
+        let (
+            &Entry::Conv2d { in_channels, out_channels, kernel, padding, stride },
+            &Entry::BatchNorm2d { channels, eps, momentum },
+        ) = (conv, norm)
         else {
             bail!("layer {at}: expected a convolution and its batch norm");
         };
@@ -224,12 +229,15 @@ mod tests {
         assert_eq!(list.spec.to_string(), "4C3-AP2-5FC(DP)-DP-2Voting");
         assert_eq!(list.without_dropout.to_string(), "4C3-AP2-5FC-2Voting");
         let names: Vec<_> = list.parameters.iter().map(|p| (p.golden.as_str(), p.ours.as_str(), p.noise)).collect();
-        assert_eq!(names[1..5], [
-            ("fun.0.bias", "4C3-1.bias", true),
-            ("fun.1.weight", "4C3-1.norm.weight", false),
-            ("fun.1.bias", "4C3-1.norm.bias", false),
-            ("fun.6.weight", "5FC-1.weight", false)
-        ]);
+        assert_eq!(
+            names[1..5],
+            [
+                ("fun.0.bias", "4C3-1.bias", true),
+                ("fun.1.weight", "4C3-1.norm.weight", false),
+                ("fun.1.bias", "4C3-1.norm.bias", false),
+                ("fun.6.weight", "5FC-1.weight", false)
+            ]
+        );
         assert_eq!(names[7].1, "head.bias");
         assert!(matches!(list.parameters[4].layout, Layout::Linear([4, 2, 3])));
         assert_eq!((list.norms.len(), list.norms[0].golden.as_str()), (1, "fun.1"));
@@ -246,8 +254,12 @@ mod tests {
         assert!(refused(|l| l[1]["eps"] = 1e-3.into()).contains("eps 1e-5"));
         assert!(refused(|l| l[4]["kernel"] = 5.into()).contains("layer 4"));
         assert!(refused(|l| l[6]["in_features"] = 25.into()).contains("layer 6: expected 24 inputs, found 25"));
-        assert!(refused(|l| l[11]["out_features"] = 7.into()).contains("layer 11: expected 2 units for each of 3 classes"));
-        assert!(refused(|l| l[3] = serde_json::json!({"type": "Flatten"})).contains("layer 0: the notation has no stage"));
+        assert!(
+            refused(|l| l[11]["out_features"] = 7.into()).contains("layer 11: expected 2 units for each of 3 classes")
+        );
+        assert!(
+            refused(|l| l[3] = serde_json::json!({"type": "Flatten"})).contains("layer 0: the notation has no stage")
+        );
         assert!(refused(|l| *l = serde_json::json!([])).contains("network ''"));
     }
 }

@@ -12,9 +12,10 @@ use neuron::Neuron;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The README states no limit for intermediate values; this is its limit for network outputs, as a part of the tensor's largest
-/// value because currents have no bound of 1.
-const VALUES: Limit = Limit::OfLargest(1e-6);
+/// For everything that is neither spikes nor gradients the README has one number, 1e-6 for the outputs of networks, which lie
+/// between 0 and 1. Currents, statistics and the outputs of networks without neurons have no such bound: where they are larger,
+/// the same number counts as a part of their largest value, since single precision rounds at 1e-7 of that.
+pub const VALUES: Limit = Limit::Values(1e-6);
 
 /// The README's limit for gradients.
 pub fn gradients_within(dtype: DType) -> Limit {

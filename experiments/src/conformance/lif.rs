@@ -60,7 +60,8 @@ pub fn constants(golden: &Golden, method: neuron::Method, rows: &mut Rows) {
             (Some(_), _) => false,
             (None, _) => true,
         };
-        let told = format!("threshold {threshold}, decay {leak}{}", alpha.map_or(String::new(), |a| format!(", alpha {a}")));
+        let told =
+            format!("threshold {threshold}, decay {leak}{}", alpha.map_or(String::new(), |a| format!(", alpha {a}")));
         let same = (threshold, leak) == (config.threshold, decay) && same_alpha;
         same.then(|| told.clone()).with_context(|| format!("stored are {told}, ours is {config:?}"))
     });

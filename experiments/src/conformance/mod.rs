@@ -18,7 +18,7 @@ mod parts;
 mod pass;
 mod tables;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use check::{Row, Rows};
 use golden::Golden;
 use std::collections::BTreeSet;
@@ -93,7 +93,12 @@ fn names(folder: &Path) -> Result<BTreeSet<String>> {
     let read = || -> std::io::Result<BTreeSet<String>> {
         std::fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
     };
-    read().with_context(|| format!("{}: expected a folder of golden files", folder.display()))
+    read().map_err(|error| {
+        anyhow!(
+            "{}: expected a folder of golden files, found the error \"{error}\"; name the folder that holds them",
+            folder.display()
+        )
+    })
 }
 
 /// The files of a complete folder, then others of their families.

@@ -4,7 +4,7 @@ use super::border::{channels_first, channels_last};
 use super::check::{Limit, Pair, Rows, values};
 use super::form::gradient;
 use super::golden::Golden;
-use super::layers::gradients_within;
+use super::layers::{VALUES, gradients_within};
 use anyhow::{Context, Result, ensure};
 use candle_core::{DType, Device, Tensor, Var};
 use events::{Grid, Shape, transforms};
@@ -12,13 +12,13 @@ use layers::{BatchNorm, BatchStatistics, Mode, StatisticsOver};
 use std::collections::BTreeSet;
 use training::{AdamW, AdamWConfig, Reduction, mse};
 
-/// The README's limit for outputs.
-const OUTPUTS: Limit = Limit::Absolute(1e-6);
+type Check = fn(&Golden, &mut Rows) -> Result<()>;
+type Transform = Box<dyn Fn(&Grid<f64>) -> Grid<f64>>;
 
 /// Checks every tensor of the file.
 pub fn check(golden: &Golden, rows: &mut Rows) -> Result<()> {
     pixels(golden, rows);
-    let parts: [(&str, fn(&Golden, &mut Rows) -> Result<()>); 6] = [
+    let parts: [(&str, Check); 6] = [
         ("ndropout.", dropout),
         ("voting.", voting),
         ("maxpool_ties.", max_pool),
@@ -35,7 +35,7 @@ pub fn check(golden: &Golden, rows: &mut Rows) -> Result<()> {
 }
 
 /// A transform named as its stored result is, such as `rotate.-2.5` or `crop_pad2.3.4`, on the named source.
-fn transform(name: &str) -> Option<(&'static str, Box<dyn Fn(&Grid<f64>) -> Grid<f64>>)> {
+fn transform(name: &str) -> Option<(&'static str, Transform)> {
     if let Some(degrees) = name.strip_prefix("rotate.") {
         let degrees: f64 = degrees.parse().ok()?;
         return Some(("x", Box::new(move |x| transforms::rotate(x, degrees))));
@@ -53,7 +53,7 @@ fn transform(name: &str) -> Option<(&'static str, Box<dyn Fn(&Grid<f64>) -> Grid
         let (padding, row, column) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
         return Some(("x", Box::new(move |x| transforms::crop(x, padding, row, column))));
     }
-    (name == "hflip").then(|| ("x", Box::new(transforms::hflip) as Box<dyn Fn(&Grid<f64>) -> Grid<f64>>))
+    (name == "hflip").then(|| ("x", Box::new(transforms::hflip) as Transform))
 }
 
 fn pixels(golden: &Golden, rows: &mut Rows) {
@@ -86,7 +86,8 @@ fn dropout(golden: &Golden, rows: &mut Rows) -> Result<()> {
     let first = ours.get(0)?;
     let every_step = first.broadcast_as(ours.shape()).map_err(Into::into);
     rows.compare_one("ndropout our mask is the same in all steps", Limit::Exactly, Ok(ours), every_step);
-    let distinct = |mask: &Tensor| -> Result<BTreeSet<String>> { Ok(values(mask)?.iter().map(f64::to_string).collect()) };
+    let distinct =
+        |mask: &Tensor| -> Result<BTreeSet<String>> { Ok(values(mask)?.iter().map(f64::to_string).collect()) };
     rows.equal("ndropout our mask's values", &distinct(&first)?, &distinct(&mask)?, "equal");
     let ours = layers::dropout(&input, 0.5, "ndropout", mode).map_err(Into::into);
     let product = input.broadcast_mul(&first.unsqueeze(0)?).map_err(Into::into);
@@ -99,7 +100,7 @@ fn dropout(golden: &Golden, rows: &mut Rows) -> Result<()> {
 fn voting(golden: &Golden, rows: &mut Rows) -> Result<()> {
     let (units, votes) = (golden.input("voting.input")?, golden.input("voting.output")?);
     let voters = units.dim(1)? / votes.dim(1)?;
-    rows.compare_one("voting", OUTPUTS, layers::vote(&units, voters).map_err(Into::into), Ok(votes));
+    rows.compare_one("voting", VALUES, layers::vote(&units, voters).map_err(Into::into), Ok(votes));
     Ok(())
 }
 
@@ -120,7 +121,7 @@ fn loss(golden: &Golden, rows: &mut Rows) -> Result<()> {
     let scores = Var::from_tensor(&golden.input("loss.output")?)?;
     let labels: Vec<u32> = golden.integers("loss.target")?.into_iter().map(u32::try_from).collect::<Result<_, _>>()?;
     let loss = mse(&scores, &labels, Reduction::Mean)?;
-    rows.compare_one("loss", OUTPUTS, loss.reshape(1).map_err(Into::into), golden.tensor("loss.value"));
+    rows.compare_one("loss", VALUES, loss.reshape(1).map_err(Into::into), golden.tensor("loss.value"));
     let ours = gradient(&loss.backward()?, "the scores", &scores);
     rows.compare_one("loss gradient", gradients_within(scores.dtype()), ours, golden.tensor("loss.grad"));
     Ok(())
@@ -144,24 +145,23 @@ fn batch_norm(golden: &Golden, rows: &mut Rows) -> Result<()> {
     let (y, statistics) = norm.forward(&x, Mode::Train { seed: 0 })?;
     let statistics = statistics.context("batch norm gave no statistics")?;
     let trained = channels_first(&y).map_err(Into::into);
-    rows.compare_one("batchnorm training", OUTPUTS, trained, golden.tensor("batchnorm.train_output"));
+    rows.compare_one("batchnorm training", VALUES, trained, golden.tensor("batchnorm.train_output"));
     let mut pairs = vec![];
     let mut running = (norm.running_mean.clone(), norm.running_var.clone());
     for n in 1..=calls {
         let first = |rows: &Tensor| rows.narrow(0, 0, n);
-        let so_far =
-            BatchStatistics { mean: first(&statistics.mean)?, unbiased_var: first(&statistics.unbiased_var)? };
+        let so_far = BatchStatistics { mean: first(&statistics.mean)?, unbiased_var: first(&statistics.unbiased_var)? };
         running = so_far.update(&norm.running_mean, &norm.running_var, 0.1)?;
         for (what, ours) in [("mean", &running.0), ("var", &running.1)] {
             let name = format!("batchnorm.running_{what}_after_{n}");
             pairs.push(Pair { golden: golden.tensor(&name)?, name, ours: ours.clone() });
         }
     }
-    rows.compare("batchnorm running statistics", OUTPUTS, Ok(pairs));
+    rows.compare("batchnorm running statistics", VALUES, Ok(pairs));
     (norm.running_mean, norm.running_var) = running;
     let (y, _) = norm.forward(&x.narrow(0, 0, 1)?, Mode::Eval)?;
     let evaluated = channels_first(&y.get(0)?).map_err(Into::into);
-    rows.compare_one("batchnorm evaluation", OUTPUTS, evaluated, golden.tensor("batchnorm.eval_output"));
+    rows.compare_one("batchnorm evaluation", VALUES, evaluated, golden.tensor("batchnorm.eval_output"));
     Ok(())
 }
 
@@ -176,6 +176,6 @@ fn adamw(golden: &Golden, rows: &mut Rows) -> Result<()> {
         optimiser.step(&gradient, 1e-3)?;
         after.push(weights.as_detached_tensor().copy()?);
     }
-    rows.compare_one("adamw", OUTPUTS, Ok(Tensor::stack(&after, 0)?), golden.tensor("adamw.w_after"));
+    rows.compare_one("adamw", VALUES, Ok(Tensor::stack(&after, 0)?), golden.tensor("adamw.w_after"));
     Ok(())
 }

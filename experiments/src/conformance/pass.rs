@@ -1,7 +1,7 @@
 //! One pass of a golden network, and everything that it leaves behind.
 
 use super::border::{Layout, frames};
-use super::form::gradient;
+use super::form::{Form, gradient};
 use super::golden::Golden;
 use super::layer_list::{LayerList, Norm, Parameter};
 use anyhow::{Context, Result, ensure};
@@ -88,7 +88,8 @@ impl Sample {
     pub fn read(golden: &Golden) -> Result<Sample> {
         let input = golden.input("input")?;
         // the stored counts have the number of steps in their shape; a number in the JSON file alone could ask for any memory
-        let counts = golden.names("").find(|name| name.ends_with(".spike_count")).context("no tensor <kind>.spike_count")?;
+        let counts =
+            golden.names("").find(|name| name.ends_with(".spike_count")).context("no tensor <kind>.spike_count")?;
         let steps = golden.input(counts)?.dims().last().copied().unwrap_or_default();
         let stated: usize = golden.field("/T")?;
         ensure!(stated == steps, "expected {stated} steps (field /T), found {steps} in {counts}");
@@ -120,6 +121,20 @@ fn resize_nearest(frames: &Tensor, size: usize) -> Result<Tensor> {
     let grid = Grid::new(shape, frames.flatten_all()?.to_vec1::<u8>()?)?;
     let values = transforms::resize_nearest(&grid, size, size).into_values();
     Ok(Tensor::from_vec(values, (t, b, size, size, channels), frames.device())?)
+}
+
+/// Scores of `frames`: by the network as it trains, which may take several operations in one, or by one after the other.
+pub fn forward(network: &Network, form: Form, frames: &Tensor, mode: Mode, watch: &mut Watch) -> Result<Tensor> {
+    Ok(match form {
+        Form::Scan => network.forward(frames, mode, watch)?,
+        Form::Step => {
+            let mut x = frames.clone();
+            for layer in network.layers() {
+                x = layer.forward(&x, mode, watch)?;
+            }
+            x.mean(0)?
+        }
+    })
 }
 
 /// What a pass tells an observer.
@@ -172,9 +187,9 @@ pub struct Pass {
 
 impl Pass {
     /// Runs `network` forward and backward.
-    pub fn train(network: &Network, frames: &Tensor, sample: &Sample) -> Result<Pass> {
+    pub fn train(network: &Network, form: Form, frames: &Tensor, sample: &Sample) -> Result<Pass> {
         let mut watch = Watch::default();
-        let scores = network.forward(frames, Mode::Train { seed: 0 }, &mut watch)?;
+        let scores = forward(network, form, frames, Mode::Train { seed: 0 }, &mut watch)?;
         let loss = sample.loss(&scores)?;
         let gradients = loss.backward()?;
         Ok(Pass { scores, loss, gradients, watch })

@@ -4,13 +4,14 @@ use surrogate::Real;
 
 /// Neurons that one task takes through all steps: at T = 16 the recomputed membranes of a block are
 /// 32 KiB in f32, which stay in the first-level cache between the two directions of the backward pass.
-const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 4096;
 
 /// Spikes of currents `x` `[steps, n]`.
 pub fn forward<C: Cell, F: Real>(cell: &C, x: &[F], steps: usize) -> Vec<F> {
     let n = x.len() / steps;
     let mut out = vec![F::zero(); x.len()];
     blocks(&mut out, n).into_par_iter().enumerate().for_each(|(b, mut rows)| {
+        let cell = *cell;
         let first = b * BLOCK;
         let mut v = [F::zero(); BLOCK];
         for (t, o) in rows.iter_mut().enumerate() {
@@ -34,6 +35,7 @@ pub fn backward<C: Cell, F: Real>(cell: &C, x: &[F], g: &[F], steps: usize) -> V
     tasks.for_each_init(
         || vec![F::zero(); steps * BLOCK],
         |membranes, (b, mut rows)| {
+            let cell = *cell;
             let first = b * BLOCK;
             let mut v = [F::zero(); BLOCK];
             for (t, u) in membranes.chunks_exact_mut(BLOCK).enumerate() {
@@ -58,7 +60,7 @@ pub fn backward<C: Cell, F: Real>(cell: &C, x: &[F], g: &[F], steps: usize) -> V
 
 /// `out` `[steps, n]` cut into blocks of neurons, each with its piece of every step, so that tasks own
 /// what they write and no pointer has to be trusted.
-fn blocks<F>(out: &mut [F], n: usize) -> Vec<Vec<&mut [F]>> {
+pub(super) fn blocks<F>(out: &mut [F], n: usize) -> Vec<Vec<&mut [F]>> {
     let mut blocks: Vec<Vec<&mut [F]>> = Vec::new();
     blocks.resize_with(n.div_ceil(BLOCK), Vec::new);
     if n > 0 {

@@ -4,6 +4,9 @@
 //! of keeping it, because eight more additions per element cost less than one more stream of memory.
 
 mod cpu;
+mod normalised;
+
+pub use normalised::{Normalisation, scan_normalised};
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use surrogate::Real;
@@ -16,8 +19,8 @@ pub trait Cell: Copy + std::fmt::Debug + Send + Sync + 'static {
     fn fires<F: Real>(&self, u: F) -> bool;
     /// v, the membrane carried to the next step.
     fn carry<F: Real>(&self, u: F, fired: bool) -> F;
-    /// ∂o/∂u.
-    fn slope<F: Real>(&self, u: F) -> F;
+    /// g · ∂o/∂u.
+    fn times_slope<F: Real>(&self, g: F, u: F) -> F;
     /// ∂L/∂u from G = ∂L/∂o and M = ∂L/∂v. The cell's charge must have ∂u/∂x = ∂u/∂v = 1.
     fn backward<F: Real>(&self, u: F, fired: bool, g: F, m: F) -> F;
 }
@@ -75,14 +78,7 @@ impl<C: Cell> CustomOp2 for ScanGradient<C> {
 /// The spike of one step with its surrogate gradient, as an operation of the plain definition.
 pub struct Fire<C>(pub C);
 
-/// Which scalar function of a cell to map over a membrane.
-struct Map<C>(C, Wanted);
-
-#[derive(Clone, Copy)]
-enum Wanted {
-    Spike,
-    Slope,
-}
+struct FireGradient<C>(C);
 
 impl<C: Cell> CustomOp1 for Fire<C> {
     fn name(&self) -> &'static str {
@@ -90,34 +86,37 @@ impl<C: Cell> CustomOp1 for Fire<C> {
     }
 
     fn cpu_fwd(&self, u: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        Map(self.0, Wanted::Spike).cpu_fwd(u, layout)
-    }
-
-    fn bwd(&self, u: &Tensor, _spikes: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        Ok(Some((u.contiguous()?.apply_op1_no_bwd(&Map(self.0, Wanted::Slope))? * g)?))
-    }
-}
-
-impl<C: Cell> CustomOp1 for Map<C> {
-    fn name(&self) -> &'static str {
-        "membrane-map"
-    }
-
-    fn cpu_fwd(&self, u: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        fn map<C: Cell, F: Real>(cell: &C, wanted: Wanted, u: &[F]) -> Vec<F> {
-            u.iter()
-                .map(|&u| match wanted {
-                    Wanted::Spike => F::of(cell.fires(u) as u8 as f64),
-                    Wanted::Slope => cell.slope(u),
-                })
-                .collect()
+        fn spikes<C: Cell, F: Real>(cell: &C, u: &[F]) -> Vec<F> {
+            u.iter().map(|&u| if cell.fires(u) { F::one() } else { F::zero() }).collect()
         }
         let out = match u {
-            CpuStorage::F32(u) => CpuStorage::F32(map(&self.0, self.1, part(u, layout)?)),
-            CpuStorage::F64(u) => CpuStorage::F64(map(&self.0, self.1, part(u, layout)?)),
+            CpuStorage::F32(u) => CpuStorage::F32(spikes(&self.0, part(u, layout)?)),
+            CpuStorage::F64(u) => CpuStorage::F64(spikes(&self.0, part(u, layout)?)),
             other => bail!("a membrane is f32 or f64, found {:?}", dtype(other)),
         };
         Ok((out, layout.shape().clone()))
+    }
+
+    fn bwd(&self, u: &Tensor, _spikes: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        Ok(Some(u.contiguous()?.apply_op2_no_bwd(&g.contiguous()?, &FireGradient(self.0))?))
+    }
+}
+
+impl<C: Cell> CustomOp2 for FireGradient<C> {
+    fn name(&self) -> &'static str {
+        "fire-gradient"
+    }
+
+    fn cpu_fwd(&self, u: &CpuStorage, ul: &Layout, g: &CpuStorage, gl: &Layout) -> Result<(CpuStorage, Shape)> {
+        fn gradients<C: Cell, F: Real>(cell: &C, u: &[F], g: &[F]) -> Vec<F> {
+            u.iter().zip(g).map(|(&u, &g)| cell.times_slope(g, u)).collect()
+        }
+        let d = match (u, g) {
+            (CpuStorage::F32(u), CpuStorage::F32(g)) => CpuStorage::F32(gradients(&self.0, part(u, ul)?, part(g, gl)?)),
+            (CpuStorage::F64(u), CpuStorage::F64(g)) => CpuStorage::F64(gradients(&self.0, part(u, ul)?, part(g, gl)?)),
+            (u, g) => bail!("a spike's gradient has its membrane's precision, found {:?}, {:?}", dtype(u), dtype(g)),
+        };
+        Ok((d, ul.shape().clone()))
     }
 }
 

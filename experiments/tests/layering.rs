@@ -1,0 +1,199 @@
+//! The rooms of the workspace: who may depend on whom, and what a room must not know.
+//!
+//! Holds `cargo metadata` and the sources to the table below. A crate that is not in the table fails, and so does
+//! an edge that is not: adding one is a decision, made here.
+#![allow(clippy::unwrap_used)]
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A crate of ours: its level, the crates of ours it may use, and crates of others that it must not.
+struct Room {
+    name: &'static str,
+    level: u8,
+    may_use: &'static [&'static str],
+    must_not_use: &'static [&'static str],
+}
+
+/// No tensors.
+const TENSORS: &[&str] = &["candle-core", "candle-nn"];
+/// No files, and so no formats either.
+const FILES: &[&str] = &["serde_json", "safetensors", "csv", "tempfile"];
+/// No tables, figures or terminals.
+const FORMATS: &[&str] = &["serde_json", "csv", "plotters", "indicatif"];
+
+const ROOMS: [Room; 10] = [
+    Room { name: "surrogate", level: 0, may_use: &[], must_not_use: TENSORS },
+    Room { name: "events", level: 0, may_use: &[], must_not_use: TENSORS },
+    Room { name: "report", level: 0, may_use: &[], must_not_use: TENSORS },
+    Room { name: "neuron", level: 1, may_use: &["surrogate"], must_not_use: FILES },
+    Room { name: "layers", level: 1, may_use: &["surrogate", "neuron"], must_not_use: FILES },
+    Room { name: "datasets", level: 1, may_use: &["events"], must_not_use: TENSORS },
+    Room { name: "models", level: 2, may_use: &["layers", "neuron"], must_not_use: FILES },
+    Room { name: "training", level: 3, may_use: &["models", "datasets", "events"], must_not_use: FORMATS },
+    Room { name: "experiments", level: 4, may_use: EVERY_LIBRARY, must_not_use: &[] },
+    Room { name: "benches", level: 4, may_use: EVERY_LIBRARY, must_not_use: &[] },
+];
+
+const EVERY_LIBRARY: &[&str] = &["surrogate", "events", "report", "neuron", "layers", "datasets", "models", "training"];
+
+/// The one edge between crates of a level: layers may take the neuron into a fused block.
+const SIDEWAYS: (&str, &str) = ("layers", "neuron");
+
+/// What a crate depends on when it is used, not when it is tested.
+type Edges = BTreeMap<String, Vec<String>>;
+
+/// Everything that is wrong with `edges`, one sentence each.
+fn faults(edges: &Edges) -> Vec<String> {
+    let room = |name: &str| ROOMS.iter().find(|room| room.name == name);
+    let mut faults = Vec::new();
+    for (name, uses) in edges {
+        let Some(Room { level, may_use, must_not_use, .. }) = room(name) else {
+            faults.push(format!("{name} is not in the table of rooms"));
+            continue;
+        };
+        for used in uses {
+            if must_not_use.contains(&used.as_str()) {
+                faults.push(format!("{name} must not know {used}"));
+            }
+            let Some(other) = room(used) else { continue };
+            let sideways = (name.as_str(), used.as_str()) == SIDEWAYS;
+            if !may_use.contains(&used.as_str()) || other.level >= *level && !sideways {
+                faults.push(format!("{name} (level {level}) must not use {used} (level {})", other.level));
+            }
+        }
+    }
+    faults
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn packages() -> Vec<Value> {
+    let arguments = ["metadata", "--no-deps", "--format-version", "1", "--offline"];
+    let output = Command::new(env!("CARGO")).args(arguments).current_dir(workspace()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    serde_json::from_value(metadata["packages"].take()).unwrap()
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap()
+}
+
+/// The folder of a package.
+fn folder(package: &Value) -> &Path {
+    Path::new(text(package, "manifest_path")).parent().unwrap()
+}
+
+/// Every Rust file below `folder`, with its content.
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let content = std::fs::read_to_string(&path).unwrap();
+            found.push((path, content));
+        }
+    }
+    found
+}
+
+/// Whether Rust code opens something unsafe; comments do not count.
+fn is_unsafe(code: &str) -> bool {
+    let code: String =
+        code.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|l| [l, "\n"]).collect();
+    code.split("unsafe").skip(1).any(|after| {
+        let next = after.trim_start();
+        let opens = ["{", "fn ", "impl ", "impl<", "trait ", "extern "].iter().any(|word| next.starts_with(word));
+        opens && (next.len() < after.len() || next.starts_with('{'))
+    })
+}
+
+#[test]
+fn crates_use_only_what_their_room_allows() {
+    let normal = |package: &Value| -> Vec<String> {
+        let dependencies = package["dependencies"].as_array().unwrap();
+        dependencies.iter().filter(|d| d["kind"].is_null()).map(|d| text(d, "name").to_owned()).collect()
+    };
+    let edges: Edges = packages().iter().map(|p| (text(p, "name").to_owned(), normal(p))).collect();
+    assert_eq!(faults(&edges), [""; 0], "see the table of rooms in this test and in ARCHITECTURE.md");
+    for room in ROOMS {
+        assert!(edges.contains_key(room.name), "{} is in the table of rooms, but not in the workspace", room.name);
+    }
+}
+
+#[test]
+fn a_forbidden_edge_is_a_fault() {
+    let edges = |name: &str, uses: &str| Edges::from([(name.to_owned(), vec![uses.to_owned()])]);
+    for (name, uses, fault) in [
+        ("surrogate", "neuron", "surrogate (level 0) must not use neuron (level 1)"),
+        ("neuron", "layers", "neuron (level 1) must not use layers (level 1)"),
+        ("datasets", "models", "datasets (level 1) must not use models (level 2)"),
+        ("training", "report", "training (level 3) must not use report (level 0)"),
+        ("benches", "experiments", "benches (level 4) must not use experiments (level 4)"),
+        ("events", "candle-core", "events must not know candle-core"),
+        ("models", "serde_json", "models must not know serde_json"),
+        ("gadgets", "events", "gadgets is not in the table of rooms"),
+    ] {
+        assert_eq!(faults(&edges(name, uses)), [fault]);
+    }
+    for (name, uses) in [("layers", "neuron"), ("experiments", "report"), ("events", "thiserror")] {
+        assert_eq!(faults(&edges(name, uses)), [""; 0]);
+    }
+}
+
+#[test]
+fn a_library_is_named_as_its_folder() {
+    for package in packages() {
+        let folder = folder(&package);
+        assert_eq!(folder.file_name().unwrap().to_str(), Some(text(&package, "name")), "{}", folder.display());
+    }
+}
+
+#[test]
+fn every_member_keeps_the_workspace_lints() {
+    for package in packages() {
+        let manifest = std::fs::read_to_string(text(&package, "manifest_path")).unwrap();
+        let lines: Vec<&str> = manifest.lines().map(str::trim).collect();
+        let inherits = lines.windows(2).any(|pair| pair == ["[lints]", "workspace = true"]);
+        assert!(inherits, "{}: expected [lints] with workspace = true", text(&package, "manifest_path"));
+    }
+}
+
+#[test]
+fn unsafe_code_lives_in_the_kernels_of_neuron_and_layers_only() {
+    // taken apart, so that this file does not find itself
+    assert!(is_unsafe(concat!("let x = unsafe", " { f() };")) && is_unsafe(concat!("unsafe", "\nimpl Send for X {}")));
+    assert!(!is_unsafe(concat!("// unsafe", " { }\n#[expect(unsafe", "_code)] let unsafe", "_fn = 1;")));
+    for package in packages() {
+        if ["neuron", "layers"].contains(&text(&package, "name")) {
+            continue;
+        }
+        for (path, content) in sources(folder(&package)) {
+            assert!(
+                !is_unsafe(&content),
+                "{}: unsafe code belongs in the kernels of neuron and layers",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn no_layer_and_no_network_has_mutable_state() {
+    for (name, words) in [
+        ("layers", &["&mut self", "RefCell", "Mutex", "RwLock", "OnceLock", "Atomic", "static mut"][..]),
+        ("models", &["RefCell", "Mutex", "RwLock", "OnceLock", "Atomic", "static mut", "std::fs", "std::io"][..]),
+    ] {
+        for (path, content) in sources(&workspace().join("crates").join(name).join("src")) {
+            let found = words.iter().find(|word| content.contains(**word));
+            assert_eq!(found, None, "{}: state and files are the caller's", path.display());
+        }
+    }
+}
