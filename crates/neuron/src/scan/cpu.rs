@@ -4,13 +4,13 @@ use surrogate::Real;
 
 /// Neurons that one task takes through all steps: at T = 16 the recomputed membranes of a block are
 /// 32 KiB in f32, which stay in the first-level cache between the two directions of the backward pass.
-pub(super) const BLOCK: usize = 4096;
+const BLOCK: usize = 4096;
 
 /// Spikes of currents `x` `[steps, n]`.
 pub fn forward<C: Cell, F: Real>(cell: &C, x: &[F], steps: usize) -> Vec<F> {
     let n = x.len() / steps;
     let mut out = vec![F::zero(); x.len()];
-    blocks(&mut out, n).into_par_iter().enumerate().for_each(|(b, mut rows)| {
+    blocks(&mut out, n, BLOCK).into_par_iter().enumerate().for_each(|(b, mut rows)| {
         let cell = *cell;
         let first = b * BLOCK;
         let mut v = [F::zero(); BLOCK];
@@ -31,7 +31,7 @@ pub fn forward<C: Cell, F: Real>(cell: &C, x: &[F], steps: usize) -> Vec<F> {
 pub fn backward<C: Cell, F: Real>(cell: &C, x: &[F], g: &[F], steps: usize) -> Vec<F> {
     let n = x.len() / steps;
     let mut out = vec![F::zero(); x.len()];
-    let tasks = blocks(&mut out, n).into_par_iter().enumerate();
+    let tasks = blocks(&mut out, n, BLOCK).into_par_iter().enumerate();
     tasks.for_each_init(
         || vec![F::zero(); steps * BLOCK],
         |membranes, (b, mut rows)| {
@@ -58,14 +58,14 @@ pub fn backward<C: Cell, F: Real>(cell: &C, x: &[F], g: &[F], steps: usize) -> V
     out
 }
 
-/// `out` `[steps, n]` cut into blocks of neurons, each with its piece of every step, so that tasks own
+/// `out` `[steps, n]` cut into blocks of `size` neurons, each with its piece of every step, so that tasks own
 /// what they write and no pointer has to be trusted.
-pub(super) fn blocks<F>(out: &mut [F], n: usize) -> Vec<Vec<&mut [F]>> {
+pub(super) fn blocks<F>(out: &mut [F], n: usize, size: usize) -> Vec<Vec<&mut [F]>> {
     let mut blocks: Vec<Vec<&mut [F]>> = Vec::new();
-    blocks.resize_with(n.div_ceil(BLOCK), Vec::new);
+    blocks.resize_with(n.div_ceil(size), Vec::new);
     if n > 0 {
         for row in out.chunks_exact_mut(n) {
-            row.chunks_mut(BLOCK).zip(&mut blocks).for_each(|(piece, block)| block.push(piece));
+            row.chunks_mut(size).zip(&mut blocks).for_each(|(piece, block)| block.push(piece));
         }
     }
     blocks

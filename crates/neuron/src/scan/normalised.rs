@@ -4,10 +4,13 @@
 //! batch norm's gradient needs are known only at the end), and turns D into ∂L/∂z in place.
 
 use super::Cell;
-use super::cpu::{BLOCK, blocks};
+use super::cpu::blocks;
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 use rayon::prelude::*;
 use surrogate::Real;
+
+/// Neurons of one block. Smaller than the plain scan's, since a block also carries three patterns a step.
+const BLOCK: usize = 512;
 
 /// What stands between the currents z `[T, …, C]` of a convolution and its neurons in a training pass:
 /// x = max(0, γ · (z − μ)/√(σ² + ε) + β), with the moments of z itself.
@@ -118,7 +121,7 @@ fn rectified<F: Real>(z: F, mean: F, scale: F, shift: F) -> F {
 fn forward<C: Cell, F: Real>(cell: &C, z: &[F], steps: usize, p: &Patterns<F>) -> Vec<F> {
     let n = z.len() / steps;
     let mut out = vec![F::zero(); z.len()];
-    blocks(&mut out, n).into_par_iter().enumerate().for_each(|(b, mut rows)| {
+    blocks(&mut out, n, BLOCK).into_par_iter().enumerate().for_each(|(b, mut rows)| {
         let cell = *cell;
         let first = b * BLOCK;
         let mut v = [F::zero(); BLOCK];
@@ -144,7 +147,7 @@ fn backward<C: Cell, F: Real + WithDType>(cell: &C, z: &[F], g: &[F], steps: usi
     let mut out = vec![F::zero(); z.len()];
     // A task sums about BLOCK values per channel in the working precision; tasks are added in order in f64.
     let task = ch.c.clamp(4, 32);
-    let mut pieces = blocks(&mut out, n);
+    let mut pieces = blocks(&mut out, n, BLOCK);
     let parts: Vec<Vec<F>> = pieces
         .par_chunks_mut(task)
         .enumerate()
