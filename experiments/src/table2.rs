@@ -9,7 +9,7 @@ use crate::data::StandIn;
 use crate::{Profile, Run};
 use datasets::Name;
 use events::Framing;
-use models::{Architecture, StatisticsOver, Variant};
+use models::{Architecture, Spec, StatisticsOver, Variant};
 use neuron::Method;
 use training::{AdamWConfig, Augment, Reduction, Setup};
 
@@ -53,7 +53,7 @@ pub const PUBLISHED: [Published; 14] = [
 ];
 
 /// What a profile may be told to do otherwise; it then carries the change in its name.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// Number of epochs.
     pub epochs: Option<usize>,
@@ -65,6 +65,8 @@ pub struct Overrides {
     pub learning_rate: Option<f64>,
     /// The paper's or the code's layer list.
     pub variant: Option<Variant>,
+    /// Another network, taken as it is written.
+    pub network: Option<Spec>,
 }
 
 /// What differs from profile to profile.
@@ -82,7 +84,7 @@ fn size(data: Name, profile: Profile) -> Size {
     match (profile, data) {
         (Profile::Paper, Name::DvsGesture) => size(16, 300, 1, 16, 1e-3),
         (Profile::Paper, _) => size(16, 300, 1, 64, 1e-3),
-        (Profile::Short, Name::NMnist) => size(8, 12, 8, 16, 5e-3),
+        (Profile::Short, Name::NMnist) => size(8, 24, 8, 16, 5e-3),
         (Profile::Short, _) => size(8, 8, 16, 8, 5e-3),
         (Profile::Smoke, Name::NMnist) => size(4, 2, 16, 16, 1e-3),
         (Profile::Smoke, _) => size(2, 1, 64, 8, 1e-3),
@@ -93,7 +95,7 @@ fn size(data: Name, profile: Profile) -> Size {
 pub fn stand_in(data: Name, profile: Profile) -> StandIn {
     let (train, test) = match (profile, data) {
         (Profile::Paper, _) => (data.info().train, data.info().test),
-        (Profile::Short, Name::NMnist) => (1000, 200),
+        (Profile::Short, Name::NMnist) => (500, 200),
         (Profile::Short, _) => (220, 110),
         (Profile::Smoke, _) => (44, 22),
     };
@@ -104,17 +106,20 @@ pub fn stand_in(data: Name, profile: Profile) -> StandIn {
 ///
 /// # Errors
 /// If the network's text does not parse (a fault of this file).
-pub fn run(data: Name, method: Method, profile: Profile, o: Overrides) -> Result<Run, models::ParseError> {
+pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Result<Run, models::ParseError> {
     let size = size(data, profile);
     let architecture = match data {
         Name::NMnist => Architecture::Middle,
         Name::DvsGesture | Name::Cifar10Dvs => Architecture::Large,
     };
-    let spec = architecture.spec(o.variant.unwrap_or(Variant::Code))?;
+    let spec = match &o.network {
+        Some(spec) => spec.narrowed(o.narrow.unwrap_or(1)),
+        None => architecture.spec(o.variant.unwrap_or(Variant::Code))?.narrowed(o.narrow.unwrap_or(size.narrow)),
+    };
     Ok(Run {
         data,
         framing: Framing::Number { frames: o.steps.unwrap_or(size.steps) },
-        network: spec.narrowed(o.narrow.unwrap_or(size.narrow)).to_string(),
+        network: spec.to_string(),
         batch_norm: StatisticsOver::Step,
         method,
         neuron: method.config(),
@@ -139,7 +144,7 @@ pub fn run(data: Name, method: Method, profile: Profile, o: Overrides) -> Result
 }
 
 /// The profile's name with what was overridden, as it stands in receipt and table.
-pub fn profile_name(profile: Profile, o: Overrides) -> String {
+pub fn profile_name(profile: Profile, o: &Overrides) -> String {
     let mut name = profile.to_string();
     for (what, value) in [("epochs", o.epochs), ("T", o.steps), ("narrow", o.narrow)] {
         if let Some(value) = value {
@@ -151,6 +156,10 @@ pub fn profile_name(profile: Profile, o: Overrides) -> String {
     }
     if o.variant == Some(Variant::Paper) {
         name += "+paper-layers";
+    }
+    if let Some(network) = &o.network {
+        // part of a file's name, where parentheses are trouble
+        name += &format!("+{}", network.to_string().replace(['(', ')'], "."));
     }
     name
 }

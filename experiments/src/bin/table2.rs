@@ -8,7 +8,7 @@ use experiments::layout::{self, Wanted};
 use experiments::receipt::{self, Clock, Label};
 use experiments::table2::{self, Overrides};
 use experiments::{Profile, data, machine, progress};
-use models::Variant;
+use models::{Spec, Variant};
 use neuron::Method;
 use report::{Record, RunIdentity, write_text};
 use std::io::Write;
@@ -56,6 +56,9 @@ struct Flags {
     /// Layer lists as in the paper's text, instead of as in its code
     #[arg(long)]
     paper_layers: bool,
+    /// Another network in the paper's notation, such as 16C3-MP2-32C3-AP4-10Voting, taken as it is written
+    #[arg(long, value_name = "SPEC", conflicts_with = "paper_layers")]
+    network: Option<Spec>,
     /// Threads [default: all cores]
     #[arg(long, value_parser = positive)]
     threads: Option<usize>,
@@ -104,6 +107,7 @@ fn work(flags: &Flags) -> Result<()> {
         narrow: flags.narrow,
         learning_rate: flags.learning_rate,
         variant: flags.paper_layers.then_some(Variant::Paper),
+        network: flags.network.clone(),
     };
     let root = data::root(flags.data.clone())?;
     let mut wanted = Vec::new();
@@ -113,15 +117,15 @@ fn work(flags: &Flags) -> Result<()> {
         }
         let (recordings, says) = data::recordings(name, root.as_deref(), table2::stand_in(name, flags.profile))?;
         eprintln!("{says}");
-        train_cells(flags, &recordings, overrides, &receipts)?;
-        let profile = flags.profile;
+        train_cells(flags, &recordings, &overrides, &receipts)?;
+        let (profile, overrides) = (flags.profile, overrides.clone());
         wanted.push(Wanted {
             data: name,
             manifest_sha256: recordings.manifest_sha256,
-            run: Box::new(move |method| Ok(serde_json::to_value(table2::run(name, method, profile, overrides)?)?)),
+            run: Box::new(move |method| Ok(serde_json::to_value(table2::run(name, method, profile, &overrides)?)?)),
         });
     }
-    publish(&flags.results, &receipts, &table2::profile_name(flags.profile, overrides), &wanted)
+    publish(&flags.results, &receipts, &table2::profile_name(flags.profile, &overrides), &wanted)
 }
 
 /// Makes the folder and proves that it can be written, before hours are spent on what goes there.
@@ -135,7 +139,7 @@ fn prepare_folder(dir: &Path) -> Result<()> {
 }
 
 /// Trains one data set with every method and seed asked for, leaving a receipt of each.
-fn train_cells(flags: &Flags, recordings: &Recordings, overrides: Overrides, receipts: &Path) -> Result<()> {
+fn train_cells(flags: &Flags, recordings: &Recordings, overrides: &Overrides, receipts: &Path) -> Result<()> {
     let program = machine::program_sha256()?;
     let identity = receipt::identity(recordings);
     let profile = table2::profile_name(flags.profile, overrides);
