@@ -33,7 +33,8 @@ pub struct StandIn {
 /// If a folder was named that is not there.
 pub fn root(flag: Option<PathBuf>) -> Result<Option<PathBuf>> {
     let named = flag.map(|p| ("--data", p));
-    let named = named.or_else(|| std::env::var_os("SPIKEGRAD_DATA").map(|p| ("SPIKEGRAD_DATA", p.into())));
+    let named = named
+        .or_else(|| std::env::var_os("SPIKEGRAD_DATA").filter(|p| !p.is_empty()).map(|p| ("SPIKEGRAD_DATA", p.into())));
     match named {
         Some((what, path)) if !path.is_dir() => {
             bail!("{what} names {}, which is not a folder; name the folder that holds the data sets", path.display())
@@ -43,11 +44,21 @@ pub fn root(flag: Option<PathBuf>) -> Result<Option<PathBuf>> {
     }
 }
 
-/// The data set below `root`, or the generator's stand-in, and a sentence for the user that says which.
+/// The recordings that a data set is trained on.
+pub struct Chosen {
+    /// The recordings.
+    pub recordings: Recordings,
+    /// A sentence that says which.
+    pub says: String,
+}
+
+/// The data set below `root`, or, if it has none and `stand_in` is given, the generator's recordings; `None`
+/// where neither is to be had, with the reason on stderr. A folder of the data set's name that holds
+/// something else counts as none, unless the data set was `named` by the user.
 ///
 /// # Errors
-/// If what is there is broken: that is never replaced silently.
-pub fn recordings(name: Name, root: Option<&Path>, stand_in: StandIn) -> Result<(Recordings, String)> {
+/// If what is there is broken, or is not the data set that was named: that is never replaced silently.
+pub fn choose(name: Name, root: Option<&Path>, named: bool, stand_in: Option<StandIn>) -> Result<Option<Chosen>> {
     let found = match root {
         Some(root) => find(name, root).map_err(in_one_sentence)?,
         None => Found::Absent,
@@ -55,7 +66,10 @@ pub fn recordings(name: Name, root: Option<&Path>, stand_in: StandIn) -> Result<
     let why = match found {
         Found::Recordings(recordings) => {
             let says = describe(&recordings);
-            return Ok((recordings, says));
+            return Ok(Some(Chosen { recordings, says }));
+        }
+        Found::Unusable { path, why } if named => {
+            bail!("{} is not {}: {why}; lay it out as published", path.display(), name.title())
         }
         Found::Unusable { path, why } => format!("{} cannot be used ({why})", path.display()),
         Found::Absent => match root {
@@ -63,9 +77,13 @@ pub fn recordings(name: Name, root: Option<&Path>, stand_in: StandIn) -> Result<
             None => "no data folder given (--data DIR, SPIKEGRAD_DATA or data/)".into(),
         },
     };
-    let made = synthetic::recordings(name, stand_in.train, stand_in.test, stand_in.seed);
-    let says = format!("{}; {why}", describe(&made));
-    Ok((made, says))
+    let Some(StandIn { train, test, seed }) = stand_in else {
+        eprintln!("{}: left out, {why}", name.title());
+        return Ok(None);
+    };
+    let recordings = synthetic::recordings(name, train, test, seed);
+    let says = format!("{}; {why}", describe(&recordings));
+    Ok(Some(Chosen { recordings, says }))
 }
 
 fn describe(r: &Recordings) -> String {
@@ -117,7 +135,7 @@ pub fn load(recordings: &Recordings, framing: Framing) -> Result<Sets> {
         let examples: Vec<Result<Example>> = list.par_iter().map(example).collect();
         examples.into_iter().collect()
     };
-    let sets = Sets { train: all(&recordings.train)?, test: all(&recordings.test)? };
+    let sets = all(&recordings.train).and_then(|train| Ok(Sets { train, test: all(&recordings.test)? }));
     bar.finish_and_clear();
-    Ok(sets)
+    sets
 }

@@ -89,37 +89,40 @@ fn thousands(n: u64) -> String {
 }
 
 /// Picks, for each data set and method, the receipts that belong together: those of the run and recordings
-/// wanted now, or, for a data set that was not asked for, the best that is there (complete before sample
-/// before synthetic). Within a cell all are of one program, the one that ran last.
+/// wanted now, or, for a data set that was not asked for, of the best recordings that any receipt names
+/// (complete before sample before synthetic, then the newest). A data set never mixes recordings, and a cell
+/// never mixes runs, nor, unless `any_build`, programs.
 ///
 /// # Errors
 /// If a wanted run cannot be described.
-pub fn groups<'a>(records: &'a [Record], profile: &str, wanted: &[Wanted]) -> Result<Vec<Group<'a>>> {
+pub fn groups<'a>(records: &'a [Record], profile: &str, wanted: &[Wanted], any_build: bool) -> Result<Vec<Group<'a>>> {
+    let rank = |r: &Record| match r.data.origin {
+        Origin::Complete => 2,
+        Origin::Sample => 1,
+        Origin::Synthetic => 0,
+    };
     let mut groups = Vec::new();
     for data in DATA {
+        let mut of_data: Vec<&Record> =
+            records.iter().filter(|r| r.data.name == data.id() && r.profile == profile).collect();
+        of_data.sort_by_key(|r| (Reverse(rank(r)), Reverse(r.started_utc.clone())));
         let wanted = wanted.iter().find(|w| w.data == data);
+        let Some(manifest) = wanted.map(|w| &w.manifest_sha256).or(of_data.first().map(|r| &r.data.manifest_sha256))
+        else {
+            continue;
+        };
         for method in Method::ALL {
-            let mut candidates: Vec<&Record> = records
-                .iter()
-                .filter(|r| r.data.name == data.id() && r.profile == profile)
-                .filter(|r| r.run.get("method").and_then(|m| m.as_str()) == Some(method.id()))
-                .collect();
+            let of_method = |r: &&&Record| r.run.get("method").and_then(|m| m.as_str()) == Some(method.id());
+            let mut cell: Vec<&Record> =
+                of_data.iter().filter(of_method).filter(|r| r.data.manifest_sha256 == *manifest).copied().collect();
             if let Some(w) = wanted {
                 let run = (w.run)(method)?;
-                candidates.retain(|r| r.data.manifest_sha256 == w.manifest_sha256 && r.run == run);
+                cell.retain(|r| r.run == run);
             }
-            let rank = |o: Origin| match o {
-                Origin::Complete => 2,
-                Origin::Sample => 1,
-                Origin::Synthetic => 0,
-            };
-            candidates.sort_by_key(|r| (Reverse(rank(r.data.origin)), Reverse(r.started_utc.clone())));
-            let Some(newest) = candidates.first().copied() else { continue };
-            candidates.retain(|r| {
-                (&r.run, &r.data, &r.program_sha256) == (&newest.run, &newest.data, &newest.program_sha256)
-            });
-            candidates.sort_by_key(|r| r.seed);
-            groups.push(Group { data, method, records: candidates });
+            let Some(newest) = cell.first().copied() else { continue };
+            cell.retain(|r| r.run == newest.run && (any_build || r.program_sha256 == newest.program_sha256));
+            cell.sort_by_key(|r| r.seed);
+            groups.push(Group { data, method, records: cell });
         }
     }
     Ok(groups)
@@ -140,11 +143,12 @@ fn cell(group: Option<&Group<'_>>) -> String {
     }
 }
 
-/// The paper's table with our column beside each of its three.
+/// The paper's table with our column beside each of its three; `stand_ins` says, for each data set that was
+/// asked for and not found, why.
 ///
 /// # Errors
 /// Never with the columns of this file.
-pub fn table(groups: &[Group<'_>], profile: &str) -> Result<Table> {
+pub fn table(groups: &[Group<'_>], profile: &str, stand_ins: &[String]) -> Result<Table> {
     let ours = DATA.map(|d| format!("{} ours, {profile}", d.title()));
     let mut columns = vec![("Models", Align::Left)];
     columns.extend(DATA.iter().zip(&ours).flat_map(|(d, ours)| [(d.title(), Align::Right), (ours, Align::Right)]));
@@ -183,6 +187,7 @@ pub fn table(groups: &[Group<'_>], profile: &str) -> Result<Table> {
             "synthetic: generated recordings in place of the data set; such a number says nothing about the data set.",
         );
     }
+    stand_ins.iter().for_each(|why| table.push_note(why.as_str()));
     Ok(table)
 }
 

@@ -28,11 +28,16 @@ pub fn program_sha256() -> Result<String> {
     Ok(Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect())
 }
 
-/// The commit checked out here, and whether tracked files outside `results/` differ from it; `None` where
-/// this is no git checkout.
+/// The commit of the checkout that this program was built in, and whether tracked files outside `results/`
+/// differ from it; `None` where there is no such checkout any more.
 pub fn commit() -> (Option<String>, Option<bool>) {
     let git = |args: &[&str]| {
-        let out = Command::new("git").args(args).output().ok().filter(|o| o.status.success())?;
+        let out = Command::new("git")
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(args)
+            .output()
+            .ok()
+            .filter(|o| o.status.success())?;
         Some(String::from_utf8_lossy(&out.stdout).trim().to_owned())
     };
     let dirty = git(&["status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results"]);

@@ -21,17 +21,22 @@ pub struct Label {
     pub profile: String,
 }
 
-/// The receipt in `dir` of the same run, seed, recordings and program, if there is one.
+/// The receipt in `dir` of the same run, seed, recordings and (unless `any_build`) program, if there is one.
 ///
 /// # Errors
 /// If a file of that name is there and is no receipt.
-pub fn existing(dir: &Path, row: &str, wanted: RunIdentity<'_>) -> Result<Option<Record>> {
+pub fn existing(dir: &Path, row: &str, wanted: RunIdentity<'_>, any_build: bool) -> Result<Option<Record>> {
     let path = Record::path(dir, row, wanted.seed);
     if !path.exists() {
         return Ok(None);
     }
     let record = Record::read(&path)?;
-    Ok(Some(record).filter(|r| r.identity() == wanted))
+    let same = |r: &Record| {
+        let found = r.identity();
+        let program_sha256 = if any_build { found.program_sha256 } else { wanted.program_sha256 };
+        found == RunIdentity { program_sha256, ..wanted }
+    };
+    Ok(Some(record).filter(same))
 }
 
 /// The data identity of recordings.
@@ -53,17 +58,19 @@ pub fn identity(r: &Recordings) -> DataIdentity {
     }
 }
 
-/// When a run started and how long it took.
+/// When a run started, from which commit, and how long it took.
 pub struct Clock {
     started: std::time::SystemTime,
     since: std::time::Instant,
+    commit: (Option<String>, Option<bool>),
 }
 
 impl Clock {
     /// Starts it, and the measurement of peak memory with it.
     pub fn start() -> Self {
         machine::reset_peak_memory();
-        Self { started: std::time::SystemTime::now(), since: std::time::Instant::now() }
+        let (started, commit) = (std::time::SystemTime::now(), machine::commit());
+        Self { started, since: std::time::Instant::now(), commit }
     }
 }
 
@@ -80,7 +87,7 @@ pub fn record(
     clock: &Clock,
     program_sha256: &str,
 ) -> Result<Record> {
-    let (commit, dirty) = machine::commit();
+    let (commit, dirty) = clock.commit.clone();
     Ok(Record {
         schema: report::SCHEMA,
         experiment: label.experiment.into(),

@@ -30,22 +30,42 @@ pub struct Run {
 }
 
 impl Run {
-    /// The straight line from frames to numbers: network, training, history.
+    /// The network with the initial weights of `vars`.
     ///
     /// # Errors
-    /// If the network cannot be built for these frames, or training stops.
-    pub fn train(&self, sets: &Sets, seed: u64, device: &Device, progress: &mut dyn Progress) -> Result<History> {
+    /// If the network or its neuron cannot be built for this data set's frames.
+    pub fn network(&self, vars: &SeededVars, device: &Device) -> Result<Network> {
         let spec: Spec = self.network.parse()?;
         let info = self.data.info();
         let (height, width) = match self.setup.side {
             Some(side) => (side, side),
             None => (info.sensor.height.into(), info.sensor.width.into()),
         };
-        let mut vars = SeededVars::new(seed);
         let builder = vars.builder(DType::F32, device);
-        let neuron = self.neuron.build()?;
-        let network = Network::new(&spec, [height, width, 2], info.classes.len(), neuron, self.batch_norm, builder)
-            .with_context(|| format!("cannot build {} for {height}×{width} frames", self.network))?;
-        Ok(train(&network, &mut vars, (&sets.train, &sets.test), &self.setup, seed, device, progress)?)
+        Network::new(&spec, [height, width, 2], info.classes.len(), self.neuron.build()?, self.batch_norm, builder)
+            .map_err(in_one_sentence)
+            .with_context(|| format!("cannot build {} for {height}×{width} frames of {}", self.network, info.title))
     }
+
+    /// The straight line from frames to numbers: network, training, history.
+    ///
+    /// # Errors
+    /// If the network cannot be built, or training stops.
+    pub fn train(
+        &self,
+        sets: &Sets,
+        seed: u64,
+        device: &Device,
+        progress: &mut dyn Progress,
+    ) -> Result<History, training::Error> {
+        let mut vars = SeededVars::new(seed);
+        let network = self.network(&vars, device).map_err(candle_core::Error::wrap)?;
+        train(&network, &mut vars, (&sets.train, &sets.test), &self.setup, seed, device, progress)
+    }
+}
+
+/// candle's error without the backtrace that it adds where RUST_BACKTRACE asks for one.
+fn in_one_sentence(error: candle_core::Error) -> anyhow::Error {
+    let text = error.to_string();
+    anyhow::anyhow!("{}", text.lines().next().unwrap_or_default().trim())
 }

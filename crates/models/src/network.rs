@@ -210,6 +210,7 @@ impl Builder<'_> {
             bail!("network: {name} needs maps, but a fully connected stage before it has flattened them");
         }
         let inputs = self.shape[2];
+        fits(&name, &[kernel, kernel, inputs, channels])?;
         let vb = self.vb.pp(&name);
         let uniform = uniform(kernel * kernel * inputs);
         self.layers.push(Layer::Conv(Conv2d {
@@ -240,6 +241,7 @@ impl Builder<'_> {
             self.flat = true;
         }
         let inputs = self.shape.iter().product();
+        fits(name, &[inputs, units])?;
         let vb = self.vb.pp(name);
         self.layers.push(Layer::Linear(Linear {
             weight: vb.get_with_hints((inputs, units), "weight", uniform(inputs))?,
@@ -256,6 +258,14 @@ impl Builder<'_> {
         }
         self.shape = [h / k, w / k, self.shape[2]];
         Ok(())
+    }
+}
+
+/// Refuses a weight that no machine of today holds: a typing error, and better a sentence than an abort.
+fn fits(name: &str, dims: &[usize]) -> Result<()> {
+    match dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) {
+        Some(n) if n <= 1 << 32 => Ok(()),
+        _ => bail!("network: {name} would have a weight of {dims:?}, more than 2³² numbers"),
     }
 }
 

@@ -64,6 +64,7 @@ pub struct ParseError {
 const FORMS: &str = "a stage such as 128C3, MP2, AP2, DP, 512FC or 10Voting";
 /// No layer of the paper is near this; a typed number beyond it is a typing error, not a network.
 const LARGEST: usize = 1 << 20;
+const LARGEST_WINDOW: usize = 31;
 
 impl FromStr for Spec {
     type Err = ParseError;
@@ -114,6 +115,7 @@ fn stage(word: &str) -> Result<Stage, (usize, &'static str)> {
         "FC(DP)" => Ok(Stage::FullyConnected { units: count, dropout: true }),
         "Voting" => Ok(Stage::Voting { voters: count }),
         _ => match rest.strip_prefix('C').map(|kernel| number(kernel, digits + 1)) {
+            Some(Ok(kernel)) if kernel > LARGEST_WINDOW => Err((digits + 1, "a window of at most 31")),
             Some(Ok(kernel)) if kernel % 2 == 1 => Ok(Stage::Conv { channels: count, kernel }),
             Some(Ok(_)) => Err((digits + 1, "an odd window, which keeps a map's size")),
             Some(Err(e)) => Err(e),
@@ -180,6 +182,7 @@ mod tests {
         assert!(error("128X3-10Voting").contains("character 4: expected C3"));
         assert!(error("128C-10Voting").contains("character 5: expected a whole number"));
         assert!(error("128C4-10Voting").contains("odd window, which keeps a map's size, found '4'"));
+        assert!(error("8C33-10Voting").contains("character 3: expected a window of at most 31"));
         assert!(error("10Voting-DP").contains("character 10: expected the end"));
         assert!(error("0C3-10Voting").contains("character 1: expected a whole number"));
         assert!(error("99999999999999999999C3-10Voting").contains("character 1: expected a whole number"));

@@ -71,9 +71,11 @@ fn in_single_and_double_precision() {
 
 #[test]
 fn across_the_edges_of_a_block_and_for_one_step_or_one_neuron() {
-    for (steps, n) in [(1, 1), (1, 513), (3, 511), (3, 512), (16, 1025), (40, 1)] {
+    // a block of the scan is 1,024 neurons
+    for (steps, n) in [(1, 1), (1, 1023), (3, 1024), (3, 1025), (5, 3 * 1024 + 7), (40, 1)] {
         for method in Method::ALL {
             check(&method.config(), DType::F64, steps, n, 1e-13);
+            check(&method.config(), DType::F32, steps, n, 1e-5);
         }
     }
 }

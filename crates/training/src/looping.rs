@@ -66,6 +66,9 @@ pub enum Error {
         /// Batch size.
         batch: usize,
     },
+    /// A count that must be at least one.
+    #[error("the setup has 0 as its number of {0}; give at least 1")]
+    Setup(&'static str),
     /// The loss or a weight is not a finite number any more.
     #[error(
         "training diverged at epoch {epoch}, step {step} (both from 1): {what} is not finite; try a lower learning rate"
@@ -99,6 +102,8 @@ pub fn train(
     let whole = train.len() / setup.batch.max(1) * setup.batch;
     let used = if setup.drop_last { whole } else { train.len() };
     match (train.len(), test.len(), used) {
+        _ if setup.batch == 0 => return Err(Error::Setup("batch")),
+        _ if setup.epochs == 0 => return Err(Error::Setup("epochs")),
         (0, ..) => return Err(Error::Empty("training")),
         (_, 0, _) => return Err(Error::Empty("test")),
         (samples, _, 0) => return Err(Error::NoBatch { samples, batch: setup.batch }),

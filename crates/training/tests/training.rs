@@ -152,6 +152,8 @@ fn what_cannot_be_trained_is_refused_before_it_starts() {
     assert!(matches!(go(&samples, &[], SETUP), Error::Empty("test")));
     let dropping = Setup { drop_last: true, ..SETUP };
     assert!(matches!(go(&samples, &samples, dropping), Error::NoBatch { samples: 5, batch: 8 }));
+    assert!(matches!(go(&samples, &samples, Setup { batch: 0, ..SETUP }), Error::Setup("batch")));
+    assert!(matches!(go(&samples, &samples, Setup { epochs: 0, ..SETUP }), Error::Setup("epochs")));
     let mut wrong = examples(8);
     wrong[2].label = 3;
     assert!(go(&wrong, &samples, SETUP).to_string().contains("label 3"));

@@ -1,9 +1,10 @@
 //! `cargo table2`: trains what Table 2 asks for and can be trained here, and prints it beside the paper's.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use candle_core::Device;
 use clap::Parser;
 use datasets::{Name, Recordings};
+use experiments::data::Chosen;
 use experiments::layout::{self, Wanted};
 use experiments::receipt::{self, Clock, Label};
 use experiments::table2::{self, Overrides};
@@ -14,6 +15,7 @@ use report::{Record, RunIdentity, write_text};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use training::SeededVars;
 
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -68,6 +70,9 @@ struct Flags {
     /// Run even what has its receipt
     #[arg(long)]
     force: bool,
+    /// Count receipts that another build of this program made as done, and put them into the same cell
+    #[arg(long, conflicts_with = "force")]
+    any_build: bool,
 }
 
 fn positive(text: &str) -> Result<usize, String> {
@@ -98,6 +103,8 @@ fn main() -> ExitCode {
 fn work(flags: &Flags) -> Result<()> {
     let receipts = flags.results.join("runs").join("table2");
     prepare_folder(&receipts)?;
+    prepare_folder(&flags.results)?;
+    Record::read_all(&receipts)?; // a broken one would cost the table after hours of training
     if let Some(threads) = flags.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
@@ -109,23 +116,45 @@ fn work(flags: &Flags) -> Result<()> {
         variant: flags.paper_layers.then_some(Variant::Paper),
         network: flags.network.clone(),
     };
+    let cells = cells(flags, &overrides)?;
+    let mut diverged = Vec::new();
+    for (chosen, _) in &cells {
+        eprintln!("{}", chosen.says);
+        diverged.extend(train_cells(flags, &chosen.recordings, &overrides, &receipts)?);
+    }
+    let profile = table2::profile_name(flags.profile, &overrides);
+    publish(flags, &receipts, &profile, cells)?;
+    match diverged.is_empty() {
+        true => Ok(()),
+        false => bail!("{}; these runs have no receipt, all others do", diverged.join("; ")),
+    }
+}
+
+/// The recordings of each data set asked for and what its cell holds, proven to be buildable before any of
+/// them is trained.
+fn cells(flags: &Flags, overrides: &Overrides) -> Result<Vec<(Chosen, Wanted)>> {
     let root = data::root(flags.data.clone())?;
-    let mut wanted = Vec::new();
+    let mut cells = Vec::new();
     for name in table2::DATA {
-        if !flags.only.is_empty() && !flags.only.contains(&name) {
+        let named = flags.only.contains(&name);
+        if !flags.only.is_empty() && !named {
             continue;
         }
-        let (recordings, says) = data::recordings(name, root.as_deref(), table2::stand_in(name, flags.profile))?;
-        eprintln!("{says}");
-        train_cells(flags, &recordings, &overrides, &receipts)?;
+        for &method in &flags.methods {
+            let run = table2::run(name, method, flags.profile, overrides)?;
+            run.network(&SeededVars::new(0), &Device::Cpu)?;
+        }
+        let stand_in = table2::stand_in(name, flags.profile);
+        let Some(chosen) = data::choose(name, root.as_deref(), named, stand_in)? else { continue };
         let (profile, overrides) = (flags.profile, overrides.clone());
-        wanted.push(Wanted {
+        let wanted = Wanted {
             data: name,
-            manifest_sha256: recordings.manifest_sha256,
+            manifest_sha256: chosen.recordings.manifest_sha256.clone(),
             run: Box::new(move |method| Ok(serde_json::to_value(table2::run(name, method, profile, &overrides)?)?)),
-        });
+        };
+        cells.push((chosen, wanted));
     }
-    publish(&flags.results, &receipts, &table2::profile_name(flags.profile, &overrides), &wanted)
+    Ok(cells)
 }
 
 /// Makes the folder and proves that it can be written, before hours are spent on what goes there.
@@ -133,32 +162,26 @@ fn prepare_folder(dir: &Path) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(|cause| {
         anyhow!("cannot make the results folder {}: {cause}; choose another with --results DIR", dir.display())
     })?;
-    let probe = dir.join(".writable");
+    let probe = dir.join(format!(".writable-{}", std::process::id()));
     write_text(&probe, "")?;
     std::fs::remove_file(&probe).with_context(|| format!("cannot remove {}", probe.display()))
 }
 
-/// Trains one data set with every method and seed asked for, leaving a receipt of each.
-fn train_cells(flags: &Flags, recordings: &Recordings, overrides: &Overrides, receipts: &Path) -> Result<()> {
+/// Trains one data set with every method and seed asked for, leaving a receipt of each. A run that diverges
+/// does not stop the others; what it said is returned.
+fn train_cells(flags: &Flags, recordings: &Recordings, overrides: &Overrides, receipts: &Path) -> Result<Vec<String>> {
     let program = machine::program_sha256()?;
     let identity = receipt::identity(recordings);
     let profile = table2::profile_name(flags.profile, overrides);
-    let mut sets = None;
+    let (mut sets, mut diverged) = (None, Vec::new());
     for &method in &flags.methods {
         let run = table2::run(recordings.name, method, flags.profile, overrides)?;
         let value = serde_json::to_value(&run)?;
-        let origin = match identity.origin {
-            report::Origin::Complete => "",
-            report::Origin::Sample => "-sample",
-            report::Origin::Synthetic => "-synthetic",
-        };
-        let row = format!("{}-{}-{profile}{origin}", recordings.name.id(), method.id());
-        let title = format!("{} {}", recordings.name.title(), method.id());
-        let label = Label { experiment: "table2", row, title, profile: profile.clone() };
+        let label = label(recordings.name, method, &profile, identity.origin);
         for seed in 0..flags.seeds {
             let manifest_sha256 = identity.manifest_sha256.as_str();
             let this = RunIdentity { run: &value, manifest_sha256, program_sha256: &program, seed };
-            if !flags.force && receipt::existing(receipts, &label.row, this)?.is_some() {
+            if !flags.force && receipt::existing(receipts, &label.row, this, flags.any_build)?.is_some() {
                 eprintln!("{} seed {seed}: receipt found, not run again (--force runs it)", label.title);
                 continue;
             }
@@ -168,29 +191,61 @@ fn train_cells(flags: &Flags, recordings: &Recordings, overrides: &Overrides, re
             };
             let mut watch = progress::Watch::new(format!("{} seed {seed}", label.title), run.setup.epochs);
             let clock = Clock::start();
-            let history = run.train(sets, seed, &Device::Cpu, &mut watch)?;
-            let record = receipt::record(&label, &run, identity.clone(), seed, &history, &clock, &program)?;
-            record.write(receipts)?;
+            let history = match run.train(sets, seed, &Device::Cpu, &mut watch) {
+                Ok(history) => history,
+                Err(error @ training::Error::Diverged { .. }) => {
+                    let said = format!("{} seed {seed}: {error}", label.title);
+                    eprintln!("{said}");
+                    diverged.push(said);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            receipt::record(&label, &run, identity.clone(), seed, &history, &clock, &program)?.write(receipts)?;
         }
     }
-    Ok(())
+    Ok(diverged)
+}
+
+fn label(data: Name, method: Method, profile: &str, origin: report::Origin) -> Label {
+    let origin = match origin {
+        report::Origin::Complete => "",
+        report::Origin::Sample => "-sample",
+        report::Origin::Synthetic => "-synthetic",
+    };
+    Label {
+        experiment: "table2",
+        row: format!("{}-{}-{profile}{origin}", data.id(), method.id()),
+        title: format!("{} {}", data.title(), method.id()),
+        profile: profile.to_owned(),
+    }
 }
 
 /// Lays out what the receipts say, on standard output and in the results folder.
-fn publish(results: &Path, receipts: &Path, profile: &str, wanted: &[Wanted]) -> Result<()> {
+fn publish(flags: &Flags, receipts: &Path, profile: &str, cells: Vec<(Chosen, Wanted)>) -> Result<()> {
+    let synthetic = |c: &Chosen| c.recordings.origin == datasets::Origin::Synthetic;
+    let stand_ins: Vec<String> = cells.iter().filter(|(c, _)| synthetic(c)).map(|(c, _)| c.says.clone()).collect();
+    let wanted: Vec<Wanted> = cells.into_iter().map(|(_, wanted)| wanted).collect();
     let records = Record::read_all(receipts)?;
-    let groups = layout::groups(&records, profile, wanted)?;
-    let (table, runs) = (layout::table(&groups, profile)?, layout::runs(&groups)?);
+    let groups = layout::groups(&records, profile, &wanted, flags.any_build)?;
+    let (table, runs) = (layout::table(&groups, profile, &stand_ins)?, layout::runs(&groups)?);
     // a reader that went away (`| head`) is no reason to lose the files below
     let _ = write!(std::io::stdout(), "{}\n{}", table.to_terminal(), runs.to_terminal());
+    let results = &flags.results;
     write_text(&results.join("table2.md"), &format!("{}\n{}", table.to_markdown(), runs.to_markdown()))?;
     write_text(&results.join("table2.csv"), &table.to_csv()?)?;
     let json = |t: &report::Table| serde_json::from_str::<serde_json::Value>(&t.to_json());
     let both = serde_json::json!({ "table2": json(&table)?, "runs": json(&runs)? });
     write_text(&results.join("table2.json"), &format!("{both:#}\n"))?;
     for name in table2::DATA {
-        if let Some(svg) = layout::figure(&groups, name, profile)? {
-            write_text(&results.join(format!("table2-{}.svg", name.id())), &svg)?;
+        let path = results.join(format!("table2-{}.svg", name.id()));
+        match layout::figure(&groups, name, profile)? {
+            Some(svg) => write_text(&path, &svg)?,
+            // curves of an earlier table must not stand beside this one
+            None if path.exists() => {
+                std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+            None => (),
         }
     }
     eprintln!("written to {}: table2.md, .csv, .json, curves (.svg), receipts (runs/table2/)", results.display());

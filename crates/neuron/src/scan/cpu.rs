@@ -2,10 +2,10 @@ use super::Cell;
 use rayon::prelude::*;
 use surrogate::Real;
 
-/// Neurons that one task takes through all steps. Their f32 fill a page of each step, so that no two tasks
-/// wait for the same page to be mapped, and at T = 16 their recomputed membranes fill 64 KiB, which stay in
-/// the second-level cache between the two directions of the backward pass. Four times as many are as fast,
-/// half as many slower, and the fewer, the better small layers spread over threads.
+/// Neurons that one task takes through all steps: at T = 16 the recomputed membranes of a block are 64 KiB
+/// in f32, which stay in the second-level cache between the two directions of the backward pass. Blocks half
+/// as large were measured to be slower, larger ones no faster, and they would leave threads without work on
+/// small layers.
 const BLOCK: usize = 1024;
 
 /// Spikes of currents `x` `[steps, n]`.
