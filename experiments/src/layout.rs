@@ -266,7 +266,10 @@ pub fn figure(groups: &[Group<'_>], data: Name, profile: &str) -> Result<Option<
         })
         .collect();
     let caption = Caption {
-        title: format!("Test accuracy on {}", data.title()),
+        title: match first.first().data.origin {
+            Origin::Synthetic => format!("Test accuracy on a generated stand-in for {}", data.title()),
+            _ => format!("Test accuracy on {}", data.title()),
+        },
         subtitle: format!(
             "{}; T = {}, profile {profile}, seeds: {}",
             first.data_used(),
