@@ -1,7 +1,7 @@
 //! The fused scan beside its plain definition and beside the machine's copy bandwidth.
 //!
 //! Claim: at T = 16 and 2²⁰ neurons, forward and backward, the fused scan is at least 8 times as fast as the
-//! definition. `cargo run --release -p benches --bin scan -- --json results/bench/scan.json`, about a minute.
+//! definition. `cargo run --release -p benches --bin scan -- --json results/bench/scan.json`, half a minute.
 
 use anyhow::{Context, Result, ensure};
 use benches::{Case, Currents, Form, Given, Machine, Samples, copy_in_parallel, loss, peak_memory_bytes, time_in_turn};
