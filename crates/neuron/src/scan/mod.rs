@@ -1,7 +1,7 @@
 //! The one place that loops over time.
 //!
 //! Forward reads x and writes o. Backward reads x and G and writes D; it computes u again from x instead
-//! of keeping it, because eight more additions per element cost less than one more stream of memory.
+//! of keeping it, because one more addition, comparison and reset per element cost less than one more stream of memory.
 
 mod cpu;
 mod normalised;
