@@ -4,6 +4,7 @@
 
 pub mod conformance;
 pub mod data;
+pub mod data_tool;
 pub mod layout;
 pub mod machine;
 pub mod progress;

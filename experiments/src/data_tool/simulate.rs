@@ -1,0 +1,13 @@
+use anyhow::{Result, bail};
+
+/// Flags of `data simulate`.
+#[derive(clap::Args)]
+pub struct Flags {}
+
+/// Runs it.
+///
+/// # Errors
+/// Always: not written yet.
+pub fn run(_flags: &Flags) -> Result<()> {
+    bail!("data simulate is not written yet")
+}
