@@ -6,14 +6,25 @@ use datasets::{Found, Name, Recording, Recordings, Source, find, synthetic};
 use events::Framing;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
-use training::Example;
+use training::{Example, Samples, Set, Shown};
 
-/// Train and test examples.
+/// Train and test samples, in memory or in a cache, and how a network sees them.
 pub struct Sets {
-    /// Train.
-    pub train: Vec<Example>,
-    /// Test.
-    pub test: Vec<Example>,
+    train: Box<dyn Samples>,
+    test: Box<dyn Samples>,
+    shown: Shown,
+}
+
+impl Sets {
+    /// The training samples.
+    pub fn train(&self) -> Set<'_> {
+        Set { samples: &*self.train, shown: &self.shown }
+    }
+
+    /// The test samples.
+    pub fn test(&self) -> Set<'_> {
+        Set { samples: &*self.test, shown: &self.shown }
+    }
 }
 
 /// How many recordings the generator makes where no data set is found.
@@ -135,7 +146,8 @@ pub fn load(recordings: &Recordings, framing: Framing) -> Result<Sets> {
         let examples: Vec<Result<Example>> = list.par_iter().map(example).collect();
         examples.into_iter().collect()
     };
-    let sets = all(&recordings.train).and_then(|train| Ok(Sets { train, test: all(&recordings.test)? }));
+    let halves = all(&recordings.train).and_then(|train| Ok((train, all(&recordings.test)?)));
     bar.finish_and_clear();
-    sets
+    let (train, test) = halves?;
+    Ok(Sets { train: Box::new(train), test: Box::new(test), shown: Shown::default() })
 }

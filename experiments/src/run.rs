@@ -60,7 +60,7 @@ impl Run {
     ) -> Result<History, training::Error> {
         let mut vars = SeededVars::new(seed);
         let network = self.network(&vars, device).map_err(candle_core::Error::wrap)?;
-        train(&network, &mut vars, (&sets.train, &sets.test), &self.setup, seed, device, progress)
+        train(&network, &mut vars, (sets.train(), sets.test()), &self.setup, seed, device, progress)
     }
 }
 

@@ -1,18 +1,9 @@
-use crate::{Setup, stream};
-use candle_core::{Device, Result, Tensor, bail};
-use events::{Frames, transforms};
+use crate::{Refusal, Set, Setup, Values, stream};
+use candle_core::{Device, Tensor};
+use events::{Grid, Shape, transforms};
 use rand_chacha::rand_core::RngCore;
 use rayon::prelude::*;
-use std::borrow::Cow;
-
-/// One sample: its frames `[T, H, W, C]` and its class.
-#[derive(Clone, Debug)]
-pub struct Example {
-    /// Event counts.
-    pub frames: Frames,
-    /// The class, from 0.
-    pub label: u32,
-}
+use std::sync::mpsc;
 
 /// The order in which epoch `epoch` visits `n` samples: Fisher–Yates on the stream of (seed, epoch).
 pub(crate) fn order(n: usize, seed: u64, epoch: usize) -> Vec<usize> {
@@ -25,39 +16,126 @@ pub(crate) fn order(n: usize, seed: u64, epoch: usize) -> Vec<usize> {
     order
 }
 
-/// The samples `indices` as one batch `[T, B, H, W, C]` of f32 counts, and their labels. `epoch` is that of
-/// a training pass with its run's seed; without it nothing is augmented.
-pub(crate) fn batch(
-    examples: &[Example],
-    indices: &[usize],
+/// A batch in the order of its axes `[T, B, H, W, C]`, not yet on a device.
+pub(crate) struct Batch {
+    values: Vec<f32>,
+    dims: (usize, usize, usize, usize, usize),
+    pub labels: Vec<u32>,
+}
+
+impl Batch {
+    /// The batch on its device.
+    pub fn into_tensor(self, device: &Device) -> candle_core::Result<Tensor> {
+        Tensor::from_vec(self.values, self.dims, device)
+    }
+
+    /// The samples `indices`. `epoch` is that of a training pass with its run's seed; without it nothing is augmented.
+    pub fn gather(set: Set, indices: &[usize], setup: &Setup, epoch: Option<(u64, usize)>) -> Result<Self, Refusal> {
+        let prepared: Vec<Result<Floats, Refusal>> =
+            indices.par_iter().map(|&i| Floats::of(set, i, setup, epoch)).collect();
+        // of several errors the first in order, whatever the threads did
+        let samples: Vec<Floats> = prepared.into_iter().collect::<Result<_, _>>()?;
+        let Some(shape) = samples.first().map(|s| s.shape) else {
+            return Err("a batch needs at least one sample".into());
+        };
+        if let Some(odd) = samples.iter().position(|s| s.shape != shape) {
+            let (first, other) = (indices[0], indices[odd]);
+            return Err(format!("samples {first} and {other} differ: {shape:?}, {:?}", samples[odd].shape).into());
+        }
+        let steps = match set.shown.still {
+            Some(steps) if shape.steps == 1 => steps,
+            Some(_) => {
+                return Err(
+                    format!("sample {} has {} frames and was to be shown as one", indices[0], shape.steps).into()
+                );
+            }
+            None => shape.steps,
+        };
+        let frame = shape.height * shape.width * shape.channels;
+        let mut values = vec![0f32; steps * indices.len() * frame];
+        values.par_chunks_mut((indices.len() * frame).max(1)).enumerate().for_each(|(t, step)| {
+            let from = if shape.steps == 1 { 0 } else { t * frame };
+            for (to, sample) in step.chunks_exact_mut(frame).zip(&samples) {
+                to.copy_from_slice(&sample.values[from..][..frame]);
+            }
+        });
+        let dims = (steps, indices.len(), shape.height, shape.width, shape.channels);
+        Ok(Self { values, dims, labels: indices.iter().map(|&i| set.samples.label(i)).collect() })
+    }
+}
+
+/// One sample as its batch takes it.
+struct Floats {
+    shape: Shape,
+    values: Vec<f32>,
+}
+
+impl Floats {
+    fn of(set: Set, index: usize, setup: &Setup, epoch: Option<(u64, usize)>) -> Result<Self, Refusal> {
+        let change = Change { setup, epoch, index };
+        let mut sample = match set.samples.values(index)? {
+            Values::Counts(grid) => change.floats(&grid),
+            Values::Bytes(grid) => change.floats(&grid),
+            Values::Features(grid) => change.floats(&grid),
+        };
+        let standard = &set.shown.standard;
+        if !standard.is_empty() {
+            if standard.len() != sample.shape.channels {
+                let found = sample.shape.channels;
+                return Err(format!("sample {index}: expected {} channels, found {found}", standard.len()).into());
+            }
+            for pixel in sample.values.chunks_exact_mut(standard.len()) {
+                pixel.iter_mut().zip(standard).for_each(|(v, (mean, deviation))| *v = (*v - mean) / deviation);
+            }
+        }
+        Ok(sample)
+    }
+}
+
+/// What happens to sample `index` on its way into a batch.
+struct Change<'a> {
+    setup: &'a Setup,
+    epoch: Option<(u64, usize)>,
+    index: usize,
+}
+
+impl Change<'_> {
+    fn floats<T: Copy + Default + Into<f32>>(&self, grid: &Grid<T>) -> Floats {
+        let augmented =
+            self.setup.augment.zip(self.epoch).map(|(a, (seed, epoch))| a.apply(grid, seed, epoch, self.index));
+        let grid = augmented.as_ref().unwrap_or(grid);
+        let resized = self.setup.side.map(|side| transforms::resize_nearest(grid, side, side));
+        let grid = resized.as_ref().unwrap_or(grid);
+        Floats { shape: grid.shape(), values: grid.values().iter().map(|&v| v.into()).collect() }
+    }
+}
+
+/// Batches made ahead: more than one would only move the wait.
+const AHEAD: usize = 2;
+
+/// Calls `work` with the batches `indices`, in their order, while a thread of its own makes the next ones.
+///
+/// The batches are the same for any number of threads, since each is a function of its indices alone. The first error,
+/// of a batch or of `work`, ends it.
+pub(crate) fn each_batch<E: From<Refusal>>(
+    set: Set,
+    indices: &[&[usize]],
     setup: &Setup,
     epoch: Option<(u64, usize)>,
-    device: &Device,
-) -> Result<(Tensor, Vec<u32>)> {
-    let frames: Vec<Cow<Frames>> = indices
-        .par_iter()
-        .map(|&i| {
-            let frames = &examples[i].frames;
-            let augmented = setup.augment.zip(epoch).map(|(a, (seed, epoch))| a.apply(frames, seed, epoch, i));
-            let frames = augmented.map_or(Cow::Borrowed(frames), Cow::Owned);
-            match setup.side {
-                Some(side) => Cow::Owned(transforms::resize_nearest(&frames, side, side)),
-                None => frames,
+    mut work: impl FnMut(usize, Batch) -> Result<(), E>,
+) -> Result<(), E> {
+    std::thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel(AHEAD);
+        scope.spawn(move || {
+            for indices in indices {
+                // a receiver that is gone has stopped at an error: so do we
+                if sender.send(Batch::gather(set, indices, setup, epoch)).is_err() {
+                    return;
+                }
             }
-        })
-        .collect();
-    let Some(shape) = frames.first().map(|f| f.shape()) else { bail!("a batch needs at least one sample") };
-    if let Some(odd) = frames.iter().position(|f| f.shape() != shape) {
-        bail!("samples {} and {} differ: {shape:?}, {:?}", indices[0], indices[odd], frames[odd].shape());
-    }
-    let frame = shape.height * shape.width * shape.channels;
-    let mut values = vec![0f32; shape.steps * indices.len() * frame];
-    values.par_chunks_mut((indices.len() * frame).max(1)).enumerate().for_each(|(t, step)| {
-        for (to, frames) in step.chunks_exact_mut(frame).zip(&frames) {
-            let from = &frames.values()[t * frame..][..frame];
-            to.iter_mut().zip(from).for_each(|(to, &count)| *to = f32::from(count));
-        }
-    });
-    let dims = (shape.steps, indices.len(), shape.height, shape.width, shape.channels);
-    Ok((Tensor::from_vec(values, dims, device)?, indices.iter().map(|&i| examples[i].label).collect()))
+        });
+        // dropped at an error, so that the thread above does not wait for ever
+        let receiver = receiver;
+        receiver.iter().enumerate().try_for_each(|(step, batch)| work(step, batch?))
+    })
 }

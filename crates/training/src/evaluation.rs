@@ -1,6 +1,6 @@
-use crate::batches::batch;
-use crate::{Example, Setup, mse};
-use candle_core::{Device, Result, Tensor};
+use crate::batches::each_batch;
+use crate::{Error, Set, Setup, mse};
+use candle_core::{Device, Tensor};
 use models::{Mode, Network, Observer};
 
 /// What a network does on a set of samples.
@@ -24,23 +24,29 @@ impl Evaluation {
 }
 
 /// Evaluates in the order given, in batches of the setup's size and without its augmentation.
-pub fn evaluate(network: &Network, examples: &[Example], setup: &Setup, device: &Device) -> Result<Evaluation> {
+///
+/// # Errors
+/// A sample that cannot be read, or a failing device.
+pub fn evaluate(network: &Network, set: Set, setup: &Setup, device: &Device) -> Result<Evaluation, Error> {
     let mut rates = Rates::default();
     let (mut correct, mut loss) = (0, 0.0);
-    let indices: Vec<usize> = (0..examples.len()).collect();
-    for chunk in indices.chunks(setup.batch.max(1)) {
-        let (frames, labels) = batch(examples, chunk, setup, None, device)?;
+    let samples = set.samples.len();
+    let indices: Vec<usize> = (0..samples).collect();
+    let batches: Vec<&[usize]> = indices.chunks(setup.batch.max(1)).collect();
+    each_batch(set, &batches, setup, None, |step, mut batch| -> Result<(), Error> {
+        let labels = std::mem::take(&mut batch.labels);
+        let frames = batch.into_tensor(device)?;
         let scores = network.forward(&frames, Mode::Eval, &mut rates)?.detach();
-        loss += f64::from(mse(&scores, &labels, setup.reduction)?.to_scalar::<f32>()?) * chunk.len() as f64;
+        loss += f64::from(mse(&scores, &labels, setup.reduction)?.to_scalar::<f32>()?) * batches[step].len() as f64;
         correct += count_correct(&scores, &labels)?;
-    }
-    let samples = examples.len();
+        Ok(())
+    })?;
     let firing_rates = rates.0.into_iter().map(|(name, spikes, n)| (name, spikes / n)).collect();
     Ok(Evaluation { correct, samples, loss: loss / samples.max(1) as f64, firing_rates })
 }
 
 /// How many rows of scores have their largest value, the first if several, at their label.
-pub(crate) fn count_correct(scores: &Tensor, labels: &[u32]) -> Result<usize> {
+pub(crate) fn count_correct(scores: &Tensor, labels: &[u32]) -> candle_core::Result<usize> {
     let rows: Vec<Vec<f32>> = scores.to_vec2()?;
     let first_largest = |row: &[f32]| {
         let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -54,7 +60,7 @@ pub(crate) fn count_correct(scores: &Tensor, labels: &[u32]) -> Result<usize> {
 struct Rates(Vec<(String, f64, f64)>);
 
 impl Observer for Rates {
-    fn spikes(&mut self, layer: &str, spikes: &Tensor) -> Result<()> {
+    fn spikes(&mut self, layer: &str, spikes: &Tensor) -> candle_core::Result<()> {
         // A sum of 0s and 1s: exact in f32 up to 2²⁴ a step, so sum each step and add up in f64.
         let steps: Vec<f32> = spikes.flatten_from(1)?.sum(1)?.to_vec1()?;
         let (sum, n) = (steps.iter().map(|&s| f64::from(s)).sum::<f64>(), spikes.elem_count() as f64);

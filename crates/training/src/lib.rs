@@ -1,4 +1,4 @@
-//! [`train`] walks epochs of [`Example`]s through a network, a loss ([`mse`]) and an optimiser
+//! [`train`] walks epochs of [`Samples`] through a network, a loss ([`mse`]) and an optimiser
 //! ([`AdamW`]), and returns what happened as a [`History`]. It formats nothing and writes no file.
 //!
 //! Everything random is a pure function of the run's seed and of what it is for ([`stream`]): a weight of
@@ -12,17 +12,18 @@ mod evaluation;
 mod history;
 mod looping;
 mod loss;
+mod samples;
 mod schedule;
 mod seeds;
 mod vars;
 
 pub use adamw::{AdamW, AdamWConfig};
 pub use augment::Augment;
-pub use batches::Example;
 pub use evaluation::{Evaluation, evaluate};
 pub use history::{Epoch, History};
 pub use looping::{Error, Progress, Setup, train};
 pub use loss::{Reduction, mse};
+pub use samples::{Example, Refusal, Samples, Set, Shown, Values};
 pub use schedule::learning_rate;
 pub use seeds::stream;
 pub use vars::SeededVars;

@@ -1,7 +1,8 @@
-use crate::batches::{batch, order};
+use crate::batches::{each_batch, order};
 use crate::evaluation::count_correct;
 use crate::{
-    AdamW, AdamWConfig, Augment, Epoch, Example, History, Reduction, SeededVars, evaluate, learning_rate, mse, stream,
+    AdamW, AdamWConfig, Augment, Epoch, History, Reduction, Refusal, SeededVars, Set, evaluate, learning_rate, mse,
+    stream,
 };
 use candle_core::Device;
 use models::{Mode, Network};
@@ -81,9 +82,18 @@ pub enum Error {
         /// "the loss", or the name of the first variable concerned.
         what: String,
     },
+    /// A sample that cannot be read.
+    #[error("{0}")]
+    Sample(Refusal),
     /// Tensors that do not fit, or a failing device.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Sample(refusal)
+    }
 }
 
 /// Trains `network`, whose variables are `vars`, and evaluates it on `test` after every epoch.
@@ -93,46 +103,37 @@ pub enum Error {
 pub fn train(
     network: &Network,
     vars: &mut SeededVars,
-    (train, test): (&[Example], &[Example]),
+    (train, test): (Set, Set),
     setup: &Setup,
     seed: u64,
     device: &Device,
     progress: &mut dyn Progress,
 ) -> Result<History, Error> {
-    let whole = train.len() / setup.batch.max(1) * setup.batch;
-    let used = if setup.drop_last { whole } else { train.len() };
-    match (train.len(), test.len(), used) {
-        _ if setup.batch == 0 => return Err(Error::Setup("batch")),
-        _ if setup.epochs == 0 => return Err(Error::Setup("epochs")),
-        (0, ..) => return Err(Error::Empty("training")),
-        (_, 0, _) => return Err(Error::Empty("test")),
-        (samples, _, 0) => return Err(Error::NoBatch { samples, batch: setup.batch }),
-        _ => (),
-    }
+    let used = used(train.samples.len(), test.samples.len(), setup)?;
     let mut optimiser = AdamW::new(vars.trainable(), setup.adamw)?;
     let mut history = History::default();
     for index in 0..setup.epochs {
         let start = Instant::now();
         let lr = learning_rate(index, setup.epochs, setup.ramp_epochs, setup.learning_rate);
-        let order = order(train.len(), seed, index);
-        let steps = order[..used].chunks(setup.batch);
-        let count = steps.len();
+        let order = order(train.samples.len(), seed, index);
+        let steps: Vec<&[usize]> = order[..used].chunks(setup.batch).collect();
         let (mut loss, mut correct, mut seen) = (0.0, 0, 0);
-        for (step, indices) in steps.enumerate() {
+        each_batch(train, &steps, setup, Some((seed, index)), |step, mut batch| -> Result<(), Error> {
             let mode = Mode::Train { seed: stream(seed, &format!("dropout of epoch {index} step {step}")).next_u64() };
-            let (frames, labels) = batch(train, indices, setup, Some((seed, index)), device)?;
-            let scores = network.forward(&frames, mode, vars)?;
+            let labels = std::mem::take(&mut batch.labels);
+            let scores = network.forward(&batch.into_tensor(device)?, mode, vars)?;
             let error = mse(&scores, &labels, setup.reduction)?;
             let value = f64::from(error.to_scalar::<f32>()?);
             let lost = optimiser.step(&error.backward()?, lr)?;
             if let Some(what) = lost.or((!value.is_finite()).then(|| "the loss".into())) {
                 return Err(Error::Diverged { epoch: index + 1, step: step + 1, what });
             }
-            loss += value * indices.len() as f64;
+            loss += value * labels.len() as f64;
             correct += count_correct(&scores.detach(), &labels)?;
-            seen += indices.len();
-            progress.step(index, step, count, loss / seen as f64, 100.0 * correct as f64 / seen as f64);
-        }
+            seen += labels.len();
+            progress.step(index, step, steps.len(), loss / seen as f64, 100.0 * correct as f64 / seen as f64);
+            Ok(())
+        })?;
         let epoch = Epoch {
             learning_rate: lr,
             train_loss: loss / seen as f64,
@@ -144,4 +145,17 @@ pub fn train(
         history.epochs.push(epoch);
     }
     Ok(history)
+}
+
+/// How many training samples an epoch uses.
+fn used(train: usize, test: usize, setup: &Setup) -> Result<usize, Error> {
+    let used = if setup.drop_last { train / setup.batch.max(1) * setup.batch } else { train };
+    match (train, test, used) {
+        _ if setup.batch == 0 => Err(Error::Setup("batch")),
+        _ if setup.epochs == 0 => Err(Error::Setup("epochs")),
+        (0, ..) => Err(Error::Empty("training")),
+        (_, 0, _) => Err(Error::Empty("test")),
+        (samples, _, 0) => Err(Error::NoBatch { samples, batch: setup.batch }),
+        _ => Ok(used),
+    }
 }

@@ -5,9 +5,10 @@ use candle_core::{DType, Device, Tensor, Var};
 use events::{Frames, Grid, Shape};
 use models::{Mode, Network, Spec, StatisticsOver};
 use neuron::Method;
+use std::borrow::Cow;
 use training::{
-    AdamW, AdamWConfig, Augment, Error, Example, History, Progress, Reduction, SeededVars, Setup, learning_rate, mse,
-    train,
+    AdamW, AdamWConfig, Augment, Error, Example, History, Progress, Reduction, Refusal, Samples, SeededVars, Set,
+    Setup, Shown, Values, learning_rate, mse, train,
 };
 
 const SETUP: Setup = Setup {
@@ -51,7 +52,8 @@ fn run(seed: u64, threads: usize) -> (History, Vec<u32>) {
     pool.install(|| {
         let mut vars = SeededVars::new(seed);
         let net = network(&vars, "8C3-MP2-8C3-AP2-DP-10Voting");
-        let sets = (&examples(30)[..], &examples(9)[..]);
+        let (train_set, test_set) = (examples(30), examples(9));
+        let sets = (Set::recorded(&train_set), Set::recorded(&test_set));
         let mut history = train(&net, &mut vars, sets, &SETUP, seed, &Device::Cpu, &mut ()).unwrap();
         history.epochs.iter_mut().for_each(|e| e.seconds = 0.0);
         let weights = vars.trainable().into_iter();
@@ -145,11 +147,12 @@ fn what_cannot_be_trained_is_refused_before_it_starts() {
     let mut vars = SeededVars::new(0);
     let net = network(&vars, "4C3-AP2-10Voting");
     let samples = examples(5);
-    let mut go = |train_set: &[Example], test: &[Example], setup: Setup| {
-        train(&net, &mut vars, (train_set, test), &setup, 0, &Device::Cpu, &mut ()).unwrap_err()
+    let mut go = |train_set: &Vec<Example>, test: &Vec<Example>, setup: Setup| {
+        let sets = (Set::recorded(train_set), Set::recorded(test));
+        train(&net, &mut vars, sets, &setup, 0, &Device::Cpu, &mut ()).unwrap_err()
     };
-    assert!(matches!(go(&[], &samples, SETUP), Error::Empty("training")));
-    assert!(matches!(go(&samples, &[], SETUP), Error::Empty("test")));
+    assert!(matches!(go(&vec![], &samples, SETUP), Error::Empty("training")));
+    assert!(matches!(go(&samples, &vec![], SETUP), Error::Empty("test")));
     let dropping = Setup { drop_last: true, ..SETUP };
     assert!(matches!(go(&samples, &samples, dropping), Error::NoBatch { samples: 5, batch: 8 }));
     assert!(matches!(go(&samples, &samples, Setup { batch: 0, ..SETUP }), Error::Setup("batch")));
@@ -182,7 +185,9 @@ fn progress_hears_every_step_and_epoch() {
     let net = network(&vars, "4C3-AP2-10Voting");
     let mut heard = Heard::default();
     let setup = Setup { epochs: 2, ..SETUP };
-    train(&net, &mut vars, (&examples(30), &examples(9)), &setup, 1, &Device::Cpu, &mut heard).unwrap();
+    let (train_set, test_set) = (examples(30), examples(9));
+    let sets = (Set::recorded(&train_set), Set::recorded(&test_set));
+    train(&net, &mut vars, sets, &setup, 1, &Device::Cpu, &mut heard).unwrap();
     assert_eq!((heard.0, heard.1), (8, 2));
 }
 
@@ -201,7 +206,83 @@ fn augmentation_is_a_function_of_seed_epoch_and_sample_and_leaves_the_test_set_a
     let builder = vars.builder(DType::F32, &Device::Cpu);
     let net = Network::new(&spec, [4, 4, 2], 3, neuron, StatisticsOver::Step, builder).unwrap();
     let setup = Setup { epochs: 1, augment: Some(a), side: Some(4), ..SETUP };
-    train(&net, &mut vars, (&examples(9), &examples(3)), &setup, 1, &Device::Cpu, &mut ()).unwrap();
-    let test = |setup: &Setup| training::evaluate(&net, &examples(3), setup, &Device::Cpu).unwrap();
+    let (train_set, test_set) = (examples(9), examples(3));
+    let sets = (Set::recorded(&train_set), Set::recorded(&test_set));
+    train(&net, &mut vars, sets, &setup, 1, &Device::Cpu, &mut ()).unwrap();
+    let test = |setup: &Setup| training::evaluate(&net, sets.1, setup, &Device::Cpu).unwrap();
     assert_eq!(test(&setup), test(&Setup { augment: None, ..setup }));
+}
+
+/// Grey squares whose brightness is their class; the image that is `broken` cannot be read.
+struct Images {
+    broken: Option<usize>,
+}
+
+const IMAGE: Shape = Shape { steps: 1, height: 6, width: 6, channels: 2 };
+
+impl Samples for Images {
+    fn len(&self) -> usize {
+        12
+    }
+
+    fn label(&self, index: usize) -> u32 {
+        index as u32 % 3
+    }
+
+    fn values(&self, index: usize) -> Result<Values<'_>, Refusal> {
+        if self.broken == Some(index) {
+            return Err(format!("image {index} is broken").into());
+        }
+        let pixels = vec![self.label(index) as u8 * 100; 72];
+        Ok(Values::Bytes(Cow::Owned(Grid::new(IMAGE, pixels)?)))
+    }
+}
+
+/// The same as frames: each image repeated, its values already standardised.
+struct Repeated;
+
+impl Samples for Repeated {
+    fn len(&self) -> usize {
+        12
+    }
+
+    fn label(&self, index: usize) -> u32 {
+        index as u32 % 3
+    }
+
+    fn values(&self, index: usize) -> Result<Values<'_>, Refusal> {
+        let value = |i: usize| (self.label(index) as f32 * 100.0 - [50.0, 20.0][i % 2]) / [70.0, 30.0][i % 2];
+        let grid = Grid::new(Shape { steps: 5, ..IMAGE }, (0..5 * 72).map(value).collect())?;
+        Ok(Values::Features(Cow::Owned(grid)))
+    }
+}
+
+#[test]
+fn an_image_shown_for_five_steps_is_five_equal_frames() {
+    let shown = Shown { still: Some(5), standard: vec![(50.0, 70.0), (20.0, 30.0)] };
+    let images = Images { broken: None };
+    let stills = Set { samples: &images, shown: &shown };
+    let run = |set: Set| {
+        let mut vars = SeededVars::new(3);
+        let net = network(&vars, "4C3-AP2-10Voting");
+        let setup = Setup { epochs: 2, ..SETUP };
+        let mut history = train(&net, &mut vars, (set, set), &setup, 3, &Device::Cpu, &mut ()).unwrap();
+        history.epochs.iter_mut().for_each(|e| e.seconds = 0.0);
+        history
+    };
+    assert_eq!(run(stills), run(Set::recorded(&Repeated)));
+}
+
+#[test]
+fn a_sample_that_cannot_be_read_stops_the_run_with_its_own_sentence() {
+    let mut vars = SeededVars::new(3);
+    let net = network(&vars, "4C3-AP2-10Voting");
+    let images = Images { broken: Some(7) };
+    let set = Set { samples: &images, shown: &Shown { still: Some(2), standard: vec![] } };
+    let error = train(&net, &mut vars, (set, set), &SETUP, 3, &Device::Cpu, &mut ()).unwrap_err();
+    assert_eq!(error.to_string(), "image 7 is broken");
+    let good = Images { broken: None };
+    let one_channel = Set { samples: &good, shown: &Shown { still: Some(2), standard: vec![(0.0, 1.0)] } };
+    let error = train(&net, &mut vars, (one_channel, set), &SETUP, 3, &Device::Cpu, &mut ()).unwrap_err();
+    assert!(error.to_string().contains("expected 1 channels, found 2"), "{error}");
 }
