@@ -37,14 +37,19 @@ impl Run {
     pub fn network(&self, vars: &SeededVars, device: &Device) -> Result<Network> {
         let spec: Spec = self.network.parse()?;
         let info = self.data.info();
-        let (height, width) = match self.setup.side {
-            Some(side) => (side, side),
-            None => (info.sensor.height.into(), info.sensor.width.into()),
-        };
+        let [height, width, channels] = info.content.frame();
+        let (height, width) = self.setup.side.map_or((height, width), |side| (side, side));
         let builder = vars.builder(DType::F32, device);
-        Network::new(&spec, [height, width, 2], info.classes.len(), self.neuron.build()?, self.batch_norm, builder)
-            .map_err(in_one_sentence)
-            .with_context(|| format!("cannot build {} for {height}×{width} frames of {}", self.network, info.title))
+        Network::new(
+            &spec,
+            [height, width, channels],
+            info.classes.len(),
+            self.neuron.build()?,
+            self.batch_norm,
+            builder,
+        )
+        .map_err(in_one_sentence)
+        .with_context(|| format!("cannot build {} for {height}×{width} frames of {}", self.network, info.title))
     }
 
     /// The straight line from frames to numbers: network, training, history.

@@ -5,21 +5,47 @@ use std::path::Path;
 use events::{Columns, Sensor, formats::aedat2};
 
 use crate::{
-    Error, Info, Name, Recording, Source, files,
+    Content, Download, Error, Info, Name, Recording, Source, Unpack, files,
     find::{Layout, Listing},
 };
 
 pub(crate) const INFO: Info = Info {
     id: "dvs-cifar10",
     title: "DVS-CIFAR10",
-    sensor: Sensor { width: 128, height: 128 },
+    content: Content::Events { sensor: Sensor { width: 128, height: 128 } },
     classes: &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
     train: 9_000,
+    validation: None,
     test: 1_000,
     citation: "H. Li, H. Liu, X. Ji, G. Li, L. Shi, \"CIFAR10-DVS: An Event-Stream Dataset for Object Classification\", Frontiers in Neuroscience 11:309, 2017",
     licence: "as stated on the publisher's page",
     page: "https://doi.org/10.3389/fnins.2017.00309",
+    downloads: &[
+        archive(
+            "airplane.zip",
+            &["https://ndownloader.figshare.com/files/7712788"],
+            "0afd5c4bf9ae06af762a77b180354fdd",
+        ),
+        archive(
+            "automobile.zip",
+            &["https://ndownloader.figshare.com/files/7712791"],
+            "8438dfeba3bc970c94962d995b1b9bdd",
+        ),
+        archive("bird.zip", &["https://ndownloader.figshare.com/files/7712794"], "a9c207c91c55b9dc2002dc21c684d785"),
+        archive("cat.zip", &["https://ndownloader.figshare.com/files/7712812"], "52c63c677c2b15fa5146a8daf4d56687"),
+        archive("deer.zip", &["https://ndownloader.figshare.com/files/7712815"], "b6bf21f6c04d21ba4e23fc3e36c8a4a3"),
+        archive("dog.zip", &["https://ndownloader.figshare.com/files/7712818"], "f379ebdf6703d16e0a690782e62639c3"),
+        archive("frog.zip", &["https://ndownloader.figshare.com/files/7712842"], "cad6ed91214b1c7388a5f6ee56d08803"),
+        archive("horse.zip", &["https://ndownloader.figshare.com/files/7712851"], "e7cbbf77bec584ffbf913f00e682782a"),
+        archive("ship.zip", &["https://ndownloader.figshare.com/files/7712836"], "41c7bd7d6b251be82557c6cce9a7d5c9"),
+        archive("truck.zip", &["https://ndownloader.figshare.com/files/7712839"], "89f3922fd147d9aeff89e76a2b0b70a7"),
+    ],
+    manual: None,
 };
+
+const fn archive(file: &'static str, urls: &'static [&'static str], md5: &'static str) -> Download {
+    Download { file, urls, bytes: None, md5: Some(md5), sha256: None, unpack: Unpack::Zip }
+}
 
 /// Recordings of each class in the complete data set.
 const PER_CLASS: usize = 1_000;

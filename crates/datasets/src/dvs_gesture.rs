@@ -8,14 +8,14 @@ use events::{
 };
 
 use crate::{
-    Error, Info, Name, Recording, Source, files,
+    Content, Download, Error, Info, Name, Recording, Source, Unpack, files,
     find::{Layout, Listing},
 };
 
 pub(crate) const INFO: Info = Info {
     id: "dvs-gesture",
     title: "DVS-Gesture",
-    sensor: Sensor { width: 128, height: 128 },
+    content: Content::Events { sensor: Sensor { width: 128, height: 128 } },
     classes: &[
         "hand clapping",
         "right hand wave",
@@ -30,10 +30,23 @@ pub(crate) const INFO: Info = Info {
         "other gestures",
     ],
     train: 1_176,
+    validation: None,
     test: 288,
     citation: "A. Amir et al., \"A Low Power, Fully Event-Based Gesture Recognition System\", CVPR 2017",
     licence: "CC BY 4.0",
     page: "http://research.ibm.com/dvsgesture/",
+    downloads: &[Download {
+        file: "DvsGesture.tar.gz",
+        urls: &[],
+        bytes: None,
+        md5: Some("8a5c71fb11e24e5ca5b11866ca6c00a1"),
+        sha256: None,
+        unpack: Unpack::TarGz,
+    }],
+    manual: Some(
+        "open https://ibm.ent.box.com/s/3hiq58ww1pbbjrinh367ykfdf60xsfm8/folder/50167556794 in a browser and download \
+         DvsGesture.tar.gz from that folder",
+    ),
 };
 
 const LISTS: [&str; 2] = ["trials_to_train.txt", "trials_to_test.txt"];

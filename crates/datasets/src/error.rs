@@ -1,5 +1,7 @@
 use std::{io, path::PathBuf};
 
+use crate::Name;
+
 /// What can go wrong between a data root and a recording's events; one sentence each: where, expected, found, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -38,6 +40,16 @@ pub enum Error {
         path: PathBuf,
         /// Where and why.
         source: events::Error,
+    },
+    /// A recording was asked for something that it does not hold.
+    #[error("{name}: expected {wanted}, found a data set of {holds}; ask for {holds}")]
+    Content {
+        /// The data set.
+        name: Name,
+        /// What was asked for.
+        wanted: &'static str,
+        /// What its recordings hold.
+        holds: &'static str,
     },
     /// A synthetic recording is at fault; it has no file.
     #[error("synthetic recording {index}: {source}")]

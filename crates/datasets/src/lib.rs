@@ -3,19 +3,24 @@
 //!
 //! A data set is one file of constants, a citation, a split and a decoder. Nothing here frames, caches or downloads.
 
+mod cifar;
 mod cifar10_dvs;
+mod download;
 mod dvs_gesture;
 mod error;
 mod files;
 mod find;
+mod mnist;
 mod name;
 mod nmnist;
 mod recordings;
+mod speech_commands;
 pub mod synthetic;
 
 pub use cifar10_dvs::text_order_split;
+pub use download::{Download, Unpack};
 pub use dvs_gesture::reference_label;
 pub use error::Error;
 pub use find::{Found, find};
-pub use name::{Info, Name};
+pub use name::{Content, Info, Name};
 pub use recordings::{Origin, Recording, Recordings, Source};

@@ -3,9 +3,9 @@ use std::{fmt, str::FromStr};
 use events::Sensor;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, cifar10_dvs, dvs_gesture, nmnist};
+use crate::{Download, Error, cifar, cifar10_dvs, dvs_gesture, mnist, nmnist, speech_commands};
 
-/// The event data sets of the paper.
+/// The data sets of the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Name {
     /// N-MNIST: digits before a camera that moves in three saccades.
@@ -17,6 +17,18 @@ pub enum Name {
     /// CIFAR10-DVS: CIFAR-10 images that move on a screen.
     #[serde(rename = "dvs-cifar10")]
     Cifar10Dvs,
+    /// Speech Commands v0.02: spoken words of one second.
+    #[serde(rename = "speech-commands")]
+    SpeechCommands,
+    /// MNIST: images of handwritten digits.
+    #[serde(rename = "mnist")]
+    Mnist,
+    /// CIFAR-10: colour images of ten classes.
+    #[serde(rename = "cifar10")]
+    Cifar10,
+    /// CIFAR-100: colour images of a hundred classes.
+    #[serde(rename = "cifar100")]
+    Cifar100,
 }
 
 /// What is published about a data set.
@@ -26,12 +38,14 @@ pub struct Info {
     pub id: &'static str,
     /// The title used in tables.
     pub title: &'static str,
-    /// The sensor's size.
-    pub sensor: Sensor,
+    /// What one recording holds.
+    pub content: Content,
     /// Class names in label order.
     pub classes: &'static [&'static str],
     /// Number of training recordings of the complete data set.
     pub train: usize,
+    /// Number of validation recordings of the complete data set, where the publisher sets some apart.
+    pub validation: Option<usize>,
     /// Number of test recordings of the complete data set.
     pub test: usize,
     /// The publication to cite.
@@ -40,11 +54,80 @@ pub struct Info {
     pub licence: &'static str,
     /// The publisher's page.
     pub page: &'static str,
+    /// The publisher's files.
+    pub downloads: &'static [Download],
+    /// What a person has to do where the publisher has no direct link.
+    pub manual: Option<&'static str>,
+}
+
+/// What one recording of a data set holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Events: [`crate::Recording::events`].
+    Events {
+        /// The camera's size.
+        sensor: Sensor,
+    },
+    /// An image of 8 bits a value: [`crate::Recording::image`].
+    Images {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+        /// Values per pixel: 1 grey, 3 red, green, blue.
+        channels: usize,
+    },
+    /// A sound of 16 bits a sample, one channel: [`crate::Recording::waveform`].
+    Speech {
+        /// Samples a second.
+        rate_hz: u32,
+        /// Samples, after cutting or padding.
+        samples: usize,
+    },
+}
+
+impl Content {
+    /// The camera's size, if these are events.
+    pub fn sensor(self) -> Option<Sensor> {
+        match self {
+            Self::Events { sensor } => Some(sensor),
+            Self::Images { .. } | Self::Speech { .. } => None,
+        }
+    }
+
+    /// `[H, W, C]` of what a network sees at one step: counts of OFF and ON events, an image's pixels, or a log-mel spectrogram.
+    pub fn frame(self) -> [usize; 3] {
+        match self {
+            Self::Events { sensor } => [sensor.height.into(), sensor.width.into(), 2],
+            Self::Images { height, width, channels } => [height, width, channels],
+            Self::Speech { .. } => [64, 64, 1],
+        }
+    }
+
+    /// What these are called in an error message.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::Events { .. } => "events",
+            Self::Images { .. } => "images",
+            Self::Speech { .. } => "sounds",
+        }
+    }
 }
 
 impl Name {
     /// All data sets.
-    pub const ALL: [Self; 3] = [Self::NMnist, Self::DvsGesture, Self::Cifar10Dvs];
+    pub const ALL: [Self; 7] = [
+        Self::NMnist,
+        Self::DvsGesture,
+        Self::Cifar10Dvs,
+        Self::SpeechCommands,
+        Self::Mnist,
+        Self::Cifar10,
+        Self::Cifar100,
+    ];
+
+    /// Those that hold events.
+    pub const EVENTS: [Self; 3] = [Self::NMnist, Self::DvsGesture, Self::Cifar10Dvs];
 
     /// What is published about this data set.
     pub fn info(self) -> &'static Info {
@@ -52,6 +135,10 @@ impl Name {
             Self::NMnist => &nmnist::INFO,
             Self::DvsGesture => &dvs_gesture::INFO,
             Self::Cifar10Dvs => &cifar10_dvs::INFO,
+            Self::SpeechCommands => &speech_commands::INFO,
+            Self::Mnist => &mnist::INFO,
+            Self::Cifar10 => &cifar::INFO_10,
+            Self::Cifar100 => &cifar::INFO_100,
         }
     }
 
@@ -94,7 +181,8 @@ mod tests {
             assert_eq!(name.id().parse::<Name>().unwrap(), name);
             assert_eq!(serde_json::to_value(name).unwrap(), name.id());
         }
-        let sentence = "expected the name of a data set (n-mnist, dvs-gesture, dvs-cifar10), found \"mnist\"; use one of those names";
-        assert_eq!("mnist".parse::<Name>().unwrap_err().to_string(), sentence);
+        let sentence = "expected the name of a data set (n-mnist, dvs-gesture, dvs-cifar10, speech-commands, mnist, cifar10, \
+                        cifar100), found \"emnist\"; use one of those names";
+        assert_eq!("emnist".parse::<Name>().unwrap_err().to_string(), sentence);
     }
 }

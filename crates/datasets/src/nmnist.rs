@@ -5,20 +5,44 @@ use std::path::Path;
 use events::{Columns, Sensor, formats};
 
 use crate::{
-    Error, Info, Name, Recording, Source, files,
+    Content, Download, Error, Info, Name, Recording, Source, Unpack, files,
     find::{Layout, Listing},
 };
 
 pub(crate) const INFO: Info = Info {
     id: "n-mnist",
     title: "N-MNIST",
-    sensor: Sensor { width: 34, height: 34 },
+    content: Content::Events { sensor: Sensor { width: 34, height: 34 } },
     classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
     train: 60_000,
+    validation: None,
     test: 10_000,
     citation: "G. Orchard, A. Jayawant, G. K. Cohen, N. Thakor, \"Converting Static Image Datasets to Spiking Neuromorphic Datasets Using Saccades\", Frontiers in Neuroscience 9:437, 2015",
     licence: "CC BY-SA 4.0",
     page: "https://www.garrickorchard.com/datasets/n-mnist",
+    downloads: &[
+        Download {
+            file: "Train.zip",
+            urls: &[
+                "https://data.mendeley.com/public-files/datasets/468j46mzdv/files/39c25547-014b-4137-a934-9d29fa53c7a0/file_downloaded",
+            ],
+            bytes: None,
+            md5: Some("20959b8e626244a1b502305a9e6e2031"),
+            sha256: None,
+            unpack: Unpack::Zip,
+        },
+        Download {
+            file: "Test.zip",
+            urls: &[
+                "https://data.mendeley.com/public-files/datasets/468j46mzdv/files/05a4d654-7e03-4c15-bdfa-9bb2bcbea494/file_downloaded",
+            ],
+            bytes: None,
+            md5: Some("69ca8762b2fe404d9b9bad1103e97832"),
+            sha256: None,
+            unpack: Unpack::Zip,
+        },
+    ],
+    manual: None,
 };
 
 pub(crate) const LAYOUT: Layout = Layout {

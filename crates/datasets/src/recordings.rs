@@ -86,10 +86,14 @@ impl Recording {
 
     fn decode(&self, path: &Path, cut_us: Option<(i64, i64)>) -> Result<Events, Error> {
         let bytes = crate::files::read(path)?;
+        let content = self.name.info().content;
+        let other = Error::Content { name: self.name, wanted: "events", holds: content.noun() };
+        let Some(sensor) = content.sensor() else { return Err(other) };
         let columns = match self.name {
             Name::NMnist => nmnist::decode(&bytes),
             Name::DvsGesture => dvs_gesture::decode(&bytes),
             Name::Cifar10Dvs => cifar10_dvs::decode(&bytes),
+            Name::SpeechCommands | Name::Mnist | Name::Cifar10 | Name::Cifar100 => return Err(other),
         };
         let columns = columns.map(|columns| match cut_us {
             Some((start_us, end_us)) => columns.between(start_us, end_us),
@@ -97,7 +101,7 @@ impl Recording {
         });
         // the formats do not promise order in time; where files keep it, sorting changes nothing
         columns
-            .and_then(|columns| Events::sorted(self.name.info().sensor, columns))
+            .and_then(|columns| Events::sorted(sensor, columns))
             .map_err(|source| Error::Decode { path: path.to_owned(), source })
     }
 }
