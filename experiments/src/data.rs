@@ -1,12 +1,15 @@
 //! From a data root to frames in memory.
 
-use crate::progress;
+use crate::{Encoding, preset, progress};
 use anyhow::{Context, Result, anyhow, bail};
-use datasets::{Found, Name, Recording, Recordings, Source, find, synthetic};
+use datasets::{Content, Found, Name, Origin, Recording, Recordings, Source, find, synthetic};
 use events::Framing;
+use indicatif::ProgressBar;
 use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use training::{Example, Samples, Set, Shown};
+use training::{Example, Refusal, Samples, Set, Shown, Values};
 
 /// Train and test samples, in memory or in a cache, and how a network sees them.
 pub struct Sets {
@@ -97,18 +100,50 @@ pub fn choose(name: Name, root: Option<&Path>, named: bool, stand_in: Option<Sta
     Ok(Some(Chosen { recordings, says }))
 }
 
+/// Keeps at most `train` and `test` recordings, drawn evenly from the classes (the first ones of each), and says so.
+///
+/// The split's text changes with them, and with it everything that identifies the data of a receipt.
+pub fn take(chosen: &mut Chosen, train: Option<usize>, test: Option<usize>) {
+    let recordings = &mut chosen.recordings;
+    let mut said = Vec::new();
+    for (half, list, limit) in [("train", &mut recordings.train, train), ("test", &mut recordings.test, test)] {
+        let Some(limit) = limit.filter(|&limit| limit < list.len()) else { continue };
+        let mut seen = BTreeMap::new();
+        let mut places: Vec<(usize, usize)> = Vec::with_capacity(list.len());
+        for (index, recording) in list.iter().enumerate() {
+            let nth: &mut usize = seen.entry(recording.label).or_default();
+            places.push((*nth, index));
+            *nth += 1;
+        }
+        // the first of every class, then the second, …
+        places.sort_unstable();
+        places.truncate(limit);
+        places.sort_unstable_by_key(|&(_, index)| index);
+        *list = places.into_iter().map(|(_, index)| list[index].clone()).collect();
+        said.push(format!("{limit} {half} recordings"));
+    }
+    if !said.is_empty() {
+        let said = format!("{} taken evenly from the classes", said.join(" and "));
+        if recordings.origin == Origin::Complete {
+            recordings.origin = Origin::Sample;
+        }
+        recordings.split = format!("{}; {said}", recordings.split);
+        chosen.says = format!("{}; {said}", chosen.says);
+    }
+}
+
 fn describe(r: &Recordings) -> String {
     let info = r.name.info();
     let (train, test) = (r.train.len(), r.test.len());
     match r.origin {
-        datasets::Origin::Complete => format!("{}: complete, {train} train and {test} test recordings", info.title),
-        datasets::Origin::Sample => {
+        Origin::Complete => format!("{}: complete, {train} train and {test} test recordings", info.title),
+        Origin::Sample => {
             format!(
                 "{}: sample, {train} of {} train and {test} of {} test recordings",
                 info.title, info.train, info.test
             )
         }
-        datasets::Origin::Synthetic => {
+        Origin::Synthetic => {
             format!("{}: SYNTHETIC stand-in, {train} train and {test} test recordings from the generator", info.title)
         }
     }
@@ -128,26 +163,56 @@ fn place(source: &Source) -> String {
     }
 }
 
-/// Decodes and frames every recording, in parallel, in the order given.
+/// Makes every recording what `encoding` wants of it: events become frames (in parallel, in the order given, all before the
+/// first step), images stay the bytes they are until a batch asks for them.
 ///
 /// # Errors
-/// The first recording, in that order, that cannot be decoded or framed.
-pub fn load(recordings: &Recordings, framing: Framing) -> Result<Sets> {
-    let n = recordings.train.len() + recordings.test.len();
-    let bar = progress::counter(&format!("{}: events to frames", recordings.name.title()), n as u64);
+/// The first recording, in that order, that cannot be decoded or framed; an encoding that is not for such recordings.
+pub fn load(recordings: &Recordings, encoding: Encoding) -> Result<Sets> {
+    let Recordings { name, train, test, .. } = recordings;
+    match (name.info().content, encoding) {
+        (Content::Events { .. }, Encoding::Events(framing)) => {
+            let bar =
+                progress::counter(&format!("{}: events to frames", name.title()), (train.len() + test.len()) as u64);
+            let halves = frames(train, framing, &bar).and_then(|train| Ok((train, frames(test, framing, &bar)?)));
+            bar.finish_and_clear();
+            let (train, test) = halves?;
+            Ok(Sets { train: Box::new(train), test: Box::new(test), shown: Shown::default() })
+        }
+        (Content::Images { .. }, Encoding::Direct { steps }) => {
+            let (train, test) = (Images(train.clone()), Images(test.clone()));
+            let shown = Shown { still: Some(steps), standard: preset::standard(*name) };
+            Ok(Sets { train: Box::new(train), test: Box::new(test), shown })
+        }
+        _ => bail!("{} cannot be encoded as {encoding:?}; take the encoding of its preset", name.title()),
+    }
+}
+
+fn frames(recordings: &[Recording], framing: Framing, bar: &ProgressBar) -> Result<Vec<Example>> {
     let example = |recording: &Recording| -> Result<Example> {
         let events = recording.events().map_err(in_one_sentence)?;
         let frames = framing.frames(&events).with_context(|| place(&recording.source))?;
         bar.inc(1);
         Ok(Example { frames, label: recording.label })
     };
-    let all = |list: &[Recording]| -> Result<Vec<Example>> {
-        // collecting the results first keeps the error that is reported the same for any number of threads
-        let examples: Vec<Result<Example>> = list.par_iter().map(example).collect();
-        examples.into_iter().collect()
-    };
-    let halves = all(&recordings.train).and_then(|train| Ok((train, all(&recordings.test)?)));
-    bar.finish_and_clear();
-    let (train, test) = halves?;
-    Ok(Sets { train: Box::new(train), test: Box::new(test), shown: Shown::default() })
+    // collecting the results first keeps the error that is reported the same for any number of threads
+    let examples: Vec<Result<Example>> = recordings.par_iter().map(example).collect();
+    examples.into_iter().collect()
+}
+
+/// Images, read from the data set's own bytes for each batch.
+struct Images(Vec<Recording>);
+
+impl Samples for Images {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn label(&self, index: usize) -> u32 {
+        self.0[index].label
+    }
+
+    fn values(&self, index: usize) -> Result<Values<'_>, Refusal> {
+        Ok(Values::Bytes(Cow::Owned(self.0[index].image()?)))
+    }
 }

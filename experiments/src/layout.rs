@@ -6,7 +6,7 @@ use anyhow::Result;
 use datasets::Name;
 use neuron::Method;
 use report::figures::{Band, Caption, Series, accuracy_curves};
-use report::{Align, Origin, Record, Summary, Table, summary};
+use report::{Align, DataIdentity, Origin, Record, Summary, Table, summary};
 use std::cmp::Reverse;
 
 /// The receipts of one cell: one method on one data set, equal but for the seed.
@@ -22,8 +22,8 @@ pub struct Group<'a> {
 pub struct Wanted {
     /// The data set.
     pub data: Name,
-    /// Digest of the recordings found now.
-    pub manifest_sha256: String,
+    /// The recordings found now.
+    pub recordings: DataIdentity,
     /// The run, for each method.
     pub run: Box<dyn Fn(Method) -> Result<serde_json::Value>>,
 }
@@ -57,6 +57,13 @@ impl Group<'_> {
             Origin::Synthetic => format!("{} + {} generated", thousands(d.train), thousands(d.test)),
         };
         format!("{}, {counts}", origin(d.origin))
+    }
+
+    /// Number of steps T, whatever the encoding.
+    fn steps(&self) -> String {
+        let pointers = ["/framing/number/frames", "/framing/time/frames", "/framing/direct/steps"];
+        let found = pointers.into_iter().find_map(|pointer| self.first().run.pointer(pointer));
+        found.map_or("?".to_owned(), ToString::to_string)
     }
 
     fn run_field(&self, pointer: &str) -> String {
@@ -95,26 +102,29 @@ fn thousands(n: u64) -> String {
 ///
 /// # Errors
 /// If a wanted run cannot be described.
-pub fn groups<'a>(records: &'a [Record], profile: &str, wanted: &[Wanted], any_build: bool) -> Result<Vec<Group<'a>>> {
+pub fn groups<'a>(
+    records: &'a [Record],
+    data: &[Name],
+    profile: &str,
+    wanted: &[Wanted],
+    any_build: bool,
+) -> Result<Vec<Group<'a>>> {
     let rank = |r: &Record| match r.data.origin {
         Origin::Complete => 2,
         Origin::Sample => 1,
         Origin::Synthetic => 0,
     };
     let mut groups = Vec::new();
-    for data in DATA {
+    for &data in data {
         let mut of_data: Vec<&Record> =
             records.iter().filter(|r| r.data.name == data.id() && r.profile == profile).collect();
         of_data.sort_by_key(|r| (Reverse(rank(r)), Reverse(r.started_utc.clone())));
         let wanted = wanted.iter().find(|w| w.data == data);
-        let Some(manifest) = wanted.map(|w| &w.manifest_sha256).or(of_data.first().map(|r| &r.data.manifest_sha256))
-        else {
-            continue;
-        };
+        let Some(recordings) = wanted.map(|w| &w.recordings).or(of_data.first().map(|r| &r.data)) else { continue };
         for method in Method::ALL {
             let of_method = |r: &&&Record| r.run.get("method").and_then(|m| m.as_str()) == Some(method.id());
             let mut cell: Vec<&Record> =
-                of_data.iter().filter(of_method).filter(|r| r.data.manifest_sha256 == *manifest).copied().collect();
+                of_data.iter().filter(of_method).filter(|r| r.data == *recordings).copied().collect();
             if let Some(w) = wanted {
                 let run = (w.run)(method)?;
                 cell.retain(|r| r.run == run);
@@ -191,14 +201,14 @@ pub fn table(groups: &[Group<'_>], profile: &str, stand_ins: &[String]) -> Resul
     Ok(table)
 }
 
-/// Every cell's runs in detail.
+/// Every cell's runs in detail, under `title`.
 ///
 /// # Errors
 /// Never with the columns of this file.
-pub fn runs(groups: &[Group<'_>]) -> Result<Table> {
+pub fn runs(title: &str, groups: &[Group<'_>]) -> Result<Table> {
     let words = ["Data set", "Method", "Recordings"].map(|name| (name, Align::Left));
     let numbers = ["Seeds", "Best epoch %", "Last epoch %", "Firing rate %", "T", "Epochs", "Minutes a run"];
-    let mut table = Table::new("Runs behind Table 2", &[&words[..], &numbers.map(|n| (n, Align::Right))[..]].concat());
+    let mut table = Table::new(title, &[&words[..], &numbers.map(|n| (n, Align::Right))[..]].concat());
     let text = |s: Option<Summary>| s.map_or(String::new(), |s| format!("{s:.1}"));
     for g in groups {
         let rate: Vec<f64> = g.values(RATE).iter().map(|r| 100.0 * r).collect();
@@ -212,7 +222,7 @@ pub fn runs(groups: &[Group<'_>]) -> Result<Table> {
             text(g.summary(BEST)),
             text(g.summary(LAST)),
             text(summary(&rate)),
-            g.run_field("/framing/number/frames"),
+            g.steps(),
             g.run_field("/setup/epochs"),
             summary(&minutes).map_or(String::new(), |s| format!("{:.1}", s.mean)),
         ])?;
@@ -233,7 +243,7 @@ fn provenance(g: &Group<'_>) -> String {
     let modified = if g.records.iter().any(|r| r.dirty == Some(true)) { " with changes" } else { "" };
     format!(
         "{} {}: {} (train + test); {}, batch {}; {} threads of {} ({} cores); commit {commit}{modified}; from {}; \
-         receipts runs/table2/{}-s*.json",
+         receipts runs/{}/{}-s*.json",
         g.data.title(),
         g.method.id(),
         g.data_used(),
@@ -243,6 +253,7 @@ fn provenance(g: &Group<'_>) -> String {
         r.host.cpu,
         r.host.cores,
         r.started_utc,
+        r.experiment,
         r.row
     )
 }
@@ -273,7 +284,7 @@ pub fn figure(groups: &[Group<'_>], data: Name, profile: &str) -> Result<Option<
         subtitle: format!(
             "{}; T = {}, profile {profile}, seeds: {}",
             first.data_used(),
-            first.run_field("/framing/number/frames"),
+            first.steps(),
             of_data.iter().map(|g| g.records.len()).max().unwrap_or(0)
         ),
         origin: first.first().data.origin,

@@ -7,12 +7,14 @@ pub mod data;
 pub mod data_tool;
 pub mod layout;
 pub mod machine;
+pub mod preset;
 pub mod progress;
 pub mod receipt;
 mod run;
+pub mod runs;
 pub mod table2;
 
-pub use run::Run;
+pub use run::{Encoding, Run};
 
 /// How much of the real thing is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -15,8 +15,9 @@ use training::{History, Progress, SeededVars, Setup, train};
 pub struct Run {
     /// The data set.
     pub data: Name,
-    /// How events become frames.
-    pub framing: Framing,
+    /// How a recording becomes the input of each step.
+    #[serde(rename = "framing")]
+    pub encoding: Encoding,
     /// The network in the paper's notation, as wide as it runs.
     pub network: String,
     /// What batch norm averages over.
@@ -27,6 +28,22 @@ pub struct Run {
     pub neuron: Config,
     /// Epochs, batches, optimiser, loss, augmentation.
     pub setup: Setup,
+}
+
+/// How a recording becomes the input of each step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// Direct encoding: an image, or a spectrogram, is shown at every one of `steps` steps.
+    Direct {
+        /// Number of steps T.
+        steps: usize,
+    },
+    /// Sixteen windows that move over a spectrogram, so that time is time.
+    Chunks,
+    /// Events become frames; written as the framing itself.
+    #[serde(untagged)]
+    Events(Framing),
 }
 
 impl Run {

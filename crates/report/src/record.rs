@@ -137,8 +137,8 @@ pub struct Host {
 pub struct RunIdentity<'a> {
     /// As [`Record::run`].
     pub run: &'a Value,
-    /// As [`DataIdentity::manifest_sha256`].
-    pub manifest_sha256: &'a str,
+    /// As [`Record::data`].
+    pub data: &'a DataIdentity,
     /// As [`Record::program_sha256`].
     pub program_sha256: &'a str,
     /// As [`Record::seed`].
@@ -153,12 +153,7 @@ impl Record {
 
     /// What makes this run the same as another.
     pub fn identity(&self) -> RunIdentity<'_> {
-        RunIdentity {
-            run: &self.run,
-            manifest_sha256: &self.data.manifest_sha256,
-            program_sha256: &self.program_sha256,
-            seed: self.seed,
-        }
+        RunIdentity { run: &self.run, data: &self.data, program_sha256: &self.program_sha256, seed: self.seed }
     }
 
     /// Writes the record to [`Record::path`] in `dir`, whole or not at all (see [`write_text`]), and returns that path.

@@ -95,11 +95,18 @@ fn a_run_that_diverged_is_kept() {
 fn a_row_is_skipped_only_for_the_same_run_data_program_and_seed() {
     let it = record();
     let run = json!({ "decay": 0.3, "steps": 8, "lr": 0.1f32, "spec": "2C3-10Voting" });
-    let same = RunIdentity { run: &run, manifest_sha256: "aa", program_sha256: "bb", seed: u64::MAX };
+    let same = RunIdentity { run: &run, data: &it.data, program_sha256: "bb", seed: u64::MAX };
     assert_eq!(it.identity(), same, "the order of fields means nothing");
     let other = json!({ "spec": "2C3-10Voting", "lr": 0.2f32, "steps": 8, "decay": 0.3 });
     assert_ne!(it.identity(), RunIdentity { run: &other, ..same });
-    assert_ne!(it.identity(), RunIdentity { manifest_sha256: "ab", ..same });
+    let others = [
+        DataIdentity { manifest_sha256: "ab".into(), ..it.data.clone() },
+        DataIdentity { split: "first-50".into(), ..it.data.clone() },
+        DataIdentity { train: 999, ..it.data.clone() },
+    ];
+    for data in &others {
+        assert_ne!(it.identity(), RunIdentity { data, ..same });
+    }
     assert_ne!(it.identity(), RunIdentity { program_sha256: "bc", ..same });
     assert_ne!(it.identity(), RunIdentity { seed: 0, ..same });
 }

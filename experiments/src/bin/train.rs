@@ -1,0 +1,71 @@
+//! `cargo train NAME…`: one data set through the whole line, from the publisher's files to a receipt.
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use datasets::Name;
+use experiments::runs::{RunFlags, positive};
+use experiments::{data, layout, preset};
+use report::{Record, write_text};
+use std::io::Write;
+use std::process::ExitCode;
+
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Trains the paper's network on any of its data sets and lists what the receipts say.
+///
+/// A run that is already in results/runs/train/, made by this very program from the same recordings, is not run
+/// again, so an interrupted command goes on where it stopped.
+#[derive(Parser)]
+#[command(version)]
+struct Flags {
+    /// Data sets: n-mnist, dvs-gesture, dvs-cifar10, speech-commands, mnist, cifar10, cifar100
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<Name>,
+    /// Train on at most this many recordings, drawn evenly from the classes
+    #[arg(long, value_name = "N", value_parser = positive)]
+    train: Option<usize>,
+    /// Test on at most this many recordings, drawn evenly from the classes
+    #[arg(long, value_name = "N", value_parser = positive)]
+    test: Option<usize>,
+    #[command(flatten)]
+    runs: RunFlags,
+}
+
+fn main() -> ExitCode {
+    match work(&Flags::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work(flags: &Flags) -> Result<()> {
+    let runs = &flags.runs;
+    let receipts = runs.start("train")?;
+    let root = data::root(runs.data.clone())?;
+    let (mut wanted, mut diverged) = (Vec::new(), Vec::new());
+    for &name in &flags.names {
+        runs.prove(name)?;
+        let stand_in = preset::stand_in(name, runs.profile);
+        let chosen = data::choose(name, root.as_deref(), true, stand_in)?;
+        let mut chosen =
+            chosen.with_context(|| format!("{} is not here; `data fetch {name}` brings it", name.title()))?;
+        data::take(&mut chosen, flags.train, flags.test);
+        eprintln!("{}", chosen.says);
+        wanted.push(runs.wanted(&chosen.recordings));
+        diverged.extend(runs.train("train", &chosen.recordings, &receipts)?);
+    }
+    let records = Record::read_all(&receipts)?;
+    let groups = layout::groups(&records, &Name::ALL, &runs.profile_name(), &wanted, runs.any_build)?;
+    let table = layout::runs("Single runs", &groups)?;
+    // a reader that went away (`| head`) is no reason to lose the file below
+    let _ = write!(std::io::stdout(), "{}", table.to_terminal());
+    write_text(&runs.results.join("train.md"), &table.to_markdown())?;
+    match diverged.is_empty() {
+        true => Ok(()),
+        false => bail!("{}; these runs have no receipt, all others do", diverged.join("; ")),
+    }
+}
