@@ -2,7 +2,7 @@
 
 use crate::progress;
 use anyhow::{Context, Result, anyhow, bail};
-use datasets::{Found, Name, Recording, Recordings, Source, find, synthetic};
+use datasets::{Found, Name, Recording, Recordings, find, synthetic};
 use events::Framing;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -108,15 +108,6 @@ fn in_one_sentence(error: datasets::Error) -> anyhow::Error {
     anyhow!("{error}")
 }
 
-/// Where a recording comes from, for an error message.
-fn place(source: &Source) -> String {
-    match source {
-        Source::File(path) => path.display().to_string(),
-        Source::Cut { path, start_us, end_us, .. } => format!("{}, {start_us} to {end_us} µs", path.display()),
-        Source::Synthetic { index, .. } => format!("synthetic recording {index}"),
-    }
-}
-
 /// Decodes and frames every recording, in parallel, in the order given.
 ///
 /// # Errors
@@ -126,7 +117,7 @@ pub fn load(recordings: &Recordings, framing: Framing) -> Result<Sets> {
     let bar = progress::counter(&format!("{}: events to frames", recordings.name.title()), n as u64);
     let example = |recording: &Recording| -> Result<Example> {
         let events = recording.events().map_err(in_one_sentence)?;
-        let frames = framing.frames(&events).with_context(|| place(&recording.source))?;
+        let frames = framing.frames(&events).with_context(|| recording.source.to_string())?;
         bar.inc(1);
         Ok(Example { frames, label: recording.label })
     };
