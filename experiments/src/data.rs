@@ -2,8 +2,8 @@
 
 use crate::{Encoding, preset, progress};
 use anyhow::{Context, Result, anyhow, bail};
-use datasets::{Content, Found, Name, Origin, Recording, Recordings, Source, find, synthetic};
-use events::Framing;
+use datasets::{Content, Found, Name, Origin, Recording, Recordings, Split, find, find_with, speech, synthetic};
+use events::{Framing, Grid};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -72,10 +72,17 @@ pub struct Chosen {
 ///
 /// # Errors
 /// If what is there is broken, or is not the data set that was named: that is never replaced silently.
-pub fn choose(name: Name, root: Option<&Path>, named: bool, stand_in: Option<StandIn>) -> Result<Option<Chosen>> {
-    let found = match root {
-        Some(root) => find(name, root).map_err(in_one_sentence)?,
-        None => Found::Absent,
+pub fn choose(
+    name: Name,
+    root: Option<&Path>,
+    split: Option<Split>,
+    named: bool,
+    stand_in: Option<StandIn>,
+) -> Result<Option<Chosen>> {
+    let found = match (root, split) {
+        (Some(root), Some(split)) => find_with(name, root, split).map_err(in_one_sentence)?,
+        (Some(root), None) => find(name, root).map_err(in_one_sentence)?,
+        (None, _) => Found::Absent,
     };
     let why = match found {
         Found::Recordings(recordings) => {
@@ -92,12 +99,28 @@ pub fn choose(name: Name, root: Option<&Path>, named: bool, stand_in: Option<Sta
         },
     };
     let Some(StandIn { train, test, seed }) = stand_in else {
+        if named {
+            bail!("{}: {why}; `data fetch {name}` brings it, or says how to get it", name.title());
+        }
         eprintln!("{}: left out, {why}", name.title());
         return Ok(None);
     };
     let recordings = synthetic::recordings(name, train, test, seed);
     let says = format!("{}; {why}", describe(&recordings));
     Ok(Some(Chosen { recordings, says }))
+}
+
+/// Keeps the recordings of these classes, if any are named, and says so.
+///
+/// # Errors
+/// A name that is none of the data set's classes.
+pub fn only(chosen: &mut Chosen, classes: &[String]) -> Result<()> {
+    if !classes.is_empty() {
+        let names: Vec<&str> = classes.iter().map(String::as_str).collect();
+        chosen.recordings = chosen.recordings.clone().of_classes(&names).map_err(in_one_sentence)?;
+        chosen.says = format!("{}; of these only the classes {}", chosen.says, names.join(", "));
+    }
+    Ok(())
 }
 
 /// Keeps at most `train` and `test` recordings, drawn evenly from the classes (the first ones of each), and says so.
@@ -154,15 +177,6 @@ fn in_one_sentence(error: datasets::Error) -> anyhow::Error {
     anyhow!("{error}")
 }
 
-/// Where a recording comes from, for an error message.
-fn place(source: &Source) -> String {
-    match source {
-        Source::File(path) => path.display().to_string(),
-        Source::Cut { path, start_us, end_us, .. } => format!("{}, {start_us} to {end_us} µs", path.display()),
-        Source::Synthetic { index, .. } => format!("synthetic recording {index}"),
-    }
-}
-
 /// Makes every recording what `encoding` wants of it: events become frames (in parallel, in the order given, all before the
 /// first step), images stay the bytes they are until a batch asks for them.
 ///
@@ -184,6 +198,11 @@ pub fn load(recordings: &Recordings, encoding: Encoding) -> Result<Sets> {
             let shown = Shown { still: Some(steps), standard: preset::standard(*name) };
             Ok(Sets { train: Box::new(train), test: Box::new(test), shown })
         }
+        (Content::Speech { .. }, Encoding::Direct { steps }) => {
+            let shown = Shown { still: Some(steps), ..Shown::default() };
+            spoken(recordings, shown, None)
+        }
+        (Content::Speech { .. }, Encoding::Chunks) => spoken(recordings, Shown::default(), Some(speech::chunks)),
         _ => bail!("{} cannot be encoded as {encoding:?}; take the encoding of its preset", name.title()),
     }
 }
@@ -191,7 +210,7 @@ pub fn load(recordings: &Recordings, encoding: Encoding) -> Result<Sets> {
 fn frames(recordings: &[Recording], framing: Framing, bar: &ProgressBar) -> Result<Vec<Example>> {
     let example = |recording: &Recording| -> Result<Example> {
         let events = recording.events().map_err(in_one_sentence)?;
-        let frames = framing.frames(&events).with_context(|| place(&recording.source))?;
+        let frames = framing.frames(&events).with_context(|| recording.source.to_string())?;
         bar.inc(1);
         Ok(Example { frames, label: recording.label })
     };
@@ -214,5 +233,68 @@ impl Samples for Images {
 
     fn values(&self, index: usize) -> Result<Values<'_>, Refusal> {
         Ok(Values::Bytes(Cow::Owned(self.0[index].image()?)))
+    }
+}
+
+/// Spectrograms, standardised by the training half; the training half rebalanced, as the paper does, with the repeats of seed 0.
+fn spoken(recordings: &Recordings, shown: Shown, windows: Option<Windows>) -> Result<Sets> {
+    let Recordings { name, train, test, .. } = recordings;
+    let bar =
+        progress::counter(&format!("{}: sounds to spectrograms", name.title()), (train.len() + test.len()) as u64);
+    let front = speech::LogMel::default();
+    let spectrogram = |recording: &Recording| -> Result<Grid<f32>> {
+        let made = recording.waveform().and_then(|waveform| front.spectrogram(&waveform)).map_err(in_one_sentence)?;
+        bar.inc(1);
+        Ok(made)
+    };
+    let all = |list: &[Recording]| -> Result<Vec<Grid<f32>>> {
+        let made: Vec<Result<Grid<f32>>> = list.par_iter().map(spectrogram).collect();
+        made.into_iter().collect()
+    };
+    let halves = all(train).and_then(|train| Ok((train, all(test)?)));
+    bar.finish_and_clear();
+    let (train_maps, test_maps) = halves?;
+    let bands = speech::BandStatistics::of(&train_maps).map_err(in_one_sentence)?;
+    let sounds = |maps: Vec<Grid<f32>>, order: Vec<usize>, list: &[Recording]| -> Result<Box<dyn Samples>> {
+        let maps = maps.iter().map(|map| bands.standardise(map).map_err(in_one_sentence)).collect::<Result<_>>()?;
+        Ok(Box::new(Sounds { maps, labels: list.iter().map(|r| r.label).collect(), order, windows }))
+    };
+    // a repeat is an index, not a copy
+    let first = |r: &Recording| train.iter().position(|other| other == r).unwrap_or_default();
+    let repeats = speech::rebalance(train, 0).split_off(train.len());
+    let order = (0..train.len()).chain(repeats.iter().map(first)).collect();
+    Ok(Sets {
+        train: sounds(train_maps, order, train)?,
+        test: sounds(test_maps, (0..test.len()).collect(), test)?,
+        shown,
+    })
+}
+
+/// What makes windows of a spectrogram.
+type Windows = fn(&Grid<f32>) -> Result<Grid<f32>, datasets::Error>;
+
+/// Spectrograms in memory, in an order that may repeat some.
+struct Sounds {
+    maps: Vec<Grid<f32>>,
+    labels: Vec<u32>,
+    order: Vec<usize>,
+    windows: Option<Windows>,
+}
+
+impl Samples for Sounds {
+    fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    fn label(&self, index: usize) -> u32 {
+        self.labels[self.order[index]]
+    }
+
+    fn values(&self, index: usize) -> Result<Values<'_>, Refusal> {
+        let map = &self.maps[self.order[index]];
+        Ok(Values::Features(match self.windows {
+            Some(windows) => Cow::Owned(windows(map)?),
+            None => Cow::Borrowed(map),
+        }))
     }
 }

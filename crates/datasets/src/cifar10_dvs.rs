@@ -3,9 +3,13 @@
 use std::path::Path;
 
 use events::{Columns, Sensor, formats::aedat2};
+use rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    Content, Download, Error, Info, Name, Recording, Source, Unpack, files,
+    Content, Download, Error, Info, Name, Recording, Source, Split, Unpack,
+    error::unlike,
+    files,
     find::{Layout, Listing},
 };
 
@@ -52,8 +56,13 @@ const PER_CLASS: usize = 1_000;
 
 pub(crate) const LAYOUT: Layout = Layout {
     folders: &["cifar10dvs", "dvscifar10"],
+    inner: &[],
     expected: "ten folders named by class, airplane to truck, with cifar10_<class>_<number>.aedat",
-    recognise: |names| names.iter().any(|name| INFO.classes.contains(&name.as_str())),
+    // Speech Commands has folders named bird, cat and dog, and a list that this one does not have
+    recognise: |names| {
+        let named = |wanted: &[&str]| names.iter().any(|name| wanted.contains(&name.as_str()));
+        named(INFO.classes) && !named(&["testing_list.txt", "validation_list.txt"])
+    },
     list,
 };
 
@@ -70,7 +79,45 @@ pub fn text_order_split(mut names: Vec<String>) -> (Vec<String>, Vec<String>) {
     (names, test)
 }
 
-fn list(folder: &Path) -> Result<Listing, Error> {
+/// Train and test of the names of one class, each in text order.
+fn divide(
+    mut names: Vec<String>,
+    label: usize,
+    split: Split,
+    folder: &Path,
+) -> Result<(Vec<String>, Vec<String>), Error> {
+    names.sort_unstable();
+    match split {
+        Split::First100 | Split::Tebn => {
+            let (mut train, mut test) = (Vec::new(), Vec::new());
+            for name in names {
+                let half = if number(&name, folder)? < 100 { &mut test } else { &mut train };
+                half.push(name);
+            }
+            Ok((train, test))
+        }
+        Split::Seeded(seed) => {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(label as u64);
+            names.sort_by_cached_key(|_| rng.next_u64());
+            let mut test = names.split_off(names.len() * 9 / 10);
+            names.sort_unstable();
+            test.sort_unstable();
+            Ok((names, test))
+        }
+        Split::Published | Split::Reference | Split::BySpeaker(_) => Ok(text_order_split(names)),
+    }
+}
+
+/// The number in `cifar10_<class>_<number>.aedat`.
+fn number(name: &str, folder: &Path) -> Result<u32, Error> {
+    let number = name.trim_end_matches(".aedat").rsplit('_').next().and_then(|number| number.parse().ok());
+    let expected = "recordings named cifar10_<class>_<number>.aedat";
+    number.ok_or_else(|| unlike(folder, expected, format!("\"{name}\""), "give it the publisher's name"))
+}
+
+fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
+    let split = split.unwrap_or(Split::Reference);
     let mut listing = Listing::default();
     let mut complete = true;
     let classes = files::names(folder)?.into_iter().filter(|name| folder.join(name).is_dir());
@@ -82,15 +129,11 @@ fn list(folder: &Path) -> Result<Listing, Error> {
             if names.is_empty() {
                 continue;
             }
-            return Err(Error::Layout {
-                path: recordings,
-                expected: format!("a folder named by a class ({})", INFO.classes.join(", ")),
-                found: format!("\"{class}\""),
-                advice: "move it away, or name it by its class",
-            });
+            let expected = format!("a folder named by a class ({})", INFO.classes.join(", "));
+            return Err(unlike(&recordings, expected, format!("\"{class}\""), "move it away, or name it by its class"));
         };
         complete &= names.len() == PER_CLASS;
-        let (train, test) = text_order_split(names);
+        let (train, test) = divide(names, label, split, &recordings)?;
         for (names, half) in [(train, &mut listing.train), (test, &mut listing.test)] {
             for name in names {
                 let path = recordings.join(name);
@@ -99,11 +142,22 @@ fn list(folder: &Path) -> Result<Listing, Error> {
             }
         }
     }
-    let rule = if complete {
-        "first 900 train, last 100 test"
-    } else {
-        "first nine tenths train, rest test (incomplete folders)"
-    };
-    listing.split = format!("names of each class in text order: {rule}");
+    listing.split = rule(split, complete);
     Ok(listing)
+}
+
+/// The split in words, for receipts.
+fn rule(split: Split, complete: bool) -> String {
+    let rule = match split {
+        Split::First100 => "of each class, numbers 0 to 99 test, the rest train".to_owned(),
+        Split::Tebn => "TEBN's: of each class, numbers 0 to 99 test, the rest train".to_owned(),
+        Split::Seeded(seed) => format!("nine tenths of each class train, the rest test, drawn with seed {seed}"),
+        Split::Published | Split::Reference | Split::BySpeaker(_) if complete => {
+            return "names of each class in text order: first 900 train, last 100 test".to_owned();
+        }
+        Split::Published | Split::Reference | Split::BySpeaker(_) => {
+            "names of each class in text order: first nine tenths train, rest test".to_owned()
+        }
+    };
+    if complete { rule } else { format!("{rule} (incomplete folders)") }
 }

@@ -4,11 +4,16 @@ use std::path::Path;
 
 use events::{
     Columns, Sensor,
-    formats::aedat31::{self, Options, Trial},
+    formats::{
+        aedat31::{self, Options, Trial},
+        nmnist,
+    },
 };
 
 use crate::{
-    Content, Download, Error, Info, Name, Recording, Source, Unpack, files,
+    Content, Download, Error, Info, Name, Origin, Recording, Source, Split, Unpack,
+    error::unlike,
+    files,
     find::{Layout, Listing},
 };
 
@@ -53,12 +58,19 @@ const LISTS: [&str; 2] = ["trials_to_train.txt", "trials_to_test.txt"];
 
 pub(crate) const LAYOUT: Layout = Layout {
     folders: &["dvsgesture", "dvs128gesture"],
+    inner: &["dvsgesture"],
     expected: "trials_to_train.txt, trials_to_test.txt and userNN_light.aedat with userNN_light_labels.csv",
-    recognise: |names| names.iter().any(|name| LISTS.contains(&name.as_str())),
+    recognise: |names| names.iter().any(|name| LISTS.contains(&name.as_str()) || name == CLIPS),
     list,
 };
 
-pub(crate) fn decode(bytes: &[u8]) -> Result<Columns, events::Error> {
+/// A folder of converted clips with their labels, as they are passed around: one 5-byte file a clip, no split.
+const CLIPS: &str = "clips_bs2";
+
+pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<Columns, events::Error> {
+    if path.extension().is_some_and(|extension| extension == "bs2") {
+        return nmnist::decode(bytes);
+    }
     aedat31::decode(bytes, Options::default())
 }
 
@@ -71,7 +83,10 @@ pub fn reference_label(label: u32) -> Option<u32> {
 }
 
 /// The publisher's split is its two lists of files; a listed file that is not there makes a sample, not an error.
-fn list(folder: &Path) -> Result<Listing, Error> {
+fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
+    if !LISTS.iter().any(|list| folder.join(list).is_file()) {
+        return clips(&folder.join(CLIPS), split);
+    }
     let mut listing =
         Listing { split: "publisher: trials_to_train.txt and trials_to_test.txt".to_owned(), ..Listing::default() };
     for (list, recordings) in LISTS.into_iter().zip([&mut listing.train, &mut listing.test]) {
@@ -104,4 +119,35 @@ fn cuts(path: &Path, trials: &[Trial]) -> Vec<Recording> {
         Recording { name: Name::DvsGesture, label: u32::from(class) - 1, source }
     };
     trials.iter().map(cut).collect()
+}
+
+/// The clips that `labels.csv` (header, then `file,class,name`) lists. Nobody knows which people they show, so there is no split to be had:
+/// they are train and test alike, and the split says so.
+fn clips(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
+    if split.is_some() {
+        let expected = LISTS.join(" and ");
+        return Err(unlike(folder, expected, "converted clips without a split", "unpack the publisher's archive"));
+    }
+    let labels = folder.join("labels.csv");
+    let text = files::read(&labels)?;
+    let mut listing = Listing { files: vec![labels.clone()], origin: Some(Origin::Sample), ..Listing::default() };
+    for (index, line) in String::from_utf8_lossy(&text).lines().enumerate().skip(1) {
+        let mut fields = line.split(',').map(str::trim);
+        let (name, class) = (fields.next().unwrap_or_default(), fields.next().and_then(|class| class.parse().ok()));
+        let known = class.filter(|class| (1..=INFO.classes.len() as u32).contains(class));
+        let path = folder.join(name);
+        // a name with a folder in it would lead elsewhere
+        let (Some(class), true) =
+            (known, Path::new(name).file_name().is_some_and(|file| file == name) && path.is_file())
+        else {
+            let expected =
+                format!("\"file,class,name\" with a file of this folder and a class 1 to 11 in line {}", index + 1);
+            return Err(unlike(&labels, expected, format!("\"{line}\""), "correct the line"));
+        };
+        listing.files.push(path.clone());
+        listing.train.push(Recording { name: Name::DvsGesture, label: class - 1, source: Source::File(path) });
+    }
+    listing.test = listing.train.clone();
+    listing.split = format!("no split: {} clips, tested on what they were trained on", listing.train.len());
+    Ok(listing)
 }

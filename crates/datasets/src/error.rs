@@ -1,4 +1,7 @@
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::Name;
 
@@ -13,7 +16,17 @@ pub enum Error {
         /// The name given.
         found: String,
     },
-    /// A folder that should hold a data set does not hold it as its publisher lays it out.
+    /// A name that is no split, or not one of the data set's.
+    #[error("expected {of} ({known}), found \"{found}\"; use one of those")]
+    Split {
+        /// What was to be named.
+        of: String,
+        /// The splits there are.
+        known: String,
+        /// The split given.
+        found: String,
+    },
+    /// A folder or file of a data set is not as its publisher lays it out.
     #[error("{}: expected {expected}, found {found}; {advice}", path.display())]
     Layout {
         /// The folder or file.
@@ -51,6 +64,16 @@ pub enum Error {
         /// What its recordings hold.
         holds: &'static str,
     },
+    /// A function was given something of the wrong size.
+    #[error("{what}: expected {expected}, found {found}")]
+    Size {
+        /// The function, in words.
+        what: &'static str,
+        /// The size that it takes.
+        expected: String,
+        /// The size that it was given.
+        found: String,
+    },
     /// A synthetic recording is at fault; it has no file.
     #[error("synthetic recording {index}: {source}")]
     Synthetic {
@@ -59,4 +82,14 @@ pub enum Error {
         /// Where and why.
         source: events::Error,
     },
+}
+
+/// A folder or file that is not as its publisher lays it out.
+pub(crate) fn unlike(
+    path: &Path,
+    expected: impl Into<String>,
+    found: impl Into<String>,
+    advice: &'static str,
+) -> Error {
+    Error::Layout { path: path.to_owned(), expected: expected.into(), found: found.into(), advice }
 }

@@ -1,6 +1,9 @@
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Name, Origin, Recording, Recordings, cifar10_dvs, dvs_gesture, files, nmnist};
+use crate::{
+    Error, Name, Origin, Recording, Recordings, Split, cifar, cifar10_dvs, dvs_gesture, files, mnist, nmnist,
+    speech_commands,
+};
 
 /// What a data root holds of a data set.
 #[derive(Clone, Debug)]
@@ -22,45 +25,64 @@ pub enum Found {
 pub(crate) struct Layout {
     /// Folder names below the data root, lower case, without `-` and `_`.
     pub folders: &'static [&'static str],
+    /// Names, written likewise, of the one folder that an archive or a loader may put between; see [`find`].
+    pub inner: &'static [&'static str],
     /// The layout in words.
     pub expected: &'static str,
     /// Whether a folder with these names in it is laid out so.
     pub recognise: fn(&[String]) -> bool,
-    /// Lists the recordings of such a folder.
-    pub list: fn(&Path) -> Result<Listing, Error>,
+    /// Lists the recordings of such a folder; without a split, by the one that is usual for what is there.
+    pub list: fn(&Path, Option<Split>) -> Result<Listing, Error>,
 }
 
 /// The recordings of a folder, and all files they stand on.
 #[derive(Default)]
 pub(crate) struct Listing {
     pub train: Vec<Recording>,
+    pub validation: Vec<Recording>,
     pub test: Vec<Recording>,
     pub files: Vec<PathBuf>,
     pub split: String,
+    /// Where they come from, if their numbers do not tell.
+    pub origin: Option<Origin>,
 }
 
-/// Looks for `name` below a data root: in a folder of its name (any case, with or without `-` and `_`), or in the root itself.
+/// Looks for `name` below a data root: in a folder of its name (any case, with or without `-` and `_`) or the one folder of its
+/// archive's name in there, or in the root itself. Recordings are split as is usual for the data set, see [`Split::known`].
 ///
-/// Reads every file once for the manifest's digest.
+/// Reads every file once for the manifest's digest; files of many images are kept in memory while a recording of them lives.
 ///
 /// # Errors
 /// A root or folder that cannot be read; two folders of the name; an empty folder; a half of the layout missing or without
 /// recordings; a label that the data set does not have.
 pub fn find(name: Name, root: &Path) -> Result<Found, Error> {
+    look(name, root, None)
+}
+
+/// As [`find()`], with a split of the caller's choice.
+///
+/// # Errors
+/// As [`find()`], and a split that the data set does not have.
+pub fn find_with(name: Name, root: &Path, split: Split) -> Result<Found, Error> {
+    split.check(name)?;
+    look(name, root, Some(split))
+}
+
+fn look(name: Name, root: &Path, split: Option<Split>) -> Result<Found, Error> {
     let layout = match name {
         Name::NMnist => &nmnist::LAYOUT,
         Name::DvsGesture => &dvs_gesture::LAYOUT,
         Name::Cifar10Dvs => &cifar10_dvs::LAYOUT,
-        Name::SpeechCommands | Name::Mnist | Name::Cifar10 | Name::Cifar100 => return Ok(Found::Absent),
+        Name::SpeechCommands => &speech_commands::LAYOUT,
+        Name::Mnist => &mnist::LAYOUT,
+        Name::Cifar10 => &cifar::LAYOUT_10,
+        Name::Cifar100 => &cifar::LAYOUT_100,
     };
     let names = files::names(root)?;
-    let plain = |folder: &str| folder.to_lowercase().replace(['-', '_'], "");
-    let of_its_name = |folder: &&String| layout.folders.contains(&plain(folder).as_str()) && root.join(folder).is_dir();
-    let folders: Vec<&String> = names.iter().filter(of_its_name).collect();
-    match folders[..] {
-        [] if (layout.recognise)(&names) => load(name, layout, root).map(Found::Recordings),
+    match named(root, &names, layout.folders)[..] {
+        [] if (layout.recognise)(&names) => load(name, layout, root, split).map(Found::Recordings),
         [] => Ok(Found::Absent),
-        [folder] => below(name, layout, &root.join(folder)),
+        [folder] => below(name, layout, &root.join(folder), split),
         [first, second, ..] => Err(Error::Layout {
             path: root.to_owned(),
             expected: format!("one folder with {}", name.title()),
@@ -70,8 +92,19 @@ pub fn find(name: Name, root: &Path) -> Result<Found, Error> {
     }
 }
 
-fn below(name: Name, layout: &Layout, folder: &Path) -> Result<Found, Error> {
+/// Those of the folders in `root` whose plain names are among `wanted`.
+fn named<'a>(root: &Path, names: &'a [String], wanted: &[&str]) -> Vec<&'a String> {
+    let plain = |folder: &str| folder.to_lowercase().replace(['-', '_'], "");
+    names.iter().filter(|name| wanted.contains(&plain(name).as_str()) && root.join(name).is_dir()).collect()
+}
+
+fn below(name: Name, layout: &Layout, folder: &Path, split: Option<Split>) -> Result<Found, Error> {
     let names = files::names(folder)?;
+    if let [inner] = named(folder, &names, layout.inner)[..]
+        && !(layout.recognise)(&names)
+    {
+        return below(name, layout, &folder.join(inner), split);
+    }
     if names.is_empty() {
         return Err(Error::Layout {
             path: folder.to_owned(),
@@ -84,23 +117,25 @@ fn below(name: Name, layout: &Layout, folder: &Path) -> Result<Found, Error> {
         let why = format!("expected {}, found {}", layout.expected, files::excerpt(&names));
         return Ok(Found::Unusable { path: folder.to_owned(), why });
     }
-    load(name, layout, folder).map(Found::Recordings)
+    load(name, layout, folder, split).map(Found::Recordings)
 }
 
-fn load(name: Name, layout: &Layout, folder: &Path) -> Result<Recordings, Error> {
-    let Listing { train, test, files, split } = (layout.list)(folder)?;
+fn load(name: Name, layout: &Layout, folder: &Path, split: Option<Split>) -> Result<Recordings, Error> {
+    let Listing { train, validation, test, files, split, origin } = (layout.list)(folder, split)?;
     for (recordings, half) in [(&train, "train"), (&test, "test")] {
         if recordings.is_empty() {
             return Err(Error::Layout {
                 path: folder.to_owned(),
                 expected: layout.expected.to_owned(),
                 found: format!("no {half} recordings"),
-                advice: "unpack the data set again",
+                advice: "unpack the data set again, or choose another split",
             });
         }
     }
     let info = name.info();
-    let origin = if (train.len(), test.len()) == (info.train, info.test) { Origin::Complete } else { Origin::Sample };
+    let found = (train.len(), validation.len(), test.len());
+    let complete = found == (info.train, info.validation.unwrap_or(0), info.test);
+    let origin = origin.unwrap_or(if complete { Origin::Complete } else { Origin::Sample });
     let manifest_sha256 = files::manifest(folder, &files)?;
-    Ok(Recordings { name, origin, train, test, manifest_sha256, split })
+    Ok(Recordings { name, origin, train, validation, test, manifest_sha256, split })
 }

@@ -1,6 +1,19 @@
 //! MNIST: 70,000 grey images of handwritten digits, 28×28 pixels, in four idx files.
 
-use crate::{Content, Download, Info, Unpack};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use md5::{Digest, Md5};
+
+use crate::{
+    Content, Download, Error, Info, Name, Recording, Source, Split, Unpack,
+    error::unlike,
+    files,
+    find::{Layout, Listing},
+    images::{Format, ImageFile, read_at_most},
+};
 
 pub(crate) const INFO: Info = Info {
     id: "mnist",
@@ -66,3 +79,99 @@ pub(crate) const INFO: Info = Info {
     ],
     manual: None,
 };
+
+/// One of the four files: the name that `.gz` may follow, its sizes as the header has them, and the MD5 of the unpacked file.
+struct Idx {
+    name: &'static str,
+    dimensions: &'static [u32],
+    md5: &'static str,
+}
+
+/// Images and labels of train, then of test.
+const FILES: [[Idx; 2]; 2] = [
+    [
+        Idx { name: "train-images-idx3-ubyte", dimensions: &[60_000, 28, 28], md5: "6bbc9ace898e44ae57da46a324031adb" },
+        Idx { name: "train-labels-idx1-ubyte", dimensions: &[60_000], md5: "a25bea736e30d166cdddb491f175f624" },
+    ],
+    [
+        Idx { name: "t10k-images-idx3-ubyte", dimensions: &[10_000, 28, 28], md5: "2646ac647ad5339dbf082846283269ea" },
+        Idx { name: "t10k-labels-idx1-ubyte", dimensions: &[10_000], md5: "27ae3e4e09519cfbb04c329615203637" },
+    ],
+];
+
+/// Data sets with the same file names: the MD5 of their train-images-idx3-ubyte.gz.
+const LOOK_ALIKES: [(&str, &str); 2] =
+    [("Fashion-MNIST", "8d4fb7e6c68d591d4c3dfef9ec88bf0d"), ("KMNIST", "bdb82020997e1d708af4cf47b453dcf7")];
+
+pub(crate) const LAYOUT: Layout = Layout {
+    folders: &["mnist"],
+    inner: &["raw"],
+    expected: "the four files train-images-idx3-ubyte.gz to t10k-labels-idx1-ubyte.gz, packed or not",
+    recognise: |names| names.iter().any(|name| name.trim_end_matches(".gz") == FILES[0][0].name),
+    list,
+};
+
+const FORMAT: Format = Format { shape: [28, 28, 1], labels: 0, planar: false };
+
+/// The publisher's split is the file. The files are held to the publisher's sums, because other data sets share their names and sizes.
+fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
+    let mut listing = Listing { split: "publisher: train and t10k files".to_owned(), ..Listing::default() };
+    for ([images, labels], half) in FILES.iter().zip([&mut listing.train, &mut listing.test]) {
+        let (path, pixels) = images.read(folder)?;
+        let (labels_path, labels) = labels.read(folder)?;
+        listing.files.extend([path.clone(), labels_path]);
+        let file = Arc::new(ImageFile::new(path, pixels, FORMAT));
+        half.extend(labels.iter().enumerate().map(|(index, &label)| Recording {
+            name: Name::Mnist,
+            label: label.into(),
+            source: Source::Image { file: file.clone(), index },
+        }));
+    }
+    Ok(listing)
+}
+
+impl Idx {
+    /// The file's path, and what stands behind its header.
+    fn read(&self, folder: &Path) -> Result<(PathBuf, Vec<u8>), Error> {
+        let path = self.path(folder)?;
+        let header = self.header();
+        let expected = header.len() + self.dimensions.iter().map(|&size| size as usize).product::<usize>();
+        let mut bytes = read_at_most(&path, expected)?;
+        let refuse = |expected: String, found: String| {
+            Err(unlike(&path, expected, found, "it is damaged or another file: fetch mnist again"))
+        };
+        if !bytes.starts_with(&header) {
+            let found = format!("{:02x?}", &bytes[..bytes.len().min(header.len())]);
+            return refuse(format!("an idx header of bytes of size {:?} ({header:02x?})", self.dimensions), found);
+        }
+        if bytes.len() != expected {
+            let more = if bytes.len() > expected { "more" } else { &bytes.len().to_string() };
+            return refuse(format!("{expected} bytes"), more.to_owned());
+        }
+        let md5 = files::hex(&Md5::digest(&bytes));
+        if md5 != self.md5 {
+            let found = look_alike(&path)?.unwrap_or_else(|| format!("{md5}, so another data set or a damaged file"));
+            let expected = format!("MNIST's {} with the MD5 {}", self.name, self.md5);
+            return Err(unlike(&path, expected, found, "move it away and fetch mnist"));
+        }
+        Ok((path, bytes.split_off(header.len())))
+    }
+
+    fn path(&self, folder: &Path) -> Result<PathBuf, Error> {
+        let paths = ["", ".gz"].map(|end| folder.join(format!("{}{end}", self.name)));
+        let missing = || unlike(folder, LAYOUT.expected, format!("no {}", self.name), "fetch mnist again");
+        paths.into_iter().find(|path| path.is_file()).ok_or_else(missing)
+    }
+
+    /// The header of a file of bytes: 0, 0, 8 = bytes, number of sizes; then the sizes, big-endian.
+    fn header(&self) -> Vec<u8> {
+        let sizes = self.dimensions.iter().flat_map(|size| size.to_be_bytes());
+        [0, 0, 8, self.dimensions.len() as u8].into_iter().chain(sizes).collect()
+    }
+}
+
+fn look_alike(path: &Path) -> Result<Option<String>, Error> {
+    let md5 = files::hex(&Md5::digest(files::read(path)?));
+    let known = LOOK_ALIKES.iter().find(|(_, known)| *known == md5);
+    Ok(known.map(|(name, _)| format!("that of {name}, which has the same file names")))
+}

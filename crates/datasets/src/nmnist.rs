@@ -5,7 +5,7 @@ use std::path::Path;
 use events::{Columns, Sensor, formats};
 
 use crate::{
-    Content, Download, Error, Info, Name, Recording, Source, Unpack, files,
+    Content, Download, Error, Info, Name, Origin, Recording, Source, Split, Unpack, files,
     find::{Layout, Listing},
 };
 
@@ -47,6 +47,7 @@ pub(crate) const INFO: Info = Info {
 
 pub(crate) const LAYOUT: Layout = Layout {
     folders: &["nmnist"],
+    inner: &[],
     expected: "the folders Train and Test with <digit>/<number>.bin",
     recognise: |names| names.iter().any(|name| name == "Train" || name == "Test"),
     list,
@@ -56,9 +57,18 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Columns, events::Error> {
     formats::nmnist::decode(bytes)
 }
 
+/// The file by which a folder of simulated recordings in this layout says so.
+const SIMULATED: &str = "SIMULATED.json";
+
 /// The publisher's split is the folder; the order is by digit, then by number, as in the reference.
-fn list(folder: &Path) -> Result<Listing, Error> {
+fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
     let mut listing = Listing { split: "publisher: Train and Test folders".to_owned(), ..Listing::default() };
+    let marker = folder.join(SIMULATED);
+    if marker.is_file() {
+        listing.split = format!("simulated recordings ({SIMULATED}): Train and Test folders");
+        listing.origin = Some(Origin::Synthetic);
+        listing.files.push(marker);
+    }
     for (half, recordings) in [("Train", &mut listing.train), ("Test", &mut listing.test)] {
         let half = folder.join(half);
         if !half.is_dir() {

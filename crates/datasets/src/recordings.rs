@@ -1,8 +1,12 @@
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use events::Events;
+use events::{Columns, Events, Grid};
 
-use crate::{Error, Name, cifar10_dvs, dvs_gesture, nmnist, synthetic};
+use crate::{Content, Error, ImageFile, Name, cifar10_dvs, dvs_gesture, files, nmnist, speech_commands, synthetic};
 
 /// A data set as found: its recordings in a fixed order, and what identifies it in a record.
 #[derive(Clone, Debug)]
@@ -13,6 +17,8 @@ pub struct Recordings {
     pub origin: Origin,
     /// The training recordings.
     pub train: Vec<Recording>,
+    /// The recordings to tune on, where the split sets some apart; else none.
+    pub validation: Vec<Recording>,
     /// The test recordings.
     pub test: Vec<Recording>,
     /// SHA-256 over the sorted lines "relative path, length, SHA-256" of every file used; of a stand-in, over its generator's version and arguments.
@@ -25,11 +31,11 @@ pub struct Recordings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// The published data set: as many train and test recordings as published.
+    /// The published data set: as many recordings as published.
     Complete,
     /// A part of it: accuracies are not comparable with published ones.
     Sample,
-    /// A stand-in made by [`synthetic`]: accuracies say nothing about the data set.
+    /// A stand-in made by [`synthetic`] or written by a simulator: accuracies say nothing about the data set.
     Synthetic,
 }
 
@@ -40,11 +46,11 @@ pub struct Recording {
     pub name: Name,
     /// The class, from 0.
     pub label: u32,
-    /// Where its events are.
+    /// Where its content is.
     pub source: Source,
 }
 
-/// Where a recording's events are.
+/// Where a recording's content is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A whole file.
@@ -60,6 +66,13 @@ pub enum Source {
         /// 0 for the first time that this file shows this class, 1 for the second, …
         occurrence: u32,
     },
+    /// A record of a file of many images.
+    Image {
+        /// The file, shared by all its records.
+        file: Arc<ImageFile>,
+        /// The record, from 0.
+        index: usize,
+    },
     /// The arguments that [`synthetic`] makes it from.
     Synthetic {
         /// The seed of the whole set.
@@ -71,37 +84,145 @@ pub enum Source {
     },
 }
 
-impl Recording {
-    /// Decodes, or makes, the events. A cut decodes its whole file: cache what you make of the events.
+impl Recordings {
+    /// Only the recordings of some classes; labels stay as they are, and the split says which classes are left.
     ///
     /// # Errors
-    /// The file cannot be read or decoded, or holds events outside the data set's sensor.
+    /// A name that is none of the data set's classes.
+    pub fn of_classes(mut self, classes: &[&str]) -> Result<Self, Error> {
+        let known = self.name.info().classes;
+        let label = |class: &&str| {
+            known.iter().position(|known| known == class).ok_or_else(|| Error::Size {
+                what: "choosing classes",
+                expected: format!("classes of {} ({})", self.name, known.join(", ")),
+                found: format!("\"{class}\""),
+            })
+        };
+        let labels: Vec<usize> = classes.iter().map(label).collect::<Result<_, _>>()?;
+        for half in [&mut self.train, &mut self.validation, &mut self.test] {
+            half.retain(|recording| labels.contains(&(recording.label as usize)));
+        }
+        if self.origin == Origin::Complete && known.len() != classes.len() {
+            self.origin = Origin::Sample;
+        }
+        self.split = format!("{}; only the classes {}", self.split, classes.join(", "));
+        Ok(self)
+    }
+}
+
+impl Recording {
+    /// Decodes, or makes, the events. A cut decodes its whole file: to decode a file once for all its cuts, see [`Recording::cut`].
+    ///
+    /// # Errors
+    /// The data set holds no events; the file cannot be read or decoded, or holds events outside the data set's sensor.
     pub fn events(&self) -> Result<Events, Error> {
-        match &self.source {
-            Source::File(path) => self.decode(path, None),
-            Source::Cut { path, start_us, end_us, .. } => self.decode(path, Some((*start_us, *end_us))),
-            &Source::Synthetic { seed, test, index } => synthetic::events(self.name, self.label, seed, test, index),
+        match self.source {
+            Source::Synthetic { seed, test, index } => synthetic::events(self.name, self.label, seed, test, index),
+            _ => self.cut(&self.columns()?),
         }
     }
 
-    fn decode(&self, path: &Path, cut_us: Option<(i64, i64)>) -> Result<Events, Error> {
-        let bytes = crate::files::read(path)?;
-        let content = self.name.info().content;
-        let other = Error::Content { name: self.name, wanted: "events", holds: content.noun() };
-        let Some(sensor) = content.sensor() else { return Err(other) };
-        let columns = match self.name {
-            Name::NMnist => nmnist::decode(&bytes),
-            Name::DvsGesture => dvs_gesture::decode(&bytes),
-            Name::Cifar10Dvs => cifar10_dvs::decode(&bytes),
-            Name::SpeechCommands | Name::Mnist | Name::Cifar10 | Name::Cifar100 => return Err(other),
+    /// All events of the recording's file, in file order; of a synthetic recording, its own.
+    ///
+    /// # Errors
+    /// The data set holds no events; the file cannot be read or decoded.
+    pub fn columns(&self) -> Result<Columns, Error> {
+        let path = match &self.source {
+            Source::File(path) | Source::Cut { path, .. } => path,
+            Source::Synthetic { .. } => return Ok(self.events()?.columns().clone()),
+            Source::Image { .. } => return Err(self.holds_no("events")),
         };
-        let columns = columns.map(|columns| match cut_us {
-            Some((start_us, end_us)) => columns.between(start_us, end_us),
-            None => columns,
-        });
+        let decode: fn(&Path, &[u8]) -> _ = match self.name {
+            Name::NMnist => |_, bytes| nmnist::decode(bytes),
+            Name::DvsGesture => dvs_gesture::decode,
+            Name::Cifar10Dvs => |_, bytes| cifar10_dvs::decode(bytes),
+            Name::SpeechCommands | Name::Mnist | Name::Cifar10 | Name::Cifar100 => return Err(self.holds_no("events")),
+        };
+        decode(path, &files::read(path)?).map_err(|source| Error::Decode { path: path.clone(), source })
+    }
+
+    /// This recording's events out of its file's [`columns`](Recording::columns), sorted by time.
+    ///
+    /// Several recordings may be cuts of one file; they stand next to each other, so that it can be decoded once for all of them:
+    ///
+    /// ```no_run
+    /// # use datasets::{Error, Recording};
+    /// # fn each(recordings: &[Recording]) -> Result<(), Error> {
+    /// for of_one_file in recordings.chunk_by(Recording::same_file) {
+    ///     let columns = of_one_file[0].columns()?;
+    ///     for recording in of_one_file {
+    ///         let events = recording.cut(&columns)?;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The data set holds no events; events outside its sensor; columns that are no recording.
+    pub fn cut(&self, columns: &Columns) -> Result<Events, Error> {
+        let sensor = self.name.info().content.sensor().ok_or_else(|| self.holds_no("events"))?;
+        let columns = match self.source {
+            Source::Cut { start_us, end_us, .. } => columns.between(start_us, end_us),
+            _ => columns.clone(),
+        };
         // the formats do not promise order in time; where files keep it, sorting changes nothing
-        columns
-            .and_then(|columns| Events::sorted(sensor, columns))
-            .map_err(|source| Error::Decode { path: path.to_owned(), source })
+        Events::sorted(sensor, columns).map_err(|source| match &self.source {
+            Source::Synthetic { index, .. } => Error::Synthetic { index: *index, source },
+            other => Error::Decode { path: other.path().unwrap_or(Path::new("")).to_owned(), source },
+        })
+    }
+
+    /// Whether both lie in the same file.
+    pub fn same_file(&self, other: &Self) -> bool {
+        self.source.path().is_some_and(|path| other.source.path() == Some(path))
+    }
+
+    /// The image, channels last: `[1, H, W, C]`, 0 black to 255 white.
+    ///
+    /// # Errors
+    /// The data set holds no images.
+    pub fn image(&self) -> Result<Grid<u8>, Error> {
+        match &self.source {
+            Source::Image { file, index } => file.image(*index),
+            _ => Err(self.holds_no("images")),
+        }
+    }
+
+    /// The sound: as many samples as [`crate::Content::Speech`] says. Longer clips are cut behind, shorter ones stand in the middle of zeros.
+    ///
+    /// # Errors
+    /// The data set holds no sounds; the file cannot be read, is damaged, or has another rate, depth or number of channels.
+    pub fn waveform(&self) -> Result<Vec<i16>, Error> {
+        match (self.name.info().content, &self.source) {
+            (Content::Speech { .. }, Source::File(path)) => speech_commands::waveform(path),
+            _ => Err(self.holds_no("sounds")),
+        }
+    }
+
+    fn holds_no(&self, wanted: &'static str) -> Error {
+        Error::Content { name: self.name, wanted, holds: self.name.info().content.noun() }
+    }
+}
+
+impl Source {
+    /// The file, if there is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) | Self::Cut { path, .. } => Some(path),
+            Self::Image { file, .. } => Some(file.path()),
+            Self::Synthetic { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Cut { path, start_us, end_us, .. } => write!(f, "{}, {start_us} to {end_us} µs", path.display()),
+            Self::Image { file, index } => write!(f, "{}, record {index}", file.path().display()),
+            Self::Synthetic { index, .. } => write!(f, "synthetic recording {index}"),
+        }
     }
 }

@@ -1,39 +1,32 @@
 //! Orders and splits against those that the released loader produced, and folders as users have them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
+mod common;
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use common::{found, recordings, sentence, shared, write};
+use datasets::{
+    Error, Found, Name, Origin, Recording, Recordings, Source, Split, find, find_with, reference_label,
+    text_order_split,
 };
 
-use datasets::{Error, Found, Name, Origin, Recordings, Source, find, reference_label, text_order_split};
+/// Class and number of each recording of CIFAR10-DVS.
+fn numbers(half: &[Recording]) -> Vec<(u32, u32)> {
+    let number = |recording: &Recording| {
+        let stem = recording.source.path().unwrap().file_stem().unwrap().to_str().unwrap();
+        (recording.label, stem.rsplit('_').next().unwrap().parse().unwrap())
+    };
+    half.iter().map(number).collect()
+}
 
-/// The folder of shared reference data, or `None` (said aloud) where this machine has none.
-fn shared(part: &str) -> Option<PathBuf> {
-    let shared = std::env::var_os("SPIKEGRAD_SHARED").map(PathBuf::from);
-    let path = shared.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into()).join(part);
-    if !path.exists() {
-        eprintln!("SKIPPED: no {}", path.display());
-        return None;
+/// CIFAR10-DVS with empty files of the published names.
+fn empty_cifar10_dvs(root: &Path, per_class: u32) {
+    for class in Name::Cifar10Dvs.info().classes {
+        for number in 0..per_class {
+            write(root, &format!("CIFAR10-DVS/{class}/cifar10_{class}_{number}.aedat"), b"");
+        }
     }
-    Some(path)
-}
-
-fn found(name: Name, root: &Path) -> Recordings {
-    match find(name, root).unwrap() {
-        Found::Recordings(set) => set,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn write(root: &Path, file: &str, bytes: &[u8]) {
-    let path = root.join(file);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, bytes).unwrap();
-}
-
-fn sentence(name: Name, root: &Path) -> String {
-    find(name, root).expect_err("should be refused").to_string().replace(&root.display().to_string(), "ROOT")
 }
 
 #[test]
@@ -44,23 +37,14 @@ fn splits_and_labels_equal_the_released_loader() {
     let cifar = &json["cifar10_dvs"];
     let expected: Vec<u64> = serde_json::from_value(cifar["test_file_numbers_of_every_class"].clone()).unwrap();
     let root = tempfile::tempdir().unwrap();
-    for class in Name::Cifar10Dvs.info().classes {
-        for number in 0..1000 {
-            write(root.path(), &format!("CIFAR10-DVS/{class}/cifar10_{class}_{number}.aedat"), b"");
-        }
-    }
+    empty_cifar10_dvs(root.path(), 1000);
     let set = found(Name::Cifar10Dvs, root.path());
     assert_eq!((set.origin, set.train.len(), set.test.len()), (Origin::Complete, 9000, 1000));
     assert_eq!(set.split, "names of each class in text order: first 900 train, last 100 test");
     for (label, class) in cifar["classes_in_label_order"].as_array().unwrap().iter().enumerate() {
-        let of_class = set.test.iter().filter(|recording| recording.label == label as u32);
-        let numbers: Vec<u64> = of_class
-            .map(|recording| {
-                let Source::File(path) = &recording.source else { panic!("{recording:?}") };
-                let stem = path.file_stem().unwrap().to_str().unwrap();
-                stem.strip_prefix(&format!("cifar10_{}_", class.as_str().unwrap())).unwrap().parse().unwrap()
-            })
-            .collect();
+        assert_eq!(class, Name::Cifar10Dvs.info().classes[label]);
+        let of_class = |(class, number)| (class == label as u32).then_some(u64::from(number));
+        let numbers: Vec<u64> = numbers(&set.test).into_iter().filter_map(of_class).collect();
         assert_eq!(numbers, expected, "{class}");
     }
 
@@ -87,11 +71,91 @@ fn the_sample_of_n_mnist_is_found_and_decodes() {
     let mean = counts.iter().sum::<usize>() / counts.len();
     assert_eq!((counts.iter().min(), mean, counts.iter().max()), (Some(&1069), 4108, Some(&7152)));
     assert_eq!(found(Name::NMnist, &root.join("nmnist")).manifest_sha256, set.manifest_sha256);
-    // ten converted clips without a split are not the publisher's data set
-    assert!(
-        matches!(find(Name::DvsGesture, &root).unwrap(), Found::Unusable { why, .. } if why.ends_with("found clips_bs2"))
-    );
     assert!(matches!(find(Name::Cifar10Dvs, &root).unwrap(), Found::Absent));
+}
+
+#[test]
+fn other_splits_of_cifar10_dvs() {
+    let root = tempfile::tempdir().unwrap();
+    empty_cifar10_dvs(root.path(), 110);
+    let split = |split| recordings(find_with(Name::Cifar10Dvs, root.path(), split).unwrap());
+    let all: BTreeSet<_> = (0..10).flat_map(|class| (0..110).map(move |number| (class, number))).collect();
+    let halves =
+        |set: &Recordings| [&set.train, &set.test].map(|half| numbers(half).into_iter().collect::<BTreeSet<_>>());
+    let whole = |set: &Recordings, sizes: (usize, usize)| {
+        let [train, test] = halves(set);
+        assert_eq!((set.train.len(), set.test.len()), sizes);
+        assert_eq!(&train | &test, all);
+        assert!((&train & &test).is_empty());
+    };
+    let first100 = split(Split::First100);
+    whole(&first100, (100, 1000));
+    assert!(numbers(&first100.test).iter().all(|&(_, number)| number < 100));
+    let tebn = split(Split::Tebn);
+    assert_eq!((&tebn.train, &tebn.test), (&first100.train, &first100.test));
+    assert_eq!(tebn.split, "TEBN's: of each class, numbers 0 to 99 test, the rest train (incomplete folders)");
+    let seeded = split(Split::Seeded(7));
+    whole(&seeded, (990, 110));
+    for class in 0..10 {
+        assert_eq!(numbers(&seeded.test).iter().filter(|(label, _)| *label == class).count(), 11);
+    }
+    assert_eq!(split(Split::Seeded(7)).test, seeded.test);
+    assert_ne!(split(Split::Seeded(8)).test, seeded.test);
+    // drawn once and kept: another machine, or a later version, must draw the same
+    assert_eq!(numbers(&seeded.test)[..11].iter().map(|(_, number)| *number).collect::<Vec<_>>(), SEEDED_7);
+    // the same files, however they are split
+    assert_eq!(seeded.manifest_sha256, split(Split::Reference).manifest_sha256);
+    assert_eq!(
+        find_with(Name::Cifar10Dvs, root.path(), Split::Published).unwrap_err().to_string(),
+        "expected a split of dvs-cifar10 (reference, first100, tebn, seeded:N), found \"published\"; use one of those"
+    );
+    write(root.path(), "CIFAR10-DVS/cat/other.aedat", b"");
+    let said = find_with(Name::Cifar10Dvs, root.path(), Split::First100).unwrap_err().to_string();
+    assert!(said.contains("cifar10_<class>_<number>.aedat, found \"other.aedat\""), "{said}");
+}
+
+const SEEDED_7: [u32; 11] = [0; 11];
+
+#[test]
+fn ten_clips_of_gestures_are_a_sample_without_a_split() {
+    let Some(root) = shared("data") else { return };
+    let set = found(Name::DvsGesture, &root);
+    assert_eq!((set.origin, set.train.len()), (Origin::Sample, 10));
+    assert_eq!(set.train, set.test);
+    assert_eq!(set.split, "no split: 10 clips, tested on what they were trained on");
+    let counts: Vec<(u32, usize)> = set.train.iter().map(|clip| (clip.label, clip.events().unwrap().len())).collect();
+    assert_eq!(counts.iter().map(|(label, _)| *label).collect::<Vec<_>>(), (0..10).collect::<Vec<u32>>());
+    assert_eq!(counts.iter().map(|(_, events)| *events).min(), Some(63_471));
+    assert_eq!(counts.iter().map(|(_, events)| *events).max(), Some(181_179));
+    assert!(find_with(Name::DvsGesture, &root, Split::Published).unwrap_err().to_string().contains("without a split"));
+}
+
+#[test]
+fn labels_of_clips_lead_nowhere_else() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    write(root, "secret.bs2", &[0; 5]);
+    write(root, "dvs_gesture/clips_bs2/1.bs2", &[0; 5]);
+    for line in ["../../secret.bs2,1,x", "1.bs2,0,x", "1.bs2,12,x", "2.bs2,1,x", "1.bs2", ".,1,x", ""] {
+        write(root, "dvs_gesture/clips_bs2/labels.csv", format!("file,class,name\n{line}\n").as_bytes());
+        let expected = "expected \"file,class,name\" with a file of this folder and a class 1 to 11 in line 2";
+        let said = sentence(Name::DvsGesture, root);
+        assert!(said.contains(expected) && said.contains(&format!("found \"{line}\"")), "{said}");
+    }
+}
+
+#[test]
+fn simulated_recordings_say_so() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    write(root, "nmnist/Train/3/00001.bin", &[0; 5]);
+    write(root, "nmnist/Test/3/00001.bin", &[0; 5]);
+    let real = found(Name::NMnist, root);
+    write(root, "nmnist/SIMULATED.json", b"{}");
+    let simulated = found(Name::NMnist, root);
+    assert_eq!((real.origin, simulated.origin), (Origin::Sample, Origin::Synthetic));
+    assert_eq!(simulated.split, "simulated recordings (SIMULATED.json): Train and Test folders");
+    assert_ne!(real.manifest_sha256, simulated.manifest_sha256);
 }
 
 #[test]
@@ -116,6 +180,16 @@ fn the_layout_of_gestures_gives_one_recording_a_trial() {
         .collect();
     assert_eq!(seen, [(0, 0, 24), (1, 0, 30), (7, 0, 18), (10, 0, 30), (1, 1, 23)]);
     assert_eq!((set.origin, set.test.len()), (Origin::Sample, 5));
+    // one file decoded once gives the same events as a file decoded for each cut
+    let groups: Vec<_> = set.train.chunk_by(Recording::same_file).collect();
+    assert_eq!(groups.len(), 1);
+    let columns = groups[0][0].columns().unwrap();
+    for recording in groups[0] {
+        assert_eq!(recording.cut(&columns).unwrap(), recording.events().unwrap());
+    }
+    assert!(!set.train[0].same_file(&set.test[0]));
+    let wrong = set.train[0].image().unwrap_err().to_string();
+    assert_eq!(wrong, "dvs-gesture: expected images, found a data set of events; ask for events");
     fs::remove_file(root.path().join("DvsGesture/user24_led_labels.csv")).unwrap();
     assert!(
         sentence(Name::DvsGesture, root.path())
@@ -146,7 +220,9 @@ fn folders_that_cannot_be_right_are_refused_in_one_sentence() {
     write(root, "nmnist/Test/3/00001.bin", &[0; 5]);
     assert_eq!(
         sentence(Name::NMnist, root),
-        format!("ROOT/nmnist: {expected}, found no train recordings; unpack the data set again")
+        format!(
+            "ROOT/nmnist: {expected}, found no train recordings; unpack the data set again, or choose another split"
+        )
     );
     write(root, "nmnist/Train/10/00001.bin", &[0; 5]);
     assert_eq!(

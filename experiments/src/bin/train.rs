@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use datasets::Name;
+use datasets::{Name, Split};
 use experiments::runs::{RunFlags, positive};
 use experiments::{data, layout, preset};
 use report::{Record, write_text};
@@ -28,6 +28,12 @@ struct Flags {
     /// Test on at most this many recordings, drawn evenly from the classes
     #[arg(long, value_name = "N", value_parser = positive)]
     test: Option<usize>,
+    /// Only these classes, by name
+    #[arg(long, value_name = "CLASS", value_delimiter = ',')]
+    classes: Vec<String>,
+    /// Another split than the usual one: reference, first100, tebn or seeded:N for dvs-cifar10, by-speaker:N for speech-commands
+    #[arg(long, value_name = "SPLIT")]
+    split: Option<Split>,
     #[command(flatten)]
     runs: RunFlags,
 }
@@ -50,9 +56,10 @@ fn work(flags: &Flags) -> Result<()> {
     for &name in &flags.names {
         runs.prove(name)?;
         let stand_in = preset::stand_in(name, runs.profile);
-        let chosen = data::choose(name, root.as_deref(), true, stand_in)?;
+        let chosen = data::choose(name, root.as_deref(), flags.split, true, stand_in)?;
         let mut chosen =
             chosen.with_context(|| format!("{} is not here; `data fetch {name}` brings it", name.title()))?;
+        data::only(&mut chosen, &flags.classes)?;
         data::take(&mut chosen, flags.train, flags.test);
         eprintln!("{}", chosen.says);
         wanted.push(runs.wanted(&chosen.recordings));

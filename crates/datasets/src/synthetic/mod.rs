@@ -31,6 +31,7 @@ pub fn recordings(name: Name, train: usize, test: usize, seed: u64) -> Recording
         name,
         origin: Origin::Synthetic,
         train: half(train, false),
+        validation: Vec::new(),
         test: half(test, true),
         manifest_sha256: files::hex(&Sha256::digest(&arguments)),
         split: arguments,
