@@ -1,8 +1,8 @@
 //! Changes of recordings, `Events` → `Events`: an [`EventTransform`] is plain data for a configuration file or a receipt, and
 //! [`apply_all`] runs a list of them. Each leaves its input untouched and returns events that are sorted and on the sensor.
 //!
-//! What needs no random number is also a function here. The names and the ranges of the parameters follow Tonic's documentation;
-//! `docs/transforms.md` lists where the meaning differs.
+//! What needs no random number is also a function here. `docs/transforms.md` shows each in a picture, and where the meaning
+//! differs from Tonic's documentation.
 //!
 //! ```
 //! use events::augment::{EventTransform, Key, apply_all};
