@@ -33,9 +33,9 @@ pub(super) fn random_crop(
 ) -> Result<Events, Error> {
     let sensor = events.sensor();
     let mut start = |sensor_size: u16, size: u16| {
-        let places = (i32::from(sensor_size) + 2 * i32::from(padding)).checked_sub(size.into()).filter(|&n| n >= 0)?;
-        // below 2¹⁸, so neither cast loses anything
-        Some(below(rng, places as u64 + 1) as i32 - i32::from(padding))
+        // at most 196,606: nothing overflows and no cast loses anything
+        let places = i32::from(sensor_size) + 2 * i32::from(padding) - i32::from(size) + 1;
+        (places > 0).then(|| below(rng, places as u64) as i32 - i32::from(padding))
     };
     match (start(sensor.width, width), start(sensor.height, height)) {
         (Some(x), Some(y)) => Ok(crop(events, x, y, width, height)),
