@@ -125,4 +125,16 @@ pub enum Error {
         /// Number of values given.
         values: usize,
     },
+    /// A parameter of a transform or of a grid lies outside its range.
+    #[error("{what}: expected {expected}, found {found}; {advice}")]
+    Parameter {
+        /// The transform or grid.
+        what: &'static str,
+        /// What its parameter may be.
+        expected: String,
+        /// What it is.
+        found: String,
+        /// What to do about it.
+        advice: &'static str,
+    },
 }

@@ -79,7 +79,7 @@ pub fn accumulate(sensor: Sensor, columns: &Columns, ranges: &[Range<usize>]) ->
     let Sensor { width, height } = sensor;
     let shape = Shape { steps: ranges.len(), height: height.into(), width: width.into(), channels: 2 };
     let frame_len = shape.height * shape.width * 2;
-    let mut counts = zeros(shape)?;
+    let mut counts = filled(shape, 0_u16)?;
     for (frame, range) in ranges.iter().enumerate() {
         let Range { start, end } = range.clone();
         if start > end || end > events {
@@ -92,18 +92,21 @@ pub fn accumulate(sensor: Sensor, columns: &Columns, ranges: &[Range<usize>]) ->
                 return Err(Error::Outside { index, x, y, width, height });
             }
             let count = &mut counts[(usize::from(y) * shape.width + usize::from(x)) * 2 + channel];
-            *count = count.checked_add(1).ok_or(Error::Overflow { frame, x, y, channel })?;
+            // not ok_or: its argument would be built and dropped for every event, which takes longer than the counting
+            let Some(more) = count.checked_add(1) else { return Err(Error::Overflow { frame, x, y, channel }) };
+            *count = more;
         }
     }
     Ok(Grid::of(shape, counts))
 }
 
-fn zeros(shape: Shape) -> Result<Vec<u16>, Error> {
+/// `shape` full of `value`, or an error instead of an abort where memory does not suffice.
+pub(crate) fn filled<T: Copy>(shape: Shape, value: T) -> Result<Vec<T>, Error> {
     let len = shape.len().ok_or(Error::TooLarge(shape))?;
-    let mut counts = Vec::new();
-    counts.try_reserve_exact(len).map_err(|_| Error::TooLarge(shape))?;
-    counts.resize(len, 0);
-    Ok(counts)
+    let mut values = Vec::new();
+    values.try_reserve_exact(len).map_err(|_| Error::TooLarge(shape))?;
+    values.resize(len, value);
+    Ok(values)
 }
 
 #[cfg(test)]

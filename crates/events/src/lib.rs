@@ -1,8 +1,9 @@
 //! A [`formats`] decoder reads bytes into [`Columns`], [`Events`] checks them against a [`Sensor`], a [`Framing`] counts them
-//! into [`Frames`], and [`transforms`] move the frames' pixels: bytes → `Columns` → `Events` → `Frames` → `Frames`.
+//! into [`Frames`], and [`transforms`] move the frames' pixels: bytes → `Columns` → `Events` → `Frames` → `Frames`. [`augment`] changes
+//! recordings, `Events` → `Events`; [`voxel_grid`] and [`time_surface`] stand beside the counts for frames that keep time.
 //!
-//! Nothing here knows tensors, data sets or random numbers, and nothing panics on a bad file: every refusal is an [`Error`] that
-//! says where, what was expected, what was found and what to do.
+//! Nothing here knows tensors or data sets, randomness is a pure function of an [`augment::Key`], and nothing panics on a bad file:
+//! every refusal is an [`Error`] that says where, what was expected, what was found and what to do.
 //!
 //! ```
 //! use events::{Events, Framing, Sensor, formats::nmnist};
@@ -14,14 +15,19 @@
 //! # Ok::<(), events::Error>(())
 //! ```
 
+pub mod augment;
 mod error;
 mod events;
 pub mod formats;
 mod frames;
 mod framing;
+mod time_surface;
 pub mod transforms;
+mod voxel;
 
 pub use error::Error;
 pub use events::{Columns, Events, Sensor};
 pub use frames::{Frames, Grid, Shape, accumulate};
 pub use framing::{EmptyWindow, Framing, duration_ranges, number_ranges, time_ranges};
+pub use time_surface::time_surface;
+pub use voxel::voxel_grid;
