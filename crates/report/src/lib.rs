@@ -21,8 +21,8 @@ mod ticks;
 mod write;
 
 pub use error::Error;
-pub use recording::Recording;
 pub use record::{Curve, DataIdentity, Host, Metric, Origin, Record, RunIdentity, SCHEMA};
+pub use recording::Recording;
 pub use summary::{Summary, summary};
 pub use table::{Align, Table};
 pub use write::{write_bytes, write_text};

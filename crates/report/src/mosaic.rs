@@ -57,9 +57,9 @@ impl Mosaic {
         (width as f64 / self.pixels_per_pt, height as f64 / self.pixels_per_pt)
     }
 
-    /// Room for the words under a frame, pt.
-    pub(crate) fn cell_pt(&self) -> f64 {
-        cell(self.columns)
+    /// Room for the words under a frame, pt: they may reach into the gap.
+    pub(crate) fn words_width_pt(&self) -> f64 {
+        cell(self.columns) + 0.7 * GAP
     }
 
     pub(crate) fn height_pt(&self) -> f64 {
@@ -69,10 +69,11 @@ impl Mosaic {
     /// Left upper corner of `frame`, pt.
     pub(crate) fn corner_pt(&self, frame: usize) -> (f64, f64) {
         let (row, column) = (frame / self.columns, frame % self.columns);
-        let row_pt = self.columns as f64 * (self.cell_pt() + GAP) - GAP;
-        let cell_pt = (WIDTH - row_pt) / 2.0 + column as f64 * (self.cell_pt() + GAP);
+        let cell_pt = cell(self.columns);
+        let row_pt = self.columns as f64 * (cell_pt + GAP) - GAP;
+        let left = (WIDTH - row_pt) / 2.0 + column as f64 * (cell_pt + GAP);
         let (width, height) = self.size_pt();
-        (cell_pt + (self.cell_pt() - width) / 2.0, row as f64 * (height + BELOW))
+        (left + (cell_pt - width) / 2.0, row as f64 * (height + BELOW))
     }
 
     /// Middle of the upper edge of the words under `frame`, pt.

@@ -1,7 +1,7 @@
 //! A figure as pixels: the SVG drawn by resvg with the embedded font, and the PNG made of it.
 
 use plotters::style::RGBColor;
-use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::tiny_skia::{Color, Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 
 use crate::theme;
@@ -27,6 +27,8 @@ impl Raster {
         let pixels = |length: f32| (f64::from(length) * scale).round() as u32;
         let (width, height) = (pixels(tree.size().width()), pixels(tree.size().height()));
         let mut pixmap = Pixmap::new(width, height).ok_or_else(|| format!("no room for {width} x {height} pixels"))?;
+        // the last row and column may be covered in part
+        pixmap.fill(Color::WHITE);
         resvg::render(&tree, Transform::from_scale(scale as f32, scale as f32), &mut pixmap.as_mut());
         let rgb = pixmap.data().as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect();
         Ok(Raster { width: width as usize, rgb, pixels_per_pt })

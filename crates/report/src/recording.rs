@@ -109,11 +109,12 @@ impl Recording<'_> {
         let duration = self.duration_us() / us;
         let decimals = usize::from(duration < 1000.0 && us > 1.0);
         format!(
-            "{}; {} × {} pixels; {} events, {} ON and {} OFF; {duration:.decimals$} {unit}",
+            "{}; {} × {} pixels; {} event{}, {} ON and {} OFF; {duration:.decimals$} {unit}",
             self.format,
             self.width,
             self.height,
             thousands(events),
+            plural(events),
             thousands(on),
             thousands(events - on)
         )
@@ -122,8 +123,8 @@ impl Recording<'_> {
     fn meaning(&self, full: u32) -> String {
         let frames = self.spans_us.len();
         let lines = if frames > 1 { "; vertical lines: where a frame begins" } else { "" };
-        let s = |n: usize| if n == 1 { "" } else { "s" };
-        format!("{frames} frame{}; full colour from {full} event{} on{lines}", s(frames), s(full as usize))
+        let (s, some) = (plural(frames), plural(full as usize));
+        format!("{frames} frame{s}; full colour from {full} event{some} on{lines}")
     }
 
     fn duration_us(&self) -> f64 {
@@ -139,7 +140,7 @@ impl Recording<'_> {
     /// Writes each frame's time below it.
     fn times(&self, area: &Area, mosaic: &Mosaic) -> DrawResult {
         let style = theme::text(WORDS, GREY).pos(Pos::new(HPos::Center, VPos::Top));
-        for (frame, words) in self.spans(mosaic.cell_pt()).into_iter().enumerate() {
+        for (frame, words) in self.spans(mosaic.words_width_pt()).into_iter().enumerate() {
             let (x, y) = mosaic.words_pt(frame);
             area.draw(&Text::new(words, (px(x), px(y)), style.clone()))?;
         }
@@ -199,7 +200,8 @@ impl Recording<'_> {
             .draw()?;
         for &(first, _) in self.spans_us.iter().skip(1) {
             let at = self.since_first_us(first) / us;
-            chart.draw_series([PathElement::new([(at, 0.0), (at, top)], GREY.mix(0.5).stroke_width(px(0.4) as u32))])?;
+            chart
+                .draw_series([PathElement::new([(at, 0.0), (at, top)], GREY.mix(0.5).stroke_width(px(0.4) as u32))])?;
         }
         for (channel, colour) in [(0, OFF), (1, ON)] {
             let steps = bins.iter().enumerate().flat_map(|(k, counts)| {
@@ -232,6 +234,10 @@ fn unit(duration_us: f64) -> (&'static str, f64) {
         us if us < 2e6 => ("ms", 1e3),
         _ => ("s", 1e6),
     }
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
 }
 
 /// `12345` → `12,345`.

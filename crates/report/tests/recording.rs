@@ -79,9 +79,14 @@ fn decoded(file: &str, png: &[u8]) -> Picture {
     let pixels = bytes.as_chunks::<3>().0.to_vec();
     let picture = Picture { width, height, dots_per_inch, pixels };
     assert_eq!(picture.pixels.len(), width * height);
-    assert!((width as f64 - 5.0 * dots_per_inch).abs() < 1.0, "{file}: {width} pixels at {dots_per_inch} dpi are not 5 in");
+    assert!(
+        (width as f64 - 5.0 * dots_per_inch).abs() < 1.0,
+        "{file}: {width} pixels at {dots_per_inch} dpi are not 5 in"
+    );
     assert!((950..=2200).contains(&width) && height < 8 * width, "{file}: {width} x {height}");
-    assert!(picture.pixels[..width].iter().all(|&pixel| pixel == [255; 3]), "{file}: the upper edge is white");
+    let is_white = |k: usize| picture.pixels[k] == [255; 3];
+    assert!((0..width).all(|x| is_white(x) && is_white((height - 1) * width + x)), "{file}: a line above or below");
+    assert!((0..height).all(|y| is_white(y * width) && is_white((y + 1) * width - 1)), "{file}: a line at a side");
     assert!(picture.has([0; 3]) > 100, "{file}: no dark text");
     picture
 }
@@ -116,10 +121,10 @@ fn a_sensor_pixel_is_a_square_of_whole_pixels_where_it_belongs() {
         on: &[true],
     };
     let picture = decoded("one", &one.png().unwrap());
-    // the frame is 170 pt wide in the middle of 360; the legend and the curve have thinner blue
+    // the frame is 170 pt wide in the middle of 360; the legend is shorter and the curve longer
     let side = (170.0 / 4.0 / 72.0 * picture.dots_per_inch).round() as usize;
     let blue: Vec<usize> = (0..picture.height)
-        .filter(|y| picture.pixels[y * picture.width..][..picture.width].windows(side).any(|run| run == vec![ON; side]))
+        .filter(|y| picture.pixels[y * picture.width..][..picture.width].iter().filter(|&&p| p == ON).count() == side)
         .collect();
     assert_eq!((blue.len(), blue[side - 1] - blue[0]), (side, side - 1), "a square");
     let row = &picture.pixels[blue[0] * picture.width..][..picture.width];
