@@ -1,5 +1,6 @@
 //! A finished run becomes a [`Record`], records become a [`Table`] of [`summary`] values, and accuracies become a
 //! figure ([`figures`]); one straight line from numbers to files, and nothing here computes a number from a tensor.
+//! A [`Recording`] of an event camera becomes a picture beside that line.
 //!
 //! Invariants:
 //! - a [`Record`] is the only thing that crosses from computing to reporting;
@@ -8,8 +9,11 @@
 
 mod error;
 pub mod figures;
+mod mosaic;
 mod number;
+mod raster;
 mod record;
+mod recording;
 mod summary;
 mod table;
 mod theme;
@@ -18,6 +22,7 @@ mod write;
 
 pub use error::Error;
 pub use record::{Curve, DataIdentity, Host, Metric, Origin, Record, RunIdentity, SCHEMA};
+pub use recording::Recording;
 pub use summary::{Summary, summary};
 pub use table::{Align, Table};
-pub use write::write_text;
+pub use write::{write_bytes, write_text};

@@ -14,8 +14,8 @@ pub(crate) type DrawResult = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 /// Pixels of the drawing in one point of the figure.
 const UNITS: f64 = 20.0;
 /// Width of a figure, pt: 5 in, which fits a text column and a page of Markdown.
-const WIDTH: f64 = 360.0;
-const MARGIN: f64 = 6.0;
+pub(crate) const WIDTH: f64 = 360.0;
+pub(crate) const MARGIN: f64 = 6.0;
 /// Length of a legend's line, and its distance from the words, pt.
 const KEY: (f64, f64) = (14.0, 4.0);
 
@@ -30,16 +30,23 @@ pub(crate) const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 0, 0),
 ];
 pub(crate) const GRID: RGBColor = RGBColor(222, 222, 222);
-const GREY: RGBColor = RGBColor(80, 80, 80);
+pub(crate) const GREY: RGBColor = RGBColor(80, 80, 80);
 const WARNING: RGBColor = RGBColor(190, 0, 0);
 
 /// A family of our own, so that the SVG's family can be exchanged without touching any other text.
 const FAMILY: &str = "report-figure";
 /// What a viewer is asked for: the font the layout was measured with, or one that is narrower.
 const FAMILIES: &str = "DejaVu Sans, Verdana, Arial, sans-serif";
+/// The font that every figure is measured with, and drawn with where it becomes pixels.
+pub(crate) static FONT: &[u8] = include_bytes!("../assets/DejaVuSans.ttf");
 
 pub(crate) fn px(pt: f64) -> i32 {
     (pt * UNITS).round() as i32
+}
+
+/// The inverse of [`px`].
+pub(crate) fn pt(px: i32) -> f64 {
+    f64::from(px) / UNITS
 }
 
 /// Text of `pt` points; plotters divides a font size by 1.24, which is undone here.
@@ -59,7 +66,6 @@ pub(crate) struct Head<'a> {
 
 /// Draws the head, and `body` below it on `body_pt` points of height; returns the SVG or what the library said.
 pub(crate) fn figure(head: &Head, body_pt: f64, body: impl FnOnce(&Area) -> DrawResult) -> Result<String, String> {
-    static FONT: &[u8] = include_bytes!("../assets/DejaVuSans.ttf");
     register_font(FAMILY, FontStyle::Normal, FONT).map_err(|_| "the embedded font is not a font".to_owned())?;
     let layout = Layout::new(head);
     let size = (px(WIDTH) as u32, (layout.height + px(body_pt)) as u32);
@@ -161,7 +167,8 @@ impl Layout {
     }
 }
 
-fn measure(line: &str, style: &TextStyle) -> i32 {
+/// Width of `line`, px.
+pub(crate) fn measure(line: &str, style: &TextStyle) -> i32 {
     style.font.box_size(line).map_or(0, |(width, _)| width as i32)
 }
 

@@ -50,8 +50,25 @@ pub(crate) fn percent(low: f64, high: f64) -> Axis {
     let step = step(high - low, 6);
     let from = ((low / step + 1e-9).floor() * step).max(0.0);
     let to = ((high / step - 1e-9).ceil() * step).min(100.0);
-    let decimals = (-step.log10().floor()).max(0.0) as usize;
-    Axis { from, to, ticks: multiples(from, to, step), decimals }
+    Axis { from, to, ticks: multiples(from, to, step), decimals: decimals(step) }
+}
+
+/// From 0 to `last` exactly.
+pub(crate) fn until(last: f64) -> Axis {
+    let step = step(last, 8);
+    Axis { from: 0.0, to: last, ticks: multiples(0.0, last, step), decimals: decimals(step) }
+}
+
+/// From 0 to the first tick at or above `high`.
+pub(crate) fn above(high: f64) -> Axis {
+    let step = step(high, 5);
+    let to = (high / step - 1e-9).ceil() * step;
+    Axis { from: 0.0, to, ticks: multiples(0.0, to, step), decimals: decimals(step) }
+}
+
+/// How many decimals tell multiples of `step` apart.
+fn decimals(step: f64) -> usize {
+    (-step.log10().floor()).max(0.0) as usize
 }
 
 /// The smallest step of 1, 2 or 5 times a power of ten that divides `span` into at most `parts`.
@@ -93,6 +110,20 @@ mod tests {
                 assert!(axis.from <= low + 1e-6 && axis.to >= high - 1e-6, "{low} {high}: {axis:?}");
                 assert!(axis.to - axis.from >= 2.0 - 1e-6, "{low} {high}: {axis:?}");
                 assert!((3..=8).contains(&axis.ticks.len()), "{low} {high}: {axis:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn axes_from_zero_hold_the_data_with_few_ticks_that_differ() {
+        for k in 1..3000 {
+            let high = f64::from(k) * 10f64.powi(k % 19 - 9);
+            let (until, above) = (until(high), above(high));
+            assert_eq!((until.from, until.to, above.from), (0.0, high, 0.0));
+            assert!(above.to >= high * (1.0 - 1e-6) && above.to <= 2.0 * high, "{high}: {above:?}");
+            for Axis { ticks, decimals, .. } in [until, above] {
+                let labels: std::collections::BTreeSet<_> = ticks.iter().map(|t| format!("{t:.decimals$}")).collect();
+                assert!(labels.len() == ticks.len() && (3..=9).contains(&ticks.len()), "{high}: {labels:?}");
             }
         }
     }

@@ -11,7 +11,15 @@ use crate::Error;
 /// [`Error::Write`] when the folder is absent, is not a folder, may not be written or is full; the partial file is then
 /// removed and an older file at `path` is untouched.
 pub fn write_text(path: &Path, text: &str) -> Result<(), Error> {
-    replace(path, |file| file.write_all(text.as_bytes())).map_err(|cause| explain(path, &cause))
+    write_bytes(path, text.as_bytes())
+}
+
+/// As [`write_text`], for what is no text, such as a PNG.
+///
+/// # Errors
+/// As [`write_text`].
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    replace(path, |file| file.write_all(bytes)).map_err(|cause| explain(path, &cause))
 }
 
 /// Fills a new file by `fill` and moves it to `path`. Apart from [`write_text`] so that a failure half way can be tried.

@@ -1,13 +1,108 @@
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use events::formats::{aedat2, aedat31, nmnist};
+use events::{Columns, Events, Framing, Sensor};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 /// Flags of `data show`.
 #[derive(clap::Args)]
-pub struct Flags {}
+pub struct Flags {
+    /// The recording; its format is recognised by its content
+    file: PathBuf,
+    /// The picture [default: the recording's name with .png, in the current folder]
+    #[arg(long, value_name = "FILE.png")]
+    out: Option<PathBuf>,
+    /// Frames of equally many events each, as the networks see them
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=128))]
+    frames: u16,
+    /// Decode as this format, whatever the content looks like
+    #[arg(long)]
+    format: Option<Format>,
+}
 
-/// Runs it.
+/// Draws the recording, writes the PNG and says where it is.
 ///
 /// # Errors
-/// Always: not written yet.
-pub fn run(_flags: &Flags) -> Result<()> {
-    bail!("data show is not written yet")
+/// A file that is no recording or holds no event, a picture that would replace the recording or has no name of a PNG,
+/// and a folder that cannot be written.
+pub fn run(flags: &Flags) -> Result<()> {
+    let file = flags.file.as_path();
+    let out = out(file, flags.out.as_deref())?;
+    let (format, columns) = decode_any(file, flags.format)?;
+    let png = draw(file, format, columns, flags.frames.into()).with_context(|| file.display().to_string())?;
+    report::write_bytes(&out, &png)?;
+    println!("{}", out.display());
+    Ok(())
+}
+
+fn draw(file: &Path, format: &str, columns: Columns, frames: usize) -> Result<Vec<u8>> {
+    ensure!(!columns.t_us.is_empty(), "expected at least one event, found none; choose another recording");
+    let sensor = sensor(&columns);
+    let events = Events::sorted(sensor, columns)?;
+    // more frames than events would leave all but the last frame empty
+    let framing = Framing::Number { frames: frames.min(events.len()) };
+    let t_us = events.t_us();
+    let ranges = framing.ranges(t_us)?;
+    let spans_us: Vec<(i64, i64)> = ranges.into_iter().map(|range| (t_us[range.start], t_us[range.end - 1])).collect();
+    let recording = report::Recording {
+        name: &file.file_name().unwrap_or(file.as_os_str()).to_string_lossy(),
+        format,
+        width: sensor.width.into(),
+        height: sensor.height.into(),
+        counts: framing.frames(&events)?.values(),
+        spans_us: &spans_us,
+        t_us,
+        on: events.on(),
+    };
+    Ok(recording.png()?)
+}
+
+/// Where the picture goes. It must be called `.png`, so that a slip of the keyboard replaces no recording.
+fn out(file: &Path, wanted: Option<&Path>) -> Result<PathBuf> {
+    let default = || Path::new(file.file_name().unwrap_or(OsStr::new("recording"))).with_extension("png");
+    let out = wanted.map_or_else(default, Path::to_path_buf);
+    let is_png = out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+    ensure!(is_png, "--out: expected a name that ends in .png, found {}; call the picture .png", out.display());
+    let same = file.canonicalize().is_ok_and(|file| out.canonicalize().is_ok_and(|out| out == file));
+    ensure!(!same, "--out: expected another file than the recording, found {}; choose another name", out.display());
+    Ok(out)
+}
+
+/// The smallest common sensor that holds every event; headers seldom say which it was.
+fn sensor(columns: &Columns) -> Sensor {
+    // N-MNIST's window on the ATIS, DVS128, DAVIS240, ATIS, DAVIS346, VGA and HD
+    const COMMON: [(u16, u16); 7] = [(34, 34), (128, 128), (240, 180), (304, 240), (346, 260), (640, 480), (1280, 720)];
+    let beyond = |values: &[u16]| values.iter().max().map_or(1, |most| most.saturating_add(1));
+    let (across, down) = (beyond(&columns.x), beyond(&columns.y));
+    let common = COMMON.into_iter().find(|&(width, height)| across <= width && down <= height);
+    let (width, height) = common.unwrap_or((across, down));
+    Sensor { width, height }
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Format {
+    Nmnist,
+    Aedat2,
+    Aedat31,
+}
+
+/// Reads and decodes `file` as `format`, or as its content says: the format's name and the events in file order.
+fn decode_any(file: &Path, format: Option<Format>) -> Result<(&'static str, Columns)> {
+    let kind = file.metadata().with_context(|| format!("cannot read {}", file.display()))?;
+    if !kind.is_file() {
+        bail!("cannot read {}: expected a file, found a folder or a device; name one recording", file.display());
+    }
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    ensure!(!bytes.is_empty(), "{}: expected a recording, found an empty file; copy it again", file.display());
+    let format = format.unwrap_or(match &bytes {
+        bytes if bytes.starts_with(b"#!AER-DAT3") => Format::Aedat31,
+        bytes if bytes.starts_with(b"#") => Format::Aedat2,
+        _ => Format::Nmnist,
+    });
+    let decoded = match format {
+        Format::Nmnist => nmnist::decode(&bytes).map(|columns| ("5-byte events", columns)),
+        Format::Aedat2 => aedat2::decode(&bytes).map(|columns| ("AEDAT 2.0", columns)),
+        Format::Aedat31 => aedat31::decode(&bytes, aedat31::Options::default()).map(|columns| ("AEDAT 3.1", columns)),
+    };
+    decoded.with_context(|| file.display().to_string())
 }
