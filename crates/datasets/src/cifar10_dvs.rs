@@ -99,11 +99,15 @@ fn divide(
         Split::Seeded(seed) => {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(label as u64);
-            names.sort_by_cached_key(|_| rng.next_u64());
-            let mut test = names.split_off(names.len() * 9 / 10);
-            names.sort_unstable();
-            test.sort_unstable();
-            Ok((names, test))
+            let mut drawn: Vec<(u64, String)> = names.into_iter().map(|name| (rng.next_u64(), name)).collect();
+            drawn.sort_unstable();
+            let test = drawn.split_off(drawn.len() * 9 / 10);
+            let [train, test] = [drawn, test].map(|half| {
+                let mut names: Vec<String> = half.into_iter().map(|(_, name)| name).collect();
+                names.sort_unstable();
+                names
+            });
+            Ok((train, test))
         }
         Split::Published | Split::Reference | Split::BySpeaker(_) => Ok(text_order_split(names)),
     }

@@ -117,8 +117,9 @@ const FORMAT: Format = Format { shape: [28, 28, 1], labels: 0, planar: false };
 fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
     let mut listing = Listing { split: "publisher: train and t10k files".to_owned(), ..Listing::default() };
     for ([images, labels], half) in FILES.iter().zip([&mut listing.train, &mut listing.test]) {
-        let (path, pixels) = images.read(folder)?;
+        // the short file first: what is wrong is said sooner
         let (labels_path, labels) = labels.read(folder)?;
+        let (path, pixels) = images.read(folder)?;
         listing.files.extend([path.clone(), labels_path]);
         let file = Arc::new(ImageFile::new(path, pixels, FORMAT));
         half.extend(labels.iter().enumerate().map(|(index, &label)| Recording {

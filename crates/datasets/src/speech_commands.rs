@@ -68,36 +68,45 @@ fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
     let clips = clips(folder)?;
     let mut files: Vec<_> = LISTS.iter().map(|list| folder.join(list)).filter(|list| list.is_file()).collect();
     files.extend(clips.iter().map(|clip| folder.join(&clip.key)));
-    let mut listing = Listing { files, ..Listing::default() };
-    let published = lists.iter().all(Option::is_some);
-    let [testing, validation] = lists.map(Option::unwrap_or_default);
-    let all_test = !clips.is_empty() && clips.iter().all(|clip| testing.contains(&clip.key));
-    let by_speaker = match split {
-        Some(Split::BySpeaker(seed)) => Some(seed),
-        None if all_test => Some(0),
-        _ => None,
+    let tests = |list: &HashSet<String>| clips.iter().all(|clip| list.contains(&clip.key));
+    let all_test = !clips.is_empty() && lists[0].as_ref().is_some_and(tests);
+    let listing = match (split, lists) {
+        (Some(Split::BySpeaker(seed)), _) => by_speaker(clips, seed, all_test),
+        (None, _) if all_test => by_speaker(clips, 0, all_test),
+        (_, [Some(testing), Some(validation)]) => published(clips, &testing, &validation),
+        _ => return Err(unlike(folder, LAYOUT.expected, "only one of the two lists", "unpack the data set again")),
     };
-    if let Some(seed) = by_speaker {
-        let note = if all_test { " (every clip here is one of the publisher's test clips)" } else { "" };
-        listing.split = format!("by speaker, seed {seed}: four of five speakers train, the rest test{note}");
-        if clips.len() == INFO.train + INFO.validation.unwrap_or(0) + INFO.test {
-            listing.origin = Some(Origin::Complete);
-        }
-    } else if published {
-        listing.split = "publisher: testing_list.txt and validation_list.txt, the rest train".to_owned();
-    } else {
-        return Err(unlike(folder, LAYOUT.expected, "only one of the two lists", "unpack the data set again"));
-    }
+    Ok(Listing { files, ..listing })
+}
+
+fn published(clips: Vec<Clip>, testing: &HashSet<String>, validation: &HashSet<String>) -> Listing {
+    let split = "publisher: testing_list.txt and validation_list.txt, the rest train".to_owned();
+    let mut listing = Listing { split, ..Listing::default() };
     for Clip { key, recording } in clips {
-        let half = match by_speaker {
-            Some(seed) if speaker_tests(&key, seed) => &mut listing.test,
-            None if testing.contains(&key) => &mut listing.test,
-            None if validation.contains(&key) => &mut listing.validation,
+        let half = match key {
+            key if testing.contains(&key) => &mut listing.test,
+            key if validation.contains(&key) => &mut listing.validation,
             _ => &mut listing.train,
         };
         half.push(recording);
     }
-    Ok(listing)
+    listing
+}
+
+fn by_speaker(clips: Vec<Clip>, seed: u64, all_test: bool) -> Listing {
+    let note = if all_test { " (every clip here is one of the publisher's test clips)" } else { "" };
+    let complete = clips.len() == INFO.train + INFO.validation.unwrap_or(0) + INFO.test;
+    let mut listing = Listing {
+        split: format!("by speaker, seed {seed}: four of five speakers train, the rest test{note}"),
+        // its halves are not of the published sizes
+        origin: Some(if complete { Origin::Complete } else { Origin::Sample }),
+        ..Listing::default()
+    };
+    for Clip { key, recording } in clips {
+        let half = if speaker_tests(&key, seed) { &mut listing.test } else { &mut listing.train };
+        half.push(recording);
+    }
+    listing
 }
 
 fn read_list(folder: &Path, name: &str) -> Result<Option<HashSet<String>>, Error> {

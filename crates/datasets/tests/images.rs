@@ -82,21 +82,21 @@ fn what_is_not_mnist_is_refused() {
         "{said}"
     );
 
-    let labels = "t10k-labels-idx1-ubyte.gz";
-    let header = [0, 0, 8, 1, 0, 0, 0x27, 0x10];
-    let mut all = [&header[..], &[7; 10_000]].concat();
+    let labels = "train-labels-idx1-ubyte.gz";
+    let header = [0, 0, 8, 1, 0, 0, 0xea, 0x60];
+    let mut all = [&header[..], &[7; 60_000]].concat();
     let said = with(root, labels, &gzip(&all));
     assert!(
-        said.contains("expected MNIST's t10k-labels-idx1-ubyte with the MD5 27ae3e4e09519cfbb04c329615203637, found"),
+        said.contains("expected MNIST's train-labels-idx1-ubyte with the MD5 a25bea736e30d166cdddb491f175f624, found"),
         "{said}"
     );
     assert!(said.ends_with("so another data set or a damaged file; move it away and fetch mnist"), "{said}");
     all[8 + 5_000] = 200;
     assert!(with(root, labels, &gzip(&all)).contains("found"));
     let said = with(root, labels, &gzip(&all[..all.len() - 1]));
-    assert!(said.contains("expected 10008 bytes, found 10007; "), "{said}");
+    assert!(said.contains("expected 60008 bytes, found 60007; "), "{said}");
     all.push(0);
-    assert!(with(root, labels, &gzip(&all)).contains("expected 10008 bytes, found more; "));
+    assert!(with(root, labels, &gzip(&all)).contains("expected 60008 bytes, found more; "));
     // a header that promises four thousand million labels
     let said = with(root, labels, &gzip(&[0, 0, 8, 1, 0xff, 0xff, 0xff, 0xff]));
     assert!(said.contains("expected an idx header"), "{said}");
@@ -107,9 +107,9 @@ fn what_is_not_mnist_is_refused() {
         bomb.write_all(&vec![0; 1 << 20]).unwrap();
     }
     let said = with(root, labels, &bomb.finish().unwrap());
-    assert!(said.contains("expected 10008 bytes, found more; "), "{said}");
+    assert!(said.contains("expected 60008 bytes, found more; "), "{said}");
     fs::remove_file(root.join("mnist").join(labels)).unwrap();
-    assert!(sentence(Name::Mnist, root).contains("found no t10k-labels-idx1-ubyte; fetch mnist again"));
+    assert!(sentence(Name::Mnist, root).contains("found no train-labels-idx1-ubyte; fetch mnist again"));
 }
 
 #[test]
