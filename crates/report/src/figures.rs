@@ -5,7 +5,7 @@
 
 use plotters::prelude::*;
 
-use crate::theme::{self, Area, COLOURS, DrawResult, GRID, Head, px};
+use crate::theme::{self, Area, COLOURS, Chart, DrawResult, Head, px};
 use crate::ticks::{self, Axis};
 use crate::{Error, Origin, summary};
 
@@ -134,8 +134,6 @@ impl Drawn<'_> {
     }
 }
 
-type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
-
 fn draw(area: &Area, curves: &[Drawn], epochs: usize, each_seed: bool) -> DrawResult {
     let y = y_axis(curves, each_seed);
     let decimals = y.decimals;
@@ -145,7 +143,7 @@ fn draw(area: &Area, curves: &[Drawn], epochs: usize, each_seed: bool) -> DrawRe
         .x_label_area_size(px(28.0))
         .y_label_area_size(px(38.0))
         .build_cartesian_2d(ticks::epochs(epochs), y)?;
-    mesh(&mut chart, decimals)?;
+    theme::mesh(&mut chart, ["Epoch", "Test accuracy (%)"], [0, decimals])?;
     if epochs == 1 {
         return whiskers(&mut chart, curves, each_seed);
     }
@@ -165,24 +163,6 @@ fn y_axis(curves: &[Drawn], each_seed: bool) -> Axis {
     });
     let (low, high) = drawn.fold((100.0, 0.0), |(a, b), &value| (f64::min(a, value), f64::max(b, value)));
     ticks::percent(low, high)
-}
-
-fn mesh(chart: &mut Chart, decimals: usize) -> DrawResult {
-    let label = |v: &f64| format!("{v:.decimals$}");
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .bold_line_style(GRID.stroke_width(px(0.4) as u32))
-        .light_line_style(TRANSPARENT)
-        .axis_style(BLACK.stroke_width(px(0.6) as u32))
-        .set_all_tick_mark_size(px(2.5))
-        .label_style(theme::text(7.0, BLACK))
-        .axis_desc_style(theme::text(8.0, BLACK))
-        .x_desc("Epoch")
-        .y_desc("Test accuracy (%)")
-        .x_label_formatter(&|v| format!("{v:.0}"))
-        .y_label_formatter(&label)
-        .draw()
 }
 
 fn points(values: &[f64]) -> impl DoubleEndedIterator<Item = (f64, f64)> {

@@ -3,7 +3,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::mosaic::{self, Mosaic, OFF, ON};
 use crate::raster::Raster;
-use crate::theme::{self, Area, DrawResult, GREY, GRID, Head, pt, px};
+use crate::theme::{self, Area, DrawResult, GREY, Head, pt, px};
 use crate::{Error, ticks};
 
 /// More frames than this are too small to be looked at.
@@ -37,8 +37,9 @@ impl Recording<'_> {
     /// Draws a PNG, 5 in wide: the frames in rows, each with the time of its first and last event below, and under them
     /// the ON and OFF events per second. The same recording gives the same bytes.
     ///
-    /// A pixel's ink deepens with the square root of its count and is full from the 99th percentile of all counts on; where ON and OFF meet,
-    /// both inks lie over each other. Of a sensor finer than the picture, blocks of pixels are added up.
+    /// A pixel's ink deepens with the square root of its count and is full from the 99th percentile of all counts on;
+    /// where ON and OFF meet, both inks lie over each other. Of a sensor finer than the picture, blocks of pixels are
+    /// added up.
     ///
     /// # Errors
     /// [`Error::Figure`] without events, with no frame or more than 128, when the sizes contradict each other, or when
@@ -170,60 +171,48 @@ impl Recording<'_> {
 
     fn rate(&self, area: &Area) -> DrawResult {
         let duration_us = self.duration_us().max(1.0);
-        let bins = self.bins(duration_us);
-        let bin_us = duration_us / bins.len() as f64;
-        let highest = bins.iter().flatten().max().map_or(1.0, |&most| most as f64 / bin_us * 1e6);
-        let (prefix, scale) = [("M ", 1e6), ("k ", 1e3)].into_iter().find(|p| highest >= p.1).unwrap_or(("", 1.0));
         let (unit, us) = unit(duration_us);
+        let rates = self.rates(duration_us);
+        let highest = rates.iter().flatten().fold(0.0, |highest, &rate| f64::max(highest, rate));
+        let (prefix, scale) = [("M ", 1e6), ("k ", 1e3)].into_iter().find(|p| highest >= p.1).unwrap_or(("", 1.0));
         let (x, y) = (ticks::until(duration_us / us), ticks::above(highest / scale));
-        let (x_decimals, y_decimals) = (x.decimals, y.decimals);
-        let top = y.to;
+        let (decimals, top) = ([x.decimals, y.decimals], y.to);
         let mut chart = ChartBuilder::on(area)
             .margin(px(4.0))
             .margin_right(px(12.0)) // half of the last tick's label stands beyond the axis
             .x_label_area_size(px(26.0))
             .y_label_area_size(px(38.0))
             .build_cartesian_2d(x, y)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .bold_line_style(GRID.stroke_width(px(0.4) as u32))
-            .light_line_style(TRANSPARENT)
-            .axis_style(BLACK.stroke_width(px(0.6) as u32))
-            .set_all_tick_mark_size(px(2.5))
-            .label_style(theme::text(7.0, BLACK))
-            .axis_desc_style(theme::text(8.0, BLACK))
-            .x_desc(format!("Time since the first event ({unit})"))
-            .y_desc(format!("{prefix}events/s"))
-            .x_label_formatter(&|v| format!("{v:.x_decimals$}"))
-            .y_label_formatter(&|v| format!("{v:.y_decimals$}"))
-            .draw()?;
+        let names = [format!("Time since the first event ({unit})"), format!("{prefix}events/s")];
+        theme::mesh(&mut chart, [&names[0], &names[1]], decimals)?;
         for &(first, _) in self.spans_us.iter().skip(1) {
             let at = self.since_first_us(first) / us;
             chart
                 .draw_series([PathElement::new([(at, 0.0), (at, top)], GREY.mix(0.5).stroke_width(px(0.4) as u32))])?;
         }
+        let bin = duration_us / us / rates.len() as f64;
         for (channel, colour) in [(0, OFF), (1, ON)] {
-            let steps = bins.iter().enumerate().flat_map(|(k, counts)| {
-                let rate = counts[channel] as f64 / bin_us * 1e6 / scale;
-                [k, k + 1].map(|edge| (edge as f64 * bin_us / us, rate))
-            });
+            let steps = rates
+                .iter()
+                .enumerate()
+                .flat_map(|(k, rates)| [k, k + 1].map(|edge| (edge as f64 * bin, rates[channel] / scale)));
             chart.draw_series(LineSeries::new(steps, colour.stroke_width(px(0.9) as u32)))?;
         }
         Ok(())
     }
 
-    /// OFF and ON events in bins of equal duration; the last event of all belongs to the last bin.
-    fn bins(&self, duration_us: f64) -> Vec<[u64; 2]> {
+    /// OFF and ON events per second in bins of equal duration; the last event of all belongs to the last bin.
+    fn rates(&self, duration_us: f64) -> Vec<[f64; 2]> {
         // enough events in a bin that the curve shows the scene more than chance, and no bin shorter than the clock's tick
         let most = (self.t_us.len() / 40).clamp(10, 120);
         let bins = if duration_us < most as f64 { duration_us as usize } else { most };
-        let mut counts = vec![[0; 2]; bins];
+        let mut rates = vec![[0.0; 2]; bins];
+        let one = bins as f64 / duration_us * 1e6;
         for (&t_us, &on) in self.t_us.iter().zip(self.on) {
             let bin = (self.since_first_us(t_us) / duration_us * bins as f64) as usize;
-            counts[bin.min(bins - 1)][usize::from(on)] += 1;
+            rates[bin.min(bins - 1)][usize::from(on)] += one;
         }
-        counts
+        rates
     }
 }
 

@@ -8,7 +8,10 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, register_font};
 
+use crate::ticks::Axis;
+
 pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(crate) type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
 pub(crate) type DrawResult = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 
 /// Pixels of the drawing in one point of the figure.
@@ -52,6 +55,24 @@ pub(crate) fn pt(px: i32) -> f64 {
 /// Text of `pt` points; plotters divides a font size by 1.24, which is undone here.
 pub(crate) fn text(pt: f64, colour: RGBColor) -> TextStyle<'static> {
     (FAMILY, pt * UNITS * 1.24).into_font().color(&colour)
+}
+
+/// Axes with their names and the decimals of their ticks, x before y, over thin horizontal lines.
+pub(crate) fn mesh(chart: &mut Chart, [x, y]: [&str; 2], [x_decimals, y_decimals]: [usize; 2]) -> DrawResult {
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .bold_line_style(GRID.stroke_width(px(0.4) as u32))
+        .light_line_style(TRANSPARENT)
+        .axis_style(BLACK.stroke_width(px(0.6) as u32))
+        .set_all_tick_mark_size(px(2.5))
+        .label_style(text(7.0, BLACK))
+        .axis_desc_style(text(8.0, BLACK))
+        .x_desc(x)
+        .y_desc(y)
+        .x_label_formatter(&|v| format!("{v:.x_decimals$}"))
+        .y_label_formatter(&|v| format!("{v:.y_decimals$}"))
+        .draw()
 }
 
 /// What stands above the axes.

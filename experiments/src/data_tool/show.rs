@@ -44,12 +44,13 @@ fn draw(file: &Path, format: &str, columns: Columns, frames: usize) -> Result<Ve
     let t_us = events.t_us();
     let ranges = framing.ranges(t_us)?;
     let spans_us: Vec<(i64, i64)> = ranges.into_iter().map(|range| (t_us[range.start], t_us[range.end - 1])).collect();
+    let counts = framing.frames(&events)?;
     let recording = report::Recording {
         name: &file.file_name().unwrap_or(file.as_os_str()).to_string_lossy(),
         format,
         width: sensor.width.into(),
         height: sensor.height.into(),
-        counts: framing.frames(&events)?.values(),
+        counts: counts.values(),
         spans_us: &spans_us,
         t_us,
         on: events.on(),
