@@ -19,9 +19,11 @@ mod events;
 pub mod formats;
 mod frames;
 mod framing;
+mod summary;
 pub mod transforms;
 
 pub use error::Error;
 pub use events::{Columns, Events, Sensor};
 pub use frames::{Frames, Grid, Shape, accumulate};
 pub use framing::{EmptyWindow, Framing, duration_ranges, number_ranges, time_ranges};
+pub use summary::Summary;
