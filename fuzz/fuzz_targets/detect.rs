@@ -8,7 +8,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         // 3 times while the bytes are read and moved, or the bytes and their events
         let times = if format == Format::Evt3 { 79 } else { 5 };
         if let Ok(columns) = fuzz::within(times, bytes.len(), || formats::read(format, bytes)) {
-            fuzz::follow(format, bytes, columns);
+            fuzz::summarise(format, bytes, &columns);
         }
     }
 });

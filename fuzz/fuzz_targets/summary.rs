@@ -10,5 +10,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         let (x, y) = (u16::from_le_bytes([x, x_high]), u16::from_le_bytes([y, y_high]));
         columns.push(i64::from_le_bytes([a, b, c, d, e, f, g, h]), x, y, on & 1 == 1);
     }
-    fuzz::follow(Format::NMnist, bytes, columns);
+    fuzz::summarise(Format::NMnist, bytes, &columns);
+    fuzz::follow(columns, true);
 });
