@@ -11,5 +11,5 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         columns.push(i64::from_le_bytes([a, b, c, d, e, f, g, h]), x, y, on & 1 == 1);
     }
     fuzz::summarise(Format::NMnist, bytes, &columns);
-    fuzz::follow(columns, true);
+    fuzz::follow(columns);
 });

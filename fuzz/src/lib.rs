@@ -1,8 +1,8 @@
 //! What every fuzz target checks: no panic, no endless run, no memory beyond what is documented, and sane events.
 //!
 //! A decoder is given the input and may allocate, beside it, 4 times its size (EVT 3.0: 13 bytes for each of 6 events a byte), plus
-//! [`SLACK`] for sentences. What it decodes goes on through
-//! [`Events::sorted`] and framing; [`Summary`] has a target of its own.
+//! [`SLACK`] for sentences. What it decodes goes on through [`Events::sorted`] and, for one input in 16, framing; [`Summary`] has a
+//! target of its own.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -66,19 +66,22 @@ pub fn check(format: Format, bytes: &[u8], decode: impl FnOnce(&[u8]) -> Result<
     let times = if format == Format::Evt3 { 6 * EVENT } else { 4 };
     if let Ok(columns) = within(times, bytes.len(), || decode(bytes)) {
         assert!(columns.t_us.iter().all(|&t_us| t_us >= 0));
-        follow(columns, bytes.len() % 16 == 0);
+        follow(columns);
     }
 }
 
-/// Order and frames of decoded events; `count` says whether they are also counted, which takes longer than all the rest.
-pub fn follow(columns: Columns, count: bool) {
+/// Order of decoded events and, for one input in 16, their frames, which cost several times all the rest. The first input of a process
+/// is framed, so a crash there happens again when its input is run alone.
+pub fn follow(columns: Columns) {
+    static INPUTS: AtomicUsize = AtomicUsize::new(0);
     let Ok(events) = Events::sorted(DVS128, columns) else { return };
+    if INPUTS.fetch_add(1, Relaxed) % 16 != 0 {
+        return;
+    }
     let time = Framing::Time { frames: 2, empty_window: EmptyWindow::ZeroFrame };
     for framing in [Framing::Number { frames: 2 }, time] {
         let frames = framing.frames(&events).expect("two frames of a few thousand events");
-        if count {
-            assert_eq!(frames.values().iter().map(|&count| usize::from(count)).sum::<usize>(), events.len());
-        }
+        assert_eq!(frames.values().iter().map(|&count| usize::from(count)).sum::<usize>(), events.len());
     }
 }
 
