@@ -99,10 +99,7 @@ fn real_recordings_are_summed_right() {
         })
     };
     for (file, expected) in [
-        (
-            "data/nmnist/Train/5/00001.bin",
-            recording(4681, 2328, [893, 305_924], [76_115, 82_306, 625_535_240], 3, 34),
-        ),
+        ("data/nmnist/Train/5/00001.bin", recording(4681, 2328, [893, 305_924], [76_115, 82_306, 625_535_240], 3, 34)),
         (
             "data/dvs128_gesture/clips_bs2/1.bs2",
             recording(63_471, 32_164, [28, 1_449_996], [3_955_662, 5_423_391, 47_085_651_631], 2599, 128),

@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
@@ -25,8 +26,8 @@ pub fn run(flags: &Flags) -> Result<()> {
     let bytes = std::fs::read(&flags.file).with_context(|| format!("{path}: expected a recording that can be read"))?;
     ensure!(!bytes.is_empty(), "{path}: expected a recording, found an empty file; copy it again");
     let summary = summarise(&bytes, flags.format).with_context(|| path.to_string())?;
-    println!("{}", serde_json::to_string_pretty(&summary)?);
-    Ok(())
+    // not println: a reader that leaves early is no reason to panic
+    Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&summary)?)?)
 }
 
 fn summarise(bytes: &[u8], format: Option<Format>) -> Result<Summary, events::Error> {
