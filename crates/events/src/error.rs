@@ -1,6 +1,7 @@
 use std::io;
 
 use crate::Shape;
+use crate::formats::Format;
 
 /// What can go wrong between bytes and frames; every message is one sentence: where, what was expected, what was found, what to do.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,15 @@ pub enum Error {
         /// What to do about it.
         advice: &'static str,
     },
+    /// The bytes have the mark of no format, nor are they plausible as one without a mark.
+    #[error(
+        "expected a recording in one of the formats {names}, found {0}; check the file, or name its format if it is one of these",
+        names = Format::names()
+    )]
+    Unrecognised(String),
+    /// A name that is no format's.
+    #[error("format: expected one of {names}, found \"{0}\"; choose one of these", names = Format::names())]
+    UnknownFormat(String),
     /// The data could not be read at all.
     #[error("expected to read the recording to its end, found the error \"{0}\"; check the file and its permissions")]
     Read(#[from] io::Error),

@@ -1,10 +1,11 @@
 //! Every stored case of the reference's event-to-frame functions, file loaders and image transforms, compared exactly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
-use events::formats::{aedat2, aedat31, nmnist};
-use events::{Columns, EmptyWindow, Error, Events, Framing, Grid, Sensor, Shape, accumulate, transforms};
+use events::formats::{self, Format, SensorSource, aedat2, aedat31, nmnist};
+use events::{Columns, EmptyWindow, Error, Events, Framing, Grid, Sensor, Shape, Summary, accumulate, transforms};
 use safetensors::SafeTensors;
 
 /// A folder of the shared reference data, or `None` (said aloud) where this machine has none.
@@ -171,9 +172,90 @@ fn transforms_equal_the_reference_bit_by_bit() {
 }
 
 #[test]
-fn a_real_recording_with_a_long_header_decodes() {
+fn a_real_recording_of_another_camera_is_read_by_its_own_format_only() {
     let Some(folder) = shared("data/aedat2_example") else { return };
-    // of another camera, so the pixels mean nothing here; 196,608 records follow 2,104 header lines
     let bytes = std::fs::read(folder.join("IMU_translBoxes.aedat")).unwrap();
-    assert_eq!(aedat2::decode(&bytes).unwrap().count().unwrap(), 196_608);
+    let refused = aedat2::decode(&bytes).unwrap_err().to_string();
+    assert!(refused.contains("expected no camera or a DVS128, found the camera \"DAVIS240C\""), "{refused}");
+    // 2,104 header lines and 196,608 records, of which these are events; the numbers are those of a script of ten lines
+    let davis = Summary {
+        format: Format::Davis,
+        sensor: Some(Sensor { width: 240, height: 180 }),
+        sensor_from: Some(SensorSource::Header),
+        events: 162_771,
+        on: 82_944,
+        off: 79_827,
+        t_first_us: Some(294_976_755),
+        t_last_us: Some(297_049_406),
+        sum_x: 14_600_358,
+        sum_y: 11_961_336,
+        sum_t_us: 48_184_430_434_007,
+        duplicates: 0,
+        out_of_order: 0,
+    };
+    assert_eq!(summary(&bytes), davis);
+}
+
+fn summary(bytes: &[u8]) -> Summary {
+    let format = formats::detect(bytes).unwrap();
+    let columns = formats::decode(format, bytes).unwrap();
+    Summary::of(format, formats::sensor(format, bytes, &columns), &columns).unwrap()
+}
+
+#[test]
+fn summaries_are_those_of_the_reference_events() {
+    let Some(folder) = shared("golden") else { return };
+    let bytes = std::fs::read(folder.join("bytes.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    for (name, format, side, source) in [
+        ("nmnist_a.bin", Format::NMnist, 34, SensorSource::Assumed),
+        ("nmnist_one.bin", Format::NMnist, 34, SensorSource::Assumed),
+        ("cifar10dvs_a.aedat", Format::Aedat2, 128, SensorSource::Format),
+        ("gesture_a.aedat", Format::Aedat31, 128, SensorSource::Header),
+    ] {
+        let column = |axis: &str| integers(&file, &format!("{name}.{axis}"));
+        let (t, x, y, p) = (column("t"), column("x"), column("y"), column("p"));
+        let on = p.iter().filter(|&&p| p == 1).count();
+        let events: HashSet<_> = t.iter().zip(&x).zip(&y).zip(&p).collect();
+        let expected = Summary {
+            format,
+            sensor: Some(Sensor { width: side, height: side }),
+            sensor_from: Some(source),
+            events: t.len(),
+            on,
+            off: t.len() - on,
+            t_first_us: t.first().copied(),
+            t_last_us: t.last().copied(),
+            sum_x: x.iter().sum::<i64>() as u64,
+            sum_y: y.iter().sum::<i64>() as u64,
+            sum_t_us: t.iter().sum::<i64>().into(),
+            duplicates: t.len() - events.len(),
+            out_of_order: t.windows(2).filter(|pair| pair[1] < pair[0]).count(),
+        };
+        assert_eq!(summary(&std::fs::read(folder.join(name)).unwrap()), expected, "{name}");
+    }
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    assert_eq!(formats::detect(&read("cifar10dvs_noheader.aedat")).unwrap(), Format::Aedat2);
+    assert_eq!(formats::detect(&read("gesture_edges.aedat")).unwrap(), Format::Aedat31);
+}
+
+#[test]
+fn every_real_recording_is_recognised() {
+    let Some(folder) = shared("data") else { return };
+    let mut recognised = 0;
+    for (pattern, side) in [("nmnist/Train", 34), ("nmnist/Test", 34), ("dvs128_gesture", 128)] {
+        for class in std::fs::read_dir(folder.join(pattern)).unwrap() {
+            for file in std::fs::read_dir(class.unwrap().path()).unwrap() {
+                let path = file.unwrap().path();
+                if path.extension().is_some_and(|extension| extension == "bin" || extension == "bs2") {
+                    let summary = summary(&std::fs::read(&path).unwrap());
+                    assert_eq!(summary.format, Format::NMnist, "{}", path.display());
+                    assert_eq!(summary.sensor, Some(Sensor { width: side, height: side }), "{}", path.display());
+                    recognised += 1;
+                }
+            }
+        }
+    }
+    assert!(recognised > 0);
+    println!("{recognised} recordings recognised");
 }

@@ -5,9 +5,7 @@
 //! polarity events of 8 bytes: u32 data with x = bits 17–31, y = bits 2–16, ON = bit 1, valid = bit 0, and u32 time in µs, to which
 //! the overflow adds its bits from 31 upwards. Packets of other types are skipped by their length.
 
-use std::io::Read;
-
-use super::{next_line, read_all};
+use super::{next_line, quote};
 use crate::{Columns, Error};
 
 const FORMAT: &str = "AEDAT 3.1";
@@ -40,29 +38,31 @@ pub enum Slots {
     Capacity,
 }
 
-/// Reads `source` to its end and decodes it; see [`decode`].
-///
-/// # Errors
-/// As [`decode`], and [`Error::Read`].
-pub fn read(source: impl Read, options: Options) -> Result<Columns, Error> {
-    decode(&read_all(source)?, options)
-}
-
 /// Decodes the polarity events of one recording.
 ///
 /// # Errors
 /// [`Error::Format`] without an `#!END-HEADER` line, on a packet that is cut off, or one whose fields contradict each other.
 pub fn decode(bytes: &[u8], options: Options) -> Result<Columns, Error> {
-    let mut columns = Columns::default();
-    let mut offset = header_len(bytes)?;
+    let start = header_len(bytes)?;
+    // counted first: growing columns would take up to three times their room
+    let mut events = 0;
+    packets(bytes, start, |packet| packet.events(options, |_, _, _, _| events += 1))?;
+    let mut columns = Columns::with_capacity(events);
+    packets(bytes, start, |packet| packet.events(options, |t_us, x, y, on| columns.push(t_us, x, y, on)))?;
+    Ok(columns)
+}
+
+/// Calls `polarity` with each packet of polarity events.
+fn packets(bytes: &[u8], start: usize, mut polarity: impl FnMut(&Packet) -> Result<(), Error>) -> Result<(), Error> {
+    let mut offset = start;
     while offset < bytes.len() {
         let packet = Packet::parse(bytes, offset)?;
         if packet.kind == POLARITY {
-            packet.events(options, &mut columns)?;
+            polarity(&packet)?;
         }
         offset = packet.payload_offset + packet.payload.len();
     }
-    Ok(columns)
+    Ok(())
 }
 
 /// One recorded gesture: the events with `start_us <= t < end_us` show `class`.
@@ -81,36 +81,34 @@ pub struct Trial {
 /// # Errors
 /// [`Error::Format`] with the offset of the line that is no title or no trial.
 pub fn trials(csv: &[u8]) -> Result<Vec<Trial>, Error> {
-    let mut lines = Vec::new();
-    let mut start = 0;
-    while start < csv.len() {
-        let next = next_line(csv, start).unwrap_or(csv.len());
-        lines.push((start, csv[start..next].trim_ascii()));
-        start = next;
-    }
     let wrong = |offset, expected: &str, line: &[u8]| Error::Format {
         format: "gesture labels csv",
         offset,
         expected: expected.into(),
-        found: format!("\"{}\"", line[..line.len().min(60)].escape_ascii()),
+        found: quote(line),
         advice: "copy the publisher's file again",
     };
-    match lines.first() {
-        Some((_, title)) if title.starts_with(b"class") => {}
-        other => {
-            return Err(wrong(
-                0,
-                "the title line class,startTime_usec,endTime_usec",
-                other.map_or(b"", |(_, line)| line),
-            ));
-        }
+    let title = lines(csv).next().map_or(&b""[..], |(_, title)| title);
+    if !title.starts_with(b"class") {
+        return Err(wrong(0, "the title line class,startTime_usec,endTime_usec", title));
     }
-    let trials = lines[1..].iter().filter(|(_, line)| !line.is_empty());
-    trials
-        .map(|&(offset, line)| {
-            trial(line).ok_or_else(|| wrong(offset, "class 1 to 11, start, later end, in whole microseconds", line))
-        })
-        .collect()
+    let rows = || lines(csv).skip(1).filter(|(_, line)| !line.is_empty());
+    if let Some((offset, line)) = rows().find(|(_, line)| trial(line).is_none()) {
+        return Err(wrong(offset, "class 1 to 11, start, later end, in whole microseconds", line));
+    }
+    let mut trials = Vec::with_capacity(rows().count());
+    trials.extend(rows().filter_map(|(_, line)| trial(line)));
+    Ok(trials)
+}
+
+/// The lines with their offsets, without the white space around them.
+fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let line_start = start;
+        start = next_line(text, start).unwrap_or(text.len());
+        (line_start < start).then(|| (line_start, text[line_start..start].trim_ascii()))
+    })
 }
 
 fn trial(line: &[u8]) -> Option<Trial> {
@@ -121,7 +119,8 @@ fn trial(line: &[u8]) -> Option<Trial> {
     (fields.next().is_none() && start_us < end_us).then_some(Trial { class, start_us, end_us })
 }
 
-fn header_len(bytes: &[u8]) -> Result<usize, Error> {
+/// Bytes up to the first packet.
+pub(super) fn header_len(bytes: &[u8]) -> Result<usize, Error> {
     let mut start = 0;
     while bytes.get(start) == Some(&b'#') {
         let Some(next) = next_line(bytes, start) else { break };
@@ -186,7 +185,8 @@ impl<'a> Packet<'a> {
         })
     }
 
-    fn events(&self, options: Options, columns: &mut Columns) -> Result<(), Error> {
+    /// Calls `event` with time, x, y and polarity of each event.
+    fn events(&self, options: Options, mut event: impl FnMut(i64, u16, u16, bool)) -> Result<(), Error> {
         let contradiction = |at, expected: String, found: u32| Error::Format {
             format: FORMAT,
             offset: self.offset + at,
@@ -213,7 +213,7 @@ impl<'a> Packet<'a> {
             let data = u32::from_le_bytes([a, b, c, d]);
             if options.keep_invalid || data & 1 == 1 {
                 let t_us = i64::from(u32::from_le_bytes([e, f, g, h])) | high;
-                columns.push(t_us, (data >> 17) as u16, (data >> 2 & 0x7fff) as u16, data >> 1 & 1 == 1);
+                event(t_us, (data >> 17) as u16, (data >> 2 & 0x7fff) as u16, data >> 1 & 1 == 1);
             }
         }
         Ok(())

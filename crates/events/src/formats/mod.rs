@@ -1,23 +1,127 @@
 //! Decoders, one format a file: bytes → [`crate::Columns`] in file order, or an error with byte offset, expectation and finding.
 //!
-//! No decoder trusts a length field, and none takes more memory than a small multiple of the bytes it is given.
+//! [`detect`] tells the formats apart by their content, [`decode`] reads the one it is given. No decoder trusts a length field, and
+//! each reserves exactly what its events take, 13 bytes apiece: at most 3.25 times the bytes it is given (5-byte events 2.6, EVT 2.0
+//! 3.25, the others 1.63). The exception is EVT 3.0, whose word of 2 bytes can say up to 12 events: see [`evt3`].
 
 pub mod aedat2;
 pub mod aedat31;
+pub mod dat;
+pub mod davis;
+mod detect;
+pub mod evt2;
+pub mod evt3;
 pub mod nmnist;
+mod prophesee;
 
 use std::io::Read;
+use std::str::FromStr;
 
-use crate::Error;
+use serde::{Serialize, Serializer};
 
-fn read_all(mut source: impl Read) -> Result<Vec<u8>, Error> {
+pub use detect::{SensorSource, detect, sensor};
+
+use crate::{Columns, Error};
+
+/// A format that this crate decodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The 5-byte events of N-MNIST's `.bin` and of `.bs2`: [`nmnist`].
+    NMnist,
+    /// AEDAT 2.0 of a DVS128 camera: [`aedat2`].
+    Aedat2,
+    /// AEDAT 2.0 of a DAVIS camera: [`davis`].
+    Davis,
+    /// AEDAT 3.1: [`aedat31`].
+    Aedat31,
+    /// Prophesee EVT 2.0: [`evt2`].
+    Evt2,
+    /// Prophesee EVT 3.0: [`evt3`].
+    Evt3,
+    /// Prophesee DAT with CD events: [`dat`].
+    Dat,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 7] =
+        [Self::NMnist, Self::Aedat2, Self::Davis, Self::Aedat31, Self::Evt2, Self::Evt3, Self::Dat];
+
+    /// The name by which a user asks for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NMnist => "nmnist",
+            Self::Aedat2 => "aedat2",
+            Self::Davis => "aedat2-davis",
+            Self::Aedat31 => "aedat3.1",
+            Self::Evt2 => "evt2",
+            Self::Evt3 => "evt3",
+            Self::Dat => "dat",
+        }
+    }
+
+    /// The names of all formats, for a sentence.
+    pub(crate) fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    /// The format of that [`Format::name`].
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let known = Self::ALL.into_iter().find(|format| format.name() == name);
+        known.ok_or_else(|| Error::UnknownFormat(name.to_owned()))
+    }
+}
+
+impl Serialize for Format {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// Decodes `bytes` as `format`, each decoder with its defaults.
+///
+/// # Errors
+/// As the format's own `decode`.
+pub fn decode(format: Format, bytes: &[u8]) -> Result<Columns, Error> {
+    match format {
+        Format::NMnist => nmnist::decode(bytes),
+        Format::Aedat2 => aedat2::decode(bytes),
+        Format::Davis => davis::decode(bytes),
+        Format::Aedat31 => aedat31::decode(bytes, aedat31::Options::default()),
+        Format::Evt2 => evt2::decode(bytes),
+        Format::Evt3 => evt3::decode(bytes),
+        Format::Dat => dat::decode(bytes),
+    }
+}
+
+/// Reads `source` to its end and decodes it as `format`; the bytes are held beside the events until it returns.
+///
+/// # Errors
+/// As [`decode`], and [`Error::Read`].
+pub fn read(format: Format, mut source: impl Read) -> Result<Columns, Error> {
     let mut bytes = Vec::new();
     source.read_to_end(&mut bytes)?;
-    Ok(bytes)
+    // reading doubles the room; given back, so that bytes and events together stay within 4 times the source (EVT 2.0: 4.25)
+    bytes.shrink_to_fit();
+    decode(format, &bytes)
 }
 
 /// Offset of the byte after the line that starts at `start`; `None` if the line does not end.
 fn next_line(bytes: &[u8], start: usize) -> Option<usize> {
     let rest = bytes.get(start..)?;
     rest.iter().position(|&byte| byte == b'\n').map(|n| start + n + 1)
+}
+
+/// At most 60 bytes of what a file says, fit to be quoted in a sentence.
+fn quote(bytes: &[u8]) -> String {
+    format!("\"{}\"", bytes[..bytes.len().min(60)].escape_ascii())
+}
+
+/// What follows `key` in a header line, or `None`: such lines say `<mark> <key><value>`.
+fn value_after<'a>(line: &'a [u8], key: &str) -> Option<&'a [u8]> {
+    line.strip_prefix(key.as_bytes()).map(<[u8]>::trim_ascii)
 }

@@ -3,20 +3,9 @@
 //! No header. Byte 0 is x, byte 1 is y; bytes 2 to 4 are one big-endian number: its highest bit is the polarity (1 = ON), the
 //! 23 bits below are the time in µs.
 
-use std::io::Read;
-
-use super::read_all;
 use crate::{Columns, Error};
 
-const EVENT: usize = 5;
-
-/// Reads `source` to its end and decodes it; see [`decode`].
-///
-/// # Errors
-/// As [`decode`], and [`Error::Read`].
-pub fn read(source: impl Read) -> Result<Columns, Error> {
-    decode(&read_all(source)?)
-}
+pub(super) const EVENT: usize = 5;
 
 /// Decodes the events of one recording.
 ///
@@ -33,12 +22,16 @@ pub fn decode(bytes: &[u8]) -> Result<Columns, Error> {
             advice: "the file is cut off or of another format: copy it again",
         });
     }
-    let mut columns = Columns::with_capacity(events.len());
-    for &[x, y, a, b, c] in events {
-        let word = u32::from_be_bytes([0, a, b, c]);
-        columns.push((word & 0x7f_ffff).into(), x.into(), y.into(), word >> 23 == 1);
-    }
-    Ok(columns)
+    Ok(Columns {
+        t_us: events.iter().map(time_us).collect(),
+        x: events.iter().map(|event| event[0].into()).collect(),
+        y: events.iter().map(|event| event[1].into()).collect(),
+        on: events.iter().map(|event| event[2] >> 7 == 1).collect(),
+    })
+}
+
+pub(super) fn time_us(&[_, _, a, b, c]: &[u8; EVENT]) -> i64 {
+    u32::from_be_bytes([0, a & 0x7f, b, c]).into()
 }
 
 #[cfg(test)]
