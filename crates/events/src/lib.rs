@@ -1,7 +1,8 @@
 //! A [`formats`] decoder reads bytes into [`Columns`], [`Events`] checks them against a [`Sensor`], a [`Framing`] counts them
-//! into [`Frames`], and [`transforms`] move the frames' pixels: bytes → `Columns` → `Events` → `Frames` → `Frames`.
+//! into [`Frames`], and [`transforms`] move the frames' pixels: bytes → `Columns` → `Events` → `Frames` → `Frames`. Where there is no
+//! recording, a [`camera`] makes one of a scene: log intensity → `Events`.
 //!
-//! Nothing here knows tensors, data sets or random numbers, and nothing panics on a bad file: every refusal is an [`Error`] that
+//! Nothing here knows tensors or data sets, and nothing panics on a bad file: every refusal is an [`Error`] that
 //! says where, what was expected, what was found and what to do.
 //!
 //! ```
@@ -14,6 +15,7 @@
 //! # Ok::<(), events::Error>(())
 //! ```
 
+pub mod camera;
 mod error;
 mod events;
 pub mod formats;
