@@ -10,6 +10,7 @@ mod error;
 pub mod figures;
 mod number;
 mod record;
+pub mod simulator_figure;
 mod summary;
 mod table;
 mod theme;

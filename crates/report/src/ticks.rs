@@ -54,6 +54,14 @@ pub(crate) fn percent(low: f64, high: f64) -> Axis {
     Axis { from, to, ticks: multiples(from, to, step), decimals }
 }
 
+/// Values from 0 to `most` in at most `parts` parts; the axis ends at a tick.
+pub(crate) fn from_zero(most: f64, parts: usize) -> Axis {
+    let step = step(most.max(f64::MIN_POSITIVE), parts);
+    let to = (most / step - 1e-9).ceil().max(1.0) * step;
+    let decimals = (-step.log10().floor()).max(0.0) as usize;
+    Axis { from: 0.0, to, ticks: multiples(0.0, to, step), decimals }
+}
+
 /// The smallest step of 1, 2 or 5 times a power of ten that divides `span` into at most `parts`.
 fn step(span: f64, parts: usize) -> f64 {
     let raw = span / parts as f64;
@@ -95,6 +103,19 @@ mod tests {
                 assert!((3..=8).contains(&axis.ticks.len()), "{low} {high}: {axis:?}");
             }
         }
+    }
+
+    #[test]
+    fn axes_from_zero_hold_the_data_and_end_at_a_tick() {
+        for most in [1e-3, 0.7, 1.0, 34.0, 155.4, 315.0, 7_152.0] {
+            for parts in [2, 4, 7] {
+                let axis = from_zero(most, parts);
+                assert!(axis.to >= most * (1.0 - 1e-9) && axis.from == 0.0, "{most} {parts}: {axis:?}");
+                assert!((2..=parts + 1).contains(&axis.ticks.len()), "{most} {parts}: {axis:?}");
+                assert!((axis.ticks[axis.ticks.len() - 1] - axis.to).abs() <= 1e-9 * most, "{axis:?}");
+            }
+        }
+        assert_eq!(from_zero(155.4, 4).ticks, [0.0, 50.0, 100.0, 150.0, 200.0]);
     }
 
     #[test]
