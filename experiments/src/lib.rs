@@ -10,6 +10,7 @@ pub mod machine;
 pub mod progress;
 pub mod receipt;
 mod run;
+pub mod simulator_check;
 pub mod table2;
 
 pub use run::Run;
