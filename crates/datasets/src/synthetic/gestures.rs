@@ -14,7 +14,7 @@ const LOOKS: i64 = 600;
 /// Two bright arms before a 128×128 sensor, 1.2 s; what class it is lies in how they move.
 pub(super) fn show(label: u32, rng: &mut impl Rng, pixels: &mut Pixels) {
     let motion = Motion::new(label, rng);
-    let contrast = rng.random_range(0.8..1.6);
+    let contrast = rng.random_range(1.4..2.4);
     let mut before = motion.arms(0);
     for look in 0..=LOOKS {
         let now = motion.arms(look);
@@ -54,7 +54,7 @@ impl Motion {
         let free = [0; 4].map(|_| rng.random_range(0.4_f32..1.6));
         let scale = rng.random_range(0.85..1.15);
         let shift = [0; 2].map(|_| rng.random_range(-6.0_f32..6.0));
-        Self { label, start, turn, free, scale, shift, radius: rng.random_range(3.0..5.0) }
+        Self { label, start, turn, free, scale, shift, radius: rng.random_range(3.5..6.0) }
     }
 
     /// The arms at a look. The two senses of a circle are one list of poses, run through forwards and backwards: no single frame,
@@ -103,11 +103,12 @@ fn pose(label: u32, p: f32, free: [f32; 4]) -> [[Point; 2]; 2] {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use events::{Events, Sensor, camera::Camera};
+    use events::{Events, Sensor};
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
+    use crate::synthetic::DVS;
 
     fn poses(label: u32, seed: u64) -> Vec<[Capsule; 2]> {
         let motion = Motion::new(label, &mut ChaCha8Rng::seed_from_u64(seed));
@@ -131,7 +132,7 @@ mod tests {
         let mut sums = vec![0.0; 2 * 128 * 128];
         for seed in 0..10 {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let mut pixels = Camera::default().pixels(Sensor { width: 128, height: 128 }, 0);
+            let mut pixels = DVS.pixels(Sensor { width: 128, height: 128 }, 0);
             show(label, &mut rng, &mut pixels);
             let events: Events = pixels.finish(&mut rng).unwrap();
             for ((&x, &y), &on) in events.x().iter().zip(events.y()).zip(events.on()) {
