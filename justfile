@@ -14,6 +14,10 @@ test:
 table2 *ARGS:
     cargo table2 "$@"
 
+# the camera simulator beside real recordings of the same digits: compare, tune, train
+simulator *ARGS:
+    cargo simulator "$@"
+
 # holds the workspace to a folder of golden vectors
 conformance DIR:
     cargo conformance "$1"

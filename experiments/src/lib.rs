@@ -12,6 +12,7 @@ pub mod progress;
 pub mod receipt;
 mod run;
 pub mod runs;
+pub mod simulator_check;
 pub mod table2;
 
 pub use run::{Encoding, Run};

@@ -1,8 +1,9 @@
 //! A [`formats`] decoder reads bytes into [`Columns`], [`Events`] checks them against a [`Sensor`], a [`Framing`] counts them
 //! into [`Frames`], and [`transforms`] move the frames' pixels: bytes → `Columns` → `Events` → `Frames` → `Frames`. [`augment`] changes
-//! recordings, `Events` → `Events`; [`voxel_grid`] and [`time_surface`] stand beside the counts for frames that keep time.
+//! recordings, `Events` → `Events`; [`voxel_grid`] and [`time_surface`] stand beside the counts for frames that keep time. Where there
+//! is no recording, a [`camera`] makes one of a scene: log intensity → `Events`.
 //!
-//! Nothing here knows tensors or data sets, randomness is a pure function of an [`augment::Key`], and nothing panics on a bad file:
+//! Nothing here knows tensors or data sets, randomness is a pure function of a key or a seed, and nothing panics on a bad file:
 //! every refusal is an [`Error`] that says where, what was expected, what was found and what to do.
 //!
 //! ```
@@ -16,6 +17,7 @@
 //! ```
 
 pub mod augment;
+pub mod camera;
 mod error;
 mod events;
 pub mod formats;

@@ -14,6 +14,7 @@ mod number;
 mod raster;
 mod record;
 mod recording;
+pub mod simulator_figure;
 mod summary;
 mod table;
 mod theme;

@@ -61,14 +61,19 @@ pub(crate) fn until(last: f64) -> Axis {
 
 /// From 0 to the first tick at or above `high`.
 pub(crate) fn above(high: f64) -> Axis {
-    let step = step(high, 5);
-    let to = (high / step - 1e-9).ceil() * step;
-    Axis { from: 0.0, to, ticks: multiples(0.0, to, step), decimals: decimals(step) }
+    from_zero(high, 5)
 }
 
 /// How many decimals tell multiples of `step` apart.
 fn decimals(step: f64) -> usize {
     (-step.log10().floor()).max(0.0) as usize
+}
+
+/// Values from 0 to `most` in at most `parts` parts; the axis ends at a tick.
+pub(crate) fn from_zero(most: f64, parts: usize) -> Axis {
+    let step = step(most.max(f64::MIN_POSITIVE), parts);
+    let to = (most / step - 1e-9).ceil().max(1.0) * step;
+    Axis { from: 0.0, to, ticks: multiples(0.0, to, step), decimals: decimals(step) }
 }
 
 /// The smallest step of 1, 2 or 5 times a power of ten that divides `span` into at most `parts`.
@@ -126,6 +131,19 @@ mod tests {
                 assert!(labels.len() == ticks.len() && (3..=9).contains(&ticks.len()), "{high}: {labels:?}");
             }
         }
+    }
+
+    #[test]
+    fn axes_from_zero_hold_the_data_and_end_at_a_tick() {
+        for most in [1e-3, 0.7, 1.0, 34.0, 155.4, 315.0, 7_152.0] {
+            for parts in [2, 4, 7] {
+                let axis = from_zero(most, parts);
+                assert!(axis.to >= most * (1.0 - 1e-9) && axis.from == 0.0, "{most} {parts}: {axis:?}");
+                assert!((2..=parts + 1).contains(&axis.ticks.len()), "{most} {parts}: {axis:?}");
+                assert!((axis.ticks[axis.ticks.len() - 1] - axis.to).abs() <= 1e-9 * most, "{axis:?}");
+            }
+        }
+        assert_eq!(from_zero(155.4, 4).ticks, [0.0, 50.0, 100.0, 150.0, 200.0]);
     }
 
     #[test]

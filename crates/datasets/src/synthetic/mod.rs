@@ -1,22 +1,36 @@
-//! Stand-ins for the data sets: a scene draws a glyph or a pair of arms in motion, a camera turns its log intensity into
-//! events; index → label and random numbers → scene → events.
+//! Stand-ins for the data sets: a scene of a drawn digit, a drawn shape or a pair of arms in motion stands before the simulated
+//! [`Camera`]; index → label and random numbers → scene → looks of the camera's pixels → events.
 //!
 //! They have the size, the classes and roughly the event rate of the real recordings, so that every program runs without data, and
 //! they are learnable; an accuracy on them says nothing about the data set. Each recording is a function of seed, split and index alone.
 
-mod camera;
-mod scenes;
+mod digits;
+mod exact;
+mod gestures;
+mod glyphs;
+pub mod idx;
+mod shapes;
 
-use events::Events;
+use events::{Events, camera::Camera};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
 use crate::{Error, Name, Origin, Recording, Recordings, Source, files};
-use camera::Camera;
 
 /// Raised whenever the same arguments give other events; part of the manifest.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// The camera before gestures and shapes, all chosen: thresholds below v2e's default of 0.2 for the event counts of real gesture
+/// recordings, v2e's mismatch, and a quieter camera than the default, whose noise would fill a sensor of this size.
+const DVS: Camera = Camera {
+    threshold_on: 0.15,
+    threshold_off: 0.15,
+    mismatch: 0.15,
+    refractory_us: 500,
+    noise_on_hz: 0.1,
+    noise_off_hz: 0.01,
+};
 
 /// `train` and `test` stand-ins for recordings of `name`; labels run through the classes in turn. Events are made when asked for.
 pub fn recordings(name: Name, train: usize, test: usize, seed: u64) -> Recordings {
@@ -45,14 +59,16 @@ pub(crate) fn events(name: Name, label: u32, seed: u64, test: bool, index: u32) 
     let content = name.info().content;
     let other = Error::Content { name, wanted: "events", holds: content.noun() };
     let Some(sensor) = content.sensor() else { return Err(other) };
-    let mut camera = Camera::new(sensor);
+    let camera = if name == Name::NMnist { Camera::default() } else { DVS };
+    // the seed of the set, not of the recording: one camera records them all
+    let mut pixels = camera.pixels(sensor, seed);
     match name {
-        Name::NMnist => scenes::digit(label, &mut rng, &mut camera),
-        Name::Cifar10Dvs => scenes::shape(label, &mut rng, &mut camera),
-        Name::DvsGesture => scenes::gesture(label, &mut rng, &mut camera),
+        Name::NMnist => digits::show(label, &mut rng, &mut pixels),
+        Name::Cifar10Dvs => shapes::show(label, &mut rng, &mut pixels),
+        Name::DvsGesture => gestures::show(label, &mut rng, &mut pixels),
         Name::SpeechCommands | Name::Mnist | Name::Cifar10 | Name::Cifar100 => return Err(other),
     }
-    camera.into_events(&mut rng).map_err(|source| Error::Synthetic { index, source })
+    pixels.finish(&mut rng).map_err(|source| Error::Synthetic { index, source })
 }
 
 #[cfg(test)]
@@ -75,15 +91,16 @@ mod tests {
 
     #[test]
     fn event_counts_and_durations_are_of_the_real_order() {
-        // real N-MNIST: mean 4,108 events in 291 to 314 ms
+        // real N-MNIST: mean 4,108 events in 291 to 314 ms; real gestures: 63,471 to 181,179 events in 1.45 s
         for (name, mean, duration_us) in [
-            (Name::NMnist, 3_000..5_000, 280_000..300_001),
-            (Name::DvsGesture, 20_000..200_000, 1_100_000..1_200_001),
+            (Name::NMnist, 3_000..5_000, 280_000..310_001),
+            (Name::DvsGesture, 40_000..150_000, 1_100_000..1_200_001),
             (Name::Cifar10Dvs, 20_000..200_000, 1_100_000..1_200_001),
         ] {
             let set = recordings(name, 22, 0, 1);
             let all: Vec<Events> = set.train.iter().map(|recording| recording.events().unwrap()).collect();
             let found = all.iter().map(Events::len).sum::<usize>() / all.len();
+            println!("{name}: {found} events");
             assert!(mean.contains(&found), "{name}: {found} events");
             for events in &all {
                 let t_us = events.t_us();

@@ -1,0 +1,144 @@
+//! `cargo simulator`: the camera simulator beside real recordings of the same digits.
+
+use anyhow::{Context, Result, anyhow};
+use candle_core::Device;
+use clap::{Args, Parser, Subcommand};
+use experiments::simulator_check::{Model, Reality, lay_out, search, training};
+use report::write_text;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Simulates the MNIST digits whose real N-MNIST recordings are here, and compares the two.
+#[derive(Parser)]
+#[command(version)]
+struct Flags {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Compares, and writes numbers and figure to the results folder
+    Compare(Compare),
+    /// Searches the constants on train recordings, and prints the best as JSON
+    Tune(Tune),
+    /// Trains a network on simulated digits alone, tests it on the real test recordings, and leaves a receipt
+    Train(Train),
+}
+
+#[derive(Args)]
+struct Compare {
+    /// Folder that holds N-MNIST and MNIST [default: SPIKEGRAD_DATA, else data/]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Folder for simulator.json, .md and .svg
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    results: PathBuf,
+}
+
+#[derive(Args)]
+struct Tune {
+    /// Folder that holds N-MNIST and MNIST [default: SPIKEGRAD_DATA, else data/]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Use every so many-th train recording
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    every: u32,
+    /// Times through all constants
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Constants to start from, as this command prints them [default: those of the library]
+    #[arg(long, value_name = "FILE")]
+    start: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Train {
+    /// Folder that holds N-MNIST and MNIST [default: SPIKEGRAD_DATA, else data/]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Digits of MNIST's train half to simulate, from the first on
+    #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(16..=60_000))]
+    digits: u32,
+    /// Epochs, instead of those of table 2's short profile
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    epochs: Option<u32>,
+    /// Seed of network and order
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Folder for the receipt, in runs/simulator/
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    results: PathBuf,
+}
+
+fn main() -> ExitCode {
+    // clap ends the program with status 2 itself where a flag is wrong
+    let done = match Flags::parse().command {
+        Command::Compare(flags) => compare(flags),
+        Command::Tune(flags) => tune(flags),
+        Command::Train(flags) => train(flags),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare(flags: Compare) -> Result<()> {
+    let reality = Reality::find(flags.data)?;
+    folder(&flags.results)?;
+    let model = Model::default();
+    let (train, test) = (reality.train()?, reality.test()?);
+    let found = lay_out::Found::measure(&model, &train, &test)?;
+    let table = found.table()?;
+    print!("{}", table.to_terminal());
+    write_text(&flags.results.join("simulator.svg"), &found.figure()?)?;
+    write_text(&flags.results.join("simulator.md"), &found.markdown(&table))?;
+    write_text(&flags.results.join("simulator.json"), &found.json(&model)?)?;
+    eprintln!("written to {}: simulator.md, .json, .svg", flags.results.display());
+    Ok(())
+}
+
+fn tune(flags: Tune) -> Result<()> {
+    let start = match &flags.start {
+        None => Model::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|cause| {
+                anyhow!("cannot read {}: {cause}; name a file that this command wrote", path.display())
+            })?;
+            serde_json::from_str(&text).map_err(|cause| {
+                anyhow!("{}: expected constants as this command prints them, found an error ({cause})", path.display())
+            })?
+        }
+    };
+    let train = Reality::find(flags.data)?.train()?.every(flags.every as usize);
+    let best = search(start, flags.rounds as usize, &train, |line| eprintln!("{line}"))?;
+    println!("{}", serde_json::to_string_pretty(&best)?);
+    Ok(())
+}
+
+fn train(flags: Train) -> Result<()> {
+    let reality = Reality::find(flags.data)?;
+    let receipts = flags.results.join("runs").join("simulator");
+    folder(&receipts)?;
+    let digits = flags.digits as usize;
+    let record = training::run(&reality, digits, flags.epochs.map(|n| n as usize), flags.seed, &Device::Cpu)?;
+    for metric in record.metrics.iter().filter(|metric| metric.unit == "%") {
+        println!("{}: {:.2} %", metric.name, metric.value);
+    }
+    let path = record.write(&receipts).context("the run is done, but its receipt is not kept")?;
+    eprintln!("written: {}", path.display());
+    Ok(())
+}
+
+fn folder(dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).map_err(|cause| {
+        anyhow!("cannot make the results folder {}: {cause}; choose another with --results DIR", dir.display())
+    })
+}

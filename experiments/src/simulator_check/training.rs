@@ -1,0 +1,67 @@
+//! A network that has seen simulated digits only, tested on real recordings.
+
+use super::{Model, Reality};
+use crate::receipt::{self, Clock, Label};
+use crate::table2::{self, Overrides};
+use crate::{Profile, data, machine, progress};
+use anyhow::{Context, Result};
+use candle_core::Device;
+use datasets::{Name, synthetic::idx};
+use neuron::Method;
+use rayon::prelude::*;
+use report::Record;
+use sha2::{Digest, Sha256};
+use training::Example;
+
+/// Seed of the simulated camera and its noise.
+const SEED: u64 = 0;
+
+/// Trains table 2's short-profile network for N-MNIST (the paper's method) on the first `digits` images of MNIST's train half,
+/// simulated, and tests it on the real test recordings, which show images of MNIST's other half.
+///
+/// # Errors
+/// If data are missing or broken, or training stops.
+pub fn run(reality: &Reality, digits: usize, epochs: Option<usize>, seed: u64, device: &Device) -> Result<Record> {
+    let overrides = Overrides { epochs, ..Overrides::default() };
+    let run = table2::run(Name::NMnist, Method::BpsaBpta, Profile::Short, &overrides)?;
+    let images = idx::images(&reality.file("train-images-idx3-ubyte")?, digits)?;
+    let labels = idx::labels(&reality.file("train-labels-idx1-ubyte")?, digits)?;
+    let model = Model::default();
+    let example = |(index, (image, &label)): (usize, (_, &u8))| -> Result<Example> {
+        let frames = run.framing.frames(&model.record(image, SEED, index as u64)?)?;
+        Ok(Example { frames, label: label.into() })
+    };
+    let simulated: Result<Vec<Example>> = images.par_iter().zip(&labels).enumerate().map(example).collect();
+    // the real train half is left out before anything is loaded
+    let mut recordings = reality.recordings.clone();
+    recordings.train.clear();
+    let mut sets = data::load(&recordings, run.framing)?;
+    sets.train = simulated.context("cannot simulate the training set")?;
+
+    let profile = table2::profile_name(Profile::Short, &overrides);
+    let label = Label {
+        experiment: "simulator",
+        row: format!("n-mnist-simulated-{digits}-{profile}"),
+        title: format!("N-MNIST, trained on {digits} simulated digits, tested on real recordings"),
+        profile,
+    };
+    let mut watch = progress::Watch::new(label.title.clone(), run.setup.epochs);
+    let clock = Clock::start();
+    let history = run.train(&sets, seed, device, &mut watch)?;
+    let mut identity = receipt::identity(&reality.recordings);
+    let constants = serde_json::to_string(&model)?;
+    // no result on N-MNIST: what the network learned from is synthetic
+    identity.origin = report::Origin::Synthetic;
+    identity.split = format!(
+        "train: the first {digits} images of MNIST's train half, simulated with seed {SEED} and the constants {constants}; \
+         test: real recordings, {} of N-MNIST's test half",
+        recordings.test.len()
+    );
+    identity.train = digits as u64;
+    identity.manifest_sha256 = digest(&[&identity.manifest_sha256, &identity.split]);
+    receipt::record(&label, &run, identity, seed, &history, &clock, &machine::program_sha256()?)
+}
+
+fn digest(parts: &[&str]) -> String {
+    Sha256::digest(parts.join("\n")).iter().map(|byte| format!("{byte:02x}")).collect()
+}
