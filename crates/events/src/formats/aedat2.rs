@@ -37,12 +37,14 @@ pub fn decode(bytes: &[u8]) -> Result<Columns, Error> {
         });
     }
     let mut columns = Columns::with_capacity(records.len());
-    for &[a, b, c, d, e, f, g, h] in records {
-        let address = u32::from_be_bytes([a, b, c, d]);
-        let (raw_x, raw_y) = ((address >> 1 & 0x7f) as u16, (address >> 8 & 0x7f) as u16);
-        columns.push(u32::from_be_bytes([e, f, g, h]).into(), 127 - raw_y, 127 - raw_x, address & 1 == 0);
-    }
+    columns.extend(records, event);
     Ok(columns)
+}
+
+fn event(&[a, b, c, d, e, f, g, h]: &[u8; RECORD]) -> (i64, u16, u16, bool) {
+    let address = u32::from_be_bytes([a, b, c, d]);
+    let (raw_x, raw_y) = ((address >> 1 & 0x7f) as u16, (address >> 8 & 0x7f) as u16);
+    (u32::from_be_bytes([e, f, g, h]).into(), 127 - raw_y, 127 - raw_x, address & 1 == 0)
 }
 
 fn header_len(bytes: &[u8]) -> Result<usize, Error> {

@@ -53,8 +53,9 @@ pub fn read(source: impl Read, options: Options) -> Result<Columns, Error> {
 /// # Errors
 /// [`Error::Format`] without an `#!END-HEADER` line, on a packet that is cut off, or one whose fields contradict each other.
 pub fn decode(bytes: &[u8], options: Options) -> Result<Columns, Error> {
-    let mut columns = Columns::default();
     let mut offset = header_len(bytes)?;
+    // As many events as the bytes could hold; what packets of other types leave of it is never touched.
+    let mut columns = Columns::with_capacity((bytes.len() - offset) / EVENT);
     while offset < bytes.len() {
         let packet = Packet::parse(bytes, offset)?;
         if packet.kind == POLARITY {
@@ -209,15 +210,24 @@ impl<'a> Packet<'a> {
             Slots::Capacity => self.capacity,
         };
         let high = i64::from(self.overflow) << 31;
-        for &[a, b, c, d, e, f, g, h] in self.payload.as_chunks::<EVENT>().0.iter().take(taken as usize) {
-            let data = u32::from_le_bytes([a, b, c, d]);
-            if options.keep_invalid || data & 1 == 1 {
-                let t_us = i64::from(u32::from_le_bytes([e, f, g, h])) | high;
-                columns.push(t_us, (data >> 17) as u16, (data >> 2 & 0x7fff) as u16, data >> 1 & 1 == 1);
+        let slots = self.payload.as_chunks::<4>().0.as_chunks::<2>().0;
+        let slots = &slots[..slots.len().min(taken as usize)];
+        let event = |slot: &_| event(slot, high);
+        if options.keep_invalid {
+            columns.extend(slots, event);
+        } else {
+            for valid in slots.iter().filter(|slot| slot[0][0] & 1 == 1) {
+                columns.extend(std::slice::from_ref(valid), event);
             }
         }
         Ok(())
     }
+}
+
+/// One slot of a polarity packet; `high` is what the packet's overflow adds to the time.
+fn event(&[data, time]: &[[u8; 4]; 2], high: i64) -> (i64, u16, u16, bool) {
+    let (data, time) = (u32::from_le_bytes(data), u32::from_le_bytes(time));
+    (i64::from(time) | high, (data >> 17) as u16, (data >> 2 & 0x7fff) as u16, data >> 1 & 1 == 1)
 }
 
 #[cfg(test)]

@@ -34,11 +34,14 @@ pub fn decode(bytes: &[u8]) -> Result<Columns, Error> {
         });
     }
     let mut columns = Columns::with_capacity(events.len());
-    for &[x, y, a, b, c] in events {
-        let word = u32::from_be_bytes([0, a, b, c]);
-        columns.push((word & 0x7f_ffff).into(), x.into(), y.into(), word >> 23 == 1);
-    }
+    columns.extend(events, event);
     Ok(columns)
+}
+
+fn event(&[x, ref rest @ ..]: &[u8; EVENT]) -> (i64, u16, u16, bool) {
+    // y belongs to the word because four bytes are one load; three are two, and twice the work.
+    let word = u32::from_be_bytes(*rest);
+    ((word & 0x7f_ffff).into(), x.into(), (word >> 24) as u16, word >> 23 & 1 == 1)
 }
 
 #[cfg(test)]
