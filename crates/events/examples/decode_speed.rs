@@ -10,6 +10,7 @@
 //!
 //! - `columns`: read each file and decode it, as the other readers do
 //! - `events`: the same, and check the result against the sensor and for order
+//! - `read`: read alone
 //! - `decode`: decode alone, from bytes in memory
 //! - `copy_input`, `copy_output`: clone those bytes, or the decoded columns: the plain memory copy
 
@@ -74,7 +75,9 @@ impl Files {
             "decode" => seconds(&self.bytes, |bytes| Ok((self.decode)(bytes)?)),
             "copy_input" => seconds(&self.bytes, |bytes| Ok(bytes.clone())),
             "copy_output" => seconds(&self.columns, |columns| Ok(columns.clone())),
-            _ => Err(format!("expected columns, events, decode, copy_input or copy_output, found {work:?}").into()),
+            _ => {
+                Err(format!("expected columns, events, read, decode, copy_input or copy_output, found {work:?}").into())
+            }
         }
     }
 }
