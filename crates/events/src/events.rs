@@ -61,6 +61,19 @@ impl Columns {
         }
     }
 
+    /// As [`Columns::extend`], for records that may be no event.
+    pub(crate) fn extend_some<R>(&mut self, records: &[R], mut event: impl FnMut(&R) -> Option<(i64, u16, u16, bool)>) {
+        let mut block = [(0, 0, 0, false); BLOCK];
+        for records in records.chunks(BLOCK) {
+            let mut events = 0;
+            for (slot, event) in block.iter_mut().zip(records.iter().filter_map(&mut event)) {
+                *slot = event;
+                events += 1;
+            }
+            self.extend(&block[..events], |&event| event);
+        }
+    }
+
     /// Number of events.
     ///
     /// # Errors

@@ -216,9 +216,7 @@ impl<'a> Packet<'a> {
         if options.keep_invalid {
             columns.extend(slots, event);
         } else {
-            for valid in slots.iter().filter(|slot| slot[0][0] & 1 == 1) {
-                columns.extend(std::slice::from_ref(valid), event);
-            }
+            columns.extend_some(slots, |slot| (slot[0][0] & 1 == 1).then(|| event(slot)));
         }
         Ok(())
     }
