@@ -1,6 +1,6 @@
 """Real events in the containers of formats whose own recordings cannot be had: AEDAT 2.0, AEDAT 3.1, DAT, EVT2, EVT3.
 
-The events are those of the DVS128 Gesture clips (5-byte events), one clip after another, times shifted so that they go on.
+The events are those of the DVS128 Gesture clips (5-byte events), one clip after another, their times shifted to go on.
 """
 
 from pathlib import Path

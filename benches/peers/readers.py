@@ -9,14 +9,20 @@ from spikingjelly.datasets import utils as spikingjelly
 from tonic.datasets import NMNIST
 
 NOTES = {
-    "tonic": "read_dvs_128 and read_dvs_ibm of this version fail on every file, because they expect two values of a function that "
-    "returns three; here that function returns two, everything else is theirs",
+    "tonic": "read_dvs_128 and read_dvs_ibm of this version fail on every file, because they expect two values of a "
+    "function that returns three; here that function returns two, everything else is theirs",
     "spikingjelly": "load_ATIS_bin, load_aedat_v3, and for AEDAT 2.0 the function that CIFAR10DVS calls",
     "expelliarmus": "Wizard.read; it knows DAT, EVT2 and EVT3 only",
 }
 
-# The formats that the program decode_speed knows.
-DECODED = ("nmnist", "gesture", "aedat2", "aedat31")
+# Each case whose format the program decode_speed knows, and the name it knows it by.
+DECODED = {"nmnist": "nmnist", "gesture": "nmnist", "aedat2": "aedat2", "aedat31": "aedat3.1"}
+
+# Cases whose column sums need not agree.
+UNEQUAL = {
+    "evt3": "expelliarmus writes bits 32 to 43 of the time where the format has bits 12 to 23, and reads it back by "
+    "counting how often the low bits run backwards; a decoder that follows the vendor's document finds other times",
+}
 
 columns = operator.itemgetter("t", "x", "y", "p")  # of a dictionary
 header = tonic.io.read_aedat_header_from_file

@@ -25,11 +25,13 @@ use events::{Columns, Events, Sensor};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc; // the programs' allocator
 
+/// Of the gesture recordings; the smaller one of N-MNIST lies within.
+const SENSOR: Sensor = Sensor { width: 128, height: 128 };
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 struct Files {
     decode: fn(&[u8]) -> Result<Columns, events::Error>,
-    sensor: Sensor,
     paths: Vec<String>,
     bytes: Vec<Vec<u8>>,
     columns: Vec<Columns>,
@@ -38,17 +40,16 @@ struct Files {
 impl Files {
     fn load(format: &str, list: &str) -> Outcome<Self> {
         let decode = match format {
-            "nmnist" | "gesture" => nmnist::decode,
+            "nmnist" => nmnist::decode,
             "aedat2" => aedat2::decode,
-            "aedat31" => |bytes: &[u8]| aedat31::decode(bytes, aedat31::Options::default()),
-            _ => return Err(format!("expected the format nmnist, gesture, aedat2 or aedat31, found {format:?}").into()),
+            "aedat3.1" => |bytes: &[u8]| aedat31::decode(bytes, aedat31::Options::default()),
+            _ => return Err(format!("expected the format nmnist, aedat2 or aedat3.1, found {format:?}").into()),
         };
-        let side = if format == "nmnist" { 34 } else { 128 };
         let list = fs::read_to_string(list).map_err(|error| format!("{list}: {error}"))?;
         let paths: Vec<String> = list.lines().map(str::to_owned).collect();
         let bytes: Vec<Vec<u8>> = paths.iter().map(fs::read).collect::<Result<_, _>>()?;
         let columns = bytes.iter().map(|bytes| decode(bytes)).collect::<Result<_, _>>()?;
-        Ok(Self { decode, sensor: Sensor { width: side, height: side }, paths, bytes, columns })
+        Ok(Self { decode, paths, bytes, columns })
     }
 
     fn sums(&self) -> [i64; 5] {
@@ -70,7 +71,7 @@ impl Files {
     fn time(&self, work: &str) -> Outcome<f64> {
         match work {
             "columns" => seconds(&self.paths, |path| self.read(path)),
-            "events" => seconds(&self.paths, |path| Ok(Events::sorted(self.sensor, self.read(path)?)?)),
+            "events" => seconds(&self.paths, |path| Ok(Events::sorted(SENSOR, self.read(path)?)?)),
             "read" => seconds(&self.paths, |path| Ok(fs::read(path)?)),
             "decode" => seconds(&self.bytes, |bytes| Ok((self.decode)(bytes)?)),
             "copy_input" => seconds(&self.bytes, |bytes| Ok(bytes.clone())),
