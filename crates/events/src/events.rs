@@ -11,6 +11,9 @@ pub struct Sensor {
     pub height: u16,
 }
 
+/// Records decoded before the next column has its turn: few enough for them and their column to stay in a first-level cache.
+const BLOCK: usize = 1024;
+
 /// Decoded events as a file holds them: four columns, in file order, not yet checked against a sensor.
 ///
 /// Decoders return it, because a file may be out of order and knows its sensor at best by convention.
@@ -43,6 +46,32 @@ impl Columns {
         self.x.push(x);
         self.y.push(y);
         self.on.push(on);
+    }
+
+    /// Appends one event (t in µs, x, y, ON) for each record.
+    ///
+    /// Column after column, a block of records at a time: each pass writes one array without asking for its capacity again, and
+    /// computes of `event` only what that column needs. Four pushes an event take several times as long.
+    pub(crate) fn extend<R>(&mut self, records: &[R], event: impl Fn(&R) -> (i64, u16, u16, bool)) {
+        for block in records.chunks(BLOCK) {
+            self.t_us.extend(block.iter().map(|record| event(record).0));
+            self.x.extend(block.iter().map(|record| event(record).1));
+            self.y.extend(block.iter().map(|record| event(record).2));
+            self.on.extend(block.iter().map(|record| event(record).3));
+        }
+    }
+
+    /// As [`Columns::extend`], for records that may be no event.
+    pub(crate) fn extend_some<R>(&mut self, records: &[R], mut event: impl FnMut(&R) -> Option<(i64, u16, u16, bool)>) {
+        let mut block = [(0, 0, 0, false); BLOCK];
+        for records in records.chunks(BLOCK) {
+            let mut events = 0;
+            for (slot, event) in block.iter_mut().zip(records.iter().filter_map(&mut event)) {
+                *slot = event;
+                events += 1;
+            }
+            self.extend(&block[..events], |&event| event);
+        }
     }
 
     /// Number of events.
@@ -84,10 +113,7 @@ impl Events {
     pub fn new(sensor: Sensor, columns: Columns) -> Result<Self, Error> {
         columns.count()?;
         inside(sensor, &columns)?;
-        let backwards = columns.t_us.windows(2).position(|pair| pair[1] < pair[0]);
-        if let Some(i) = backwards {
-            return Err(Error::Backwards { index: i + 1, t_us: columns.t_us[i + 1], previous_us: columns.t_us[i] });
-        }
+        in_order(&columns.t_us)?;
         Ok(Self { sensor, columns })
     }
 
@@ -97,16 +123,17 @@ impl Events {
     /// Unequal columns, or an event outside the sensor (its index counts after sorting).
     pub fn sorted(sensor: Sensor, columns: Columns) -> Result<Self, Error> {
         let events = columns.count()?;
-        if columns.t_us.is_sorted() {
-            return Self::new(sensor, columns);
-        }
-        let mut order: Vec<usize> = (0..events).collect();
-        order.sort_by_key(|&i| columns.t_us[i]);
-        let mut sorted = Columns::with_capacity(events);
-        for i in order {
-            sorted.push(columns.t_us[i], columns.x[i], columns.y[i], columns.on[i]);
-        }
-        Self::new(sensor, sorted)
+        let columns = if columns.t_us.is_sorted() {
+            columns
+        } else {
+            let mut order: Vec<usize> = (0..events).collect();
+            order.sort_by_key(|&i| columns.t_us[i]);
+            let mut sorted = Columns::with_capacity(events);
+            sorted.extend(&order, |&i| (columns.t_us[i], columns.x[i], columns.y[i], columns.on[i]));
+            sorted
+        };
+        inside(sensor, &columns)?;
+        Ok(Self { sensor, columns })
     }
 
     /// For transforms inside the crate that keep the order of time and stay on the sensor.
@@ -156,16 +183,26 @@ impl Events {
     }
 }
 
+// Both checks ask first whether there is an offender, in a loop without exits that the compiler vectorises, and only then where.
 fn inside(sensor: Sensor, columns: &Columns) -> Result<(), Error> {
     let Sensor { width, height } = sensor;
-    // without an early exit the compiler checks many pixels at once; which one is outside matters only if one is
-    let all_below = |column: &[u16], size: u16| column.iter().fold(true, |all, &at| all & (at < size));
-    if all_below(&columns.x, width) && all_below(&columns.y, height) {
+    let largest = |column: &[u16]| column.iter().copied().fold(0, u16::max);
+    if largest(&columns.x) < width && largest(&columns.y) < height {
         return Ok(());
     }
     let outside = columns.x.iter().zip(&columns.y).position(|(&x, &y)| x >= width || y >= height);
     match outside {
         Some(index) => Err(Error::Outside { index, x: columns.x[index], y: columns.y[index], width, height }),
+        None => Ok(()),
+    }
+}
+
+fn in_order(t_us: &[i64]) -> Result<(), Error> {
+    if t_us.is_sorted() {
+        return Ok(());
+    }
+    match t_us.windows(2).position(|pair| pair[1] < pair[0]) {
+        Some(i) => Err(Error::Backwards { index: i + 1, t_us: t_us[i + 1], previous_us: t_us[i] }),
         None => Ok(()),
     }
 }

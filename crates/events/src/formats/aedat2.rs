@@ -30,13 +30,18 @@ pub fn decode(bytes: &[u8]) -> Result<Columns, Error> {
             found: format!("the camera {}", quote(camera)),
             advice: "its addresses mean other pixels, so this is no recording of CIFAR10-DVS: read it by its own format",
         }),
-        _ => Ok(Columns {
-            t_us: records.iter().map(time_us).collect(),
-            x: records.iter().map(|record| (127 - (address(record) >> 8 & 0x7f)) as u16).collect(),
-            y: records.iter().map(|record| (127 - (address(record) >> 1 & 0x7f)) as u16).collect(),
-            on: records.iter().map(|record| address(record) & 1 == 0).collect(),
-        }),
+        _ => {
+            let mut columns = Columns::with_capacity(records.len());
+            columns.extend(records, event);
+            Ok(columns)
+        }
     }
+}
+
+fn event(record: &[u8; RECORD]) -> (i64, u16, u16, bool) {
+    let address = address(record);
+    let (raw_x, raw_y) = ((address >> 1 & 0x7f) as u16, (address >> 8 & 0x7f) as u16);
+    (time_us(record), 127 - raw_y, 127 - raw_x, address & 1 == 0)
 }
 
 pub(super) fn address(&[a, b, c, d, ..]: &[u8; RECORD]) -> u32 {

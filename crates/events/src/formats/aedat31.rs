@@ -43,26 +43,17 @@ pub enum Slots {
 /// # Errors
 /// [`Error::Format`] without an `#!END-HEADER` line, on a packet that is cut off, or one whose fields contradict each other.
 pub fn decode(bytes: &[u8], options: Options) -> Result<Columns, Error> {
-    let start = header_len(bytes)?;
-    // counted first: growing columns would take up to three times their room
-    let mut events = 0;
-    packets(bytes, start, |packet| packet.events(options, |_, _, _, _| events += 1))?;
-    let mut columns = Columns::with_capacity(events);
-    packets(bytes, start, |packet| packet.events(options, |t_us, x, y, on| columns.push(t_us, x, y, on)))?;
-    Ok(columns)
-}
-
-/// Calls `polarity` with each packet of polarity events.
-fn packets(bytes: &[u8], start: usize, mut polarity: impl FnMut(&Packet) -> Result<(), Error>) -> Result<(), Error> {
-    let mut offset = start;
+    let mut offset = header_len(bytes)?;
+    // As many events as the bytes could hold; what packets of other types leave of it is never touched.
+    let mut columns = Columns::with_capacity((bytes.len() - offset) / EVENT);
     while offset < bytes.len() {
         let packet = Packet::parse(bytes, offset)?;
         if packet.kind == POLARITY {
-            polarity(&packet)?;
+            packet.events(options, &mut columns)?;
         }
         offset = packet.payload_offset + packet.payload.len();
     }
-    Ok(())
+    Ok(columns)
 }
 
 /// One recorded gesture: the events with `start_us <= t < end_us` show `class`.
@@ -185,8 +176,7 @@ impl<'a> Packet<'a> {
         })
     }
 
-    /// Calls `event` with time, x, y and polarity of each event.
-    fn events(&self, options: Options, mut event: impl FnMut(i64, u16, u16, bool)) -> Result<(), Error> {
+    fn events(&self, options: Options, columns: &mut Columns) -> Result<(), Error> {
         let contradiction = |at, expected: String, found: u32| Error::Format {
             format: FORMAT,
             offset: self.offset + at,
@@ -209,15 +199,22 @@ impl<'a> Packet<'a> {
             Slots::Capacity => self.capacity,
         };
         let high = i64::from(self.overflow) << 31;
-        for &[a, b, c, d, e, f, g, h] in self.payload.as_chunks::<EVENT>().0.iter().take(taken as usize) {
-            let data = u32::from_le_bytes([a, b, c, d]);
-            if options.keep_invalid || data & 1 == 1 {
-                let t_us = i64::from(u32::from_le_bytes([e, f, g, h])) | high;
-                event(t_us, (data >> 17) as u16, (data >> 2 & 0x7fff) as u16, data >> 1 & 1 == 1);
-            }
+        let slots = self.payload.as_chunks::<4>().0.as_chunks::<2>().0;
+        let slots = &slots[..slots.len().min(taken as usize)];
+        let event = |slot: &_| event(slot, high);
+        if options.keep_invalid {
+            columns.extend(slots, event);
+        } else {
+            columns.extend_some(slots, |slot| (slot[0][0] & 1 == 1).then(|| event(slot)));
         }
         Ok(())
     }
+}
+
+/// One slot of a polarity packet; `high` is what the packet's overflow adds to the time.
+fn event(&[data, time]: &[[u8; 4]; 2], high: i64) -> (i64, u16, u16, bool) {
+    let (data, time) = (u32::from_le_bytes(data), u32::from_le_bytes(time));
+    (i64::from(time) | high, (data >> 17) as u16, (data >> 2 & 0x7fff) as u16, data >> 1 & 1 == 1)
 }
 
 #[cfg(test)]
