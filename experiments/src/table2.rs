@@ -104,7 +104,7 @@ pub fn stand_in(data: Name, profile: Profile) -> Option<StandIn> {
     Some(StandIn { train, test, seed: 0 })
 }
 
-/// The run of one cell.
+/// The run of one cell; `data` is one of [`DATA`].
 ///
 /// # Errors
 /// If the network's text does not parse (a fault of this file).
@@ -112,7 +112,7 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
     let size = size(data, profile);
     let architecture = match data {
         Name::NMnist => Architecture::Middle,
-        Name::DvsGesture | Name::Cifar10Dvs => Architecture::Large,
+        _ => Architecture::Large,
     };
     let spec = match &o.network {
         Some(spec) => spec.narrowed(o.narrow.unwrap_or(1)),
@@ -136,9 +136,9 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
             // 128×128 recordings are augmented at full size and then halved, as the code does; the N-MNIST
             // augmentation that the code defines is never applied there
             augment: match data {
-                Name::NMnist => None,
                 Name::DvsGesture => Some(Augment { padding: 16, flip: false, degrees: 5.0 }),
                 Name::Cifar10Dvs => Some(Augment { padding: 16, flip: true, degrees: 15.0 }),
+                _ => None,
             },
             side: (data != Name::NMnist).then_some(64),
         },

@@ -32,7 +32,7 @@ struct Flags {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Only these data sets: n-mnist, dvs-gesture, dvs-cifar10
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = column)]
     only: Vec<Name>,
     /// Methods to train: baseline, bpsa, bpsa+bpta
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "bpsa+bpta")]
@@ -73,6 +73,12 @@ struct Flags {
     /// Count receipts that another build of this program made as done, and put them into the same cell
     #[arg(long, conflicts_with = "force")]
     any_build: bool,
+}
+
+fn column(text: &str) -> Result<Name, String> {
+    let known = table2::DATA.map(Name::id).join(", ");
+    let name = text.parse().ok().filter(|name| table2::DATA.contains(name));
+    name.ok_or_else(|| format!("expected a data set of Table 2 ({known})"))
 }
 
 fn positive(text: &str) -> Result<usize, String> {
