@@ -45,16 +45,14 @@ pub fn decode(bytes: &[u8]) -> Result<Columns, Error> {
         let offset = bytes.len() - rest.len();
         return Err(wrong(offset, format!("an event of {EVENT} bytes"), found, "the file is cut off: copy it again"));
     }
-    Ok(Columns {
-        t_us: events.iter().map(|&[a, b, c, d, ..]| u32::from_le_bytes([a, b, c, d]).into()).collect(),
-        x: events.iter().map(|event| (data_of(event) & 0x3fff) as u16).collect(),
-        y: events.iter().map(|event| (data_of(event) >> 14 & 0x3fff) as u16).collect(),
-        on: events.iter().map(|event| data_of(event) >> 28 & 1 == 1).collect(),
-    })
+    let mut columns = Columns::with_capacity(events.len());
+    columns.extend(events.as_flattened().as_chunks::<4>().0.as_chunks::<2>().0, event);
+    Ok(columns)
 }
 
-fn data_of(&[.., a, b, c, d]: &[u8; EVENT]) -> u32 {
-    u32::from_le_bytes([a, b, c, d])
+fn event(&[time, data]: &[[u8; 4]; 2]) -> (i64, u16, u16, bool) {
+    let data = u32::from_le_bytes(data);
+    (u32::from_le_bytes(time).into(), (data & 0x3fff) as u16, (data >> 14 & 0x3fff) as u16, data >> 28 & 1 == 1)
 }
 
 #[cfg(test)]

@@ -25,16 +25,13 @@ pub fn decode(bytes: &[u8]) -> Result<Columns, Error> {
     }
     let is_event = |record: &&[u8; 8]| address(record) & (1 << 31 | 1 << 10) == 0;
     let mut columns = Columns::with_capacity(records.iter().filter(is_event).count());
-    for record in records.iter().filter(is_event) {
-        let address = address(record);
-        columns.push(
-            time_us(record),
-            (address >> 12 & 0x3ff) as u16,
-            (address >> 22 & 0x1ff) as u16,
-            address & 1 << 11 != 0,
-        );
-    }
+    columns.extend_some(records, |record| is_event(&record).then(|| event(record)));
     Ok(columns)
+}
+
+fn event(record: &[u8; 8]) -> (i64, u16, u16, bool) {
+    let address = address(record);
+    (time_us(record), (address >> 12 & 0x3ff) as u16, (address >> 22 & 0x1ff) as u16, address & 1 << 11 != 0)
 }
 
 /// Whether the camera of that name addresses its pixels as described here: the family's first was called SBRet10.

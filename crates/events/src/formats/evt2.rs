@@ -41,19 +41,22 @@ pub fn decode(bytes: &[u8]) -> Result<Columns, Error> {
 }
 
 fn events(words: &[[u8; WORD]]) -> Columns {
-    let words = || words.iter().map(|&word| u32::from_le_bytes(word));
-    let mut columns = Columns::with_capacity(words().filter(|word| word >> 28 <= 1).count());
+    let mut columns = Columns::with_capacity(words.iter().filter(|word| word[3] >> 4 <= 1).count());
     let mut clock = Clock::new(28, 6);
-    for word in words() {
+    columns.extend_some(words, |&word| {
+        let word = u32::from_le_bytes(word);
         match (word >> 28, clock.base_us) {
-            (8, _) => clock.set(i64::from(word & 0xfff_ffff)),
+            (8, _) => {
+                clock.set(i64::from(word & 0xfff_ffff));
+                None
+            }
             (polarity @ (0 | 1), Some(base_us)) => {
                 let t_us = base_us.saturating_add(i64::from(word >> 22 & 0x3f));
-                columns.push(t_us, (word >> 11 & 0x7ff) as u16, (word & 0x7ff) as u16, polarity == 1);
+                Some((t_us, (word >> 11 & 0x7ff) as u16, (word & 0x7ff) as u16, polarity == 1))
             }
-            _ => {}
+            _ => None,
         }
-    }
+    });
     columns
 }
 
