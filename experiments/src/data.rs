@@ -24,6 +24,11 @@ impl Sets {
         Set { samples: &*self.train, shown: &self.shown }
     }
 
+    /// The same with another training half.
+    pub fn with_train(self, train: Vec<Example>) -> Self {
+        Self { train: Box::new(train), ..self }
+    }
+
     /// The test samples.
     pub fn test(&self) -> Set<'_> {
         Set { samples: &*self.test, shown: &self.shown }
@@ -166,6 +171,9 @@ fn describe(r: &Recordings) -> String {
                 info.title, info.train, info.test
             )
         }
+        Origin::Synthetic if r.train.iter().any(|r| r.source.path().is_some()) => {
+            format!("{}: SYNTHETIC, {train} train and {test} test recordings that a simulator wrote", info.title)
+        }
         Origin::Synthetic => {
             format!("{}: SYNTHETIC stand-in, {train} train and {test} test recordings from the generator", info.title)
         }
@@ -208,15 +216,24 @@ pub fn load(recordings: &Recordings, encoding: Encoding) -> Result<Sets> {
 }
 
 fn frames(recordings: &[Recording], framing: Framing, bar: &ProgressBar) -> Result<Vec<Example>> {
-    let example = |recording: &Recording| -> Result<Example> {
-        let events = recording.events().map_err(in_one_sentence)?;
-        let frames = framing.frames(&events).with_context(|| recording.source.to_string())?;
-        bar.inc(1);
-        Ok(Example { frames, label: recording.label })
+    let of_one_file = |recordings: &[Recording]| -> Result<Vec<Example>> {
+        let columns = recordings[0].columns().map_err(in_one_sentence)?;
+        let example = |recording: &Recording| {
+            let events = recording.cut(&columns).map_err(in_one_sentence)?;
+            let frames = framing.frames(&events).with_context(|| recording.source.to_string())?;
+            bar.inc(1);
+            Ok(Example { frames, label: recording.label })
+        };
+        recordings.iter().map(example).collect()
     };
     // collecting the results first keeps the error that is reported the same for any number of threads
-    let examples: Vec<Result<Example>> = recordings.par_iter().map(example).collect();
-    examples.into_iter().collect()
+    let files: Vec<&[Recording]> = recordings.chunk_by(Recording::same_file).collect();
+    let examples: Vec<Result<Vec<Example>>> = files.into_par_iter().map(of_one_file).collect();
+    let mut all = Vec::with_capacity(recordings.len());
+    for examples in examples {
+        all.extend(examples?);
+    }
+    Ok(all)
 }
 
 /// Images, read from the data set's own bytes for each batch.

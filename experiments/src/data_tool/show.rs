@@ -1,5 +1,5 @@
 use anyhow::{Context, Result, bail, ensure};
-use events::formats::{aedat2, aedat31, nmnist};
+use events::formats::{self, Format};
 use events::{Columns, Events, Framing, Sensor};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ pub struct Flags {
     /// Frames of equally many events each, as the networks see them
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=128))]
     frames: u16,
-    /// Decode as this format, whatever the content looks like
-    #[arg(long)]
+    /// Read it as this format, not as what its content shows: nmnist, aedat2, aedat2-davis, aedat3.1, evt2, evt3 or dat
+    #[arg(long, value_name = "NAME")]
     format: Option<Format>,
 }
 
@@ -28,16 +28,17 @@ pub struct Flags {
 pub fn run(flags: &Flags) -> Result<()> {
     let file = flags.file.as_path();
     let out = out(file, flags.out.as_deref())?;
-    let (format, columns) = decode_any(file, flags.format)?;
-    let png = draw(file, format, columns, flags.frames.into()).with_context(|| file.display().to_string())?;
+    let (format, sensor, columns) = decode_any(file, flags.format)?;
+    let sensor = sensor.unwrap_or_else(|| smallest(&columns));
+    let png =
+        draw(file, format.name(), sensor, columns, flags.frames.into()).with_context(|| file.display().to_string())?;
     report::write_bytes(&out, &png)?;
     println!("{}", out.display());
     Ok(())
 }
 
-fn draw(file: &Path, format: &str, columns: Columns, frames: usize) -> Result<Vec<u8>> {
+fn draw(file: &Path, format: &str, sensor: Sensor, columns: Columns, frames: usize) -> Result<Vec<u8>> {
     ensure!(!columns.t_us.is_empty(), "expected at least one event, found none; choose another recording");
-    let sensor = sensor(&columns);
     let events = Events::sorted(sensor, columns)?;
     // more frames than events would leave all but the last frame empty
     let framing = Framing::Number { frames: frames.min(events.len()) };
@@ -69,8 +70,8 @@ fn out(file: &Path, wanted: Option<&Path>) -> Result<PathBuf> {
     Ok(out)
 }
 
-/// The smallest common sensor that holds every event; headers seldom say which it was.
-fn sensor(columns: &Columns) -> Sensor {
+/// The smallest common sensor that holds every event, where neither format nor header says which it was.
+fn smallest(columns: &Columns) -> Sensor {
     // N-MNIST's window on the ATIS, DVS128, DAVIS240, ATIS, DAVIS346, VGA and HD
     const COMMON: [(u16, u16); 7] = [(34, 34), (128, 128), (240, 180), (304, 240), (346, 260), (640, 480), (1280, 720)];
     let beyond = |values: &[u16]| values.iter().max().map_or(1, |most| most.saturating_add(1));
@@ -80,30 +81,20 @@ fn sensor(columns: &Columns) -> Sensor {
     Sensor { width, height }
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Format {
-    Nmnist,
-    Aedat2,
-    Aedat31,
-}
-
-/// Reads and decodes `file` as `format`, or as its content says: the format's name and the events in file order.
-fn decode_any(file: &Path, format: Option<Format>) -> Result<(&'static str, Columns)> {
+/// Reads and decodes `file` as `format`, or as its content says: the format, the sensor where format or header tell it, and
+/// the events in file order.
+fn decode_any(file: &Path, format: Option<Format>) -> Result<(Format, Option<Sensor>, Columns)> {
     let kind = file.metadata().with_context(|| format!("cannot read {}", file.display()))?;
     if !kind.is_file() {
         bail!("cannot read {}: expected a file, found a folder or a device; name one recording", file.display());
     }
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     ensure!(!bytes.is_empty(), "{}: expected a recording, found an empty file; copy it again", file.display());
-    let format = format.unwrap_or(match &bytes {
-        bytes if bytes.starts_with(b"#!AER-DAT3") => Format::Aedat31,
-        bytes if bytes.starts_with(b"#") => Format::Aedat2,
-        _ => Format::Nmnist,
-    });
-    let decoded = match format {
-        Format::Nmnist => nmnist::decode(&bytes).map(|columns| ("5-byte events", columns)),
-        Format::Aedat2 => aedat2::decode(&bytes).map(|columns| ("AEDAT 2.0", columns)),
-        Format::Aedat31 => aedat31::decode(&bytes, aedat31::Options::default()).map(|columns| ("AEDAT 3.1", columns)),
+    let decoded = || {
+        let format = format.map_or_else(|| formats::detect(&bytes), Ok)?;
+        let columns = formats::decode(format, &bytes)?;
+        let sensor = formats::sensor(format, &bytes, &columns).map(|(sensor, _)| sensor);
+        Ok::<_, events::Error>((format, sensor, columns))
     };
-    decoded.with_context(|| file.display().to_string())
+    decoded().with_context(|| file.display().to_string())
 }

@@ -86,7 +86,7 @@ impl Reality {
     pub fn find(flag: Option<PathBuf>) -> Result<Self> {
         let root = data::root(flag)?
             .context("the check needs real recordings; name the folder that holds the data sets with --data DIR")?;
-        let chosen = data::choose(Name::NMnist, Some(&root), true, None)?;
+        let chosen = data::choose(Name::NMnist, Some(&root), None, true, None)?;
         match chosen.map(|chosen| chosen.recordings) {
             Some(recordings) if recordings.origin != Origin::Synthetic => Ok(Self { recordings, root }),
             Some(_) => bail!("the N-MNIST below {} is simulated; the check needs real recordings", root.display()),

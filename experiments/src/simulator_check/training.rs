@@ -1,10 +1,10 @@
 //! A network that has seen simulated digits only, tested on real recordings.
 
 use super::{Model, Reality};
+use crate::preset::{self, Overrides};
 use crate::receipt::{self, Clock, Label};
-use crate::table2::{self, Overrides};
-use crate::{Profile, data, machine, progress};
-use anyhow::{Context, Result};
+use crate::{Encoding, Profile, data, machine, progress};
+use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use datasets::{Name, synthetic::idx};
 use neuron::Method;
@@ -23,22 +23,23 @@ const SEED: u64 = 0;
 /// If data are missing or broken, or training stops.
 pub fn run(reality: &Reality, digits: usize, epochs: Option<usize>, seed: u64, device: &Device) -> Result<Record> {
     let overrides = Overrides { epochs, ..Overrides::default() };
-    let run = table2::run(Name::NMnist, Method::BpsaBpta, Profile::Short, &overrides)?;
+    let run = preset::run(Name::NMnist, Method::BpsaBpta, Profile::Short, &overrides)?;
+    let Encoding::Events(framing) = run.encoding else { bail!("the run of N-MNIST has no framing of events") };
     let images = idx::images(&reality.file("train-images-idx3-ubyte")?, digits)?;
     let labels = idx::labels(&reality.file("train-labels-idx1-ubyte")?, digits)?;
     let model = Model::default();
     let example = |(index, (image, &label)): (usize, (_, &u8))| -> Result<Example> {
-        let frames = run.framing.frames(&model.record(image, SEED, index as u64)?)?;
+        let frames = framing.frames(&model.record(image, SEED, index as u64)?)?;
         Ok(Example { frames, label: label.into() })
     };
     let simulated: Result<Vec<Example>> = images.par_iter().zip(&labels).enumerate().map(example).collect();
     // the real train half is left out before anything is loaded
     let mut recordings = reality.recordings.clone();
     recordings.train.clear();
-    let mut sets = data::load(&recordings, run.framing)?;
-    sets.train = simulated.context("cannot simulate the training set")?;
+    let simulated = simulated.context("cannot simulate the training set")?;
+    let sets = data::load(&recordings, run.encoding)?.with_train(simulated);
 
-    let profile = table2::profile_name(Profile::Short, &overrides);
+    let profile = preset::profile_name(Profile::Short, &overrides);
     let label = Label {
         experiment: "simulator",
         row: format!("n-mnist-simulated-{digits}-{profile}"),
