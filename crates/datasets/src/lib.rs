@@ -6,6 +6,7 @@
 mod cifar10_dvs;
 mod dvs_gesture;
 mod error;
+pub mod fetch;
 mod files;
 mod find;
 mod name;
