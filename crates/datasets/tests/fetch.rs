@@ -415,23 +415,25 @@ impl Killed {
         let undisturbed = tempfile::tempdir().unwrap();
         let begin = Instant::now();
         assert!(self.start(&undisturbed.path().join("set")).wait().unwrap().success());
-        let whole = begin.elapsed();
+        let mut whole = begin.elapsed();
         let expected = tree(undisturbed.path());
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut killed = 0;
-        for _ in 0..moments {
+        while killed < moments {
             let root = tempfile::tempdir().unwrap();
             let folder = root.path().join("set");
             let mut child = self.start(&folder);
             thread::sleep(whole.mul_f64(rng.random()));
             child.kill().unwrap();
-            killed += usize::from(!child.wait().unwrap().success());
+            if child.wait().unwrap().success() {
+                // a kill after the end tests nothing; the machine is quicker now
+                whole = whole.mul_f64(0.9);
+                continue;
+            }
+            killed += 1;
             assert!(self.start(&folder).wait().unwrap().success());
             assert!(tree(root.path()) == expected, "{:?}", names(&folder));
         }
-        // a kill after the end tests nothing
-        assert!(killed * 2 > moments, "only {killed} of {moments} kills came in time");
-        eprintln!("{}: {killed} of {moments} processes were killed while they ran, of {whole:?}", self.file);
     }
 }
 
