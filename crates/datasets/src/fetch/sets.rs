@@ -1,6 +1,9 @@
 //! What each data set comes in: the values of its publisher and of public loaders, and no others.
 
+use std::path::{Path, PathBuf};
+
 use super::Item;
+use crate::{Error, files};
 
 /// What is done with a downloaded file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +27,28 @@ pub struct Set {
     pub manual: Option<&'static str>,
     /// Names of its folder below a data root, in lower case, without `-` and `_`; new ones are named by `id`.
     pub folders: &'static [&'static str],
+}
+
+impl Set {
+    /// Its folder below a data root: the one of its name that is there, else the one to make.
+    ///
+    /// # Errors
+    /// The root cannot be read, or holds two.
+    pub fn folder(&self, root: &Path) -> Result<PathBuf, Error> {
+        let plain = |folder: &str| folder.to_lowercase().replace(['-', '_'], "");
+        let mut names = files::names(root)?;
+        names.retain(|name| self.folders.contains(&plain(name).as_str()) && root.join(name).is_dir());
+        match &names[..] {
+            [] => Ok(root.join(self.id)),
+            [name] => Ok(root.join(name)),
+            [first, second, ..] => Err(Error::Layout {
+                path: root.to_owned(),
+                expected: format!("one folder with {}", self.id),
+                found: format!("{first} and {second}"),
+                advice: "move all but one away",
+            }),
+        }
+    }
 }
 
 /// The sets that can be brought.

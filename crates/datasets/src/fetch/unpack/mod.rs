@@ -149,7 +149,7 @@ fn fill(
 /// Moves loose files into a folder named by their archive.
 fn gather(archive: &Path, partial: &Path, names: &[String]) -> Result<String, Error> {
     let own = archive.file_name().unwrap_or_default().to_string_lossy();
-    let own = own.split('.').next().unwrap_or_default().to_owned();
+    let own = own.strip_suffix(".zip").or(own.strip_suffix(".tar.gz")).unwrap_or("unpacked").to_owned();
     // a hidden name first, since a file inside may have the name of the folder
     let hidden = partial.join(".own");
     fs::create_dir(&hidden).map_err(|source| Error::disk("make", &hidden, source))?;
