@@ -52,7 +52,35 @@ impl Set {
 }
 
 /// The sets that can be brought.
-pub const SETS: [Set; 2] = [MNIST, DVS_GESTURE];
+pub const SETS: [Set; 3] = [N_MNIST, DVS_GESTURE, MNIST];
+
+const N_MNIST: Set = Set {
+    id: "n-mnist",
+    items: &[
+        Item {
+            file: "Train.zip",
+            urls: &[
+                "https://data.mendeley.com/public-files/datasets/468j46mzdv/files/39c25547-014b-4137-a934-9d29fa53c7a0/file_downloaded",
+            ],
+            bytes: None,
+            md5: Some("20959b8e626244a1b502305a9e6e2031"),
+            sha256: None,
+            unpack: Unpack::Zip,
+        },
+        Item {
+            file: "Test.zip",
+            urls: &[
+                "https://data.mendeley.com/public-files/datasets/468j46mzdv/files/05a4d654-7e03-4c15-bdfa-9bb2bcbea494/file_downloaded",
+            ],
+            bytes: None,
+            md5: Some("69ca8762b2fe404d9b9bad1103e97832"),
+            sha256: None,
+            unpack: Unpack::Zip,
+        },
+    ],
+    manual: None,
+    folders: &["nmnist"],
+};
 
 const MNIST: Set = Set {
     id: "mnist",
