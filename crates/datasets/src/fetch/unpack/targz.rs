@@ -54,7 +54,6 @@ pub(super) fn unpack(sink: &mut Sink<'_>) -> Result<(), Error> {
             _ => return Err(sink.wrong("only files and folders in it", format!("{name:?}, a link or a device"))),
         }
     }
-    drop(entries);
     // the checksum stands at the end, behind padding
     allowance.set(BETWEEN_FILES_BYTES);
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(|error| sink.unreadable(error))?;
