@@ -9,6 +9,7 @@ mod cifar10_dvs;
 mod download;
 mod dvs_gesture;
 mod error;
+pub mod fetch;
 mod files;
 mod find;
 mod images;

@@ -1,13 +1,177 @@
-use anyhow::{Result, bail};
+use std::{
+    fs,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use datasets::{
+    Found, Name, Origin,
+    fetch::{self, Error, Item, Options, Progress, Set},
+    find,
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Flags of `data fetch`.
 #[derive(clap::Args)]
-pub struct Flags {}
+pub struct Flags {
+    /// The data sets
+    #[arg(required = true, value_name = "NAME", value_parser = set)]
+    names: Vec<Set>,
+    /// Folder of all data sets, made if it is not there [default: $SPIKEGRAD_DATA, else data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Takes every file from URL/<file> instead of the publisher's addresses; checksums stay the publisher's
+    #[arg(long, value_name = "URL")]
+    mirror: Option<String>,
+}
 
-/// Runs it.
+fn set(id: &str) -> Result<Set, String> {
+    let known = || fetch::SETS.iter().map(|set| set.id).collect::<Vec<_>>().join(", ");
+    fetch::SETS.into_iter().find(|set| set.id == id).ok_or_else(|| format!("expected one of {}", known()))
+}
+
+/// How a data set comes, if it can be brought.
+fn published(name: Name) -> Option<Set> {
+    fetch::SETS.into_iter().find(|set| set.id == name.id())
+}
+
+/// The published files of a data set.
+pub(super) fn items(name: Name) -> &'static [Item<'static>] {
+    published(name).map_or(&[], |set| set.items)
+}
+
+/// The folder of a data set below a data root: the one of its name, else the root, which may be that folder itself.
+pub(super) fn folder(name: Name, root: &Path) -> PathBuf {
+    let folder = published(name).and_then(|set| set.folder(root).ok()).filter(|folder| folder.is_dir());
+    folder.unwrap_or_else(|| root.to_owned())
+}
+
+/// Brings the data sets one after the other; what is here already is checked and not brought again.
 ///
 /// # Errors
-/// Always: not written yet.
-pub fn run(_flags: &Flags) -> Result<()> {
-    bail!("data fetch is not written yet")
+/// The first that cannot be brought, or that only a person can bring: then the steps are on stderr.
+pub fn run(flags: &Flags) -> Result<()> {
+    let root = root(flags.data.as_deref())?;
+    let options = Options { mirror: flags.mirror.clone(), ..Options::default() };
+    flags.names.iter().try_for_each(|set| bring(set, &root, &options))
+}
+
+/// The data root, which this command may be the first to need.
+fn root(flag: Option<&Path>) -> Result<PathBuf> {
+    let variable = || std::env::var_os("SPIKEGRAD_DATA").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let root = flag.map(Path::to_owned).or_else(variable).unwrap_or_else(|| "data".into());
+    fs::create_dir_all(&root).with_context(|| format!("cannot make the data folder {}", root.display()))?;
+    Ok(root)
+}
+
+fn bring(set: &Set, root: &Path, options: &Options) -> Result<()> {
+    // its sentence holds its cause already
+    let folder = set.folder(root).map_err(|error| anyhow!("{error}"))?;
+    if is_complete(set, root, &folder)? {
+        println!("{}: complete in {}, nothing to bring", set.id, folder.display());
+        return Ok(());
+    }
+    let mut watch = Watch::default();
+    let done = fetch::fetch(set.items, &folder, options, &mut watch);
+    watch.clear();
+    match done {
+        Ok(()) => {
+            println!("{}: complete in {}", set.id, folder.display());
+            Ok(())
+        }
+        Err(Error::Manual { file, .. }) => {
+            steps(set, &file, &folder);
+            bail!("{}: {file} has no direct address and is not in {}; follow the steps above", set.id, folder.display())
+        }
+        Err(error) => bail!("{}: {error}", set.id),
+    }
+}
+
+/// Whether a user has brought all of it by hand, in whatever way. A part of it is not mixed with the publisher's files.
+fn is_complete(set: &Set, root: &Path, folder: &Path) -> Result<bool> {
+    let Ok(name) = set.id.parse::<Name>() else { return Ok(false) };
+    if fetch::has_begun(set.items, folder) {
+        return Ok(false);
+    }
+    match find(name, root) {
+        Ok(Found::Recordings(found)) if found.origin == Origin::Complete => Ok(true),
+        Ok(Found::Recordings(_)) => bail!(
+            "{}: expected no folder or the complete data set, found a part of {name} or a stand-in for it; move it away and fetch again",
+            folder.display()
+        ),
+        // what is broken or half there, fetch itself completes or names
+        _ => Ok(false),
+    }
+}
+
+fn steps(set: &Set, file: &str, folder: &Path) {
+    let manual = set.manual.unwrap_or("get it from the publisher's page");
+    eprintln!("{}: the publisher has no direct address, so this is for a person to do:", set.id);
+    eprintln!("  1. {manual}");
+    eprintln!("  2. put {file} into {} (make that folder), as it is", folder.display());
+    eprintln!("  3. run this command again: it checks the file and unpacks it");
+}
+
+/// A bar on a terminal; elsewhere a line as something begins and then every ten seconds.
+#[derive(Default)]
+struct Watch {
+    bar: Option<ProgressBar>,
+    what: String,
+    total: Option<u64>,
+    done: u64,
+    said: Option<Instant>,
+}
+
+impl Watch {
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn say(&mut self) {
+        self.said = Some(Instant::now());
+        match self.total {
+            Some(total) => eprintln!("{}: {} of {total} bytes", self.what, self.done),
+            None => eprintln!("{}: {} bytes", self.what, self.done),
+        }
+    }
+}
+
+impl Progress for Watch {
+    fn begin(&mut self, what: &str, total: Option<u64>, done: u64) {
+        self.clear();
+        (self.what, self.total, self.done) = (what.to_owned(), total, done);
+        if !std::io::stderr().is_terminal() {
+            self.say();
+            return;
+        }
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+        let template = match total {
+            Some(_) => "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} eta {eta}",
+            None => "{msg} {binary_bytes} {binary_bytes_per_sec}",
+        };
+        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_message(what.to_owned());
+        bar.set_position(done);
+        self.bar = Some(bar);
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        self.done += bytes;
+        match &self.bar {
+            Some(bar) => bar.set_position(self.done),
+            None if self.said.is_some_and(|said| said.elapsed() > Duration::from_secs(10)) => self.say(),
+            None => {}
+        }
+    }
+
+    fn note(&mut self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => eprintln!("{line}"),
+        }
+    }
 }

@@ -1,13 +1,140 @@
-use anyhow::{Result, bail};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Result, anyhow, bail};
+use datasets::{Found, Name, Recording, Recordings, Source, fetch::check, find};
+use rayon::prelude::*;
+
+use super::{fetch, list};
+use crate::{data, progress};
+
+/// Failures of one data set that are printed; more are counted.
+const SHOWN: usize = 10;
 
 /// Flags of `data verify`.
 #[derive(clap::Args)]
-pub struct Flags {}
+pub struct Flags {
+    /// The data sets [default: all that are here]
+    #[arg(value_name = "NAME", value_parser = |id: &str| id.parse::<Name>())]
+    names: Vec<Name>,
+    /// Folder of all data sets [default: $SPIKEGRAD_DATA, else data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
 
-/// Runs it.
+/// Holds archives to their checksums, decodes every recording, and says one line a data set.
 ///
 /// # Errors
-/// Always: not written yet.
-pub fn run(_flags: &Flags) -> Result<()> {
-    bail!("data verify is not written yet")
+/// Something is wrong with one of them, or one that was named is not here, or none is.
+pub fn run(flags: &Flags) -> Result<()> {
+    let root = data::root(flags.data.clone())?
+        .ok_or_else(|| anyhow!("expected a data folder, found none; name it by --data or SPIKEGRAD_DATA"))?;
+    let (names, all) = match flags.names.is_empty() {
+        true => (Name::ALL.to_vec(), true),
+        false => (flags.names.clone(), false),
+    };
+    let (mut verified, mut wrong) = (0, 0);
+    for name in names {
+        let mut failures = Vec::new();
+        let Some(says) = verify(name, &root, &mut failures) else {
+            if all {
+                continue;
+            }
+            bail!("{name}: expected it below {}, found nothing of its name; fetch it first", root.display());
+        };
+        verified += 1;
+        wrong += failures.len();
+        println!(
+            "{name}: {says}: {}",
+            if failures.is_empty() { "ok".into() } else { format!("{} failures", failures.len()) }
+        );
+        failures.iter().take(SHOWN).for_each(|failure| println!("  {failure}"));
+        if failures.len() > SHOWN {
+            println!("  and {} more", failures.len() - SHOWN);
+        }
+    }
+    match (verified, wrong) {
+        (0, _) => bail!("expected a data set below {}, found none; fetch one first", root.display()),
+        (_, 0) => Ok(()),
+        (_, n) => bail!("{n} failures, listed above; move what is wrong away and fetch it again"),
+    }
+}
+
+/// What is here in half a sentence, and what is wrong with it; `None` where nothing is here.
+fn verify(name: Name, root: &Path, failures: &mut Vec<String>) -> Option<String> {
+    let archives = archives(name, root, failures);
+    match find(name, root) {
+        Ok(Found::Absent) => None,
+        Ok(Found::Unusable { path, why }) => {
+            failures.push(format!("{}: {why}", path.display()));
+            Some(format!("unusable{archives}"))
+        }
+        Err(error) => {
+            failures.push(error.to_string());
+            Some(format!("unusable{archives}"))
+        }
+        Ok(Found::Recordings(found)) => {
+            failures.extend(decode(&found));
+            Some(format!("{}{archives}", describe(&found)))
+        }
+    }
+}
+
+/// Checks the files as published that are still here.
+fn archives(name: Name, root: &Path, failures: &mut Vec<String>) -> String {
+    let (folder, items) = (fetch::folder(name, root), fetch::items(name));
+    let mut right = 0;
+    let bar = progress::counter(&format!("{}: checksums", name.title()), items.len() as u64);
+    for item in items {
+        match check(item, &folder, &mut ()) {
+            Ok(Some(_)) => right += 1,
+            Ok(None) => {}
+            Err(error) => failures.push(error.to_string()),
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    match right {
+        0 => String::new(),
+        n => format!(", {n} published files with the right checksum"),
+    }
+}
+
+fn describe(found: &Recordings) -> String {
+    let files: BTreeSet<&Path> = found.train.iter().chain(&found.test).filter_map(|r| path(&r.source)).collect();
+    let bytes: u64 = files.iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum();
+    format!(
+        "{}, {} train and {} test recordings in {} files of {bytes} bytes, manifest {}",
+        list::state(found.origin),
+        found.train.len(),
+        found.test.len(),
+        files.len(),
+        found.manifest_sha256
+    )
+}
+
+fn path(source: &Source) -> Option<&Path> {
+    match source {
+        Source::File(path) | Source::Cut { path, .. } => Some(path),
+        _ => None,
+    }
+}
+
+/// Every recording that does not decode, in order, each file named once.
+fn decode(found: &Recordings) -> Vec<String> {
+    let all: Vec<&Recording> = found.train.iter().chain(&found.test).collect();
+    let bar = progress::counter(&format!("{}: decoding", found.name.title()), all.len() as u64);
+    let mut wrong: Vec<String> = all
+        .par_iter()
+        .filter_map(|recording| {
+            let wrong = recording.events().err().map(|error| error.to_string());
+            bar.inc(1);
+            wrong
+        })
+        .collect();
+    bar.finish_and_clear();
+    wrong.dedup();
+    wrong
 }
