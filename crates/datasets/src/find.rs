@@ -68,8 +68,9 @@ pub fn find_with(name: Name, root: &Path, split: Split) -> Result<Found, Error> 
     look(name, root, Some(split))
 }
 
-fn look(name: Name, root: &Path, split: Option<Split>) -> Result<Found, Error> {
-    let layout = match name {
+/// How a data set lies on disk.
+pub(crate) fn layout(name: Name) -> &'static Layout {
+    match name {
         Name::NMnist => &nmnist::LAYOUT,
         Name::DvsGesture => &dvs_gesture::LAYOUT,
         Name::Cifar10Dvs => &cifar10_dvs::LAYOUT,
@@ -77,23 +78,32 @@ fn look(name: Name, root: &Path, split: Option<Split>) -> Result<Found, Error> {
         Name::Mnist => &mnist::LAYOUT,
         Name::Cifar10 => &cifar::LAYOUT_10,
         Name::Cifar100 => &cifar::LAYOUT_100,
-    };
+    }
+}
+
+fn look(name: Name, root: &Path, split: Option<Split>) -> Result<Found, Error> {
+    let layout = layout(name);
     let names = files::names(root)?;
     match named(root, &names, layout.folders)[..] {
         [] if (layout.recognise)(&names) => load(name, layout, root, split).map(Found::Recordings),
         [] => Ok(Found::Absent),
         [folder] => below(name, layout, &root.join(folder), split),
-        [first, second, ..] => Err(Error::Layout {
-            path: root.to_owned(),
-            expected: format!("one folder with {}", name.title()),
-            found: format!("{first} and {second}"),
-            advice: "move all but one away",
-        }),
+        [first, second, ..] => Err(two(name, root, first, second)),
+    }
+}
+
+/// The refusal of two folders of one data set.
+pub(crate) fn two(name: Name, root: &Path, first: &str, second: &str) -> Error {
+    Error::Layout {
+        path: root.to_owned(),
+        expected: format!("one folder with {}", name.title()),
+        found: format!("{first} and {second}"),
+        advice: "move all but one away",
     }
 }
 
 /// Those of the folders in `root` whose plain names are among `wanted`.
-fn named<'a>(root: &Path, names: &'a [String], wanted: &[&str]) -> Vec<&'a String> {
+pub(crate) fn named<'a>(root: &Path, names: &'a [String], wanted: &[&str]) -> Vec<&'a String> {
     let plain = |folder: &str| folder.to_lowercase().replace(['-', '_'], "");
     names.iter().filter(|name| wanted.contains(&plain(name).as_str()) && root.join(name).is_dir()).collect()
 }

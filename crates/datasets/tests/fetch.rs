@@ -11,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use datasets::fetch::{Error, Item, Limits, Options, Progress, Sums, Unpack, check, fetch, has_begun};
+use datasets::{
+    Unpack,
+    fetch::{Error, Item, Limits, Options, Progress, Sums, check, fetch, has_begun},
+};
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use server::{Fault, Server};

@@ -8,7 +8,10 @@ use std::{
     process::Command,
 };
 
-use datasets::fetch::{Error, Item, Limits, Options, Sums, Unpack, fetch, unpack};
+use datasets::{
+    Unpack,
+    fetch::{Error, Item, Limits, Options, Sums, fetch, unpack},
+};
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
 use tempfile::TempDir;

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use datasets::{
     Found, Name, Origin,
-    fetch::{self, Error, Item, Options, Progress, Set},
+    fetch::{self, Error, Item, Options, Progress},
     find,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -17,8 +17,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 #[derive(clap::Args)]
 pub struct Flags {
     /// The data sets
-    #[arg(required = true, value_name = "NAME", value_parser = set)]
-    names: Vec<Set>,
+    #[arg(required = true, value_name = "NAME", value_parser = |id: &str| id.parse::<Name>())]
+    names: Vec<Name>,
     /// Folder of all data sets, made if it is not there [default: $SPIKEGRAD_DATA, else data]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -27,25 +27,14 @@ pub struct Flags {
     mirror: Option<String>,
 }
 
-fn set(id: &str) -> Result<Set, String> {
-    let known = || fetch::SETS.iter().map(|set| set.id).collect::<Vec<_>>().join(", ");
-    fetch::SETS.into_iter().find(|set| set.id == id).ok_or_else(|| format!("expected one of {}", known()))
-}
-
-/// How a data set comes, if it can be brought.
-fn published(name: Name) -> Option<Set> {
-    fetch::SETS.into_iter().find(|set| set.id == name.id())
-}
-
 /// The published files of a data set.
-pub(super) fn items(name: Name) -> &'static [Item<'static>] {
-    published(name).map_or(&[], |set| set.items)
+pub(super) fn items(name: Name) -> Vec<Item<'static>> {
+    name.info().downloads.iter().map(Item::from).collect()
 }
 
 /// The folder of a data set below a data root: the one of its name, else the root, which may be that folder itself.
 pub(super) fn folder(name: Name, root: &Path) -> PathBuf {
-    let folder = published(name).and_then(|set| set.folder(root).ok()).filter(|folder| folder.is_dir());
-    folder.unwrap_or_else(|| root.to_owned())
+    fetch::folder(name, root).ok().filter(|folder| folder.is_dir()).unwrap_or_else(|| root.to_owned())
 }
 
 /// Brings the data sets one after the other; what is here already is checked and not brought again.
@@ -55,7 +44,7 @@ pub(super) fn folder(name: Name, root: &Path) -> PathBuf {
 pub fn run(flags: &Flags) -> Result<()> {
     let root = root(flags.data.as_deref())?;
     let options = Options { mirror: flags.mirror.clone(), ..Options::default() };
-    flags.names.iter().try_for_each(|set| bring(set, &root, &options))
+    flags.names.iter().try_for_each(|&name| bring(name, &root, &options))
 }
 
 /// The data root, which this command may be the first to need.
@@ -66,33 +55,33 @@ fn root(flag: Option<&Path>) -> Result<PathBuf> {
     Ok(root)
 }
 
-fn bring(set: &Set, root: &Path, options: &Options) -> Result<()> {
+fn bring(name: Name, root: &Path, options: &Options) -> Result<()> {
     // its sentence holds its cause already
-    let folder = set.folder(root).map_err(|error| anyhow!("{error}"))?;
-    if is_complete(set, root, &folder)? {
-        println!("{}: complete in {}, nothing to bring", set.id, folder.display());
+    let folder = fetch::folder(name, root).map_err(|error| anyhow!("{error}"))?;
+    let items = items(name);
+    if is_complete(name, &items, root, &folder)? {
+        println!("{name}: complete in {}, nothing to bring", folder.display());
         return Ok(());
     }
     let mut watch = Watch::default();
-    let done = fetch::fetch(set.items, &folder, options, &mut watch);
+    let done = fetch::fetch(&items, &folder, options, &mut watch);
     watch.clear();
     match done {
         Ok(()) => {
-            println!("{}: complete in {}", set.id, folder.display());
+            println!("{name}: complete in {}", folder.display());
             Ok(())
         }
         Err(Error::Manual { file, .. }) => {
-            steps(set, &file, &folder);
-            bail!("{}: {file} has no direct address and is not in {}; follow the steps above", set.id, folder.display())
+            steps(name, &file, &folder);
+            bail!("{name}: {file} has no direct address and is not in {}; follow the steps above", folder.display())
         }
-        Err(error) => bail!("{}: {error}", set.id),
+        Err(error) => bail!("{name}: {error}"),
     }
 }
 
 /// Whether a user has brought all of it by hand, in whatever way. A part of it is not mixed with the publisher's files.
-fn is_complete(set: &Set, root: &Path, folder: &Path) -> Result<bool> {
-    let Ok(name) = set.id.parse::<Name>() else { return Ok(false) };
-    if fetch::has_begun(set.items, folder) {
+fn is_complete(name: Name, items: &[Item<'_>], root: &Path, folder: &Path) -> Result<bool> {
+    if fetch::has_begun(items, folder) {
         return Ok(false);
     }
     match find(name, root) {
@@ -106,9 +95,9 @@ fn is_complete(set: &Set, root: &Path, folder: &Path) -> Result<bool> {
     }
 }
 
-fn steps(set: &Set, file: &str, folder: &Path) {
-    let manual = set.manual.unwrap_or("get it from the publisher's page");
-    eprintln!("{}: the publisher has no direct address, so this is for a person to do:", set.id);
+fn steps(name: Name, file: &str, folder: &Path) {
+    let manual = name.info().manual.unwrap_or("get it from the publisher's page");
+    eprintln!("{name}: the publisher has no direct address, so this is for a person to do:");
     eprintln!("  1. {manual}");
     eprintln!("  2. put {file} into {} (make that folder), as it is", folder.display());
     eprintln!("  3. run this command again: it checks the file and unpacks it");

@@ -4,7 +4,7 @@ use std::{
 };
 
 use anyhow::{Result, anyhow, bail};
-use datasets::{Found, Name, Recording, Recordings, Source, fetch::check, find};
+use datasets::{Content, Error, Found, Name, Recording, Recordings, fetch::check, find};
 use rayon::prelude::*;
 
 use super::{fetch, list};
@@ -87,7 +87,7 @@ fn archives(name: Name, root: &Path, failures: &mut Vec<String>) -> String {
     let (folder, items) = (fetch::folder(name, root), fetch::items(name));
     let mut right = 0;
     let bar = progress::counter(&format!("{}: checksums", name.title()), items.len() as u64);
-    for item in items {
+    for item in &items {
         match check(item, &folder, &mut ()) {
             Ok(Some(_)) => right += 1,
             Ok(None) => {}
@@ -103,7 +103,8 @@ fn archives(name: Name, root: &Path, failures: &mut Vec<String>) -> String {
 }
 
 fn describe(found: &Recordings) -> String {
-    let files: BTreeSet<&Path> = found.train.iter().chain(&found.test).filter_map(|r| path(&r.source)).collect();
+    let files: BTreeSet<&Path> =
+        found.train.iter().chain(&found.validation).chain(&found.test).filter_map(|r| r.source.path()).collect();
     let bytes: u64 = files.iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum();
     format!(
         "{}, {} train and {} test recordings in {} files of {bytes} bytes, manifest {}",
@@ -115,26 +116,34 @@ fn describe(found: &Recordings) -> String {
     )
 }
 
-fn path(source: &Source) -> Option<&Path> {
-    match source {
-        Source::File(path) | Source::Cut { path, .. } => Some(path),
-        _ => None,
-    }
-}
-
-/// Every recording that does not decode, in order, each file named once.
+/// Every recording that does not decode, in order; a file of many recordings is read once, and named once if it is at fault itself.
 fn decode(found: &Recordings) -> Vec<String> {
-    let all: Vec<&Recording> = found.train.iter().chain(&found.test).collect();
+    let all: Vec<&[Recording]> = [&found.train, &found.validation, &found.test]
+        .into_iter()
+        .flat_map(|half| half.chunk_by(Recording::same_file))
+        .collect();
     let bar = progress::counter(&format!("{}: decoding", found.name.title()), all.len() as u64);
-    let mut wrong: Vec<String> = all
+    let wrong: Vec<Vec<String>> = all
         .par_iter()
-        .filter_map(|recording| {
-            let wrong = recording.events().err().map(|error| error.to_string());
+        .map(|of_one_file| {
+            let mut wrong: Vec<String> = of_one_file_errors(of_one_file).iter().map(ToString::to_string).collect();
+            wrong.dedup();
             bar.inc(1);
             wrong
         })
         .collect();
     bar.finish_and_clear();
-    wrong.dedup();
-    wrong
+    wrong.concat()
+}
+
+fn of_one_file_errors(recordings: &[Recording]) -> Vec<Error> {
+    let Some(first) = recordings.first() else { return Vec::new() };
+    match first.name.info().content {
+        Content::Events { .. } => match first.columns() {
+            Ok(columns) => recordings.iter().filter_map(|recording| recording.cut(&columns).err()).collect(),
+            Err(error) => vec![error],
+        },
+        Content::Images { .. } => recordings.iter().filter_map(|recording| recording.image().err()).collect(),
+        Content::Speech { .. } => recordings.iter().filter_map(|recording| recording.waveform().err()).collect(),
+    }
 }

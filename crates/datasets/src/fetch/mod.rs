@@ -24,9 +24,11 @@ use std::{fs, path::Path, time::Duration};
 
 pub use download::check;
 pub use error::Error;
-pub use sets::{SETS, Set, Unpack};
+pub use sets::folder;
 pub use sums::Sums;
 pub use unpack::{Limits, unpack};
+
+use crate::Unpack;
 
 /// Bytes read and written at a time.
 const CHUNK_BYTES: usize = 1 << 18;

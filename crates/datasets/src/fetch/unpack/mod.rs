@@ -12,7 +12,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Item, Progress, Sums, Unpack};
+use super::{Error, Item, Progress, Sums};
+use crate::Unpack;
 use sink::Sink;
 
 /// What an archive may hold at most. The defaults are far above every data set here and far below what hurts a machine.
