@@ -3,6 +3,7 @@
 //!
 //! A data set is one file of constants, a citation, a split and a decoder. Nothing here frames, caches or downloads.
 
+pub mod cache;
 mod cifar10_dvs;
 mod dvs_gesture;
 mod error;
