@@ -42,7 +42,12 @@ fn write_recordings(root: &Path) {
 
 fn prepare(root: &Path) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin("data"));
-    command.current_dir(root).env_remove("SPIKEGRAD_CACHE").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .current_dir(root)
+        .env_remove("SPIKEGRAD_CACHE")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command.args(["prepare", "n-mnist", "--frames", "number:16", "--data", ".", "--cache", "cache"]);
     command
 }

@@ -71,9 +71,15 @@ fn it_says_what_it_made_and_a_second_call_that_it_is_there() {
     let made = files(&root.path().join(".cache"));
     assert_eq!(made.len(), 1, "{made:?}");
     let lines: Vec<&str> = first.lines().collect();
-    assert_eq!(root.path().join(lines[0]), made[0].strip_prefix(root.path()).map(|file| root.path().join(".").join(file)).unwrap());
+    assert_eq!(
+        root.path().join(lines[0]),
+        made[0].strip_prefix(root.path()).map(|file| root.path().join(".").join(file)).unwrap()
+    );
     let bytes = made[0].metadata().unwrap().len();
-    assert!(lines[1].starts_with(&format!("20 train and 20 test samples [16, 34, 34, 2] of u8, {bytes} bytes, written in ")));
+    assert!(
+        lines[1]
+            .starts_with(&format!("20 train and 20 test samples [16, 34, 34, 2] of u8, {bytes} bytes, written in "))
+    );
     let second = succeeds(&prepare(root.path(), &[]).output().unwrap());
     assert!(second.contains("there already, every sample checked"), "{second}");
     // another form is another file, elsewhere if asked
@@ -106,7 +112,11 @@ fn what_is_wrong_is_said_in_one_sentence_and_leaves_nothing() {
         (&["--side", "0"], "--side"),
     ] {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin("data"));
-        command.args(["prepare", "n-mnist"]).args(if arguments[0] == "--frames" { &[][..] } else { &["--frames", "time:2"] });
+        command.args(["prepare", "n-mnist"]).args(if arguments[0] == "--frames" {
+            &[][..]
+        } else {
+            &["--frames", "time:2"]
+        });
         let output = command.args(arguments).output().unwrap();
         assert!(output.status.code() == Some(2) && text(&output.stderr).contains(words), "{}", text(&output.stderr));
     }
@@ -119,7 +129,9 @@ fn what_is_wrong_is_said_in_one_sentence_and_leaves_nothing() {
     assert!(refused(&call(&[])).contains("N-MNIST/Test/3/00003.bin"));
     assert!(files(&root.path().join(".cache")).is_empty());
     let empty = tempfile::tempdir().unwrap();
-    assert!(refused(&prepare(empty.path(), &[]).output().unwrap()).contains("expected a folder with N-MNIST, found none"));
+    assert!(
+        refused(&prepare(empty.path(), &[]).output().unwrap()).contains("expected a folder with N-MNIST, found none")
+    );
 }
 
 /// A small disk of its own, unmounted when dropped.

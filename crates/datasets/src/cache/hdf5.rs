@@ -49,6 +49,11 @@ impl Writer {
         self.frames.append_raw(samples).map_err(plain)
     }
 
+    /// Where the bytes of each sample lie so far: offset, length.
+    pub(super) fn places(&self) -> io::Result<Vec<(u64, u64)>> {
+        places(&self.frames, u64::MAX)
+    }
+
     /// Adds the tables, and brings the file to the disk.
     pub(super) fn finish(self, tables: &Tables) -> io::Result<()> {
         let Self { file, frames } = self;
