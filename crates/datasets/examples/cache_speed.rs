@@ -1,9 +1,9 @@
 //! How fast samples come out of a cache: `cargo run --release -p datasets --example cache_speed [-- FILE]` reads the recordings in
 //! SPIKEGRAD_SHARED, else ../shared, and writes the numbers as JSON to FILE (results/bench/cache.json).
 //!
-//! Numbers are decoded bytes a second in the best pass over all samples in random order, the file being in the page cache. Those of
-//! one thread are by its processor time, which other programs on the machine hardly disturb; those of all threads are by the clock,
-//! and worth what `load_at_the_end` lets them be. The reader stands beside a copy within memory, beside plain reads of uncompressed
+//! Numbers are decoded bytes a second over all samples in random order, the file being in the page cache. Those of one thread are by
+//! its processor time, the mean of some passes, which other programs on the machine disturb little; those of all threads are by the
+//! clock, the best pass, and worth what the load on the machine lets them be. The reader stands beside a copy within memory, beside plain reads of uncompressed
 //! samples, and beside codecs that were considered, whose bytes lie in memory.
 #![allow(clippy::unwrap_used)]
 
@@ -31,14 +31,15 @@ fn main() {
         eprintln!("skipped: no recordings in {}", data.display());
         return;
     }
-    let sets = [("N-MNIST, 16x34x34x2", digits(&data), 1), ("gesture clips, 16x128x128x2", gestures(&data), 4)];
+    let sets = [("N-MNIST, 16x34x34x2", digits(&data), 1), ("gesture clips, 16x128x128x2", gestures(&data), 16)];
     let sets: Vec<Value> = sets.iter().map(|(what, recordings, repeats)| set(what, recordings, *repeats)).collect();
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu =
         cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("", |(_, name)| name);
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let threads = rayon::current_num_threads();
-    let all = json!({ "cpu": cpu, "threads": threads, "load_at_the_end": load.trim(), "unit": "decoded GB/s, best pass", "sets": sets });
+    let all =
+        json!({ "cpu": cpu, "threads": threads, "load_at_the_end": load.trim(), "unit": "decoded GB/s", "sets": sets });
     let text = serde_json::to_string_pretty(&all).unwrap() + "\n";
     print!("{text}");
     if let Some(file) = std::env::args_os().nth(1) {
@@ -94,7 +95,7 @@ fn set(what: &str, recordings: &Recordings, repeats: usize) -> Value {
 /// Bytes a second of `read` over all samples in `order`, by one thread and by one for each core.
 fn both(samples: &[Vec<u8>], order: &[usize], read: impl Fn(usize, &mut [u8]) + Sync) -> Value {
     let bytes = samples[0].len();
-    let parallel = best(order.len() * bytes, clock, || {
+    let parallel = best(order.len() * bytes, || {
         order.par_iter().with_min_len(8).for_each_init(
             || vec![0; bytes],
             |into, &index| {
@@ -108,7 +109,7 @@ fn both(samples: &[Vec<u8>], order: &[usize], read: impl Fn(usize, &mut [u8]) + 
 
 fn serial(samples: &[Vec<u8>], order: &[usize], read: impl Fn(usize, &mut [u8])) -> Value {
     let mut into = vec![0; samples[0].len()];
-    best(order.len() * into.len(), processor, || {
+    mean(order.len() * into.len(), || {
         for &index in order {
             read(index, &mut into);
             black_box(&into);
@@ -135,7 +136,7 @@ fn uncompressed(folder: &Path, samples: &[Vec<u8>], order: &[usize]) -> Value {
 }
 
 fn prefetch(cache: &Arc<Cache>, order: &[usize]) -> Value {
-    best(order.len() * cache.sample_bytes(), clock, || {
+    best(order.len() * cache.sample_bytes(), || {
         for batch in Prefetch::new(cache.clone(), order.to_vec(), 32, 0).unwrap() {
             black_box(batch.unwrap());
         }
@@ -179,17 +180,26 @@ fn codec(form: &str, samples: &[Vec<u8>], level: u32, order: &[usize]) -> Value 
         "inflate": with(false), "inflate_and_adler32": with(true) })
 }
 
-fn best(bytes: usize, now: fn() -> f64, mut pass: impl FnMut()) -> Value {
-    let (mut seconds, begin) = (f64::MAX, clock());
-    for _ in 0..PASSES {
+fn best(bytes: usize, pass: impl FnMut()) -> Value {
+    let seconds = passes(clock, pass).into_iter().fold(f64::MAX, f64::min);
+    json!(round(bytes as f64 / seconds / 1e9))
+}
+
+/// The mean, since the system counts processor time in ticks of some milliseconds.
+fn mean(bytes: usize, pass: impl FnMut()) -> Value {
+    let seconds = passes(processor, pass);
+    json!(round(bytes as f64 * seconds.len() as f64 / seconds.iter().sum::<f64>() / 1e9))
+}
+
+fn passes(now: fn() -> f64, mut pass: impl FnMut()) -> Vec<f64> {
+    let begin = clock();
+    let mut seconds = Vec::new();
+    while seconds.len() < PASSES && (seconds.is_empty() || clock() - begin < SECONDS) {
         let start = now();
         pass();
-        seconds = seconds.min(now() - start);
-        if clock() - begin > SECONDS {
-            break;
-        }
+        seconds.push(now() - start);
     }
-    json!(round(bytes as f64 / seconds / 1e9))
+    seconds
 }
 
 fn round(value: f64) -> f64 {

@@ -1,3 +1,5 @@
+//! `data prepare`: from recordings to a cache of frames.
+
 use crate::{data, progress};
 use anyhow::{Result, anyhow, bail};
 use datasets::{
