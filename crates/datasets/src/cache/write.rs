@@ -261,5 +261,7 @@ fn failed(path: &Path, needed: u64, source: io::Error) -> Error {
     // the unfinished file will be gone when this is read
     let there = path.metadata().map_or(0, |metadata| metadata.len());
     let free = rustix::fs::statvfs(&folder).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-    Error::Space { path: folder, needed, available: free + there }
+    let available = free + there;
+    // whatever was estimated, what there is was not enough
+    Error::Space { path: folder, needed: needed.max(available + 1), available }
 }
