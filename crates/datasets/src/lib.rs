@@ -2,8 +2,10 @@
 //! [`Recording`] gives its events, its image or its sound: name → folder → `Recordings` → `Recording` → `Events`, `Grid` or samples. Without
 //! data, [`synthetic::recordings`] stands in for those of events; [`speech`] makes of a sound what a network sees.
 //!
-//! A data set is one file of constants, a citation, a split and a decoder. [`fetch`] brings it from its publisher. Nothing here frames.
+//! A data set is one file of constants, a citation, a split and a decoder. [`fetch`] brings it from its
+//! publisher, and [`cache`] keeps its frames.
 
+pub mod cache;
 mod cifar;
 mod cifar10_dvs;
 mod download;

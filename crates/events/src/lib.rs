@@ -28,6 +28,13 @@ mod time_surface;
 pub mod transforms;
 mod voxel;
 
+/// Raised whenever a decoder of [`formats`] gives other [`Columns`] for the same bytes, or [`Events`] orders them otherwise: what was
+/// kept from before is then never taken for what would be decoded now.
+pub const DECODER_VERSION: u32 = 1;
+
+/// Raised whenever a [`Framing`] or [`transforms::resize_nearest`] gives other values for the same events.
+pub const FRAMING_VERSION: u32 = 1;
+
 pub use error::Error;
 pub use events::{Columns, Events, Sensor};
 pub use frames::{Frames, Grid, Shape, accumulate};

@@ -1,13 +1,95 @@
-use anyhow::{Result, bail};
+//! `data prepare`: from recordings to a cache of frames.
+
+use crate::{data, progress};
+use anyhow::{Result, anyhow, bail};
+use datasets::{
+    Found, Name,
+    cache::{Cache, Dtype, Step, prepare},
+    find,
+};
+use events::{EmptyWindow, Framing, Shape};
+use indicatif::ProgressBar;
+use std::{path::PathBuf, time::Instant};
 
 /// Flags of `data prepare`.
 #[derive(clap::Args)]
-pub struct Flags {}
+pub struct Flags {
+    /// The data set, as n-mnist
+    name: Name,
+    /// How a recording becomes frames: number:16 (equal numbers of events), time:16 (equal durations)
+    #[arg(long, value_parser = framing)]
+    frames: Framing,
+    /// Resize to SIDE x SIDE pixels, as the paper does to 64
+    #[arg(long, value_name = "SIDE", value_parser = clap::value_parser!(u16).range(1..))]
+    side: Option<u16>,
+    /// Type of a count: u8, or u16 where a pixel counts more than 255 events in a frame
+    #[arg(long, default_value = "u8", value_parser = ["u8", "u16"].map(clap::builder::PossibleValue::new))]
+    dtype: String,
+    /// Folder with the data sets; else SPIKEGRAD_DATA, else data/
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Folder for the cache; else SPIKEGRAD_CACHE, else .cache in the folder with the data sets
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+}
 
-/// Runs it.
+/// `number:16`, `time:16` or `duration:10000`.
+fn framing(text: &str) -> Result<Framing, String> {
+    let expected = || format!("expected number:T or time:T with T frames, or duration:US, found \"{text}\"");
+    let (by, number) = text.split_once(':').ok_or_else(expected)?;
+    let number: u32 = number.parse().ok().filter(|&number| number > 0).ok_or_else(expected)?;
+    match by {
+        "number" => Ok(Framing::Number { frames: number as usize }),
+        "time" => Ok(Framing::Time { frames: number as usize, empty_window: EmptyWindow::Error }),
+        "duration" => Ok(Framing::Duration { us: number }),
+        _ => Err(expected()),
+    }
+}
+
+/// Counts a data set's events into frames and keeps them in a cache, if it is not there yet.
 ///
 /// # Errors
-/// Always: not written yet.
-pub fn run(_flags: &Flags) -> Result<()> {
-    bail!("data prepare is not written yet")
+/// No such data set; a recording that cannot be decoded or framed; a folder that cannot be written; a full disk.
+pub fn run(flags: &Flags) -> Result<()> {
+    let start = Instant::now();
+    let Some(root) = data::root(flags.data.clone())? else {
+        bail!("no data folder given; name the folder that holds the data sets: --data DIR, SPIKEGRAD_DATA or data/");
+    };
+    let title = flags.name.title();
+    let recordings = match find(flags.name, &root)? {
+        Found::Recordings(recordings) => recordings,
+        Found::Unusable { path, why } => bail!("{} is not {title}: {why}; lay it out as published", path.display()),
+        Found::Absent => bail!("{}: expected a folder with {title}, found none; fetch it", root.display()),
+    };
+    let variable = || std::env::var_os("SPIKEGRAD_CACHE").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let folder = flags.cache.clone().or_else(variable).unwrap_or_else(|| root.join(".cache"));
+    let dtype: Dtype = flags.dtype.parse().map_err(|error: String| anyhow!(error))?;
+    let samples = recordings.train.len() + recordings.test.len();
+    let bar = progress::counter(&format!("{title}: events to frames"), samples as u64);
+    let side = flags.side.map(usize::from);
+    let prepared = prepare(&recordings, flags.frames, side, dtype, &folder, &mut |step| tell(&bar, &step));
+    bar.finish_and_clear();
+    // the error without its chain: its sentence holds its cause already
+    let prepared = prepared.map_err(|error| anyhow!("{error}"))?;
+    let seconds = start.elapsed().as_secs_f64();
+    let how = if prepared.was_there { "there already, every sample checked" } else { "written" };
+    println!("{}", prepared.cache.path().display());
+    println!("{}, {how} in {seconds:.1} s", describe(&prepared.cache)?);
+    Ok(())
+}
+
+fn tell(bar: &ProgressBar, step: &Step) {
+    match step {
+        Step::Waits => bar.suspend(|| eprintln!("another process is making this cache; waiting for it")),
+        Step::Replaces(why) => bar.suspend(|| eprintln!("making the cache anew, because of {why}")),
+        Step::Done(samples, _) => bar.set_position(*samples as u64),
+    }
+}
+
+fn describe(cache: &Cache) -> Result<String> {
+    let Shape { steps, height, width, channels } = cache.shape();
+    let (train, test) = (cache.train().len(), cache.test().len());
+    let bytes = cache.path().metadata()?.len();
+    let shape = format!("[{steps}, {height}, {width}, {channels}]");
+    Ok(format!("{train} train and {test} test samples {shape} of {}, {bytes} bytes", cache.dtype()))
 }

@@ -1,0 +1,178 @@
+//! The program `data prepare` as a user meets it.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+/// A data root with `recordings` train and as many test recordings of N-MNIST, of 1,500 events each.
+fn root(recordings: u32) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let mut state = 1_u32;
+    let mut random = |below: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) % below
+    };
+    for index in 0..2 * recordings {
+        let half = if index < recordings { "Train" } else { "Test" };
+        let folder = root.path().join("N-MNIST").join(half).join((index % 10).to_string());
+        fs::create_dir_all(&folder).unwrap();
+        let mut bytes = Vec::new();
+        for event in 0..1500 {
+            let t_us = event * 200 + random(200);
+            bytes.extend([random(34) as u8, random(34) as u8]);
+            bytes.extend(&(t_us | random(2) << 23).to_be_bytes()[1..]);
+        }
+        fs::write(folder.join(format!("{index:05}.bin")), bytes).unwrap();
+    }
+    root
+}
+
+/// A call that finds its data only where it is told to.
+fn prepare(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("data"));
+    command.current_dir(root).env_remove("SPIKEGRAD_DATA").env_remove("SPIKEGRAD_CACHE").env_remove("RUST_BACKTRACE");
+    command.args(["prepare", "n-mnist", "--frames", "number:16", "--data", "."]).args(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[track_caller]
+fn succeeds(output: &Output) -> String {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// The one sentence of a refusal.
+#[track_caller]
+fn refused(output: &Output) -> String {
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!((output.status.code(), stdout.as_str(), stderr.lines().count()), (Some(1), "", 1), "{stderr}");
+    assert!(stderr.starts_with("error: "), "{stderr}");
+    stderr
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn it_says_what_it_made_and_a_second_call_that_it_is_there() {
+    let root = root(20);
+    let first = succeeds(&prepare(root.path(), &[]).output().unwrap());
+    let made = files(&root.path().join(".cache"));
+    assert_eq!(made.len(), 1, "{made:?}");
+    let lines: Vec<&str> = first.lines().collect();
+    assert_eq!(
+        root.path().join(lines[0]),
+        made[0].strip_prefix(root.path()).map(|file| root.path().join(".").join(file)).unwrap()
+    );
+    let bytes = made[0].metadata().unwrap().len();
+    assert!(
+        lines[1]
+            .starts_with(&format!("20 train and 20 test samples [16, 34, 34, 2] of u8, {bytes} bytes, written in "))
+    );
+    let second = succeeds(&prepare(root.path(), &[]).output().unwrap());
+    assert!(second.contains("there already, every sample checked"), "{second}");
+    // another form is another file, elsewhere if asked
+    let elsewhere = root.path().join("elsewhere");
+    succeeds(&prepare(root.path(), &["--side", "17", "--dtype", "u16", "--cache", "elsewhere"]).output().unwrap());
+    succeeds(&prepare(root.path(), &["--side", "17"]).env("SPIKEGRAD_CACHE", "elsewhere").output().unwrap());
+    assert_eq!((files(&elsewhere).len(), files(&root.path().join(".cache")).len()), (2, 1));
+}
+
+#[test]
+fn processes_at_once_make_one_file_and_the_others_wait() {
+    let root = root(150);
+    let calls: Vec<_> = (0..4).map(|_| prepare(root.path(), &[]).spawn().unwrap()).collect();
+    let outputs: Vec<Output> = calls.into_iter().map(|call| call.wait_with_output().unwrap()).collect();
+    let made = outputs.iter().filter(|output| succeeds(output).contains(" written in ")).count();
+    assert_eq!((made, files(&root.path().join(".cache")).len()), (1, 1));
+    let waited = outputs.iter().filter(|output| text(&output.stderr).contains("waiting for it")).count();
+    eprintln!("{waited} of 4 waited");
+}
+
+#[test]
+fn what_is_wrong_is_said_in_one_sentence_and_leaves_nothing() {
+    let root = root(3);
+    let call = |arguments: &[&str]| prepare(root.path(), arguments).output().unwrap();
+    for (arguments, words) in [
+        (&["--frames", "number"][..], "expected number:T or time:T"),
+        (&["--frames", "number:0"], "expected number:T or time:T"),
+        (&["--frames", "voxel:3"], "expected number:T or time:T"),
+        (&["--dtype", "f32"], "u8, u16"),
+        (&["--side", "0"], "--side"),
+    ] {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin("data"));
+        command.args(["prepare", "n-mnist"]).args(if arguments[0] == "--frames" {
+            &[][..]
+        } else {
+            &["--frames", "time:2"]
+        });
+        let output = command.args(arguments).output().unwrap();
+        assert!(output.status.code() == Some(2) && text(&output.stderr).contains(words), "{}", text(&output.stderr));
+    }
+    let mut duration = Command::new(assert_cmd::cargo::cargo_bin("data"));
+    duration.current_dir(root.path()).args(["prepare", "n-mnist", "--frames", "duration:9", "--data", "."]);
+    assert!(refused(&duration.output().unwrap()).contains("frame by number or by time"));
+    fs::write(root.path().join("file"), "").unwrap();
+    assert!(refused(&call(&["--cache", "file/cache"])).contains("file/cache: expected to write into it"));
+    fs::write(root.path().join("N-MNIST/Test/3/00003.bin"), [1; 7]).unwrap();
+    assert!(refused(&call(&[])).contains("N-MNIST/Test/3/00003.bin"));
+    assert!(files(&root.path().join(".cache")).is_empty());
+    let empty = tempfile::tempdir().unwrap();
+    assert!(
+        refused(&prepare(empty.path(), &[]).output().unwrap()).contains("expected a folder with N-MNIST, found none")
+    );
+}
+
+/// A small disk of its own, unmounted when dropped.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    fn new(kib: u32) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={kib}k"), "tmpfs"]).arg(folder.path());
+        mount.output().is_ok_and(|output| output.status.success()).then_some(Self(folder))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).output();
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_with_the_bytes_needed_and_leaves_nothing() {
+    let root = root(150);
+    let whole = root.path().join("whole");
+    succeeds(&prepare(root.path(), &["--cache", "whole"]).output().unwrap());
+    let bytes = files(&whole)[0].metadata().unwrap().len();
+    // from no room at all to all but the last pages
+    for kib in [4, 64, bytes / 2048, bytes / 1024 - 8] {
+        let Some(disk) = Disk::new(kib as u32) else {
+            eprintln!("skipped: this user may not mount a tmpfs");
+            return;
+        };
+        let error = refused(&prepare(root.path(), &["--cache", disk.0.path().to_str().unwrap()]).output().unwrap());
+        let number = |after: &str| -> u64 {
+            let rest = &error[error.find(after).unwrap() + after.len()..];
+            rest[..rest.find(' ').unwrap()].parse().unwrap()
+        };
+        let (needed, available) = (number("room for about "), number("found "));
+        eprintln!("{kib} KiB: {}", error.trim());
+        assert!(available <= kib * 1024 && needed > available, "{error}");
+        assert!(kib < 100 || needed < bytes * 5 / 4, "{error} for {bytes}");
+        assert!(files(disk.0.path()).is_empty(), "{:?}", files(disk.0.path()));
+    }
+}
