@@ -1,3 +1,5 @@
+//! `data simulate`: recordings of still images, by the camera model, as N-MNIST lays its files out.
+
 use crate::progress;
 use crate::simulator_check::{Image, Model};
 use anyhow::{Context, Result, anyhow, bail};

@@ -41,10 +41,10 @@ pub struct Camera {
 impl Default for Camera {
     fn default() -> Self {
         Self {
-            threshold_on: 0.25,
-            threshold_off: 0.25,
+            threshold_on: 0.315,
+            threshold_off: 0.3,
             mismatch: 0.15,
-            refractory_us: 2_000,
+            refractory_us: 1_300,
             noise_on_hz: 0.37,
             noise_off_hz: 0.014,
         }

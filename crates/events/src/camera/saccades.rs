@@ -16,38 +16,38 @@ const CANVAS: usize = SENSOR + 2 * MARGIN;
 
 /// The path of the image, a point every 10 ms.
 const PATH: [[f32; 2]; 32] = [
-    [-2.4, -2.3],
-    [-2.45, -2.1],
-    [-2.5, -1.5],
-    [-2.55, -0.85],
-    [-2.6, 0.35],
-    [-2.6, 1.6],
-    [-2.35, 2.7],
-    [-1.75, 3.5],
-    [-1.3, 3.65],
-    [-1.2, 3.7],
+    [-2.18, -2.0],
+    [-2.3, -1.8],
+    [-2.2, -1.57],
+    [-2.4, -0.93],
+    [-2.45, 0.12],
+    [-2.52, 1.6],
+    [-1.97, 2.77],
+    [-1.38, 3.42],
+    [-1.3, 3.8],
+    [-1.2, 3.62],
     [-1.15, 3.7],
     [-1.0, 3.6],
-    [-0.75, 3.5],
-    [-0.2, 3.35],
-    [0.4, 2.6],
+    [-0.82, 3.42],
+    [-0.42, 3.5],
+    [0.17, 2.6],
     [1.0, 1.6],
-    [1.5, 0.35],
-    [1.75, -0.65],
-    [1.95, -1.15],
-    [2.05, -1.3],
-    [2.2, -1.4],
-    [2.5, -1.45],
-    [2.65, -1.5],
-    [2.6, -1.5],
-    [2.1, -1.5],
-    [1.1, -1.5],
-    [0.1, -1.55],
-    [-0.9, -1.6],
-    [-1.6, -1.65],
-    [-2.0, -1.7],
+    [1.57, 0.2],
+    [2.2, -0.8],
+    [2.18, -1.3],
+    [2.35, -1.38],
+    [2.5, -1.25],
+    [2.65, -1.53],
+    [2.65, -1.35],
+    [2.67, -1.65],
+    [1.8, -1.57],
+    [0.88, -1.5],
+    [-0.12, -1.55],
+    [-1.2, -1.45],
+    [-1.68, -1.57],
+    [-2.08, -1.55],
     [-2.1, -1.7],
-    [-2.1, -1.7],
+    [-2.02, -1.7],
 ];
 
 /// The protocol of N-MNIST: a 28×28 image on a screen, dark ink on a bright ground, before a camera that makes three saccades.
@@ -64,7 +64,7 @@ pub struct Saccades {
     pub blur_px: f32,
     /// Sensor pixels per image pixel. Tuned.
     pub scale: f32,
-    /// Time in µs between two looks of the camera. Chosen: the image moves by less than a fifth of a pixel.
+    /// Time in µs between two looks of the camera. Chosen: the image moves by less than a third of a pixel.
     pub look_us: i64,
     /// Time in µs between two points of the path.
     pub knot_us: i64,
@@ -74,7 +74,7 @@ pub struct Saccades {
 
 impl Default for Saccades {
     fn default() -> Self {
-        Self { contrast: 0.9, blur_px: 2.0, scale: 1.0, look_us: 1_000, knot_us: 10_000, path: PATH.to_vec() }
+        Self { contrast: 0.95, blur_px: 1.6, scale: 1.0, look_us: 2_000, knot_us: 10_000, path: PATH.to_vec() }
     }
 }
 
