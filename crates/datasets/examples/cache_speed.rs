@@ -52,6 +52,7 @@ fn recordings(name: Name, train: Vec<Recording>) -> Recordings {
         name,
         origin: Origin::Sample,
         train,
+        validation: vec![],
         test: vec![],
         manifest_sha256: String::new(),
         split: String::new(),

@@ -77,6 +77,7 @@ fn part(recording: &Recording) -> String {
     match &recording.source {
         Source::File(path) => tail(path),
         Source::Cut { path, start_us, end_us, .. } => format!("{} {start_us} {end_us}", tail(path)),
+        Source::Image { file, index } => format!("{} {index}", tail(file.path())),
         Source::Synthetic { seed, test, index } => format!("synthetic {seed} {test} {index}"),
     }
 }
