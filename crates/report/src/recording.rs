@@ -148,25 +148,26 @@ impl Recording<'_> {
         Ok(())
     }
 
-    /// First and last time of each frame, as exact as fits `width_pt`; only the first where even that is too wide.
+    /// First and last time of each frame, as exact as fits `width_pt`, if need be without the unit, which the axis below
+    /// repeats; only the first time where even that is too wide.
     fn spans(&self, width_pt: f64) -> Vec<String> {
         let (unit, us) = unit(self.duration_us());
         let frame = (self.duration_us() / us / self.spans_us.len() as f64).max(1.0 / us);
-        let decimals = (1.0 - frame.log10().floor()).max(0.0) as usize;
-        let decimals = if us > 1.0 { decimals } else { 0 };
+        let exact = if us > 1.0 { (1.0 - frame.log10().floor()).max(0.0) as usize } else { 0 };
+        let coarse = exact.saturating_sub(1);
         let style = theme::text(WORDS, GREY);
-        for decimals in [decimals, decimals.saturating_sub(1)] {
+        let unit = format!(" {unit}");
+        for (decimals, unit) in [(exact, unit.as_str()), (coarse, &unit), (exact, ""), (coarse, "")] {
             let span = |&(first, last): &(i64, i64)| {
                 let [first, last] = [first, last].map(|t| self.since_first_us(t) / us);
-                format!("{first:.decimals$}–{last:.decimals$} {unit}")
+                format!("{first:.decimals$}–{last:.decimals$}{unit}")
             };
             let spans: Vec<String> = self.spans_us.iter().map(span).collect();
             if spans.iter().all(|words| pt(theme::measure(words, &style)) <= width_pt) {
                 return spans;
             }
         }
-        let first = |&(first, _): &(i64, i64)| format!("{:.decimals$} {unit}", self.since_first_us(first) / us);
-        self.spans_us.iter().map(first).collect()
+        self.spans_us.iter().map(|&(first, _)| format!("{:.exact$}", self.since_first_us(first) / us)).collect()
     }
 
     fn rate(&self, area: &Area) -> DrawResult {
