@@ -175,7 +175,7 @@ impl Recording<'_> {
         let (unit, us) = unit(duration_us);
         let rates = self.rates(duration_us);
         let highest = rates.iter().flatten().fold(0.0, |highest, &rate| f64::max(highest, rate));
-        let (prefix, scale) = [("M ", 1e6), ("k ", 1e3)].into_iter().find(|p| highest >= p.1).unwrap_or(("", 1.0));
+        let (prefix, scale) = prefix(highest);
         let (x, y) = (ticks::until(duration_us / us), ticks::above(highest / scale));
         let (decimals, top) = ([x.decimals, y.decimals], y.to);
         let mut chart = ChartBuilder::on(area)
@@ -223,6 +223,18 @@ fn unit(duration_us: f64) -> (&'static str, f64) {
         us if us < 5e3 => ("µs", 1.0),
         us if us < 2e6 => ("ms", 1e3),
         _ => ("s", 1e6),
+    }
+}
+
+/// What precedes events/s so that the ticks up to `highest` have few digits, and the number it stands for.
+fn prefix(highest: f64) -> (String, f64) {
+    let named = [("G ", 1e9), ("M ", 1e6), ("k ", 1e3), ("", 0.01)].into_iter().find(|&(_, least)| highest >= least);
+    match named {
+        Some((prefix, least)) => (prefix.to_owned(), least.max(1.0)),
+        None => {
+            let power = highest.log10().floor();
+            (format!("1e{power} "), 10f64.powf(power))
+        }
     }
 }
 
