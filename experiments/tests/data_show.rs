@@ -81,13 +81,13 @@ fn fewer_events_than_frames_are_drawn() {
 
 #[test]
 fn what_is_no_recording_is_refused_in_a_sentence_and_nothing_is_written() {
-    let dir = folder(&dot(3, 30)[..13]);
+    let dir = folder(&dot(3, 30)[..93]);
     let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
     write("empty.bin", b"");
     write("header.aedat", b"#!AER-DAT2.0\r\n");
     write("cut.aedat", b"#!AER-DAT3.1\r\n#!END-HEADER\r\n\x01");
     let before = std::fs::read_dir(dir.path()).unwrap().count();
-    show(dir.path(), &["dot.bin"]).is_one_sentence_with(&["dot.bin", "byte 10", "the end of the file"]);
+    show(dir.path(), &["dot.bin"]).is_one_sentence_with(&["dot.bin", "byte 90", "the end of the file"]);
     show(dir.path(), &["empty.bin"]).is_one_sentence_with(&["empty.bin", "an empty file"]);
     show(dir.path(), &["header.aedat"]).is_one_sentence_with(&["header.aedat", "at least one event, found none"]);
     show(dir.path(), &["cut.aedat"]).is_one_sentence_with(&["cut.aedat", "a packet header"]);

