@@ -213,7 +213,8 @@ struct Unfinished<'a> {
     dtype: Dtype,
     shape: [usize; 4],
     samples: usize,
-    written: usize,
+    /// Samples and bytes that stand in the file.
+    written: (usize, u64),
 }
 
 impl<'a> Unfinished<'a> {
@@ -222,14 +223,14 @@ impl<'a> Unfinished<'a> {
         let level = (dtype != Dtype::F32).then_some(DEFLATE_LEVEL);
         let raw = (shape.iter().product::<usize>() * dtype.bytes() * samples) as u64;
         let writer = Writer::create(path, dtype, shape, level).map_err(|error| failed(path, raw, error))?;
-        Ok(Self { path, writer, dtype, shape, samples, written: 0 })
+        Ok(Self { path, writer, dtype, shape, samples, written: (0, 0) })
     }
 
     /// Writes a batch, and says how many samples there are now.
     fn append(&mut self, made: &Made) -> Result<usize, Error> {
         self.writer.append(&made.bytes).map_err(|error| failed(self.path, self.needed(), error))?;
-        self.written += made.samples;
-        Ok(self.written)
+        self.written = (self.written.0 + made.samples, self.path.metadata().map_or(0, |metadata| metadata.len()));
+        Ok(self.written.0)
     }
 
     fn finish(self, key: &Key, items: Items) -> Result<(), Error> {
@@ -245,10 +246,9 @@ impl<'a> Unfinished<'a> {
 
     /// Bytes of the whole file, if the samples to come are like those that are there.
     fn needed(&self) -> u64 {
-        let there = self.path.metadata().map_or(0, |metadata| metadata.len());
-        match self.written as u64 {
-            0 => (self.shape.iter().product::<usize>() * self.dtype.bytes() * self.samples) as u64,
-            written => (u128::from(there) * self.samples as u128 / u128::from(written)) as u64,
+        match self.written {
+            (0, _) => (self.shape.iter().product::<usize>() * self.dtype.bytes() * self.samples) as u64,
+            (samples, bytes) => (u128::from(bytes) * self.samples as u128 / samples as u128) as u64,
         }
     }
 }
