@@ -82,7 +82,7 @@ fn draw(area: &Area, figure: &Simulated) -> DrawResult {
     let words = format!("Events per {} ms", figure.bin_ms);
     lines(&left, figure.profiles, figure.bin_ms, ["Time (ms)", &words])?;
     let words = format!("Events per {} ms", figure.interval_ms);
-    lines(&right, figure.intervals, figure.interval_ms, ["Time since the pixel's last event (ms)", &words])?;
+    lines(&right, figure.intervals, figure.interval_ms, ["Between events of a pixel (ms)", &words])?;
     let (left, right) = lower.split_horizontally(px(150.0));
     scatter(&left, figure.counts)?;
     maps(&right, figure.maps)
@@ -162,6 +162,8 @@ fn maps(area: &Area, pair: [&[f64]; 2]) -> DrawResult {
             let corners = [(x, y), (x + 1, y + 1)].map(|(x, y)| (px(left_pt) + at(x), px(TOP_PT) + at(y)));
             area.draw(&Rectangle::new(corners, shade(value / most.to).filled()))?;
         }
+        let frame = [(px(left_pt), px(TOP_PT)), (px(left_pt) + at(side), px(TOP_PT) + at(side))];
+        area.draw(&Rectangle::new(frame, BLACK.stroke_width(px(0.4) as u32)))?;
     }
     bar(area, &most, (182.0, TOP_PT, SIDE_PT))
 }
@@ -217,8 +219,8 @@ mod tests {
             assert!(svg.contains(words), "no {words}");
         }
         assert_eq!(svg.matches("<circle").count(), 4);
-        // 2×4 pixels, 64 steps of the bar, the ground
-        assert_eq!(svg.matches("<rect").count(), 8 + 64 + 1);
+        // 2×4 pixels and two frames, 64 steps of the bar, the ground
+        assert_eq!(svg.matches("<rect").count(), 8 + 2 + 64 + 1);
         assert_eq!(svg, simulated(&figure(&[1.0, 2.0, 3.0, 4.0])).unwrap());
     }
 

@@ -86,7 +86,7 @@ impl Found {
             100.0 * test.on_share_mean[1]
         );
         let correlations = format!(
-            "correlation: counts {:.3}, events over time {:.3}, events per pixel {:.3}, a recording's image {:.3}",
+            "correlation: counts {:.3}, over time {:.3}, over pixels {:.3}, image by image {:.3}",
             test.count_correlation, test.profile_correlation, test.map_correlation, test.image_correlation
         );
         let circumstances =

@@ -170,12 +170,14 @@ struct Ink {
 
 impl Canvas {
     fn ink(&self) -> Ink {
-        let mut ink = Ink { x: CANVAS..0, y: CANVAS..0 };
+        let (mut low, mut high) = ([CANVAS; 2], [0; 2]);
         for (at, _) in self.0.iter().enumerate().filter(|(_, level)| **level != 0.0) {
-            let (x, y) = (at % CANVAS, at / CANVAS);
-            ink = Ink { x: ink.x.start.min(x)..ink.x.end.max(x + 1), y: ink.y.start.min(y)..ink.y.end.max(y + 1) };
+            for (axis, place) in [at % CANVAS, at / CANVAS].into_iter().enumerate() {
+                low[axis] = low[axis].min(place);
+                high[axis] = high[axis].max(place + 1);
+            }
         }
-        ink
+        Ink { x: low[0]..high[0], y: low[1]..high[1] }
     }
 
     /// Log intensity at each pixel when the image is moved by `offset`: bilinear, with the same weights everywhere.
