@@ -2,13 +2,16 @@
 
 use crate::{Encoding, preset, progress};
 use anyhow::{Context, Result, anyhow, bail};
+use datasets::cache::{Cache, Dtype, Key};
 use datasets::{Content, Found, Name, Origin, Recording, Recordings, Split, find, find_with, speech, synthetic};
 use events::{Framing, Grid};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use training::{Example, Refusal, Samples, Set, Shown, Values};
 
 /// Train and test samples, in memory or in a cache, and how a network sees them.
@@ -185,15 +188,24 @@ fn in_one_sentence(error: datasets::Error) -> anyhow::Error {
     anyhow!("{error}")
 }
 
-/// Makes every recording what `encoding` wants of it: events become frames (in parallel, in the order given, all before the
-/// first step), images stay the bytes they are until a batch asks for them.
+/// Where `data prepare` keeps frames: `--cache`, else the variable SPIKEGRAD_CACHE, else `.cache` in the folder with the data sets.
+pub fn cache_folder(flag: Option<&Path>, root: &Path) -> PathBuf {
+    let variable = || std::env::var_os("SPIKEGRAD_CACHE").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    flag.map(Path::to_path_buf).or_else(variable).unwrap_or_else(|| root.join(".cache"))
+}
+
+/// Makes every recording what `encoding` wants of it: events become frames, read from the folder `cache` where `data prepare` has
+/// put these very frames, else counted into memory (in parallel, in the order given, all before the first step); images stay the bytes they are until a batch asks for them.
 ///
 /// # Errors
 /// The first recording, in that order, that cannot be decoded or framed; an encoding that is not for such recordings.
-pub fn load(recordings: &Recordings, encoding: Encoding) -> Result<Sets> {
+pub fn load(recordings: &Recordings, encoding: Encoding, cache: Option<&Path>) -> Result<Sets> {
     let Recordings { name, train, test, .. } = recordings;
     match (name.info().content, encoding) {
         (Content::Events { .. }, Encoding::Events(framing)) => {
+            if let Some(sets) = cache.map(|folder| cached(recordings, framing, folder)).transpose()?.flatten() {
+                return Ok(sets);
+            }
             let bar =
                 progress::counter(&format!("{}: events to frames", name.title()), (train.len() + test.len()) as u64);
             let halves = frames(train, framing, &bar).and_then(|train| Ok((train, frames(test, framing, &bar)?)));
@@ -212,6 +224,47 @@ pub fn load(recordings: &Recordings, encoding: Encoding) -> Result<Sets> {
         }
         (Content::Speech { .. }, Encoding::Chunks) => spoken(recordings, Shown::default(), Some(speech::chunks)),
         _ => bail!("{} cannot be encoded as {encoding:?}; take the encoding of its preset", name.title()),
+    }
+}
+
+/// Both halves from a cache of exactly these recordings and this framing, if there is one.
+fn cached(recordings: &Recordings, framing: Framing, folder: &Path) -> Result<Option<Sets>> {
+    for dtype in [Dtype::U8, Dtype::U16] {
+        let key = Key::of_recordings(recordings, framing, None, dtype);
+        // the error without its chain: its sentence holds its cause already
+        if let Some(cache) = Cache::find(folder, &key).map_err(|error| anyhow!("{error}"))? {
+            eprintln!("{}: frames from {}", recordings.name.title(), cache.path().display());
+            let cache = Arc::new(cache);
+            let half = |range: Range<usize>| Box::new(Cached { cache: cache.clone(), range });
+            let (train, test) = (half(cache.train()), half(cache.test()));
+            return Ok(Some(Sets { train, test, shown: Shown::default() }));
+        }
+    }
+    Ok(None)
+}
+
+/// A half of a cache: every batch reads its samples from the file, so memory does not grow with the data set.
+struct Cached {
+    cache: Arc<Cache>,
+    range: Range<usize>,
+}
+
+impl Samples for Cached {
+    fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    fn label(&self, index: usize) -> u32 {
+        self.cache.labels()[self.range.start + index]
+    }
+
+    fn values(&self, index: usize) -> Result<Values<'_>, Refusal> {
+        let index = self.range.start + index;
+        Ok(match self.cache.dtype() {
+            Dtype::U8 => Values::Bytes(Cow::Owned(self.cache.read(index)?)),
+            Dtype::U16 => Values::Counts(Cow::Owned(self.cache.read(index)?)),
+            Dtype::F32 => Values::Features(Cow::Owned(self.cache.read(index)?)),
+        })
     }
 }
 

@@ -19,6 +19,9 @@ pub struct RunFlags {
     /// Folder that holds the data sets [default: SPIKEGRAD_DATA, else data/]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Folder where `data prepare` keeps frames [default: SPIKEGRAD_CACHE, else .cache in the folder with the data sets]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
     /// Methods to train: baseline, bpsa, bpsa+bpta
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "bpsa+bpta")]
     pub methods: Vec<Method>,
@@ -144,6 +147,8 @@ impl RunFlags {
         let overrides = self.overrides();
         let identity = receipt::identity(recordings);
         let profile = self.profile_name();
+        let root = data::root(self.data.clone())?;
+        let cache = root.map(|root| data::cache_folder(self.cache.as_deref(), &root));
         let (mut sets, mut diverged) = (None, Vec::new());
         for &method in &self.methods {
             let run = preset::run(recordings.name, method, self.profile, &overrides)?;
@@ -157,7 +162,7 @@ impl RunFlags {
                 }
                 let sets = match &sets {
                     Some(sets) => sets,
-                    None => sets.insert(data::load(recordings, run.encoding)?),
+                    None => sets.insert(data::load(recordings, run.encoding, cache.as_deref())?),
                 };
                 let mut watch = progress::Watch::new(format!("{} seed {seed}", label.title), run.setup.epochs);
                 let clock = Clock::start();

@@ -61,8 +61,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         Found::Unusable { path, why } => bail!("{} is not {title}: {why}; lay it out as published", path.display()),
         Found::Absent => bail!("{}: expected a folder with {title}, found none; fetch it", root.display()),
     };
-    let variable = || std::env::var_os("SPIKEGRAD_CACHE").filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    let folder = flags.cache.clone().or_else(variable).unwrap_or_else(|| root.join(".cache"));
+    let folder = data::cache_folder(flags.cache.as_deref(), &root);
     let dtype: Dtype = flags.dtype.parse().map_err(|error: String| anyhow!(error))?;
     let samples = recordings.train.len() + recordings.test.len();
     let bar = progress::counter(&format!("{title}: events to frames"), samples as u64);

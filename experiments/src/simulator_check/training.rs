@@ -37,7 +37,7 @@ pub fn run(reality: &Reality, digits: usize, epochs: Option<usize>, seed: u64, d
     let mut recordings = reality.recordings.clone();
     recordings.train.clear();
     let simulated = simulated.context("cannot simulate the training set")?;
-    let sets = data::load(&recordings, run.encoding)?.with_train(simulated);
+    let sets = data::load(&recordings, run.encoding, None)?.with_train(simulated);
 
     let profile = preset::profile_name(Profile::Short, &overrides);
     let label = Label {

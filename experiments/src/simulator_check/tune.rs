@@ -4,11 +4,14 @@ use super::measure::Comparison;
 use super::{Model, Pairs};
 use anyhow::Result;
 
+/// Sets one constant of a model.
+type Change = Box<dyn Fn(&mut Model, f32)>;
+
 /// One constant: its name, its step at present, and what moves it.
 struct Axis {
     name: String,
     step: f32,
-    change: Box<dyn Fn(&mut Model, f32)>,
+    change: Change,
 }
 
 impl Axis {
