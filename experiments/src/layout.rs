@@ -24,6 +24,8 @@ pub struct Wanted {
     pub data: Name,
     /// The recordings found now.
     pub recordings: DataIdentity,
+    /// The running program: receipts of other builds count only where any build does.
+    pub program_sha256: String,
     /// The run, for each method.
     pub run: Box<dyn Fn(Method) -> Result<serde_json::Value>>,
 }
@@ -61,6 +63,9 @@ impl Group<'_> {
 
     /// Number of steps T, whatever the encoding.
     fn steps(&self) -> String {
+        if self.first().run.pointer("/framing").is_some_and(|framing| framing == "chunks") {
+            return "16".to_owned();
+        }
         let pointers = ["/framing/number/frames", "/framing/time/frames", "/framing/direct/steps"];
         let found = pointers.into_iter().find_map(|pointer| self.first().run.pointer(pointer));
         found.map_or("?".to_owned(), ToString::to_string)
@@ -127,7 +132,7 @@ pub fn groups<'a>(
                 of_data.iter().filter(of_method).filter(|r| r.data == *recordings).copied().collect();
             if let Some(w) = wanted {
                 let run = (w.run)(method)?;
-                cell.retain(|r| r.run == run);
+                cell.retain(|r| r.run == run && (any_build || r.program_sha256 == w.program_sha256));
             }
             let Some(newest) = cell.first().copied() else { continue };
             cell.retain(|r| r.run == newest.run && (any_build || r.program_sha256 == newest.program_sha256));
@@ -136,6 +141,25 @@ pub fn groups<'a>(
         }
     }
     Ok(groups)
+}
+
+/// All receipts, in the order of the data sets: those of one row stand together, its newest run and program.
+pub fn all_groups(records: &[Record]) -> Vec<Group<'_>> {
+    let mut groups = Vec::new();
+    for data in Name::ALL {
+        let mut of_data: Vec<&Record> = records.iter().filter(|r| r.data.name == data.id()).collect();
+        of_data.sort_by_key(|r| (r.row.clone(), Reverse(r.started_utc.clone())));
+        for row in of_data.chunk_by(|a, b| a.row == b.row) {
+            let newest = row[0];
+            let method = newest.run.get("method").and_then(|m| m.as_str());
+            let Some(method) = Method::ALL.into_iter().find(|known| Some(known.id()) == method) else { continue };
+            let same = |r: &&Record| r.run == newest.run && r.program_sha256 == newest.program_sha256;
+            let mut records: Vec<&Record> = row.iter().copied().filter(same).collect();
+            records.sort_by_key(|r| r.seed);
+            groups.push(Group { data, method, records });
+        }
+    }
+    groups
 }
 
 fn find<'a, 'b>(groups: &'a [Group<'b>], data: Name, method: Method) -> Option<&'a Group<'b>> {
@@ -242,11 +266,13 @@ fn provenance(g: &Group<'_>) -> String {
     let commit = r.commit.as_deref().map_or("unknown", |c| &c[..c.len().min(9)]);
     let modified = if g.records.iter().any(|r| r.dirty == Some(true)) { " with changes" } else { "" };
     format!(
-        "{} {}: {} (train + test); {}, batch {}; {} threads of {} ({} cores); commit {commit}{modified}; from {}; \
+        "{} {}: {} (train + test), split {}; profile {}, {}, batch {}; {} threads of {} ({} cores); commit {commit}{modified}; from {}; \
          receipts runs/{}/{}-s*.json",
         g.data.title(),
         g.method.id(),
         g.data_used(),
+        r.data.split,
+        r.profile,
         g.run_field("/network"),
         g.run_field("/setup/batch"),
         r.threads,

@@ -3,7 +3,7 @@
 //! The paper's setting with what only its code tells: T = 16, learning rate 1e-3, 300 epochs (500 for CIFAR, of which
 //! the first 80 without neurons, which is not built yet). For MNIST, CIFAR-100 and Speech Commands neither paper nor
 //! code says more than T and epochs; batch, augmentation and standardisation are then those of the authors' later code
-//! and of common practice (docs/equations.md).
+//! and of common practice. Sounds are not augmented here.
 
 use crate::data::StandIn;
 use crate::{Encoding, Profile, Run};
@@ -29,6 +29,8 @@ pub struct Overrides {
     pub variant: Option<Variant>,
     /// Another network, taken as it is written.
     pub network: Option<Spec>,
+    /// Speech: windows of the spectrogram, instead of all of it at every step.
+    pub chunks: bool,
 }
 
 /// What differs from profile to profile.
@@ -94,6 +96,7 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
         data,
         encoding: match data {
             Name::NMnist | Name::DvsGesture | Name::Cifar10Dvs => Encoding::Events(Framing::Number { frames: steps }),
+            Name::SpeechCommands if o.chunks => Encoding::Chunks,
             Name::SpeechCommands | Name::Mnist | Name::Cifar10 | Name::Cifar100 => Encoding::Direct { steps },
         },
         network: spec.to_string(),
@@ -150,6 +153,9 @@ pub fn profile_name(profile: Profile, o: &Overrides) -> String {
     }
     if let Some(rate) = o.learning_rate {
         name += &format!("+lr{rate}");
+    }
+    if o.chunks {
+        name += "+chunks";
     }
     if o.variant == Some(Variant::Paper) {
         name += "+paper-layers";

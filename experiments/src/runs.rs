@@ -5,12 +5,13 @@ use crate::layout::Wanted;
 use crate::preset::{self, Overrides};
 use crate::receipt::{self, Clock, Label};
 use crate::{Profile, data, machine, progress};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use candle_core::Device;
 use datasets::{Name, Recordings};
 use models::{Spec, Variant};
 use neuron::Method;
 use report::{DataIdentity, Record, RunIdentity, write_text};
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Flags of every program that trains.
@@ -49,6 +50,9 @@ pub struct RunFlags {
     /// Another network in the paper's notation, such as 16C3-MP2-32C3-AP4-10Voting, taken as it is written
     #[arg(long, value_name = "SPEC", conflicts_with = "paper_layers")]
     network: Option<Spec>,
+    /// Speech Commands only: sixteen windows that move over the spectrogram, instead of all of it at every step
+    #[arg(long, conflicts_with = "steps")]
+    chunks: bool,
     /// Threads [default: all cores]
     #[arg(long, value_parser = positive)]
     threads: Option<usize>,
@@ -91,6 +95,7 @@ impl RunFlags {
             learning_rate: self.learning_rate,
             variant: self.paper_layers.then_some(Variant::Paper),
             network: self.network.clone(),
+            chunks: self.chunks,
         }
     }
 
@@ -100,13 +105,17 @@ impl RunFlags {
     }
 
     /// What the cells of these recordings are to hold.
-    pub fn wanted(&self, recordings: &Recordings) -> Wanted {
+    ///
+    /// # Errors
+    /// If the program cannot be identified.
+    pub fn wanted(&self, recordings: &Recordings) -> Result<Wanted> {
         let (data, profile, overrides) = (recordings.name, self.profile, self.overrides());
-        Wanted {
+        Ok(Wanted {
             data,
             recordings: receipt::identity(recordings),
+            program_sha256: machine::program_sha256()?,
             run: Box::new(move |method| Ok(serde_json::to_value(preset::run(data, method, profile, &overrides)?)?)),
-        }
+        })
     }
 
     /// The folder of an experiment's receipts, made and proven to be writable, and its receipts to be readable, before
@@ -130,6 +139,9 @@ impl RunFlags {
     /// # Errors
     /// If one cannot.
     pub fn prove(&self, data: Name) -> Result<()> {
+        if self.chunks && data != Name::SpeechCommands {
+            bail!("--chunks is for speech-commands, found {data}; leave it out, or name speech-commands alone");
+        }
         for &method in &self.methods {
             let run = preset::run(data, method, self.profile, &self.overrides())?;
             run.network(&training::SeededVars::new(0), &Device::Cpu)?;
@@ -202,14 +214,21 @@ fn label(
 ) -> Label {
     let origin = match identity.origin {
         report::Origin::Complete => String::new(),
-        // two parts of a data set are two rows
-        report::Origin::Sample if experiment == "train" => format!("-sample-{}+{}", identity.train, identity.test),
         report::Origin::Sample => "-sample".to_owned(),
         report::Origin::Synthetic => "-synthetic".to_owned(),
     };
+    // two parts or two splits of a data set are two rows
+    let part = match experiment {
+        "train" => {
+            let digest = Sha256::digest(format!("{}\n{}", identity.manifest_sha256, identity.split));
+            let digest: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("-{}+{}-{digest}", identity.train, identity.test)
+        }
+        _ => String::new(),
+    };
     Label {
         experiment,
-        row: format!("{}-{}-{profile}{origin}", recordings.name.id(), method.id()),
+        row: format!("{}-{}-{profile}{origin}{part}", recordings.name.id(), method.id()),
         title: format!("{} {}", recordings.name.title(), method.id()),
         profile: profile.to_owned(),
     }

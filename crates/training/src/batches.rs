@@ -110,7 +110,7 @@ impl Change<'_> {
     }
 }
 
-/// Batches made ahead: more than one would only move the wait.
+/// Batches that wait, made; the next one is in the making.
 const AHEAD: usize = 2;
 
 /// Calls `work` with the batches `indices`, in their order, while a thread of its own makes the next ones.

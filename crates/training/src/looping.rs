@@ -59,7 +59,7 @@ pub enum Error {
     /// Fewer samples than one batch, and the rest is dropped.
     #[error(
         "the training set has {samples} samples, which do not fill one batch of {batch}, and what fills no batch is dropped; \
-         choose a smaller batch"
+         take more samples, or a smaller batch"
     )]
     NoBatch {
         /// Training samples.

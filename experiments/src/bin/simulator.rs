@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, anyhow};
 use candle_core::Device;
 use clap::{Args, Parser, Subcommand};
+use experiments::receipt;
 use experiments::simulator_check::{Model, Reality, lay_out, search, training};
 use report::write_text;
 use std::path::{Path, PathBuf};
@@ -63,9 +64,9 @@ struct Train {
     /// Digits of MNIST's train half to simulate, from the first on
     #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(16..=60_000))]
     digits: u32,
-    /// Epochs, instead of those of table 2's short profile
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    epochs: Option<u32>,
+    /// Epochs: the default number over the default number of digits is as many steps as table 2's short profile takes
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    epochs: u32,
     /// Seed of network and order
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -100,7 +101,7 @@ fn compare(flags: Compare) -> Result<()> {
     print!("{}", table.to_terminal());
     write_text(&flags.results.join("simulator.svg"), &found.figure()?)?;
     write_text(&flags.results.join("simulator.md"), &found.markdown(&table))?;
-    write_text(&flags.results.join("simulator.json"), &found.json(&model)?)?;
+    write_text(&flags.results.join("simulator.json"), &found.json(&model, &receipt::identity(&reality.recordings))?)?;
     eprintln!("written to {}: simulator.md, .json, .svg", flags.results.display());
     Ok(())
 }
@@ -128,7 +129,7 @@ fn train(flags: Train) -> Result<()> {
     let receipts = flags.results.join("runs").join("simulator");
     folder(&receipts)?;
     let digits = flags.digits as usize;
-    let record = training::run(&reality, digits, flags.epochs.map(|n| n as usize), flags.seed, &Device::Cpu)?;
+    let record = training::run(&reality, digits, Some(flags.epochs as usize), flags.seed, &Device::Cpu)?;
     for metric in record.metrics.iter().filter(|metric| metric.unit == "%") {
         println!("{}: {:.2} %", metric.name, metric.value);
     }

@@ -78,7 +78,7 @@ fn cells(flags: &Flags) -> Result<Vec<(Chosen, Wanted)>> {
         runs.prove(name)?;
         let stand_in = preset::stand_in(name, runs.profile);
         let Some(chosen) = data::choose(name, root.as_deref(), None, named, stand_in)? else { continue };
-        let wanted = runs.wanted(&chosen.recordings);
+        let wanted = runs.wanted(&chosen.recordings)?;
         cells.push((chosen, wanted));
     }
     Ok(cells)

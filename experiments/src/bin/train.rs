@@ -1,10 +1,10 @@
 //! `cargo train NAME…`: one data set through the whole line, from the publisher's files to a receipt.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use datasets::{Name, Split};
 use experiments::runs::{RunFlags, positive};
-use experiments::{data, layout, preset};
+use experiments::{data, layout};
 use report::{Record, write_text};
 use std::io::Write;
 use std::process::ExitCode;
@@ -31,7 +31,8 @@ struct Flags {
     /// Only these classes, by name
     #[arg(long, value_name = "CLASS", value_delimiter = ',')]
     classes: Vec<String>,
-    /// Another split than the usual one: reference, first100, tebn or seeded:N for dvs-cifar10, by-speaker:N for speech-commands
+    /// Another split than the usual one: reference, first100, tebn or seeded:N for dvs-cifar10, published or by-speaker:N for
+    /// speech-commands
     #[arg(long, value_name = "SPLIT")]
     split: Option<Split>,
     #[command(flatten)]
@@ -50,24 +51,28 @@ fn main() -> ExitCode {
 
 fn work(flags: &Flags) -> Result<()> {
     let runs = &flags.runs;
+    let one = flags.names.len() == 1;
+    ensure!(one || flags.split.is_none(), "--split belongs to one data set, found {}; name one", flags.names.len());
+    ensure!(one || flags.classes.is_empty(), "--classes belong to one data set, found {}; name one", flags.names.len());
     let receipts = runs.start("train")?;
     let root = data::root(runs.data.clone())?;
-    let (mut wanted, mut diverged) = (Vec::new(), Vec::new());
+    let mut found = Vec::new();
     for &name in &flags.names {
         runs.prove(name)?;
-        let stand_in = preset::stand_in(name, runs.profile);
-        let chosen = data::choose(name, root.as_deref(), flags.split, true, stand_in)?;
-        let mut chosen =
-            chosen.with_context(|| format!("{} is not here; `data fetch {name}` brings it", name.title()))?;
+        // no stand-in: whoever names a data set means it
+        let chosen = data::choose(name, root.as_deref(), flags.split, true, None)?;
+        let mut chosen = chosen.with_context(|| format!("{} is not here", name.title()))?;
         data::only(&mut chosen, &flags.classes)?;
         data::take(&mut chosen, flags.train, flags.test);
+        found.push(chosen);
+    }
+    let mut diverged = Vec::new();
+    for chosen in &found {
         eprintln!("{}", chosen.says);
-        wanted.push(runs.wanted(&chosen.recordings));
         diverged.extend(runs.train("train", &chosen.recordings, &receipts)?);
     }
     let records = Record::read_all(&receipts)?;
-    let groups = layout::groups(&records, &Name::ALL, &runs.profile_name(), &wanted, runs.any_build)?;
-    let table = layout::runs("Single runs", &groups)?;
+    let table = layout::runs("Receipts of single runs", &layout::all_groups(&records))?;
     // a reader that went away (`| head`) is no reason to lose the file below
     let _ = write!(std::io::stdout(), "{}", table.to_terminal());
     write_text(&runs.results.join("train.md"), &table.to_markdown())?;

@@ -2,9 +2,10 @@
 
 use super::measure::{BIN_US, Comparison, INTERVAL_US, Statistics};
 use super::{Model, Pairs};
+use crate::machine;
 use anyhow::Result;
 use report::simulator_figure::{Simulated, simulated};
-use report::{Align, Table};
+use report::{Align, DataIdentity, Table};
 use serde_json::json;
 
 /// Seed of the comparison's camera and noise.
@@ -108,11 +109,20 @@ impl Found {
         format!("{}\n![Simulated and real recordings](simulator.svg)\n", table.to_markdown())
     }
 
-    /// The numbers with the constants that gave them.
+    /// The numbers with the constants and the recordings that gave them, and what they were computed by.
     ///
     /// # Errors
-    /// None that numbers can cause.
-    pub fn json(&self, model: &Model) -> Result<String> {
-        Ok(format!("{:#}\n", json!({ "train": self.train, "test": self.test, "seed": SEED, "model": model })))
+    /// If the program cannot be identified.
+    pub fn json(&self, model: &Model, data: &DataIdentity) -> Result<String> {
+        let (commit, dirty) = machine::commit();
+        let made = json!({
+            "commit": commit,
+            "dirty": dirty,
+            "program_sha256": machine::program_sha256()?,
+            "host": machine::host(),
+            "data": data,
+        });
+        let all = json!({ "train": self.train, "test": self.test, "seed": SEED, "model": model, "made": made });
+        Ok(format!("{all:#}\n"))
     }
 }

@@ -59,10 +59,11 @@ pub fn run(reality: &Reality, digits: usize, epochs: Option<usize>, seed: u64, d
         recordings.test.len()
     );
     identity.train = digits as u64;
-    identity.manifest_sha256 = digest(&[&identity.manifest_sha256, &identity.split]);
+    let files = [reality.file("train-images-idx3-ubyte")?, reality.file("train-labels-idx1-ubyte")?];
+    let mut hasher = Sha256::new_with_prefix(format!("{}\n{}\n", identity.manifest_sha256, identity.split));
+    for file in &files {
+        hasher.update(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?);
+    }
+    identity.manifest_sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     receipt::record(&label, &run, identity, seed, &history, &clock, &machine::program_sha256()?)
-}
-
-fn digest(parts: &[&str]) -> String {
-    Sha256::digest(parts.join("\n")).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -155,10 +155,10 @@ impl Pixel {
         let mut part_us = 0.0;
         loop {
             if let Some(release_us) = self.release_us {
-                if release_us - from_us >= span_us {
+                if release_us.saturating_sub(from_us) >= span_us {
                     return;
                 }
-                part_us = (release_us - from_us).max(0) as f32;
+                part_us = release_us.saturating_sub(from_us).max(0) as f32;
                 self.reference = from + slope * part_us;
                 self.release_us = None;
             }
@@ -171,7 +171,7 @@ impl Pixel {
             part_us = ((target - from) / slope).max(part_us).min(span_us as f32);
             let t_us = from_us + part_us as i64;
             fire(t_us, on);
-            self.release_us = Some(t_us + refractory_us);
+            self.release_us = Some(t_us.saturating_add(refractory_us));
         }
     }
 }

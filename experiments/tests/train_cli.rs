@@ -1,0 +1,123 @@
+//! The program `train` as a user meets it: what a receipt says of a part of a data set, and what stands beside what.
+#![allow(clippy::unwrap_used)]
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::path::Path;
+use std::process::Output;
+
+fn program(name: &str, arguments: &[&str], dir: &Path) -> Output {
+    let mut command = Command::cargo_bin(name).unwrap();
+    let quiet = command.current_dir(dir).env_remove("SPIKEGRAD_DATA").env_remove("SPIKEGRAD_CACHE");
+    quiet.env_remove("RUST_BACKTRACE").args(arguments).output().unwrap()
+}
+
+/// Calls `train n-mnist` with a tiny network in `dir`, whose data are in `dir/data`.
+fn train(dir: &Path, arguments: &[&str]) -> Output {
+    let small = ["n-mnist", "--data", "data", "--profile", "smoke", "--epochs", "1", "--network", "2C3-AP4-10Voting"];
+    program("train", &[&small, arguments].concat(), dir)
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[track_caller]
+fn done(output: &Output) {
+    assert!(output.status.success(), "{}", stderr(output));
+}
+
+#[track_caller]
+fn refused(output: &Output, status: i32, words: &[&str]) {
+    let stderr = stderr(output);
+    assert_eq!(output.status.code(), Some(status), "{stderr}");
+    assert!(!stderr.contains("panicked") && !stderr.contains(" epoch 1/"), "{stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "expected \"{word}\" in: {stderr}");
+    }
+}
+
+/// Forty recordings in each half, of the classes 0 to 3: a spot whose place is the class.
+fn root() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for half in ["Train", "Test"] {
+        for index in 0..40u32 {
+            let class = index % 4;
+            let folder = dir.path().join("data/N-MNIST").join(half).join(class.to_string());
+            std::fs::create_dir_all(&folder).unwrap();
+            let event = |n: u32| {
+                let (x, y) = (8 * class + n % 3, 4 + (n * 7 + index) % 5);
+                [x as u8, y as u8, (n % 2 << 7) as u8, (n >> 8) as u8, n as u8]
+            };
+            let bytes: Vec<u8> = (0..300).flat_map(event).collect();
+            std::fs::write(folder.join(format!("{index:05}.bin")), bytes).unwrap();
+        }
+    }
+    dir
+}
+
+/// The receipts in order of their names, with those.
+fn receipts(dir: &Path) -> Vec<(String, Value)> {
+    let entries = std::fs::read_dir(dir.join("results/runs/train")).unwrap();
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: &std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        (name, serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
+    };
+    paths.iter().map(read).collect()
+}
+
+#[test]
+fn parts_of_a_data_set_are_rows_of_their_own_and_say_so() {
+    let dir = root();
+    done(&train(dir.path(), &["--classes", "0,1", "--train", "16"]));
+    done(&train(dir.path(), &["--classes", "2,3", "--train", "16"]));
+    let found = receipts(dir.path());
+    assert_eq!(found.len(), 2, "equal counts, other classes: {found:?}");
+    for (_, receipt) in &found {
+        let data = &receipt["data"];
+        let split = data["split"].as_str().unwrap();
+        assert!(split.contains("only the classes 0, 1") || split.contains("only the classes 2, 3"), "{split}");
+        assert!(split.contains("16 train recordings taken evenly"), "{split}");
+        assert_eq!((data["train"].as_u64(), data["test"].as_u64()), (Some(16), Some(20)));
+        assert_eq!(data["origin"], "sample");
+    }
+    assert_ne!(found[0].1["data"]["split"], found[1].1["data"]["split"]);
+    let table = std::fs::read_to_string(dir.path().join("results/train.md")).unwrap();
+    assert!(table.contains("only the classes 0, 1") && table.contains("only the classes 2, 3"), "{table}");
+    let again = train(dir.path(), &["--classes", "0,1", "--train", "16"]);
+    done(&again);
+    assert!(stderr(&again).contains("receipt found, not run again"), "{}", stderr(&again));
+}
+
+#[test]
+fn frames_from_the_cache_train_like_frames_from_memory() {
+    let dir = root();
+    let numbers = |receipt: &Value| (receipt["metrics"].clone(), receipt["curves"].clone());
+    let without_seconds = |(metrics, mut curves): (Value, Value)| {
+        curves.as_array_mut().unwrap().retain(|curve| curve["name"] != "seconds");
+        (metrics, curves)
+    };
+    done(&train(dir.path(), &["--results", "memory"]));
+    done(&program("data", &["prepare", "n-mnist", "--frames", "number:4", "--data", "data"], dir.path()));
+    let cached = train(dir.path(), &[]);
+    done(&cached);
+    assert!(stderr(&cached).contains("N-MNIST: frames from data/.cache/n-mnist-"), "{}", stderr(&cached));
+    let from_cache = without_seconds(numbers(&receipts(dir.path())[0].1));
+    std::fs::remove_dir_all(dir.path().join("results")).unwrap();
+    std::fs::rename(dir.path().join("memory"), dir.path().join("results")).unwrap();
+    assert_eq!(from_cache, without_seconds(numbers(&receipts(dir.path())[0].1)));
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused_before_anything_is() {
+    let dir = root();
+    refused(&train(dir.path(), &["--split", "first100"]), 1, &["error: ", "n-mnist", "first100"]);
+    refused(&train(dir.path(), &["--split", "fist100"]), 2, &["published, reference, first100"]);
+    refused(&train(dir.path(), &["--classes", "ten"]), 1, &["\"ten\""]);
+    refused(&train(dir.path(), &["--chunks"]), 1, &["--chunks is for speech-commands, found n-mnist"]);
+    refused(&train(dir.path(), &["mnist"]), 1, &["MNIST", "data fetch mnist"]);
+    refused(&train(dir.path(), &["mnist", "--classes", "1"]), 1, &["--classes belong to one data set, found 2"]);
+    assert!(!dir.path().join("results/train.md").exists());
+}
