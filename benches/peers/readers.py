@@ -16,7 +16,7 @@ NOTES = {
 }
 
 # Each case whose format the program decode_speed knows, and the name it knows it by.
-DECODED = {"nmnist": "nmnist", "gesture": "nmnist", "aedat2": "aedat2", "aedat31": "aedat3.1"}
+DECODED = {"nmnist": "nmnist", "gesture": "nmnist", "aedat2": "aedat2", "aedat31": "aedat3.1", "dat": "dat", "evt2": "evt2", "evt3": "evt3"}
 
 # Cases whose column sums need not agree.
 UNEQUAL = {

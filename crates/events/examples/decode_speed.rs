@@ -19,7 +19,7 @@ use std::fs;
 use std::hint::black_box;
 use std::time::Instant;
 
-use events::formats::{aedat2, aedat31, nmnist};
+use events::formats::{self, Format};
 use events::{Columns, Events, Sensor};
 
 #[global_allocator]
@@ -31,7 +31,7 @@ const SENSOR: Sensor = Sensor { width: 128, height: 128 };
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 struct Files {
-    decode: fn(&[u8]) -> Result<Columns, events::Error>,
+    format: Format,
     paths: Vec<String>,
     bytes: Vec<Vec<u8>>,
     columns: Vec<Columns>,
@@ -39,17 +39,13 @@ struct Files {
 
 impl Files {
     fn load(format: &str, list: &str) -> Outcome<Self> {
-        let decode = match format {
-            "nmnist" => nmnist::decode,
-            "aedat2" => aedat2::decode,
-            "aedat3.1" => |bytes: &[u8]| aedat31::decode(bytes, aedat31::Options::default()),
-            _ => return Err(format!("expected the format nmnist, aedat2 or aedat3.1, found {format:?}").into()),
-        };
+        let format: Format = format.parse()?;
+        let decode = |bytes: &[u8]| formats::decode(format, bytes);
         let list = fs::read_to_string(list).map_err(|error| format!("{list}: {error}"))?;
         let paths: Vec<String> = list.lines().map(str::to_owned).collect();
         let bytes: Vec<Vec<u8>> = paths.iter().map(fs::read).collect::<Result<_, _>>()?;
         let columns = bytes.iter().map(|bytes| decode(bytes)).collect::<Result<_, _>>()?;
-        Ok(Self { decode, paths, bytes, columns })
+        Ok(Self { format, paths, bytes, columns })
     }
 
     fn sums(&self) -> [i64; 5] {
@@ -65,7 +61,7 @@ impl Files {
     }
 
     fn read(&self, path: &String) -> Outcome<Columns> {
-        Ok((self.decode)(&fs::read(path)?)?)
+        Ok(formats::decode(self.format, &fs::read(path)?)?)
     }
 
     fn time(&self, work: &str) -> Outcome<f64> {
@@ -73,7 +69,7 @@ impl Files {
             "columns" => seconds(&self.paths, |path| self.read(path)),
             "events" => seconds(&self.paths, |path| Ok(Events::sorted(SENSOR, self.read(path)?)?)),
             "read" => seconds(&self.paths, |path| Ok(fs::read(path)?)),
-            "decode" => seconds(&self.bytes, |bytes| Ok((self.decode)(bytes)?)),
+            "decode" => seconds(&self.bytes, |bytes| Ok(formats::decode(self.format, bytes)?)),
             "copy_input" => seconds(&self.bytes, |bytes| Ok(bytes.clone())),
             "copy_output" => seconds(&self.columns, |columns| Ok(columns.clone())),
             _ => {
