@@ -349,9 +349,7 @@ fn what_cannot_be_cached_is_refused_and_leaves_nothing() {
     let duration = refused(&recordings, Framing::Duration { us: 10_000 }, Dtype::U8);
     assert!(duration.contains("found frames of 10000 µs each; frame by number or by time"), "{duration}");
     assert!(refused(&recordings, NUMBER, Dtype::F32).contains("expected u8 or u16"));
-    assert!(
-        refused(&recordings, Framing::Number { frames: 0 }, Dtype::U8).starts_with("synthetic recording 0: ")
-    );
+    assert!(refused(&recordings, Framing::Number { frames: 0 }, Dtype::U8).starts_with("synthetic recording 0: "));
     let dense = folder.path().parent().unwrap().join(format!("{}-dense.bin", std::process::id()));
     fs::write(&dense, [0_u8; 5 * 300]).unwrap();
     recordings.train[33] = Recording { source: Source::File(dense.clone()), ..recordings.train[33].clone() };

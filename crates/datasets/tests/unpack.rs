@@ -265,7 +265,9 @@ fn bombs_are_refused_by_what_they_unpack_to() {
         Place::new().refuses(&archive, &limits(1 << 20, 100, 100_000, 1 << 30), "at most 1048576 bytes");
         Place::new().refuses(&archive, &limits(1 << 30, 100, 50, 1 << 20), "at most 50 times as large");
         Place::new().refuses(&archive, &limits(1 << 30, 1, 100_000, 1 << 30), "at most 1 files and folders");
-        Place::new().unpack(&archive, &limits(1 << 30, 2, 50, 4 << 20)).unwrap();
+        // two files, and the folder that no entry names
+        Place::new().refuses(&archive, &limits(1 << 30, 2, 50, 4 << 20), "at most 2 files and folders");
+        Place::new().unpack(&archive, &limits(1 << 30, 3, 50, 4 << 20)).unwrap();
     }
     // a header that says less than comes
     let mut liar = zipped(&[("Train/0", &zeros)]);
@@ -301,6 +303,46 @@ fn a_long_name_is_no_way_into_memory() {
     let place = Place::new();
     place.unpack(&long, &Limits::default()).unwrap();
     assert_eq!(place.visible(), ["Train/".to_owned(), honest, "files.tar.gz".to_owned()]);
+}
+
+/// An entry with a name of any length, as GNU tar writes it.
+fn long(tar: &mut Tar, name: &str) {
+    add(tar, tar::EntryType::GNULongName, "././@LongLink", name.as_bytes());
+    add(tar, tar::EntryType::Regular, "x", b"bad");
+}
+
+#[test]
+fn deep_and_long_names_are_refused_before_they_cost_anything() {
+    let (deepest, longest) = ("a/".repeat(31), "b".repeat(255));
+    let cases = [
+        ("a/".repeat(500_000), "a longer name"),
+        // about the longest that a zip can say
+        ("a/".repeat(32_700) + "a", "a longer name"),
+        (format!("Train/a/{deepest}a"), "a name of more parts"),
+        (format!("Train/{longest}b"), "a longer part"),
+    ];
+    for (name, word) in &cases {
+        let gz = tar_of(|tar| long(tar, name));
+        let zip = (name.len() < 65_500).then(|| zipped(&[("Train/0/1.bin", b"good"), (name, b"bad")]));
+        for archive in zip.iter().chain([&gz]) {
+            let place = Place::new();
+            place.refuses(archive, &Limits::default(), word);
+            let said = place.unpack(archive, &Limits::default()).unwrap_err().to_string();
+            assert!(said.contains("at most 4,096 bytes and 32 parts") && said.len() < 600, "{said}");
+        }
+    }
+    for name in [format!("{deepest}a"), format!("Train/{longest}")] {
+        for archive in [tar_of(|tar| long(tar, &name)), zipped(&[(&name, b"good")])] {
+            Place::new().unpack(&archive, &Limits::default()).unwrap();
+        }
+    }
+    // folders that no entry names count
+    let names: Vec<String> = (0..10).map(|i| format!("{i}/a/b/c/d/e/f/g/h/x")).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"x"[..])).collect();
+    for archive in both(&files) {
+        Place::new().refuses(&archive, &Limits { entries: 99, ..Limits::default() }, "at most 99 files and folders");
+        Place::new().unpack(&archive, &Limits { entries: 100, ..Limits::default() }).unwrap();
+    }
 }
 
 #[test]
