@@ -80,13 +80,11 @@ impl<'a> Sink<'a> {
     }
 
     pub fn file(&mut self, name: &str, content: &mut dyn Read) -> Result<(), Error> {
-        let Some(path) = self.admit(name, Kind::File)? else { return Ok(()) };
-        let refused = |source| Error::disk("write", &path, source);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|source| Error::disk("make", parent, source))?;
-        }
-        // never through anything that is there already
-        let mut file = File::create_new(&path).map_err(refused)?;
+        let mut out = match self.admit(name, Kind::File)? {
+            Some(path) => Some((create(&path)?, path)),
+            // what is left out is read all the same: it counts, and the next entry comes behind it
+            None => None,
+        };
         loop {
             let n = match content.read(&mut self.chunk) {
                 Ok(0) => return Ok(()),
@@ -95,7 +93,9 @@ impl<'a> Sink<'a> {
                 Err(error) => return Err(self.unreadable(format!("{}: {error}", quoted(name)))),
             };
             self.weigh(n as u64)?;
-            file.write_all(&self.chunk[..n]).map_err(refused)?;
+            if let Some((file, path)) = &mut out {
+                file.write_all(&self.chunk[..n]).map_err(|source| Error::disk("write", path, source))?;
+            }
             self.progress.advance(n as u64);
         }
     }
@@ -122,6 +122,10 @@ impl<'a> Sink<'a> {
         if parts.contains(&"__MACOSX") || *last == ".DS_Store" || last.starts_with("._") {
             return Ok(None);
         }
+        if parts[0].starts_with('.') {
+            // the names of our own stages, and nothing that a data set needs
+            return Err(self.wrong("no hidden names at its top", quoted(name)));
+        }
         let mut place = 0;
         for folder in above {
             let known = self.seen.len();
@@ -146,6 +150,14 @@ impl<'a> Sink<'a> {
             },
         }
     }
+}
+
+/// A new file and the folders above it; never through anything that is there already.
+fn create(path: &Path) -> Result<File, Error> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(|source| Error::disk("make", parent, source))?;
+    }
+    File::create_new(path).map_err(|source| Error::disk("write", path, source))
 }
 
 const EXPECTED_NAMES: &str = "names inside it, of at most 4,096 bytes and 32 parts, with at most 255 bytes in a part";

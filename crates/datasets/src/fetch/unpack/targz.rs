@@ -52,7 +52,9 @@ pub(super) fn unpack(sink: &mut Sink<'_>) -> Result<(), Error> {
             // says something about all entries, such as a commit
             EntryType::XGlobalHeader => {}
             _ => {
-                return Err(sink.wrong("only files and folders in it", format!("{}, a link or a device", quoted(&name))));
+                return Err(
+                    sink.wrong("only files and folders in it", format!("{}, a link or a device", quoted(&name)))
+                );
             }
         }
     }
