@@ -10,7 +10,7 @@ use std::{
 
 use datasets::{
     Unpack,
-    fetch::{Error, Item, Limits, Options, Sums, fetch, unpack},
+    fetch::{Error, Item, Limits, Options, Sums, fetch, has_begun, unpack},
 };
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
@@ -38,7 +38,8 @@ impl Place {
         let path = self.folder().join(archive.name);
         fs::write(&path, &archive.bytes).unwrap();
         let sums = Sums::of(&path, &mut ()).unwrap();
-        unpack(&path, archive.how, &sums, &self.folder(), limits, &mut ())
+        let item = Item { file: archive.name, urls: &[], bytes: None, md5: None, sha256: None, unpack: archive.how };
+        unpack(&item, &path, &sums, &self.folder(), limits, &mut ())
     }
 
     /// The refusal in one sentence, and no trace of it but the archive.
@@ -190,6 +191,34 @@ fn an_unpacked_archive_is_not_needed_again() {
     fs::write(&path, &archive.bytes).unwrap();
     fetch(item).unwrap();
     assert_eq!(place.visible(), ["Train/", "Train/0/", "Train/0/1.bin", "Train.zip"]);
+}
+
+#[test]
+fn an_archive_of_another_case_is_taken_up_as_any() {
+    for (files, out) in [
+        ([("Train/0/1.bin", b"one")], &["Train/", "Train/0/", "Train/0/1.bin"][..]),
+        ([("1.bin", b"one")], &["Train/", "Train/1.bin"]),
+    ] {
+        let (place, files) = (Place::new(), files.map(|(name, content)| (name, &content[..])));
+        let train = zipped(&files);
+        let path = place.folder().join("train.zip");
+        fs::write(&path, &train.bytes).unwrap();
+        let sums = Sums::of(&path, &mut ()).unwrap();
+        let first =
+            Item { file: "Train.zip", urls: &[], bytes: None, md5: Some(&sums.md5), sha256: None, unpack: Unpack::Zip };
+        let second = Item { file: "list.txt", md5: None, unpack: Unpack::Keep, ..first };
+        let fetch = || fetch(&[first, second], &place.folder(), &Options::default(), &mut ());
+        assert!(matches!(fetch(), Err(Error::Manual { file, .. }) if file == "list.txt"));
+        assert!(has_begun(&[first], &place.folder()));
+        // the first is not unpacked again, nor in its own way
+        fs::write(place.folder().join(out.last().unwrap()), "mine").unwrap();
+        fs::write(place.folder().join("list.txt"), "names").unwrap();
+        fetch().unwrap();
+        assert_eq!(fs::read_to_string(place.folder().join(out.last().unwrap())).unwrap(), "mine");
+        let mut expected = [&[".Train.zip.unpacked.json", "list.txt", "train.zip"], out].concat();
+        expected.sort_unstable();
+        assert_eq!(tree(&place.folder()), expected);
+    }
 }
 
 #[test]
