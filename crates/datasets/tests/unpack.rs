@@ -305,7 +305,7 @@ fn bombs_are_refused_by_what_they_unpack_to() {
         liar.bytes[at..at + 4].copy_from_slice(&5_u32.to_le_bytes());
     }
     let small = limits(1 << 20, 100, 100_000, 1 << 30);
-    Place::new().refuses(&liar, &small, "at most 1048576 bytes");
+    Place::new().refuses(&liar, &small, "read to its end");
     // an archive that announces more than any disk has
     let mut boaster = zipped(&[("Train/0", b"small")]);
     for (record, place) in [(&b"PK\x03\x04"[..], 22), (&b"PK\x01\x02"[..], 24)] {
@@ -381,9 +381,7 @@ fn what_a_mac_adds_is_left_out_whatever_its_length() {
             let place = Place::new();
             place.unpack(&archive, &Limits::default()).unwrap();
             let marker = format!(".{}.unpacked.json", archive.name);
-            let mut expected = vec![&*marker, "Train/", "Train/0/", "Train/0/1.bin", archive.name];
-            expected.sort_unstable();
-            assert_eq!(tree(&place.folder()), expected);
+            assert_eq!(tree(&place.folder()), [&*marker, "Train/", "Train/0/", "Train/0/1.bin", archive.name]);
             // it counts as what it unpacks to
             let limits = Limits { bytes: 1 << 20, ..Limits::default() };
             Place::new().refuses(&archive, &limits, "at most 1048576 bytes");
