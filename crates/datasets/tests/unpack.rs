@@ -10,7 +10,7 @@ use std::{
 
 use datasets::{
     Unpack,
-    fetch::{Error, Item, Limits, Options, Sums, fetch, unpack},
+    fetch::{Error, Item, Limits, Options, Sums, fetch, has_begun, unpack},
 };
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
@@ -38,7 +38,8 @@ impl Place {
         let path = self.folder().join(archive.name);
         fs::write(&path, &archive.bytes).unwrap();
         let sums = Sums::of(&path, &mut ()).unwrap();
-        unpack(&path, archive.how, &sums, &self.folder(), limits, &mut ())
+        let item = Item { file: archive.name, urls: &[], bytes: None, md5: None, sha256: None, unpack: archive.how };
+        unpack(&item, &path, &sums, &self.folder(), limits, &mut ())
     }
 
     /// The refusal in one sentence, and no trace of it but the archive.
@@ -193,6 +194,34 @@ fn an_unpacked_archive_is_not_needed_again() {
 }
 
 #[test]
+fn an_archive_of_another_case_is_taken_up_as_any() {
+    for (files, out) in [
+        ([("Train/0/1.bin", b"one")], &["Train/", "Train/0/", "Train/0/1.bin"][..]),
+        ([("1.bin", b"one")], &["Train/", "Train/1.bin"]),
+    ] {
+        let (place, files) = (Place::new(), files.map(|(name, content)| (name, &content[..])));
+        let train = zipped(&files);
+        let path = place.folder().join("train.zip");
+        fs::write(&path, &train.bytes).unwrap();
+        let sums = Sums::of(&path, &mut ()).unwrap();
+        let first =
+            Item { file: "Train.zip", urls: &[], bytes: None, md5: Some(&sums.md5), sha256: None, unpack: Unpack::Zip };
+        let second = Item { file: "list.txt", md5: None, unpack: Unpack::Keep, ..first };
+        let fetch = || fetch(&[first, second], &place.folder(), &Options::default(), &mut ());
+        assert!(matches!(fetch(), Err(Error::Manual { file, .. }) if file == "list.txt"));
+        assert!(has_begun(&[first], &place.folder()));
+        // the first is not unpacked again, nor in its own way
+        fs::write(place.folder().join(out.last().unwrap()), "mine").unwrap();
+        fs::write(place.folder().join("list.txt"), "names").unwrap();
+        fetch().unwrap();
+        assert_eq!(fs::read_to_string(place.folder().join(out.last().unwrap())).unwrap(), "mine");
+        let mut expected = [&[".Train.zip.unpacked.json", "list.txt", "train.zip"], out].concat();
+        expected.sort_unstable();
+        assert_eq!(tree(&place.folder()), expected);
+    }
+}
+
+#[test]
 fn names_that_leave_the_folder_are_refused() {
     for (name, word) in [
         ("../neighbour", "leaves its folder"),
@@ -265,7 +294,9 @@ fn bombs_are_refused_by_what_they_unpack_to() {
         Place::new().refuses(&archive, &limits(1 << 20, 100, 100_000, 1 << 30), "at most 1048576 bytes");
         Place::new().refuses(&archive, &limits(1 << 30, 100, 50, 1 << 20), "at most 50 times as large");
         Place::new().refuses(&archive, &limits(1 << 30, 1, 100_000, 1 << 30), "at most 1 files and folders");
-        Place::new().unpack(&archive, &limits(1 << 30, 2, 50, 4 << 20)).unwrap();
+        // two files, and the folder that no entry names
+        Place::new().refuses(&archive, &limits(1 << 30, 2, 50, 4 << 20), "at most 2 files and folders");
+        Place::new().unpack(&archive, &limits(1 << 30, 3, 50, 4 << 20)).unwrap();
     }
     // a header that says less than comes
     let mut liar = zipped(&[("Train/0", &zeros)]);
@@ -274,8 +305,7 @@ fn bombs_are_refused_by_what_they_unpack_to() {
         liar.bytes[at..at + 4].copy_from_slice(&5_u32.to_le_bytes());
     }
     let small = limits(1 << 20, 100, 100_000, 1 << 30);
-    let said = Place::new().unpack(&liar, &small).unwrap_err().to_string();
-    assert!(said.contains("expected"), "{said}");
+    Place::new().refuses(&liar, &small, "read to its end");
     // an archive that announces more than any disk has
     let mut boaster = zipped(&[("Train/0", b"small")]);
     for (record, place) in [(&b"PK\x03\x04"[..], 22), (&b"PK\x01\x02"[..], 24)] {
@@ -301,6 +331,74 @@ fn a_long_name_is_no_way_into_memory() {
     let place = Place::new();
     place.unpack(&long, &Limits::default()).unwrap();
     assert_eq!(place.visible(), ["Train/".to_owned(), honest, "files.tar.gz".to_owned()]);
+}
+
+/// An entry with a name of any length, as GNU tar writes it.
+fn long(tar: &mut Tar, name: &str) {
+    add(tar, tar::EntryType::GNULongName, "././@LongLink", name.as_bytes());
+    add(tar, tar::EntryType::Regular, "x", b"bad");
+}
+
+#[test]
+fn deep_and_long_names_are_refused_before_they_cost_anything() {
+    let (deepest, longest) = ("a/".repeat(31), "b".repeat(255));
+    let cases = [
+        ("a/".repeat(500_000), "a longer name"),
+        // about the longest that a zip can say
+        ("a/".repeat(32_700) + "a", "a longer name"),
+        (format!("Train/a/{deepest}a"), "a name of more parts"),
+        (format!("Train/{longest}b"), "a longer part"),
+    ];
+    for (name, word) in &cases {
+        let gz = tar_of(|tar| long(tar, name));
+        let zip = (name.len() < 65_500).then(|| zipped(&[("Train/0/1.bin", b"good"), (name, b"bad")]));
+        for archive in zip.iter().chain([&gz]) {
+            let place = Place::new();
+            place.refuses(archive, &Limits::default(), word);
+            let said = place.unpack(archive, &Limits::default()).unwrap_err().to_string();
+            assert!(said.contains("at most 4,096 bytes and 32 parts") && said.len() < 600, "{said}");
+        }
+    }
+    for name in [format!("{deepest}a"), format!("Train/{longest}")] {
+        for archive in [tar_of(|tar| long(tar, &name)), zipped(&[(&name, b"good")])] {
+            Place::new().unpack(&archive, &Limits::default()).unwrap();
+        }
+    }
+    // folders that no entry names count
+    let names: Vec<String> = (0..10).map(|i| format!("{i}/a/b/c/d/e/f/g/h/x")).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"x"[..])).collect();
+    for archive in both(&files) {
+        Place::new().refuses(&archive, &Limits { entries: 99, ..Limits::default() }, "at most 99 files and folders");
+        Place::new().unpack(&archive, &Limits { entries: 100, ..Limits::default() }).unwrap();
+    }
+}
+
+#[test]
+fn what_a_mac_adds_is_left_out_whatever_its_length() {
+    let large: Vec<u8> = (0..2 << 20_u32).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for added in ["Train/0/._1.bin", "Train/.DS_Store", "__MACOSX/Train/1.bin", "._Train"] {
+        for archive in both(&[(added, &large), ("Train/0/1.bin", b"one")]) {
+            let place = Place::new();
+            place.unpack(&archive, &Limits::default()).unwrap();
+            let marker = format!(".{}.unpacked.json", archive.name);
+            assert_eq!(tree(&place.folder()), [&*marker, "Train/", "Train/0/", "Train/0/1.bin", archive.name]);
+            // it counts as what it unpacks to
+            let limits = Limits { bytes: 1 << 20, ..Limits::default() };
+            Place::new().refuses(&archive, &limits, "at most 1048576 bytes");
+        }
+    }
+}
+
+#[test]
+fn names_of_our_own_stages_are_refused() {
+    for name in
+        [".Train.zip.whole/x", ".Test.zip.unpacked.json", "./.files.tar.gz.unpacked.json", ".own", ".own/x", ".hidden"]
+    {
+        for archive in both(&[("Train/0/1.bin", b"good"), (name, b"bad")]) {
+            Place::new().refuses(&archive, &Limits::default(), "no hidden names at its top");
+        }
+    }
+    Place::new().unpack(&zipped(&[("Train/.hidden", b"good")]), &Limits::default()).unwrap();
 }
 
 #[test]
@@ -359,16 +457,21 @@ fn a_full_disk_keeps_the_archive_and_nothing_half_written() {
         return;
     }
     let said: Vec<_> = both(&[("Train/0", &[b'a'; 400_000]), ("Train/1", &[b'b'; 900_000])])
-        .map(|archive| (place.unpack(&archive, &Limits::default()), place.visible(), archive.name))
+        .map(|archive| {
+            let said = place.unpack(&archive, &Limits::default());
+            let left = tree(&place.folder());
+            // so that the next has the whole disk
+            fs::remove_file(place.folder().join(archive.name)).unwrap();
+            (said, left, archive.name)
+        })
         .into();
     let unmounted = Command::new("umount").arg(place.folder()).status();
     assert!(unmounted.unwrap().success());
-    for ((said, visible, name), room) in said.into_iter().zip(["room for 1300000 more bytes", "room for more bytes"]) {
+    for ((said, left, name), room) in said.into_iter().zip(["room for 1300000 more bytes", "room for more bytes"]) {
         let said = said.unwrap_err();
         assert!(matches!(said, Error::Space { available: Some(_), .. }), "{said}");
         assert!(said.to_string().contains(room), "{said}");
-        assert_eq!(visible.last().unwrap(), name);
-        assert!(visible.iter().all(|name| name.ends_with("zip") || name.ends_with("gz")), "{visible:?}");
+        assert_eq!(left, [name]);
     }
 }
 

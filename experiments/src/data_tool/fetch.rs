@@ -67,16 +67,36 @@ fn bring(name: Name, root: &Path, options: &Options) -> Result<()> {
     let done = fetch::fetch(&items, &folder, options, &mut watch);
     watch.clear();
     match done {
-        Ok(()) => {
-            println!("{name}: complete in {}", folder.display());
-            Ok(())
-        }
+        Ok(()) => arrived(name, root, &folder),
         Err(Error::Manual { file, .. }) => {
             steps(name, &file, &folder);
             bail!("{name}: {file} has no direct address and is not in {}; follow the steps above", folder.display())
         }
         Err(error) => bail!("{name}: {error}"),
     }
+}
+
+/// Says what is there now: right checksums do not tell what else lay in the folder.
+fn arrived(name: Name, root: &Path, folder: &Path) -> Result<()> {
+    let (info, advice) = (name.info(), "move the folder away and fetch again");
+    let found = match find(name, root).map_err(|error| anyhow!("{error}"))? {
+        Found::Recordings(found) if found.origin == Origin::Complete => {
+            println!("{name}: complete in {}", folder.display());
+            return Ok(());
+        }
+        Found::Recordings(found) => found,
+        Found::Unusable { path, why } => bail!("{}: {why}; {advice}", path.display()),
+        Found::Absent => bail!("{}: expected {name} there, found nothing of it; {advice}", folder.display()),
+    };
+    bail!(
+        "{}: expected {} train and {} test recordings of {name} as published, found {} and {} ({}); {advice}",
+        folder.display(),
+        info.train,
+        info.test,
+        found.train.len(),
+        found.test.len(),
+        super::list::state(found.origin)
+    )
 }
 
 /// Whether a user has brought all of it by hand, in whatever way. A part of it is not mixed with the publisher's files.

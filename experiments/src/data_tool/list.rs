@@ -4,7 +4,6 @@ use anyhow::Result;
 use datasets::{Found, Name, Origin, find};
 use serde::Serialize;
 
-use super::fetch;
 use crate::data;
 
 /// Flags of `data list`.
@@ -89,7 +88,11 @@ fn row(name: Name, root: Option<&Path>) -> Row {
             (row.split, row.manifest_sha256) = (Some(found.split), Some(found.manifest_sha256));
         }
     }
-    row.bytes = bytes(&fetch::folder(name, root));
+    // two folders of one set have no bytes that are the set's
+    row.bytes = datasets::fetch::folder(name, root).map_or(0, |folder| {
+        // without a folder of its name, the root itself is the set's
+        bytes(if folder.is_dir() { &folder } else { root })
+    });
     row
 }
 

@@ -118,7 +118,9 @@ fn describe(found: &Recordings) -> String {
 
 /// Every recording that does not decode, in order; a file of many recordings is read once, and named once if it is at fault itself.
 fn decode(found: &Recordings) -> Vec<String> {
-    let all: Vec<&[Recording]> = [&found.train, &found.validation, &found.test]
+    // where there is no split, the same recordings are train and test
+    let test = if found.test == found.train { &[][..] } else { &found.test };
+    let all: Vec<&[Recording]> = [&found.train, &found.validation, test]
         .into_iter()
         .flat_map(|half| half.chunk_by(Recording::same_file))
         .collect();

@@ -129,8 +129,9 @@ impl Source<'_> {
     /// Completes `part`, and leaves it empty where this address turns out to hold another file.
     fn bring(&mut self, part: &mut Part, progress: &mut dyn Progress) -> Result<Sums, Failure> {
         let (mut failures, mut restarted) = (0, false);
+        // what comes again, as from a server without ranges, is no progress
+        let mut furthest = part.bytes();
         loop {
-            let before = part.bytes();
             match self.connect(part, progress) {
                 Ok(()) => {
                     let sums = part.running.sums();
@@ -139,14 +140,15 @@ impl Source<'_> {
                     if !self.resumed || restarted {
                         return Err(Failure::Refused(format!("expected {expected}, found {found}")));
                     }
-                    restarted = true;
+                    (restarted, furthest) = (true, 0);
                     progress.note(&format!(
                         "{}: the part that was there is of another file, again from its start",
                         self.item.file
                     ));
                 }
                 Err(Failure::Dropped(why)) => {
-                    let gained = part.bytes().saturating_sub(before);
+                    let gained = part.bytes().saturating_sub(furthest);
+                    furthest = furthest.max(part.bytes());
                     failures = if gained >= WORTH_A_CONNECTION_BYTES { 1 } else { failures + 1 };
                     if failures > self.options.retries {
                         return Err(Failure::Dropped(why));
@@ -239,7 +241,7 @@ impl Source<'_> {
             };
             if part.bytes() + n as u64 > most {
                 part.restart()?;
-                return Err(Failure::Refused(format!("expected {most} bytes, found more")));
+                return Err(Failure::Refused(format!("expected at most {most} bytes, found more")));
             }
             part.write(&chunk[..n])?;
             progress.advance(n as u64);

@@ -34,7 +34,7 @@ pub enum Error {
         found: String,
     },
     /// No mirror gave the published file.
-    #[error("{file}: expected it from one of its addresses, found {}; fetch again later, it goes on where it stopped", tried.join("; "))]
+    #[error("{file}: expected it from one of its addresses, found {}; fetch again later, an interrupted part goes on where it stopped", tried.join("; "))]
     Download {
         /// The file.
         file: String,

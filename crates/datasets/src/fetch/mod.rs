@@ -105,7 +105,7 @@ pub fn fetch(items: &[Item<'_>], folder: &Path, options: &Options, progress: &mu
             return Ok(());
         }
         let (archive, sums) = download::bring(item, folder, &agent, options, progress)?;
-        unpack(&archive, item.unpack, &sums, folder, &options.limits, progress)
+        unpack(item, &archive, &sums, folder, &options.limits, progress)
     });
     if done.is_err() {
         // an empty folder of a data set's name would only be in the way; one with anything in it is not removed by this

@@ -59,7 +59,9 @@ impl Stages {
     }
 }
 
-/// Unpacks the file `archive`, whose `sums` are known, into `folder`; [`Unpack::Keep`] leaves it as it is.
+/// Unpacks the file of `item` into `folder`; [`Unpack::Keep`] leaves it as it is.
+///
+/// The file is `archive`, whose `sums` are known. Its name may differ in case: what is kept of it is named by `item`.
 ///
 /// An archive of loose files gets a folder of its name (`airplane.zip`: `airplane/`). What a Mac adds (`__MACOSX`, `.DS_Store`,
 /// `._…`) is left out. Files get the permissions and times of new files.
@@ -68,21 +70,21 @@ impl Stages {
 /// The archive is broken, is larger than `limits`, or holds anything but folders and files with names inside it, each once; a
 /// name is in the way; the disk refuses. Nothing is then left of it in `folder`, and the archive stays.
 pub fn unpack(
+    item: &Item<'_>,
     archive: &Path,
-    how: Unpack,
     sums: &Sums,
     folder: &Path,
     limits: &Limits,
     progress: &mut dyn Progress,
 ) -> Result<(), Error> {
-    if how == Unpack::Keep {
+    if item.unpack == Unpack::Keep {
         return Ok(());
     }
-    let name = archive.file_name().unwrap_or_default().to_string_lossy();
-    let stages = Stages::of(&name, folder);
+    let stages = Stages::of(item.file, folder);
     remove(&stages.partial)?;
     remove(&stages.whole)?;
-    let filled = fill(archive, how, sums, &stages, limits, progress).and_then(|()| nothing_in_the_way(&stages, folder));
+    let filled =
+        fill(item, archive, sums, &stages, limits, progress).and_then(|()| nothing_in_the_way(&stages, folder));
     if let Err(error) = filled {
         remove(&stages.partial)?;
         return Err(error);
@@ -114,8 +116,8 @@ fn read(marker: &Path) -> Option<Marker> {
 
 /// Unpacks into the partial folder, and puts the marker there.
 fn fill(
+    item: &Item<'_>,
     archive: &Path,
-    how: Unpack,
     sums: &Sums,
     stages: &Stages,
     limits: &Limits,
@@ -124,7 +126,7 @@ fn fill(
     fs::create_dir(&stages.partial).map_err(|source| Error::disk("make", &stages.partial, source))?;
     progress.begin(&format!("unpacking {}", archive.display()), None, 0);
     let mut sink = Sink::new(archive, &stages.partial, limits, sums.bytes, progress);
-    match how {
+    match item.unpack {
         Unpack::Zip => zipped::unpack(&mut sink)?,
         Unpack::TarGz => targz::unpack(&mut sink)?,
         Unpack::Keep => {}
@@ -138,18 +140,16 @@ fn fill(
         });
     }
     if names.iter().all(|name| stages.partial.join(name).is_file()) {
-        names = vec![gather(archive, &stages.partial, &names)?];
+        names = vec![gather(item.file, &stages.partial, &names)?];
     }
-    let archive = archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
     write(
         &stages.partial.join(stages.marker.file_name().unwrap_or_default()),
-        &Marker { archive, sums: sums.clone(), names },
+        &Marker { archive: item.file.to_owned(), sums: sums.clone(), names },
     )
 }
 
 /// Moves loose files into a folder named by their archive.
-fn gather(archive: &Path, partial: &Path, names: &[String]) -> Result<String, Error> {
-    let own = archive.file_name().unwrap_or_default().to_string_lossy();
+fn gather(own: &str, partial: &Path, names: &[String]) -> Result<String, Error> {
     let own = own.strip_suffix(".zip").or(own.strip_suffix(".tar.gz")).unwrap_or("unpacked").to_owned();
     // a hidden name first, since a file inside may have the name of the folder
     let hidden = partial.join(".own");

@@ -1,7 +1,7 @@
 //! Where an archive's entries go: each name is checked, each byte counted, before it is written.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -9,6 +9,11 @@ use std::{
 
 use super::Limits;
 use crate::fetch::{CHUNK_BYTES, Error, Progress};
+
+/// The longest name of an entry, its longest part and its most parts: what file systems hold, and no way into memory.
+const NAME_BYTES: usize = 4_096;
+const PART_BYTES: usize = 255;
+const PARTS: usize = 32;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -24,8 +29,9 @@ pub(super) struct Sink<'a> {
     progress: &'a mut dyn Progress,
     entries: u64,
     bytes: u64,
-    /// What was written under each name, in lower case: where case does not count, "a" and "A" are one file.
-    seen: HashMap<String, Kind>,
+    /// What was written under each name, in lower case: where case does not count, "a" and "A" are one file. The number is that
+    /// of the folder above, so that a deep name is not kept once for each of its folders.
+    seen: HashMap<(usize, String), (Kind, usize)>,
     chunk: Vec<u8>,
 }
 
@@ -74,22 +80,22 @@ impl<'a> Sink<'a> {
     }
 
     pub fn file(&mut self, name: &str, content: &mut dyn Read) -> Result<(), Error> {
-        let Some(path) = self.admit(name, Kind::File)? else { return Ok(()) };
-        let refused = |source| Error::disk("write", &path, source);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|source| Error::disk("make", parent, source))?;
-        }
-        // never through anything that is there already
-        let mut file = File::create_new(&path).map_err(refused)?;
+        let mut out = match self.admit(name, Kind::File)? {
+            Some(path) => Some((create(&path)?, path)),
+            // what is left out is read all the same: it counts, and the next entry comes behind it
+            None => None,
+        };
         loop {
             let n = match content.read(&mut self.chunk) {
                 Ok(0) => return Ok(()),
                 Ok(n) => n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.unreadable(format!("{name:?}: {error}"))),
+                Err(error) => return Err(self.unreadable(format!("{}: {error}", quoted(name)))),
             };
             self.weigh(n as u64)?;
-            file.write_all(&self.chunk[..n]).map_err(refused)?;
+            if let Some((file, path)) = &mut out {
+                file.write_all(&self.chunk[..n]).map_err(|source| Error::disk("write", path, source))?;
+            }
             self.progress.advance(n as u64);
         }
     }
@@ -111,31 +117,56 @@ impl<'a> Sink<'a> {
 
     /// The path of an entry, if its name is inside the archive and new; none for what is left out.
     fn admit(&mut self, name: &str, kind: Kind) -> Result<Option<PathBuf>, Error> {
-        let parts = parts(name).map_err(|what| self.wrong("names inside it", format!("{name:?}, {what}")))?;
+        let parts = parts(name).map_err(|what| self.wrong(EXPECTED_NAMES, format!("{}, {what}", quoted(name))))?;
         let Some((last, above)) = parts.split_last() else { return Ok(None) };
         if parts.contains(&"__MACOSX") || *last == ".DS_Store" || last.starts_with("._") {
             return Ok(None);
         }
-        let mut place = String::new();
-        for folder in above {
-            place.push_str(&folder.to_lowercase());
-            self.place(&place, Kind::Folder, name)?;
-            place.push('/');
+        if parts[0].starts_with('.') {
+            // the names of our own stages, and nothing that a data set needs
+            return Err(self.wrong("no hidden names at its top", quoted(name)));
         }
-        place.push_str(&last.to_lowercase());
-        self.place(&place, kind, name)?;
+        let mut place = 0;
+        for folder in above {
+            let known = self.seen.len();
+            place = self.place(place, folder, Kind::Folder, name)?;
+            if self.seen.len() > known {
+                // a folder without an entry of its own
+                self.count()?;
+            }
+        }
+        self.place(place, last, kind, name)?;
         Ok(Some(parts.iter().fold(self.folder.to_owned(), |path, part| path.join(part))))
     }
 
-    fn place(&mut self, place: &str, kind: Kind, name: &str) -> Result<(), Error> {
-        match self.seen.get(place) {
-            Some(Kind::Folder) if kind == Kind::Folder => Ok(()),
-            Some(_) => Err(self.wrong("each name once, whatever its case", format!("{name:?} twice"))),
-            None => {
-                self.seen.insert(place.to_owned(), kind);
-                Ok(())
-            }
+    /// Notes a name in the folder of number `above`, and gives its own number.
+    fn place(&mut self, above: usize, part: &str, kind: Kind, name: &str) -> Result<usize, Error> {
+        let number = self.seen.len() + 1;
+        match self.seen.entry((above, part.to_lowercase())) {
+            Entry::Vacant(new) => Ok(new.insert((kind, number)).1),
+            Entry::Occupied(old) => match (old.get(), kind) {
+                (&(Kind::Folder, number), Kind::Folder) => Ok(number),
+                _ => Err(self.wrong("each name once, whatever its case", format!("{} twice", quoted(name)))),
+            },
         }
+    }
+}
+
+/// A new file and the folders above it; never through anything that is there already.
+fn create(path: &Path) -> Result<File, Error> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(|source| Error::disk("make", parent, source))?;
+    }
+    File::create_new(path).map_err(|source| Error::disk("write", path, source))
+}
+
+const EXPECTED_NAMES: &str = "names inside it, of at most 4,096 bytes and 32 parts, with at most 255 bytes in a part";
+
+/// A name as it is said: its beginning, since it may have a million bytes.
+pub(super) fn quoted(name: &str) -> String {
+    match name.char_indices().nth(80) {
+        Some((end, _)) => format!("{:?}…", &name[..end]),
+        None => format!("{name:?}"),
     }
 }
 
@@ -143,6 +174,9 @@ impl<'a> Sink<'a> {
 fn parts(name: &str) -> Result<Vec<&str>, &'static str> {
     if name.is_empty() {
         return Err("an empty name");
+    }
+    if name.len() > NAME_BYTES {
+        return Err("a longer name");
     }
     if name.starts_with('/') {
         return Err("an absolute path");
@@ -157,8 +191,14 @@ fn parts(name: &str) -> Result<Vec<&str>, &'static str> {
         return Err("a control character");
     }
     let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    match parts.contains(&"..") {
-        true => Err("a path that leaves its folder"),
+    if parts.contains(&"..") {
+        return Err("a path that leaves its folder");
+    }
+    if parts.len() > PARTS {
+        return Err("a name of more parts");
+    }
+    match parts.iter().any(|part| part.len() > PART_BYTES) {
+        true => Err("a longer part"),
         false => Ok(parts),
     }
 }

@@ -7,7 +7,7 @@ use std::{
 use flate2::bufread::MultiGzDecoder;
 use tar::EntryType;
 
-use super::sink::Sink;
+use super::sink::{Sink, quoted};
 use crate::fetch::Error;
 
 /// The most that may stand between two files: headers with long names, and the rest of the last block. The tar reader keeps it in
@@ -51,7 +51,11 @@ pub(super) fn unpack(sink: &mut Sink<'_>) -> Result<(), Error> {
             EntryType::Directory => sink.folder(&name)?,
             // says something about all entries, such as a commit
             EntryType::XGlobalHeader => {}
-            _ => return Err(sink.wrong("only files and folders in it", format!("{name:?}, a link or a device"))),
+            _ => {
+                return Err(
+                    sink.wrong("only files and folders in it", format!("{}, a link or a device", quoted(&name)))
+                );
+            }
         }
     }
     // the checksum stands at the end, behind padding

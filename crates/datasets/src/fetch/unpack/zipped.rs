@@ -2,7 +2,7 @@ use std::{fs::File, io::BufReader};
 
 use zip::ZipArchive;
 
-use super::sink::Sink;
+use super::sink::{Sink, quoted};
 use crate::fetch::Error;
 
 /// The bits of a Unix mode that say what an entry is.
@@ -25,7 +25,7 @@ pub(super) fn unpack(sink: &mut Sink<'_>) -> Result<(), Error> {
         let name = entry.name().map_err(|error| sink.unreadable(error))?.into_owned();
         let kind = entry.unix_mode().map_or(0, |mode| mode & TYPE_BITS);
         if entry.is_symlink() || ![0, REGULAR, DIRECTORY].contains(&kind) {
-            return Err(sink.wrong("only files and folders in it", format!("{name:?}, a link or a device")));
+            return Err(sink.wrong("only files and folders in it", format!("{}, a link or a device", quoted(&name))));
         }
         match entry.is_dir() {
             true => sink.folder(&name)?,
