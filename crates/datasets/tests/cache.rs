@@ -349,9 +349,7 @@ fn what_cannot_be_cached_is_refused_and_leaves_nothing() {
     let duration = refused(&recordings, Framing::Duration { us: 10_000 }, Dtype::U8);
     assert!(duration.contains("found frames of 10000 µs each; frame by number or by time"), "{duration}");
     assert!(refused(&recordings, NUMBER, Dtype::F32).contains("expected u8 or u16"));
-    assert!(
-        refused(&recordings, Framing::Number { frames: 0 }, Dtype::U8).starts_with("synthetic recording 0: ")
-    );
+    assert!(refused(&recordings, Framing::Number { frames: 0 }, Dtype::U8).starts_with("synthetic recording 0: "));
     let dense = folder.path().parent().unwrap().join(format!("{}-dense.bin", std::process::id()));
     fs::write(&dense, [0_u8; 5 * 300]).unwrap();
     recordings.train[33] = Recording { source: Source::File(dense.clone()), ..recordings.train[33].clone() };
@@ -383,6 +381,39 @@ fn samples_of_another_shape_are_refused() {
     assert!(names(folder.path()).is_empty());
     let gap = Items { groups: &groups[..49], ..items };
     assert!(matches!(write::<u8>(folder.path(), &key, gap, &make, &mut |_| {}), Err(Error::Unfit { .. })));
+}
+
+#[test]
+fn a_source_that_changes_after_it_was_found_is_refused_and_leaves_nothing() {
+    let (root, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let try_it = |recordings: &Recordings| {
+        prepare(recordings, Framing::Number { frames: 2 }, None, Dtype::U8, folder.path(), &mut |_| {})
+    };
+    let found = gestures(root.path());
+    let file = root.path().join("DvsGesture/user01_led.aedat");
+    let first = fs::read(&file).unwrap();
+    fs::write(&file, aedat31(&mut ChaCha8Rng::seed_from_u64(8), 1000)).unwrap();
+    let error = try_it(&found).unwrap_err();
+    assert!(sentence(&error).ends_with("found one changed since; prepare again when nothing writes there"), "{error}");
+    assert!(names(folder.path()).is_empty());
+    // the same files again, and what is found anew, are as good as ever
+    fs::write(&file, first).unwrap();
+    assert!(!try_it(&found).unwrap().was_there);
+    fs::write(&file, aedat31(&mut ChaCha8Rng::seed_from_u64(8), 1000)).unwrap();
+    let Found::Recordings(anew) = find(Name::DvsGesture, root.path()).unwrap() else { panic!("not found") };
+    assert!(!try_it(&anew).unwrap().was_there);
+}
+
+#[test]
+fn unfinished_files_go_although_the_cache_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = prepared(&digits(), folder.path()).cache.key().file_name();
+    let other = format!("n-mnist-{}.partial", "a".repeat(64));
+    for name in [&own.replace(".h5", ".partial"), &other] {
+        fs::write(folder.path().join(name), "half a cache").unwrap();
+    }
+    assert!(prepared(&digits(), folder.path()).was_there);
+    assert_eq!(names(folder.path()), [own]);
 }
 
 #[test]
