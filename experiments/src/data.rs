@@ -184,7 +184,7 @@ fn describe(r: &Recordings) -> String {
 }
 
 /// The error without its chain: its sentence holds its cause already, and a chain would say it twice.
-fn in_one_sentence(error: datasets::Error) -> anyhow::Error {
+pub(crate) fn in_one_sentence(error: impl std::error::Error) -> anyhow::Error {
     anyhow!("{error}")
 }
 
@@ -330,9 +330,8 @@ fn spoken(recordings: &Recordings, shown: Shown, windows: Option<Windows>) -> Re
         Ok(Box::new(Sounds { maps, labels: list.iter().map(|r| r.label).collect(), order, windows }))
     };
     // a repeat is an index, not a copy
-    let first = |r: &Recording| train.iter().position(|other| other == r).unwrap_or_default();
-    let repeats = speech::rebalance(train, 0).split_off(train.len());
-    let order = (0..train.len()).chain(repeats.iter().map(first)).collect();
+    let labels: Vec<u32> = train.iter().map(|recording| recording.label).collect();
+    let order = speech::rebalance_indices(&labels, 0);
     Ok(Sets {
         train: sounds(train_maps, order, train)?,
         test: sounds(test_maps, (0..test.len()).collect(), test)?,

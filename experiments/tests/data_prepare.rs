@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -90,14 +91,28 @@ fn it_says_what_it_made_and_a_second_call_that_it_is_there() {
 }
 
 #[test]
-fn processes_at_once_make_one_file_and_the_others_wait() {
+fn processes_at_once_make_one_file() {
     let root = root(150);
     let calls: Vec<_> = (0..4).map(|_| prepare(root.path(), &[]).spawn().unwrap()).collect();
     let outputs: Vec<Output> = calls.into_iter().map(|call| call.wait_with_output().unwrap()).collect();
     let made = outputs.iter().filter(|output| succeeds(output).contains(" written in ")).count();
     assert_eq!((made, files(&root.path().join(".cache")).len()), (1, 1));
-    let waited = outputs.iter().filter(|output| text(&output.stderr).contains("waiting for it")).count();
-    eprintln!("{waited} of 4 waited");
+}
+
+#[test]
+fn a_process_says_that_it_waits_and_goes_on_when_the_other_is_done() {
+    let root = root(2);
+    succeeds(&prepare(root.path(), &[]).output().unwrap());
+    let cache = files(&root.path().join(".cache")).remove(0);
+    // this test is the other process: it holds the lock until the program has said that it waits
+    let lock = fs::File::create(cache.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    let mut call = prepare(root.path(), &[]).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(call.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said.trim(), "another process is making this cache; waiting for it");
+    drop(lock);
+    assert!(succeeds(&call.wait_with_output().unwrap()).contains("there already, every sample checked"));
 }
 
 #[test]
@@ -108,6 +123,8 @@ fn what_is_wrong_is_said_in_one_sentence_and_leaves_nothing() {
         (&["--frames", "number"][..], "expected number:T or time:T"),
         (&["--frames", "number:0"], "expected number:T or time:T"),
         (&["--frames", "voxel:3"], "expected number:T or time:T"),
+        (&["--frames", "duration:9"], "since samples of a cache have one shape"),
+        (&["--split", "first"], "expected a split (published, "),
         (&["--dtype", "f32"], "u8, u16"),
         (&["--side", "0"], "--side"),
     ] {
@@ -120,13 +137,13 @@ fn what_is_wrong_is_said_in_one_sentence_and_leaves_nothing() {
         let output = command.args(arguments).output().unwrap();
         assert!(output.status.code() == Some(2) && text(&output.stderr).contains(words), "{}", text(&output.stderr));
     }
-    let mut duration = Command::new(assert_cmd::cargo::cargo_bin("data"));
-    duration.current_dir(root.path()).args(["prepare", "n-mnist", "--frames", "duration:9", "--data", "."]);
-    assert!(refused(&duration.output().unwrap()).contains("frame by number or by time"));
+    assert!(refused(&call(&["--split", "tebn"])).contains("expected a split of n-mnist (published), found \"tebn\""));
     fs::write(root.path().join("file"), "").unwrap();
     assert!(refused(&call(&["--cache", "file/cache"])).contains("file/cache: expected to write into it"));
     fs::write(root.path().join("N-MNIST/Test/3/00003.bin"), [1; 7]).unwrap();
-    assert!(refused(&call(&[])).contains("N-MNIST/Test/3/00003.bin"));
+    let broken = refused(&call(&[]));
+    assert_eq!(broken.matches("byte 5").count(), 1, "{broken}");
+    assert!(broken.contains("N-MNIST/Test/3/00003.bin"), "{broken}");
     assert!(files(&root.path().join(".cache")).is_empty());
     let empty = tempfile::tempdir().unwrap();
     assert!(

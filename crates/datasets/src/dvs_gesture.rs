@@ -92,8 +92,12 @@ fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
     for (list, recordings) in LISTS.into_iter().zip([&mut listing.train, &mut listing.test]) {
         let list = folder.join(list);
         let text = files::read(&list)?;
-        listing.files.push(list);
+        listing.files.push(list.clone());
         for name in String::from_utf8_lossy(&text).lines().map(str::trim).filter(|name| !name.is_empty()) {
+            if !is_plain(name) {
+                let expected = "names of files of this folder, one a line";
+                return Err(unlike(&list, expected, format!("\"{name}\""), "correct the line"));
+            }
             let path = folder.join(name);
             if !path.is_file() {
                 continue;
@@ -106,6 +110,11 @@ fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
         }
     }
     Ok(listing)
+}
+
+/// Whether a name that a file gives is one of its own folder: one with a folder in it would lead elsewhere.
+fn is_plain(name: &str) -> bool {
+    Path::new(name).file_name().is_some_and(|file| file == name)
 }
 
 /// One recording for each trial, in file order; a class may occur several times in a file.
@@ -136,10 +145,7 @@ fn clips(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
         let (name, class) = (fields.next().unwrap_or_default(), fields.next().and_then(|class| class.parse().ok()));
         let known = class.filter(|class| (1..=INFO.classes.len() as u32).contains(class));
         let path = folder.join(name);
-        // a name with a folder in it would lead elsewhere
-        let (Some(class), true) =
-            (known, Path::new(name).file_name().is_some_and(|file| file == name) && path.is_file())
-        else {
+        let (Some(class), true) = (known, is_plain(name) && path.is_file()) else {
             let expected =
                 format!("\"file,class,name\" with a file of this folder and a class 1 to 11 in line {}", index + 1);
             return Err(unlike(&labels, expected, format!("\"{line}\""), "correct the line"));

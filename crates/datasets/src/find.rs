@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     Error, Name, Origin, Recording, Recordings, Split, cifar, cifar10_dvs, dvs_gesture, files, mnist, nmnist,
-    speech_commands,
+    recordings::Sources, speech_commands,
 };
 
 /// What a data root holds of a data set.
@@ -147,5 +147,6 @@ fn load(name: Name, layout: &Layout, folder: &Path, split: Option<Split>) -> Res
     let complete = found == (info.train, info.validation.unwrap_or(0), info.test);
     let origin = origin.unwrap_or(if complete { Origin::Complete } else { Origin::Sample });
     let manifest_sha256 = files::manifest(folder, &files)?;
-    Ok(Recordings { name, origin, train, validation, test, manifest_sha256, split })
+    let sources = Sources { folder: folder.to_owned(), files };
+    Ok(Recordings { name, origin, train, validation, test, manifest_sha256, split, sources })
 }

@@ -25,6 +25,15 @@ pub struct Recordings {
     pub manifest_sha256: String,
     /// The rule by which recordings became train or test.
     pub split: String,
+    /// What the manifest stands on; of a stand-in, nothing.
+    pub(crate) sources: Sources,
+}
+
+/// The files that a manifest was computed from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources {
+    pub folder: PathBuf,
+    pub files: Vec<PathBuf>,
 }
 
 /// Where recordings come from, and so what a result on them means.
@@ -85,6 +94,13 @@ pub enum Source {
 }
 
 impl Recordings {
+    /// The folder in which a file is no longer what the manifest says, if one is: reads every file once.
+    pub(crate) fn changed(&self) -> Result<Option<&Path>, Error> {
+        let Sources { folder, files } = &self.sources;
+        let same = files.is_empty() || files::manifest(folder, files)? == self.manifest_sha256;
+        Ok((!same).then_some(folder))
+    }
+
     /// Only the recordings of some classes; labels stay as they are, and the split says which classes are left.
     ///
     /// # Errors

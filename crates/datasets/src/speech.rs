@@ -213,18 +213,23 @@ pub fn chunks(spectrogram: &Grid<f32>) -> Result<Grid<f32>, Error> {
 ///
 /// The paper: "rebalanced by repeating random samples to make the number of samples the same in each class".
 pub fn rebalance(recordings: &[Recording], seed: u64) -> Vec<Recording> {
-    let mut classes: BTreeMap<u32, Vec<&Recording>> = BTreeMap::new();
-    for recording in recordings {
-        classes.entry(recording.label).or_default().push(recording);
+    let labels: Vec<u32> = recordings.iter().map(|recording| recording.label).collect();
+    rebalance_indices(&labels, seed).into_iter().map(|index| recordings[index].clone()).collect()
+}
+
+/// As [`rebalance()`], for whatever has these labels: all indices in order, then those of the repeats.
+pub fn rebalance_indices(labels: &[u32], seed: u64) -> Vec<usize> {
+    let mut classes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (index, &label) in labels.iter().enumerate() {
+        classes.entry(label).or_default().push(index);
     }
     let largest = classes.values().map(Vec::len).max().unwrap_or(0);
-    let mut balanced = recordings.to_vec();
+    let mut balanced: Vec<usize> = (0..labels.len()).collect();
     for (&label, class) in &classes {
         // one stream of random numbers a class: none depends on how many the others drew
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(label.into());
-        let repeats = (class.len()..largest).map(|_| class[(rng.next_u64() % class.len() as u64) as usize].clone());
-        balanced.extend(repeats);
+        balanced.extend((class.len()..largest).map(|_| class[(rng.next_u64() % class.len() as u64) as usize]));
     }
     balanced
 }

@@ -384,6 +384,39 @@ fn samples_of_another_shape_are_refused() {
 }
 
 #[test]
+fn a_source_that_changes_after_it_was_found_is_refused_and_leaves_nothing() {
+    let (root, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let try_it = |recordings: &Recordings| {
+        prepare(recordings, Framing::Number { frames: 2 }, None, Dtype::U8, folder.path(), &mut |_| {})
+    };
+    let found = gestures(root.path());
+    let file = root.path().join("DvsGesture/user01_led.aedat");
+    let first = fs::read(&file).unwrap();
+    fs::write(&file, aedat31(&mut ChaCha8Rng::seed_from_u64(8), 1000)).unwrap();
+    let error = try_it(&found).unwrap_err();
+    assert!(sentence(&error).ends_with("found one changed since; prepare again when nothing writes there"), "{error}");
+    assert!(names(folder.path()).is_empty());
+    // the same files again, and what is found anew, are as good as ever
+    fs::write(&file, first).unwrap();
+    assert!(!try_it(&found).unwrap().was_there);
+    fs::write(&file, aedat31(&mut ChaCha8Rng::seed_from_u64(8), 1000)).unwrap();
+    let Found::Recordings(anew) = find(Name::DvsGesture, root.path()).unwrap() else { panic!("not found") };
+    assert!(!try_it(&anew).unwrap().was_there);
+}
+
+#[test]
+fn unfinished_files_go_although_the_cache_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = prepared(&digits(), folder.path()).cache.key().file_name();
+    let other = format!("n-mnist-{}.partial", "a".repeat(64));
+    for name in [&own.replace(".h5", ".partial"), &other] {
+        fs::write(folder.path().join(name), "half a cache").unwrap();
+    }
+    assert!(prepared(&digits(), folder.path()).was_there);
+    assert_eq!(names(folder.path()), [own]);
+}
+
+#[test]
 fn the_unfinished_file_of_a_dead_process_is_removed_and_of_a_living_one_kept() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: String| folder.path().join(name);

@@ -8,7 +8,7 @@ use std::{collections::HashSet, fs, path::Path};
 use common::{found, recordings, shared, write};
 use datasets::{
     Name, Origin, Recording, Recordings, Split, find_with,
-    speech::{BandStatistics, LogMel, TEN_WORDS, chunks, direct, rebalance},
+    speech::{BandStatistics, LogMel, TEN_WORDS, chunks, direct, rebalance, rebalance_indices},
 };
 use events::{Grid, Shape};
 
@@ -256,4 +256,8 @@ fn classes_are_balanced_by_repeats() {
     assert_eq!(rebalance(&uneven[1..], 3), balanced);
     assert_ne!(rebalance(&uneven[1..], 4), balanced);
     assert!(rebalance(&[], 0).is_empty());
+    assert_eq!(rebalance_indices(&[7, 5, 7, 7], 0), [0, 1, 2, 3, 1, 1]);
+    let labels: Vec<u32> = uneven[1..].iter().map(|recording| recording.label).collect();
+    let by_index: Vec<_> = rebalance_indices(&labels, 3).iter().map(|&index| uneven[1 + index].clone()).collect();
+    assert_eq!(by_index, balanced);
 }

@@ -159,6 +159,23 @@ fn simulated_recordings_say_so() {
 }
 
 #[test]
+fn names_in_the_lists_of_gestures_lead_nowhere_else() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    for folder in ["", "DvsGesture"] {
+        write(&root.join(folder), "secret.aedat", b"");
+    }
+    write(root, "DvsGesture/trials_to_test.txt", b"");
+    let absolute = root.join("secret.aedat").display().to_string();
+    for name in ["../secret.aedat", "../DvsGesture/secret.aedat", "..", &absolute] {
+        write(root, "DvsGesture/trials_to_train.txt", format!("{name}\n").as_bytes());
+        let said = find(Name::DvsGesture, root).unwrap_err().to_string();
+        assert!(said.contains("trials_to_train.txt: expected names of files of this folder"), "{said}");
+        assert!(said.contains(&format!("found \"{name}\"; correct the line")), "{said}");
+    }
+}
+
+#[test]
 fn the_layout_of_gestures_gives_one_recording_a_trial() {
     let Some(golden) = shared("golden") else { return };
     let root = tempfile::tempdir().unwrap();

@@ -8,6 +8,8 @@ pub mod inspect;
 pub mod list;
 /// Frames into a cache.
 pub mod prepare;
+/// A file into its events.
+mod recording;
 /// A recording as a picture.
 pub mod show;
 /// Images into recordings.

@@ -1,11 +1,14 @@
 //! `data prepare`: from recordings to a cache of frames.
 
-use crate::{data, progress};
+use crate::{
+    data::{self, in_one_sentence},
+    progress,
+};
 use anyhow::{Result, anyhow, bail};
 use datasets::{
-    Found, Name,
+    Found, Name, Split,
     cache::{Cache, Dtype, Step, prepare},
-    find,
+    find, find_with,
 };
 use events::{EmptyWindow, Framing, Shape};
 use indicatif::ProgressBar;
@@ -16,10 +19,13 @@ use std::{path::PathBuf, time::Instant};
 pub struct Flags {
     /// The data set, as n-mnist
     name: Name,
+    /// Another split than the usual one, as the training that reads the cache: reference, first100, tebn or seeded:N for dvs-cifar10
+    #[arg(long)]
+    split: Option<Split>,
     /// How a recording becomes frames: number:16 (equal numbers of events), time:16 (equal durations)
     #[arg(long, value_parser = framing)]
     frames: Framing,
-    /// Resize to SIDE x SIDE pixels, as the paper does to 64
+    /// Resize to SIDE x SIDE pixels, for readers of your own: training reads full-size caches only, for it resizes after augmentation
     #[arg(long, value_name = "SIDE", value_parser = clap::value_parser!(u16).range(1..))]
     side: Option<u16>,
     /// Type of a count: u8, or u16 where a pixel counts more than 255 events in a frame
@@ -33,15 +39,18 @@ pub struct Flags {
     cache: Option<PathBuf>,
 }
 
-/// `number:16`, `time:16` or `duration:10000`.
+/// `number:16` or `time:16`. Frames of a fixed duration differ in number between recordings, which no cache holds.
 fn framing(text: &str) -> Result<Framing, String> {
-    let expected = || format!("expected number:T or time:T with T frames, or duration:US, found \"{text}\"");
-    let (by, number) = text.split_once(':').ok_or_else(expected)?;
-    let number: u32 = number.parse().ok().filter(|&number| number > 0).ok_or_else(expected)?;
+    let expected = || {
+        format!(
+            "expected number:T or time:T, T frames a recording, since samples of a cache have one shape, found \"{text}\""
+        )
+    };
+    let (by, frames) = text.split_once(':').ok_or_else(expected)?;
+    let frames = frames.parse::<u32>().ok().filter(|&frames| frames > 0).ok_or_else(expected)? as usize;
     match by {
-        "number" => Ok(Framing::Number { frames: number as usize }),
-        "time" => Ok(Framing::Time { frames: number as usize, empty_window: EmptyWindow::Error }),
-        "duration" => Ok(Framing::Duration { us: number }),
+        "number" => Ok(Framing::Number { frames }),
+        "time" => Ok(Framing::Time { frames, empty_window: EmptyWindow::Error }),
         _ => Err(expected()),
     }
 }
@@ -56,7 +65,11 @@ pub fn run(flags: &Flags) -> Result<()> {
         bail!("no data folder given; name the folder that holds the data sets: --data DIR, SPIKEGRAD_DATA or data/");
     };
     let title = flags.name.title();
-    let recordings = match find(flags.name, &root)? {
+    let found = match flags.split {
+        Some(split) => find_with(flags.name, &root, split),
+        None => find(flags.name, &root),
+    };
+    let recordings = match found.map_err(in_one_sentence)? {
         Found::Recordings(recordings) => recordings,
         Found::Unusable { path, why } => bail!("{} is not {title}: {why}; lay it out as published", path.display()),
         Found::Absent => bail!("{}: expected a folder with {title}, found none; fetch it", root.display()),
@@ -68,8 +81,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let side = flags.side.map(usize::from);
     let prepared = prepare(&recordings, flags.frames, side, dtype, &folder, &mut |step| tell(&bar, &step));
     bar.finish_and_clear();
-    // the error without its chain: its sentence holds its cause already
-    let prepared = prepared.map_err(|error| anyhow!("{error}"))?;
+    let prepared = prepared.map_err(in_one_sentence)?;
     let seconds = start.elapsed().as_secs_f64();
     let how = if prepared.was_there { "there already, every sample checked" } else { "written" };
     println!("{}", prepared.cache.path().display());

@@ -1,5 +1,6 @@
-use anyhow::{Context, Result, bail, ensure};
-use events::formats::{self, Format};
+use super::recording::{self, Decoded};
+use anyhow::{Context, Result, ensure};
+use events::formats::Format;
 use events::{Columns, Events, Framing, Sensor};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -28,8 +29,8 @@ pub struct Flags {
 pub fn run(flags: &Flags) -> Result<()> {
     let file = flags.file.as_path();
     let out = out(file, flags.out.as_deref())?;
-    let (format, sensor, columns) = decode_any(file, flags.format)?;
-    let sensor = sensor.unwrap_or_else(|| smallest(&columns));
+    let Decoded { format, sensor, columns } = recording::decode_any(file, flags.format)?;
+    let sensor = sensor.map_or_else(|| smallest(&columns), |(sensor, _)| sensor);
     let png =
         draw(file, format.name(), sensor, columns, flags.frames.into()).with_context(|| file.display().to_string())?;
     report::write_bytes(&out, &png)?;
@@ -79,22 +80,4 @@ fn smallest(columns: &Columns) -> Sensor {
     let common = COMMON.into_iter().find(|&(width, height)| across <= width && down <= height);
     let (width, height) = common.unwrap_or((across, down));
     Sensor { width, height }
-}
-
-/// Reads and decodes `file` as `format`, or as its content says: the format, the sensor where format or header tell it, and
-/// the events in file order.
-fn decode_any(file: &Path, format: Option<Format>) -> Result<(Format, Option<Sensor>, Columns)> {
-    let kind = file.metadata().with_context(|| format!("cannot read {}", file.display()))?;
-    if !kind.is_file() {
-        bail!("cannot read {}: expected a file, found a folder or a device; name one recording", file.display());
-    }
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    ensure!(!bytes.is_empty(), "{}: expected a recording, found an empty file; copy it again", file.display());
-    let decoded = || {
-        let format = format.map_or_else(|| formats::detect(&bytes), Ok)?;
-        let columns = formats::decode(format, &bytes)?;
-        let sensor = formats::sensor(format, &bytes, &columns).map(|(sensor, _)| sensor);
-        Ok::<_, events::Error>((format, sensor, columns))
-    };
-    decoded().with_context(|| file.display().to_string())
 }

@@ -1,5 +1,6 @@
 //! `data simulate`: recordings of still images, by the camera model, as N-MNIST lays its files out.
 
+use crate::data::in_one_sentence;
 use crate::progress;
 use crate::simulator_check::{Image, Model};
 use anyhow::{Context, Result, anyhow, bail};
@@ -45,7 +46,8 @@ pub fn run(flags: &Flags) -> Result<()> {
     let images_path = images_file(&flags.images)?;
     let labels_path = labels_file(flags, &images_path)?;
     vacant(&flags.out)?;
-    let (images, labels) = (idx::images(&images_path, all)?, idx::labels(&labels_path, all)?);
+    let images = idx::images(&images_path, all).map_err(in_one_sentence)?;
+    let labels = idx::labels(&labels_path, all).map_err(in_one_sentence)?;
     if let Some(index) = labels.iter().position(|label| *label > 9) {
         let (path, found) = (labels_path.display(), labels[index]);
         bail!(

@@ -16,6 +16,12 @@ pub enum Error {
         /// Where and why.
         source: events::Error,
     },
+    /// A file was written while the cache was made of it.
+    #[error("{}: expected the files as they were when found, found one changed since; prepare again when nothing writes there", folder.display())]
+    Changed {
+        /// The data set's folder.
+        folder: PathBuf,
+    },
     /// A count that the chosen type cannot hold.
     #[error("{what}: expected counts up to 255 for u8, found {found}; take u16")]
     Count {

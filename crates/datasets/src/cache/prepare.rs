@@ -2,7 +2,7 @@ use std::{ops::Range, path::Path};
 
 use events::{Events, Framing, Grid, transforms::resize_nearest};
 
-use super::{Dtype, Error, Items, Key, Prepared, Step, write};
+use super::{Dtype, Error, Items, Key, Prepared, Step, write::write_if};
 use crate::{Recording, Recordings};
 
 /// Counts `recordings` into frames by `framing`, resizes them to `side` x `side` pixels if asked, and keeps them in `folder`.
@@ -10,7 +10,7 @@ use crate::{Recording, Recordings};
 /// A file with many cuts is decoded once for the cuts that follow each other.
 ///
 /// # Errors
-/// As [`write()`]; a framing whose number of frames depends on the recording; `f32`, which counts are not; a count above 255 for
+/// As [`super::write()`]; a file that changed since it was found; a framing whose number of frames depends on the recording; `f32`, which counts are not; a count above 255 for
 /// `u8`.
 pub fn prepare(
     recordings: &Recordings,
@@ -41,14 +41,19 @@ pub fn prepare(
         });
         framed.collect()
     };
+    // frames of other content than the manifest names must never stand under its name
+    let confirm = || match recordings.changed()? {
+        Some(folder) => Err(Error::Changed { folder: folder.to_owned() }),
+        None => Ok(()),
+    };
     match dtype {
-        Dtype::U16 => write(folder, &key, items, &frames, report),
+        Dtype::U16 => write_if(folder, &key, items, &frames, confirm, report),
         Dtype::U8 => {
             let narrow = |group: Range<usize>| {
                 let wide = frames(group.clone())?;
                 wide.iter().zip(&all[group]).map(|(frames, recording)| narrow(frames, recording)).collect()
             };
-            write::<u8>(folder, &key, items, &narrow, report)
+            write_if::<u8>(folder, &key, items, &narrow, confirm, report)
         }
         Dtype::F32 => Err(Error::Unfit {
             expected: "u8 or u16 for counts of events",

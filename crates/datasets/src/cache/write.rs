@@ -66,20 +66,33 @@ pub fn write<T: Element>(
     make: &(impl Fn(Range<usize>) -> Result<Vec<Grid<T>>, Error> + Sync),
     report: &mut dyn FnMut(Step),
 ) -> Result<Prepared, Error> {
+    write_if(folder, key, items, make, || Ok(()), report)
+}
+
+/// As [`write`], but what was written becomes a cache only if `confirm` then agrees.
+pub(crate) fn write_if<T: Element>(
+    folder: &Path,
+    key: &Key,
+    items: Items,
+    make: &(impl Fn(Range<usize>) -> Result<Vec<Grid<T>>, Error> + Sync),
+    confirm: impl FnOnce() -> Result<(), Error>,
+    report: &mut dyn FnMut(Step),
+) -> Result<Prepared, Error> {
     check(key, items, T::DTYPE.to_string())?;
     let path = folder.join(key.file_name());
     let unusable = |source| Error::Io { path: folder.to_owned(), doing: "write into", source };
     fs::create_dir_all(folder).map_err(unusable)?;
     let _lock = Lock::take(&path.with_extension("lock"), || report(Step::Waits)).map_err(unusable)?;
+    remove_unfinished(folder).map_err(unusable)?;
+    let partial = Partial(path.with_extension(PARTIAL));
     match Cache::find(folder, key).and_then(|found| found.map(|cache| cache.verify().map(|()| cache)).transpose()) {
         Ok(Some(cache)) => return Ok(Prepared { cache, was_there: true }),
         Ok(None) => {}
         Err(error @ (Error::Foreign { .. } | Error::Sample { .. })) => report(Step::Replaces(&error)),
         Err(error) => return Err(error),
     }
-    remove_unfinished(folder).map_err(unusable)?;
-    let partial = Partial(path.with_extension(PARTIAL));
     fill(&partial.0, key, items, make, report)?;
+    confirm()?;
     fs::rename(&partial.0, &path).and_then(|()| fs::File::open(folder)?.sync_all()).map_err(unusable)?;
     Ok(Prepared { cache: Cache::open(&path)?, was_there: false })
 }

@@ -16,7 +16,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Name, Origin, Recording, Recordings, Source, files};
+use crate::{Error, Name, Origin, Recording, Recordings, Source, files, recordings::Sources};
 
 /// Raised whenever the same arguments give other events; part of the manifest.
 const VERSION: u32 = 3;
@@ -49,6 +49,7 @@ pub fn recordings(name: Name, train: usize, test: usize, seed: u64) -> Recording
         test: half(test, true),
         manifest_sha256: files::hex(&Sha256::digest(&arguments)),
         split: arguments,
+        sources: Sources::default(),
     }
 }
 
