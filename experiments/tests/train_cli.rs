@@ -47,7 +47,7 @@ fn root() -> tempfile::TempDir {
             std::fs::create_dir_all(&folder).unwrap();
             let event = |n: u32| {
                 let (x, y) = (8 * class + n % 3, 4 + (n * 7 + index) % 5);
-                [x as u8, y as u8, (n % 2 << 7) as u8, (n >> 8) as u8, n as u8]
+                [x as u8, y as u8, ((n % 2) << 7) as u8, (n >> 8) as u8, n as u8]
             };
             let bytes: Vec<u8> = (0..300).flat_map(event).collect();
             std::fs::write(folder.join(format!("{index:05}.bin")), bytes).unwrap();

@@ -114,14 +114,18 @@ impl Recordings {
                 found: format!("\"{class}\""),
             })
         };
-        let labels: Vec<usize> = classes.iter().map(label).collect::<Result<_, _>>()?;
+        let mut labels: Vec<usize> = classes.iter().map(label).collect::<Result<_, _>>()?;
+        // the same classes are the same data, in whatever order and how often they were named
+        labels.sort_unstable();
+        labels.dedup();
         for half in [&mut self.train, &mut self.validation, &mut self.test] {
             half.retain(|recording| labels.contains(&(recording.label as usize)));
         }
-        if self.origin == Origin::Complete && known.len() != classes.len() {
+        if self.origin == Origin::Complete && known.len() != labels.len() {
             self.origin = Origin::Sample;
         }
-        self.split = format!("{}; only the classes {}", self.split, classes.join(", "));
+        let named: Vec<&str> = labels.iter().map(|&label| known[label]).collect();
+        self.split = format!("{}; only the classes {}", self.split, named.join(", "));
         Ok(self)
     }
 }
