@@ -29,10 +29,10 @@ pub mod transforms;
 mod voxel;
 
 /// Raised whenever a decoder of [`formats`] gives other [`Columns`] for the same bytes, or [`Events`] orders them otherwise: what was
-/// kept from before is then never taken for what would be decoded now.
+/// kept from before is then never taken for what would be decoded now. `tests/versions.rs` fails where it was forgotten.
 pub const DECODER_VERSION: u32 = 1;
 
-/// Raised whenever a [`Framing`] or [`transforms::resize_nearest`] gives other values for the same events.
+/// Raised whenever a [`Framing`] or [`transforms::resize_nearest`] gives other values for the same events; `tests/versions.rs` likewise.
 pub const FRAMING_VERSION: u32 = 1;
 
 pub use error::Error;
