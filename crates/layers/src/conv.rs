@@ -38,44 +38,64 @@ struct Conv {
 }
 
 /// All sizes of one convolution.
-#[derive(Clone, Copy)]
-struct Sizes {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
     /// Maps.
-    n: usize,
-    h: usize,
-    w: usize,
-    ci: usize,
-    k: usize,
-    stride: usize,
-    padding: usize,
-    oh: usize,
-    ow: usize,
-    co: usize,
+    pub n: usize,
+    /// Height of the input.
+    pub h: usize,
+    /// Width of the input.
+    pub w: usize,
+    /// Input channels.
+    pub ci: usize,
+    /// Side of the window.
+    pub k: usize,
+    /// Step of the window.
+    pub stride: usize,
+    /// Zeros around the map.
+    pub padding: usize,
+    /// Height of the output.
+    pub oh: usize,
+    /// Width of the output.
+    pub ow: usize,
+    /// Output channels.
+    pub co: usize,
 }
 
 impl Sizes {
     fn of(conv: Conv, xl: &Layout, wl: &Layout) -> Result<Sizes> {
         let (n, h, w, ci) = maps(xl)?;
-        let (k, k2, ci2, co) = wl.shape().dims4()?;
         let Conv { stride, padding } = conv;
-        if ci != ci2 || k != k2 || stride == 0 || h + 2 * padding < k || w + 2 * padding < k {
-            bail!(
-                "a convolution of weight {:?} (k, k, in, out), padding {padding}, stride {stride} cannot take maps {:?}",
-                wl.shape(),
-                xl.shape()
-            );
+        Sizes::new([n, h, w, ci], wl.dims(), stride, padding)
+    }
+
+    /// Sizes of a convolution of maps `[n, h, w, ci]` with a weight `[k, k, ci, co]`.
+    ///
+    /// # Errors
+    /// If they do not fit.
+    pub fn new([n, h, w, ci]: [usize; 4], weight: &[usize], stride: usize, padding: usize) -> Result<Sizes> {
+        match *weight {
+            [k, k2, ci2, co]
+                if k == k2 && ci == ci2 && stride > 0 && h + 2 * padding >= k && w + 2 * padding >= k =>
+            {
+                let out = |size: usize| (size + 2 * padding - k) / stride + 1;
+                Ok(Sizes { n, h, w, ci, k, stride, padding, oh: out(h), ow: out(w), co })
+            }
+            _ => bail!(
+                "a convolution of weight {weight:?} (k, k, in, out), padding {padding}, stride {stride} cannot take maps \
+                 {:?}",
+                [n, h, w, ci]
+            ),
         }
-        let out = |size: usize| (size + 2 * padding - k) / stride + 1;
-        Ok(Sizes { n, h, w, ci, k, stride, padding, oh: out(h), ow: out(w), co })
     }
 
     /// Output pixels of a map.
-    fn pixels(&self) -> usize {
+    pub fn pixels(&self) -> usize {
         self.oh * self.ow
     }
 
     /// Elements of the window of one output pixel.
-    fn window(&self) -> usize {
+    pub fn window(&self) -> usize {
         self.k * self.k * self.ci
     }
 
@@ -123,7 +143,7 @@ impl Sizes {
 
 /// A row-major matrix, or the transpose of one.
 #[derive(Clone, Copy)]
-struct Matrix<'a, F> {
+pub struct Matrix<'a, F> {
     data: &'a [F],
     rows: usize,
     columns: usize,
@@ -131,11 +151,13 @@ struct Matrix<'a, F> {
 }
 
 impl<'a, F> Matrix<'a, F> {
-    fn new(data: &'a [F], rows: usize, columns: usize) -> Self {
+    /// `[rows, columns]`.
+    pub fn new(data: &'a [F], rows: usize, columns: usize) -> Self {
         Matrix { data, rows, columns, transposed: false }
     }
 
-    fn t(self) -> Self {
+    /// The transpose.
+    pub fn t(self) -> Self {
         Matrix { rows: self.columns, columns: self.rows, transposed: !self.transposed, ..self }
     }
 
@@ -146,6 +168,15 @@ impl<'a, F> Matrix<'a, F> {
 
 /// `out` (row-major) = a·b, or += when `accumulate`; on the calling thread.
 fn product<F: Stored>(out: &mut [F], a: Matrix<F>, b: Matrix<F>, accumulate: bool) {
+    product_on(gemm::Parallelism::None, out, a, b, accumulate);
+}
+
+/// [`product`] on several threads, which share the rows and columns of `out` but no sum: the same bits for any number.
+pub fn parallel_product<F: Stored>(out: &mut [F], a: Matrix<F>, b: Matrix<F>, accumulate: bool) {
+    product_on(gemm::Parallelism::Rayon(0), out, a, b, accumulate);
+}
+
+fn product_on<F: Stored>(threads: gemm::Parallelism, out: &mut [F], a: Matrix<F>, b: Matrix<F>, accumulate: bool) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert!(k == b.rows && out.len() == m * n && a.data.len() == m * k && b.data.len() == k * n);
     let ((ar, ac), (br, bc)) = (a.strides(), b.strides());
@@ -171,12 +202,13 @@ fn product<F: Stored>(out: &mut [F], a: Matrix<F>, b: Matrix<F>, accumulate: boo
             false,
             false,
             false,
-            gemm::Parallelism::None,
+            threads,
         );
     }
 }
 
-fn forward<F: Stored>(s: Sizes, x: &[F], weight: &[F], bias: &[F]) -> Vec<F> {
+/// y = x ∗ w + b.
+pub fn forward<F: Stored>(s: Sizes, x: &[F], weight: &[F], bias: &[F]) -> Vec<F> {
     let mut y = vec![F::zero(); s.n * s.pixels() * s.co];
     let weight = Matrix::new(weight, s.window(), s.co);
     let maps = y.par_chunks_mut(s.pixels() * s.co).zip(x.par_chunks(s.h * s.w * s.ci));
@@ -192,7 +224,8 @@ fn forward<F: Stored>(s: Sizes, x: &[F], weight: &[F], bias: &[F]) -> Vec<F> {
     y
 }
 
-fn input_gradient<F: Stored>(s: Sizes, weight: &[F], g: &[F]) -> Vec<F> {
+/// ∂L/∂x.
+pub fn input_gradient<F: Stored>(s: Sizes, weight: &[F], g: &[F]) -> Vec<F> {
     let mut d = vec![F::zero(); s.n * s.h * s.w * s.ci];
     let weight = Matrix::new(weight, s.window(), s.co).t();
     let maps = d.par_chunks_mut(s.h * s.w * s.ci).zip(g.par_chunks(s.pixels() * s.co));
@@ -209,7 +242,7 @@ fn input_gradient<F: Stored>(s: Sizes, weight: &[F], g: &[F]) -> Vec<F> {
 
 /// Weight gradient followed by bias gradient. The maps are cut into groups whose number depends on sizes
 /// alone, each group is summed by one task and the groups in order: the same bits for any thread count.
-fn weight_gradient<F: Stored>(s: Sizes, x: &[F], g: &[F]) -> (Vec<F>, Vec<F>) {
+pub fn weight_gradient<F: Stored>(s: Sizes, x: &[F], g: &[F]) -> (Vec<F>, Vec<F>) {
     let size = s.window() * s.co;
     let groups = ((16 << 20) / size.max(1)).clamp(2, 64).min(s.n.max(1));
     let maps = s.n.div_ceil(groups).max(1);

@@ -10,18 +10,23 @@
 
 mod conv;
 mod dropout;
+mod event;
 mod kernel;
 mod linear;
 mod norm;
 mod pool;
+mod product;
 mod rectify;
+mod sparse;
 
-pub use conv::Conv2d;
+pub use conv::{Conv2d, Sizes};
 pub use dropout::{dropout, dropout_mask};
 pub use linear::Linear;
 pub use norm::{BatchNorm, BatchStatistics, StatisticsOver};
 pub use pool::{avg_pool2d, max_pool2d};
+pub use product::{Crossover, InputGradient, Path, Product};
 pub use rectify::rectify;
+pub use sparse::{Consumer, Sparse};
 
 use candle_core::{Result, Tensor, bail};
 

@@ -1,0 +1,220 @@
+use super::conv::dots;
+use super::{gather, lanes, rows, rows_mut, tiled, vectors, with_vectors};
+use crate::Sparse;
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+/// Inputs whose weights for one tile of outputs stay in the first-level cache.
+const INPUTS: usize = 64;
+
+/// y = x·w + b, `[n, outputs]`, of a weight `[inputs, outputs]`.
+pub fn forward(x: &Sparse, weight: &[f32], bias: &[f32]) -> Vec<f32> {
+    let [n, h, w, c] = x.shape();
+    let (inputs, outputs) = (h * w * c, bias.len());
+    let vectors = vectors(outputs, 4);
+    let tile = vectors * lanes();
+    let columns: Vec<Vec<f32>> = (0..outputs.div_ceil(tile))
+        .into_par_iter()
+        .map_init(Vec::new, |block, i| {
+            let (first, len) = (i * tile, tile.min(outputs - i * tile));
+            let mut y = vec![0.0; n * tile];
+            y.chunks_exact_mut(tile).for_each(|y| y[..len].copy_from_slice(&bias[first..first + len]));
+            block.clear();
+            block.resize(INPUTS * tile, 0.0);
+            let mut next: Vec<u32> = (0..n).map(|sample| x.starts()[sample * h * w]).collect();
+            for from in (0..inputs).step_by(INPUTS) {
+                let to = (from + INPUTS).min(inputs);
+                for (block, row) in block.chunks_exact_mut(tile).zip(weight[from * outputs..].chunks_exact(outputs)) {
+                    block[..len].copy_from_slice(&row[first..first + len]);
+                }
+                let (block, y, next) = (&block[..], &mut y[..], &mut next[..]);
+                with_vectors!(vectors, N => Forward::<N> { x, pixels: h * w, block, inputs: from..to, y, next });
+            }
+            y
+        })
+        .collect();
+    let mut y = vec![0.0; n * outputs];
+    y.par_chunks_mut(outputs).enumerate().for_each(|(sample, y)| {
+        for (y, column) in y.chunks_mut(tile).zip(&columns) {
+            y.copy_from_slice(&column[sample * tile..][..y.len()]);
+        }
+    });
+    y
+}
+
+struct Forward<'a, const N: usize> {
+    x: &'a Sparse,
+    pixels: usize,
+    block: &'a [f32],
+    inputs: std::ops::Range<usize>,
+    y: &'a mut [f32],
+    /// The first entry of each sample that is not before `inputs`.
+    next: &'a mut [u32],
+}
+
+impl<const N: usize> WithSimd for Forward<'_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let block = rows::<S, N>(self.block);
+        for (sample, (y, next)) in rows_mut::<S, N>(self.y).iter_mut().zip(self.next).enumerate() {
+            let (from, end) = (*next as usize, self.x.starts()[(sample + 1) * self.pixels] as usize);
+            let index = &self.x.index()[from..end];
+            let len = index.iter().position(|&i| i as usize >= self.inputs.end).unwrap_or(index.len());
+            let values = self.x.values().map(|v| &v[from..from + len]);
+            gather(simd, y, &index[..len], values, self.inputs.start as isize, block);
+            *next += len as u32;
+        }
+    }
+}
+
+/// The entries of all samples in the order of their input.
+struct ByInput {
+    starts: Vec<u32>,
+    sample: Vec<u32>,
+    /// Where the entry stands in the activations' own order.
+    entry: Vec<u32>,
+    values: Option<Vec<f32>>,
+}
+
+impl ByInput {
+    fn of(x: &Sparse) -> ByInput {
+        let [n, h, w, c] = x.shape();
+        let mut starts = vec![0u32; h * w * c + 1];
+        x.index().iter().for_each(|&i| starts[i as usize + 1] += 1);
+        (1..starts.len()).for_each(|i| starts[i] += starts[i - 1]);
+        let mut next = starts.clone();
+        let (mut sample, mut entry) = (vec![0; x.entries()], vec![0; x.entries()]);
+        for s in 0..n {
+            let range = x.starts()[s * h * w] as usize..x.starts()[(s + 1) * h * w] as usize;
+            for at in range {
+                let to = &mut next[x.index()[at] as usize];
+                (sample[*to as usize], entry[*to as usize]) = (s as u32, at as u32);
+                *to += 1;
+            }
+        }
+        let values = x.values().map(|v| entry.iter().map(|&at| v[at as usize]).collect());
+        ByInput { starts, sample, entry, values }
+    }
+
+    fn range(&self, inputs: std::ops::Range<usize>) -> std::ops::Range<usize> {
+        self.starts[inputs.start] as usize..self.starts[inputs.end] as usize
+    }
+}
+
+/// ∂L/∂w `[inputs, outputs]`.
+pub fn weight_gradient(x: &Sparse, g: &[f32], outputs: usize) -> Vec<f32> {
+    let [_, h, w, c] = x.shape();
+    let lists = ByInput::of(x);
+    let vectors = vectors(outputs, 4);
+    let tile = vectors * lanes();
+    let g = tiled(g, outputs, tile);
+    let mut dw = vec![0.0; h * w * c * outputs];
+    dw.par_chunks_mut(INPUTS * outputs).enumerate().for_each(|(i, dw)| {
+        let first = i * INPUTS;
+        with_vectors!(vectors, N => WeightGradient::<N> { lists: &lists, g: &g, first, outputs, dw });
+    });
+    dw
+}
+
+struct WeightGradient<'a, const N: usize> {
+    lists: &'a ByInput,
+    /// `[tiles, n, tile]`
+    g: &'a [f32],
+    first: usize,
+    outputs: usize,
+    dw: &'a mut [f32],
+}
+
+impl<const N: usize> WithSimd for WeightGradient<'_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let tile = N * S::F32_LANES;
+        let tiles = self.outputs.div_ceil(tile);
+        for (t, g) in self.g.chunks_exact(self.g.len() / tiles).enumerate() {
+            let g = rows::<S, N>(g);
+            for (i, dw) in self.dw.chunks_exact_mut(self.outputs).enumerate() {
+                let range = self.lists.range(self.first + i..self.first + i + 1);
+                let values = self.lists.values.as_ref().map(|v| &v[range.clone()]);
+                let mut acc = [simd.splat_f32s(0.0); N];
+                gather(simd, &mut acc, &self.lists.sample[range], values, 0, g);
+                for (to, acc) in dw[t * tile..].chunks_mut(S::F32_LANES).zip(acc) {
+                    simd.partial_store_f32s(to, acc);
+                }
+            }
+        }
+    }
+}
+
+/// ∂L/∂x at the entries of x, in their order, of a weight `[inputs, outputs]`.
+pub fn input_gradient(x: &Sparse, weight: &[f32], g: &[f32], outputs: usize) -> Vec<f32> {
+    let [_, h, w, c] = x.shape();
+    let (inputs, lists) = (h * w * c, ByInput::of(x));
+    // rows of whole vectors, so that no product has a rest; and only as many columns at a time as keep g in the cache
+    let padded = outputs.next_multiple_of(lanes());
+    let block = (COLUMNS / (x.shape()[0].max(1) * lanes())).max(1) * lanes();
+    let g = tiled(g, outputs, block.min(padded));
+    let block = block.min(padded);
+    let tasks: Vec<Vec<f32>> = (0..inputs.div_ceil(INPUTS))
+        .into_par_iter()
+        .map(|i| {
+            let these = i * INPUTS..((i + 1) * INPUTS).min(inputs);
+            let mut out = vec![0.0; lists.range(these.clone()).len()];
+            Arch::new().dispatch(InputGradient { lists: &lists, g: &g, weight, inputs: these, outputs, block, out: &mut out });
+            out
+        })
+        .collect();
+    let mut dx = vec![0.0; x.entries()];
+    for (&entry, product) in lists.entry.iter().zip(tasks.iter().flatten()) {
+        dx[entry as usize] = *product;
+    }
+    dx
+}
+
+/// Elements of the gradient that one pass over some inputs reads.
+const COLUMNS: usize = 64 << 10;
+
+struct InputGradient<'a> {
+    lists: &'a ByInput,
+    /// `[blocks, n, block]`
+    g: &'a [f32],
+    weight: &'a [f32],
+    inputs: std::ops::Range<usize>,
+    outputs: usize,
+    block: usize,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for InputGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let InputGradient { lists, g, weight, inputs, outputs, block, out } = self;
+        let before = lists.range(inputs.clone()).start;
+        let mut row = vec![0.0; block];
+        for (b, g) in g.chunks_exact(g.len() / outputs.div_ceil(block)).enumerate() {
+            let len = block.min(outputs - b * block);
+            for input in inputs.clone() {
+                row[..len].copy_from_slice(&weight[input * outputs + b * block..][..len]);
+                row[len..].fill(0.0);
+                let row = S::as_simd_f32s(&row).0;
+                let range = lists.range(input..input + 1);
+                let out = &mut out[range.start - before..range.end - before];
+                let (fours, others) = lists.sample[range].as_chunks::<4>();
+                let (outs, other_outs) = out.as_chunks_mut::<4>();
+                let of = |sample: u32| S::as_simd_f32s(&g[sample as usize * block..][..block]).0;
+                for (samples, out) in fours.iter().zip(outs) {
+                    let products = dots(simd, row, samples.map(of));
+                    out.iter_mut().zip(products).for_each(|(o, p)| *o += p);
+                }
+                for (&sample, out) in others.iter().zip(other_outs) {
+                    *out += dots(simd, row, [of(sample)])[0];
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+use crate::conv::{Matrix, Sizes, forward, input_gradient, parallel_product, weight_gradient};
+use crate::{Consumer, Sparse, event};
+use rayon::prelude::*;
+
+/// What a weight does to the activations below it, on slices of f32: the three products of a training step, each
+/// either event-driven or dense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    /// Maps `[n, h, w, ci]`, weight `[k, k, ci, co]`.
+    Convolution(Sizes),
+    /// Rows `[n, inputs]`, weight `[inputs, outputs]`.
+    Linear {
+        /// Rows.
+        n: usize,
+        /// Inputs.
+        inputs: usize,
+        /// Outputs.
+        outputs: usize,
+    },
+}
+
+/// How a product is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// At the entries of the activations that are not zero.
+    Event,
+    /// At all of them, as matrix products.
+    Dense,
+}
+
+/// For each product the density of the activations from which on the dense path is taken.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Crossover {
+    /// y = x ∗ w + b.
+    pub forward: f64,
+    /// ∂L/∂w.
+    pub weight: f64,
+    /// ∂L/∂x.
+    pub input: f64,
+}
+
+/// ∂L/∂x.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InputGradient {
+    /// At the entries of x, in their order.
+    AtEntries(Vec<f32>),
+    /// In the shape of x.
+    Everywhere(Vec<f32>),
+}
+
+impl Crossover {
+    /// Every product event-driven, whatever the density.
+    pub const NEVER: Crossover = Crossover { forward: f64::INFINITY, weight: f64::INFINITY, input: f64::INFINITY };
+    /// Every product dense.
+    pub const ALWAYS: Crossover = Crossover { forward: 0.0, weight: 0.0, input: 0.0 };
+}
+
+/// The path of a product from this density on.
+fn path(density: f64, crossover: f64) -> Path {
+    if density < crossover { Path::Event } else { Path::Dense }
+}
+
+impl Product {
+    /// Who reads the activations.
+    pub fn consumer(&self) -> Consumer {
+        match self {
+            Product::Convolution(_) => Consumer::Convolution,
+            Product::Linear { .. } => Consumer::Linear,
+        }
+    }
+
+    /// Numbers of the output.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Product::Convolution(s) => s.n * s.pixels() * s.co,
+            Product::Linear { n, outputs, .. } => n * outputs,
+        }
+    }
+
+    /// Multiplications of the dense product.
+    pub fn multiplications(&self) -> usize {
+        match self {
+            Product::Convolution(s) => s.n * s.pixels() * s.window() * s.co,
+            Product::Linear { n, inputs, outputs } => n * inputs * outputs,
+        }
+    }
+
+    /// y = x·w + b, and the path taken.
+    pub fn forward(&self, x: &Sparse, weight: &[f32], bias: &[f32], crossover: Crossover) -> (Vec<f32>, Path) {
+        let path = path(x.density(), crossover.forward);
+        let y = match (self, path) {
+            (Product::Convolution(s), Path::Event) => event::conv_forward(*s, x, weight, bias),
+            (Product::Linear { .. }, Path::Event) => event::linear_forward(x, weight, bias),
+            (_, Path::Dense) => self.dense_forward(&x.to_dense(), weight, bias),
+        };
+        (y, path)
+    }
+
+    /// y = x·w + b of dense activations.
+    pub fn dense_forward(&self, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
+        match *self {
+            Product::Convolution(s) => forward(s, x, weight, bias),
+            Product::Linear { n, inputs, outputs } => {
+                let mut y = bias.repeat(n);
+                let (x, weight) = (Matrix::new(x, n, inputs), Matrix::new(weight, inputs, outputs));
+                parallel_product(&mut y, x, weight, true);
+                y
+            }
+        }
+    }
+
+    /// ∂L/∂w from the gradient `g` of the output, and the path taken.
+    pub fn weight_gradient(&self, x: &Sparse, g: &[f32], crossover: Crossover) -> (Vec<f32>, Path) {
+        let path = path(x.density(), crossover.weight);
+        let dw = match (self, path) {
+            (Product::Convolution(s), Path::Event) => event::conv_weight_gradient(*s, x, g),
+            (Product::Linear { outputs, .. }, Path::Event) => event::linear_weight_gradient(x, g, *outputs),
+            (_, Path::Dense) => self.dense_weight_gradient(&x.to_dense(), g),
+        };
+        (dw, path)
+    }
+
+    /// ∂L/∂w of dense activations.
+    pub fn dense_weight_gradient(&self, x: &[f32], g: &[f32]) -> Vec<f32> {
+        match *self {
+            Product::Convolution(s) => weight_gradient(s, x, g).0,
+            Product::Linear { n, inputs, outputs } => {
+                let mut dw = vec![0.0; inputs * outputs];
+                parallel_product(&mut dw, Matrix::new(x, n, inputs).t(), Matrix::new(g, n, outputs), false);
+                dw
+            }
+        }
+    }
+
+    /// ∂L/∂b: the sum of `g` over everything but its channels, in pieces of fixed size that are added in order.
+    pub fn bias_gradient(&self, g: &[f32]) -> Vec<f32> {
+        let channels = match self {
+            Product::Convolution(s) => s.co,
+            Product::Linear { outputs, .. } => *outputs,
+        };
+        let pieces: Vec<Vec<f32>> = g
+            .par_chunks(128 * channels)
+            .map(|g| {
+                let mut sum = vec![0.0; channels];
+                g.chunks_exact(channels).for_each(|g| sum.iter_mut().zip(g).for_each(|(s, g)| *s += g));
+                sum
+            })
+            .collect();
+        let mut sum = vec![0.0f64; channels];
+        pieces.iter().for_each(|piece| sum.iter_mut().zip(piece).for_each(|(s, p)| *s += f64::from(*p)));
+        sum.into_iter().map(|s| s as f32).collect()
+    }
+
+    /// ∂L/∂x at the entries of x, from the gradient `g` of the output, and the path taken.
+    pub fn input_gradient(&self, x: &Sparse, weight: &[f32], g: &[f32], crossover: Crossover) -> (InputGradient, Path) {
+        let path = path(x.density(), crossover.input);
+        let dx = match (self, path) {
+            (Product::Convolution(s), Path::Event) => {
+                InputGradient::AtEntries(event::conv_input_gradient(*s, x, weight, g))
+            }
+            (Product::Linear { outputs, .. }, Path::Event) => {
+                InputGradient::AtEntries(event::linear_input_gradient(x, weight, g, *outputs))
+            }
+            (_, Path::Dense) => InputGradient::Everywhere(self.dense_input_gradient(weight, g)),
+        };
+        (dx, path)
+    }
+
+    /// ∂L/∂x everywhere.
+    pub fn dense_input_gradient(&self, weight: &[f32], g: &[f32]) -> Vec<f32> {
+        match *self {
+            Product::Convolution(s) => input_gradient(s, weight, g),
+            Product::Linear { n, inputs, outputs } => {
+                let mut dx = vec![0.0; n * inputs];
+                parallel_product(&mut dx, Matrix::new(g, n, outputs), Matrix::new(weight, inputs, outputs).t(), false);
+                dx
+            }
+        }
+    }
+}
