@@ -22,7 +22,7 @@ mod sparse;
 pub use conv::{Conv2d, Sizes};
 pub use dropout::{dropout, dropout_mask};
 pub use linear::Linear;
-pub use norm::{BatchNorm, BatchStatistics, StatisticsOver};
+pub use norm::{BatchNorm, BatchStatistics, StatisticsOver, batch_moments};
 pub use pool::{avg_pool2d, max_pool2d};
 pub use product::{Crossover, InputGradient, Path, Product};
 pub use rectify::rectify;

@@ -129,6 +129,18 @@ impl BatchNorm {
     }
 }
 
+/// Mean, biased variance and what rounding took from the mean, `[3, sets, c]`, of currents `[sets, …, c]`.
+///
+/// # Errors
+/// If fewer than two values are normalised together: their variance is undefined.
+pub fn batch_moments(x: &[f32], sets: usize, c: usize) -> Result<Vec<f32>> {
+    let n = x.len() / (sets * c).max(1);
+    if n < 2 {
+        bail!("batch norm needs at least two values per channel, found {n}");
+    }
+    Ok(Moments { sets }.run(x, c))
+}
+
 /// Rows that one task sums in the working precision before the sum is added up in f64: few enough to keep
 /// the rounding of an f32 sum far below the tolerance, many enough to keep the loop long.
 const ROWS: usize = 128;

@@ -20,7 +20,8 @@ pub enum Product {
 }
 
 /// How a product is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Path {
     /// At the entries of the activations that are not zero.
     Event,

@@ -3,11 +3,13 @@
 //! An [`Observer`] may watch the spikes of each layer on the way. This crate knows no files, losses or
 //! epochs, and a network keeps nothing between two passes.
 
+mod event_driven;
 mod named;
 mod network;
 mod spec;
 
-pub use layers::{BatchStatistics, Mode, StatisticsOver};
+pub use event_driven::{EventDriven, Frames, Gradients, LayerTrace, Options, Plan};
+pub use layers::{BatchStatistics, Crossover, Mode, Path, StatisticsOver};
 pub use named::{Architecture, Variant};
 pub use network::{Layer, Network, Observer};
 pub use spec::{ParseError, Spec, Stage};

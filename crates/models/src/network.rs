@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Probability that dropout drops a neuron.
-const DROPOUT: f64 = 0.5;
+pub(crate) const DROPOUT: f64 = 0.5;
 /// ε of batch norm (PyTorch's default, used by the paper).
 const EPS: f64 = 1e-5;
 
@@ -16,6 +16,13 @@ pub trait Observer {
     /// The spikes `[T, B, …]` of the neurons called `layer`.
     fn spikes(&mut self, layer: &str, spikes: &Tensor) -> Result<()> {
         let _ = (layer, spikes);
+        Ok(())
+    }
+
+    /// How many of the neurons called `layer` fired, of all chances to: neurons · samples · steps. A pass without a
+    /// graph calls this in place of [`Observer::spikes`].
+    fn count(&mut self, layer: &str, spikes: u64, chances: u64) -> Result<()> {
+        let _ = (layer, spikes, chances);
         Ok(())
     }
 

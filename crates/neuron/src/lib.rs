@@ -21,6 +21,7 @@ pub use config::{BadParameter, Config, Kind, Method};
 pub use lif::Lif;
 pub use rules::{Fires, Reset, ResetGradient};
 pub use scan::Normalisation;
+pub use scan::stage::{Fired, Kernel, Norm, Pooling, Stage, StageGradient, Upstream};
 
 use candle_core::{Result, Tensor};
 
@@ -46,6 +47,12 @@ pub trait Neuron: std::fmt::Debug + Send + Sync {
     fn scan_normalised(&self, z: &Tensor, n: &Normalisation) -> Result<Option<Tensor>> {
         let _ = (z, n);
         Ok(None)
+    }
+
+    /// The kernels that take this neuron through a whole [`Stage`] on slices, without a graph; what event-driven
+    /// training runs. `None`, the default, leaves a network with such a neuron to the tensor operations.
+    fn stage(&self) -> Option<&dyn Kernel> {
+        None
     }
 }
 

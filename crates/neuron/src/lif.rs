@@ -1,5 +1,5 @@
-use crate::scan::{Cell, Fire, scan, scan_normalised};
-use crate::{Fires, Neuron, Normalisation, Reset, ResetGradient};
+use crate::scan::{Cell, Fire, scan, scan_normalised, stage};
+use crate::{Fired, Fires, Kernel, Neuron, Normalisation, Reset, ResetGradient, Stage, StageGradient, Upstream};
 use candle_core::{Result, Tensor};
 use surrogate::{Real, Surrogate};
 
@@ -54,8 +54,26 @@ impl<S: Surrogate> Neuron for Lif<S> {
         scan(*self, x)
     }
 
+    fn stage(&self) -> Option<&dyn Kernel> {
+        Some(self)
+    }
+
     fn scan_normalised(&self, z: &Tensor, n: &Normalisation) -> Result<Option<Tensor>> {
         scan_normalised(*self, z, n).map(Some)
+    }
+}
+
+impl<S: Surrogate> Kernel for Lif<S> {
+    fn fire(&self, stage: &Stage, z: &[f32]) -> Fired {
+        stage::fire(*self, stage, z)
+    }
+
+    fn backward(&self, stage: &Stage, z: &[f32], upstream: &Upstream) -> StageGradient {
+        stage::backward(*self, stage, z, upstream)
+    }
+
+    fn only_where_fired(&self) -> bool {
+        self.fires == Fires::AtThreshold && self.surrogate.zero_below_threshold()
     }
 }
 

@@ -26,4 +26,8 @@ impl Surrogate for InverseMembrane {
         let quotient = g / u;
         if u >= threshold { quotient } else { F::zero() }
     }
+
+    fn zero_below_threshold(&self) -> bool {
+        true
+    }
 }

@@ -46,6 +46,12 @@ pub trait Surrogate: Copy + std::fmt::Debug + Send + Sync + 'static {
     fn times_slope<F: Real>(&self, g: F, u: F, threshold: F) -> F {
         g * self.slope(u, threshold)
     }
+
+    /// Whether the slope is 0 at every u below the threshold. Training then needs no gradient where a neuron did not
+    /// fire, and takes none.
+    fn zero_below_threshold(&self) -> bool {
+        false
+    }
 }
 
 /// Every surrogate of this crate with its parameters, as plain data.

@@ -5,6 +5,7 @@
 
 mod cpu;
 mod normalised;
+pub mod stage;
 
 pub use normalised::{Normalisation, scan_normalised};
 

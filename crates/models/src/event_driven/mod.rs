@@ -1,0 +1,104 @@
+//! A training step without a graph: forward and backward of a whole network on slices of f32, event-driven wherever
+//! the density pays.
+//!
+//! A network is cut into blocks: a product, and everything up to the next one as a [`neuron::Stage`]. Between blocks
+//! activations are lists of their non-zero entries, which is all that both neighbours need, and all that is kept; the
+//! currents of a block are kept or computed again, as the memory budget says. [`Network::forward`] on tensors is the
+//! definition.
+
+mod blocks;
+mod memory;
+mod pass;
+
+pub use memory::Plan;
+pub use pass::{Gradients, LayerTrace};
+
+use crate::{Mode, Network, Observer};
+use blocks::Block;
+use candle_core::{Result, Tensor};
+use layers::Crossover;
+
+/// Frames of a pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Frames<'a> {
+    /// `[T, B, H, W, C]`, or `[B, H, W, C]` of a still image.
+    pub values: &'a [f32],
+    /// T.
+    pub steps: usize,
+    /// B, H, W, C.
+    pub shape: [usize; 4],
+    /// Whether all steps show the same frames, which `values` then holds once: what they are multiplied with is
+    /// computed once.
+    pub still: bool,
+}
+
+/// How to compute; none of it changes a result by more than rounding.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// From which density on products are dense.
+    pub crossover: Crossover,
+    /// Bytes that the activations and gradients of a step may take, beside weights, moments and data.
+    pub memory_budget: Option<usize>,
+}
+
+impl Default for Options {
+    /// Dense from a density of 0.6 on, what is usual on a machine with AVX2; no budget.
+    fn default() -> Self {
+        Self { crossover: Crossover { forward: 0.6, weight: 0.6, input: 0.6 }, memory_budget: None }
+    }
+}
+
+/// A network as blocks, see [`Network::event_driven`].
+pub struct EventDriven<'n> {
+    blocks: Vec<Block<'n>>,
+    voters: usize,
+}
+
+impl Network {
+    /// This network as event-driven blocks, on the CPU and in f32.
+    ///
+    /// `None` if it cannot be: a neuron without [`neuron::Neuron::stage`], a layer between two products in an order
+    /// that no stage has, another precision or device.
+    pub fn event_driven(&self) -> Option<EventDriven<'_>> {
+        let (blocks, voters) = blocks::blocks(self)?;
+        let here = |t: &Tensor| t.dtype() == candle_core::DType::F32 && t.device().is_cpu() && t.is_contiguous();
+        let all_here = blocks.iter().all(|b| here(b.weight.tensors().0) && here(b.weight.tensors().1));
+        all_here.then_some(EventDriven { blocks, voters })
+    }
+}
+
+impl EventDriven<'_> {
+    /// Class scores `[B, K]`, as [`Network::forward`] gives them.
+    ///
+    /// # Errors
+    /// If the frames do not fit the network.
+    pub fn scores(&self, frames: Frames, mode: Mode, options: Options, observer: &mut dyn Observer) -> Result<Tensor> {
+        Ok(pass::forward(self, frames, mode, options, observer, false)?.0)
+    }
+
+    /// The gradients of one training step of seed `seed`. `loss` is given the scores `[B, K]` and returns the gradient
+    /// of the loss with respect to them.
+    ///
+    /// # Errors
+    /// If the frames do not fit the network, `loss` fails, or the step does not fit the memory budget.
+    pub fn gradients(
+        &self,
+        frames: Frames,
+        seed: u64,
+        options: Options,
+        observer: &mut dyn Observer,
+        loss: impl FnOnce(&Tensor) -> Result<Tensor>,
+    ) -> Result<Gradients> {
+        let (scores, state) = pass::forward(self, frames, Mode::Train { seed }, options, observer, true)?;
+        let gradient = loss(&scores)?;
+        pass::backward(self, frames, options, state, &gradient)
+    }
+
+    /// What a training step on such frames keeps, and what it takes.
+    ///
+    /// # Errors
+    /// If the frames do not fit the network, or the step the budget.
+    pub fn plan(&self, frames: Frames, options: Options) -> Result<Plan> {
+        memory::plan(self, frames, options.memory_budget)
+    }
+}
