@@ -7,9 +7,12 @@
 mod forms;
 mod inputs;
 mod machine;
+pub mod step;
+mod threads;
 mod timing;
 
 pub use forms::{Form, loss};
 pub use inputs::{Currents, Given};
 pub use machine::{Machine, peak_memory_bytes};
+pub use threads::{again_with, threads_are};
 pub use timing::{Case, Samples, copy_in_parallel, time_in_turn};

@@ -6,7 +6,7 @@ use events::Framing;
 use models::{Network, Spec, StatisticsOver};
 use neuron::{Config, Method};
 use serde::{Deserialize, Serialize};
-use training::{History, Progress, SeededVars, Setup, train};
+use training::{Compute, History, Progress, SeededVars, Setup, train};
 
 /// One run as plain data, one field per axis: everything that decides its numbers but the seed, the
 /// recordings and the program.
@@ -76,13 +76,14 @@ impl Run {
     pub fn train(
         &self,
         sets: &Sets,
+        compute: &Compute,
         seed: u64,
         device: &Device,
         progress: &mut dyn Progress,
     ) -> Result<History, training::Error> {
         let mut vars = SeededVars::new(seed);
         let network = self.network(&vars, device).map_err(candle_core::Error::wrap)?;
-        train(&network, &mut vars, (sets.train(), sets.test()), &self.setup, seed, device, progress)
+        train(&network, &mut vars, (sets.train(), sets.test()), &self.setup, compute, seed, device, progress)
     }
 }
 

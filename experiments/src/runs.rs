@@ -178,7 +178,7 @@ impl RunFlags {
                 };
                 let mut watch = progress::Watch::new(format!("{} seed {seed}", label.title), run.setup.epochs);
                 let clock = Clock::start();
-                let history = match run.train(sets, seed, &Device::Cpu, &mut watch) {
+                let history = match run.train(sets, &training::Compute::default(), seed, &Device::Cpu, &mut watch) {
                     Ok(history) => history,
                     Err(error @ training::Error::Diverged { .. }) => {
                         let said = format!("{} seed {seed}: {error}", label.title);

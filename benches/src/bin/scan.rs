@@ -4,7 +4,10 @@
 //! definition. `cargo run --release -p benches --bin scan -- --json results/bench/scan.json`, half a minute.
 
 use anyhow::{Context, Result, ensure};
-use benches::{Case, Currents, Form, Given, Machine, Samples, copy_in_parallel, loss, peak_memory_bytes, time_in_turn};
+use benches::{
+    Case, Currents, Form, Given, Machine, Samples, again_with, copy_in_parallel, loss, peak_memory_bytes, threads_are,
+    time_in_turn,
+};
 use candle_core::Tensor;
 use clap::Parser;
 use neuron::{Method, Neuron};
@@ -102,7 +105,7 @@ struct Output {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let threads = arguments.threads.unwrap_or(std::thread::available_parallelism().map_or(1, usize::from));
-    if std::env::var(THREADS[0]).ok() != Some(threads.to_string()) {
+    if !threads_are(threads) {
         return again_with(threads);
     }
     let (steps, neurons) = (arguments.steps, arguments.neurons);
@@ -119,17 +122,6 @@ fn main() -> Result<()> {
     let output = Output { benchmark, machine, allocator, steps, neurons, ratios, agreement, peak_memory, rows };
     print(&output);
     arguments.json.map_or(Ok(()), |path| write(&path, &output))
-}
-
-/// Where rayon and candle's own pool look for their number of threads, once, when a process first needs them.
-const THREADS: [&str; 2] = ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS"];
-
-/// Runs this program again in a process where all pools have this number of threads.
-fn again_with(threads: usize) -> Result<()> {
-    let mut command = Command::new(std::env::current_exe().context("cannot find this program's own file")?);
-    command.args(std::env::args_os().skip(1)).envs(THREADS.map(|name| (name, threads.to_string())));
-    let status = command.status().with_context(|| format!("cannot run this program with {threads} threads"))?;
-    std::process::exit(status.code().unwrap_or(1))
 }
 
 fn agreement(method: Method, currents: &Currents) -> Result<Agreement> {

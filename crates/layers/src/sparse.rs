@@ -31,6 +31,16 @@ struct Piece {
     values: Vec<f32>,
 }
 
+impl Piece {
+    #[inline(always)]
+    fn push(&mut self, index: usize, value: Option<f32>) {
+        self.index.push(index as u32);
+        if let Some(value) = value {
+            self.values.push(value);
+        }
+    }
+}
+
 /// Pixels of one task.
 const PIXELS: usize = 512;
 
@@ -41,8 +51,10 @@ impl Sparse {
     /// If `x` has not the size of `shape`, or 2³² entries and more.
     pub fn of_dense(x: &[f32], shape: [usize; 4], consumer: Consumer) -> Sparse {
         let binary = x.par_chunks(1 << 16).all(|x| x.iter().all(|&x| x == 0.0 || x == 1.0));
-        build(x, shape, consumer, !binary, |pixel, _, entry| {
-            pixel.iter().enumerate().filter(|(_, x)| **x != 0.0).for_each(|(c, &x)| entry(c, x));
+        build(x, shape, consumer, |pixel, _, first, piece| {
+            for (c, &x) in pixel.iter().enumerate().filter(|(_, x)| **x != 0.0) {
+                piece.push(first + c, (!binary).then_some(x));
+            }
         })
     }
 
@@ -62,18 +74,19 @@ impl Sparse {
         if let Some(mask) = mask {
             assert!(!mask.is_empty() && mask.len() % c == 0, "a mask of {} for {c} channels", mask.len());
             let pixels = mask.len() / c;
-            return build(counts, shape, consumer, true, |pixel, at, entry| {
+            return build(counts, shape, consumer, |pixel, at, first, piece| {
                 let mask = &mask[at % pixels * c..][..c];
                 each_count(pixel, |c, count| {
                     if mask[c] != 0.0 {
-                        entry(c, f32::from(count) * scale * mask[c]);
+                        piece.push(first + c, Some(f32::from(count) * scale * mask[c]));
                     }
                 });
             });
         }
         let binary = scale == 1.0 && counts.par_chunks(1 << 16).all(|x| x.iter().all(|&x| x <= 1));
-        build(counts, shape, consumer, !binary, |pixel, _, entry| {
-            each_count(pixel, |c, count| entry(c, f32::from(count) * scale));
+        build(counts, shape, consumer, |pixel, _, first, piece| match binary {
+            true => each_count(pixel, |c, _| piece.push(first + c, None)),
+            false => each_count(pixel, |c, count| piece.push(first + c, Some(f32::from(count) * scale))),
         })
     }
 
@@ -175,13 +188,12 @@ fn each_count(pixel: &[u8], mut f: impl FnMut(usize, u8)) {
     rest.iter().enumerate().filter(|(_, n)| **n != 0).for_each(|(i, &n)| f(first + i, n));
 }
 
-/// Lists of what `entries(pixel, its number, entry)` hands to `entry(channel, value)`.
+/// Lists of what `entries(pixel, its number, index of its first channel, piece)` pushes; all with a value, or none.
 fn build<X: Sync>(
     x: &[X],
     shape: [usize; 4],
     consumer: Consumer,
-    valued: bool,
-    entries: impl Fn(&[X], usize, &mut dyn FnMut(usize, f32)) + Sync,
+    entries: impl Fn(&[X], usize, usize, &mut Piece) + Sync,
 ) -> Sparse {
     let [n, h, w, c] = shape;
     assert!(c > 0 && x.len() == n * h * w * c, "{} values for activations {shape:?}", x.len());
@@ -193,22 +205,18 @@ fn build<X: Sync>(
         .par_chunks(PIXELS * c)
         .enumerate()
         .map(|(i, x)| {
-            let mut piece = Piece::default();
+            let mut piece = Piece { ends: Vec::with_capacity(PIXELS), ..Piece::default() };
             for (p, pixel) in x.chunks_exact(c).enumerate() {
                 let at = i * PIXELS + p;
                 let first = at % line * c;
-                entries(pixel, at, &mut |channel, value| {
-                    piece.index.push((first + channel) as u32);
-                    if valued {
-                        piece.values.push(value);
-                    }
-                });
+                entries(pixel, at, first, &mut piece);
                 piece.ends.push(piece.index.len() as u32);
             }
             piece
         })
         .collect();
     let total: usize = pieces.iter().map(|p| p.index.len()).sum();
+    let valued = pieces.iter().any(|p| !p.values.is_empty());
     assert!(total < u32::MAX as usize && line * c < u32::MAX as usize, "{total} entries are more than lists count");
     let mut all = Sparse {
         shape,

@@ -1,8 +1,9 @@
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, DType, InplaceOp2, InplaceOp3, Layout, Result, Tensor, Var, bail};
+use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Result, Storage, Tensor, Var, bail};
+use models::Gradients;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::cell::RefCell;
 
 /// Constants of [`AdamW`]; the default is the paper's code.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +52,24 @@ pub struct Moments {
     pub second: Tensor,
 }
 
+/// Where an optimiser finds the gradients of its variables.
+pub trait GradientsOf {
+    /// The gradient of a variable, if there is one.
+    fn of(&self, var: &Var) -> Option<&Tensor>;
+}
+
+impl GradientsOf for GradStore {
+    fn of(&self, var: &Var) -> Option<&Tensor> {
+        self.get(var)
+    }
+}
+
+impl GradientsOf for Gradients {
+    fn of(&self, var: &Var) -> Option<&Tensor> {
+        self.get(var)
+    }
+}
+
 impl AdamW {
     /// Moments of zero for f32 variables.
     ///
@@ -71,25 +90,24 @@ impl AdamW {
     /// Returns the name of the first variable with a value that is not finite any more. The caller must not
     /// go on then: a NaN current never reaches a threshold, so behind a neuron NaN weights look like a
     /// silent network with a perfectly finite loss.
-    pub fn step(&mut self, grads: &GradStore, lr: f64) -> Result<Option<String>> {
+    pub fn step(&mut self, grads: &impl GradientsOf, lr: f64) -> Result<Option<String>> {
         let AdamWConfig { beta1, beta2, eps, weight_decay } = self.config;
         self.steps += 1;
         let t = self.steps as f64;
         let update = Update {
+            first: (1.0 - beta1) as f32,
+            second: (1.0 - beta2) as f32,
+            second_keep: beta2 as f32,
             keep: (1.0 - lr * weight_decay) as f32,
             size: (lr / (1.0 - beta1.powf(t))) as f32,
             root: (1.0 - beta2.powf(t)).sqrt() as f32,
             eps: eps as f32,
-            finite: AtomicBool::new(true),
         };
         let mut lost = None;
         for s in &self.state {
-            if let Some(g) = grads.get(&s.var) {
+            if let Some(g) = grads.of(&s.var) {
                 let g = g.contiguous()?;
-                s.first.inplace_op2(&g, &First { rate: (1.0 - beta1) as f32 })?;
-                s.second.inplace_op2(&g, &Second { keep: beta2 as f32, rate: (1.0 - beta2) as f32 })?;
-                s.var.inplace_op3(&s.first, &s.second, &update)?;
-                if !update.finite.load(Ordering::Relaxed) {
+                if !update.take(&s.var, &s.first, &s.second, &g)? {
                     lost.get_or_insert_with(|| s.name.clone());
                 }
             }
@@ -101,89 +119,63 @@ impl AdamW {
 /// Elements of one task: enough to be worth handing to a thread.
 const CHUNK: usize = 1 << 15;
 
-fn f32s<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    match (storage, layout.contiguous_offsets()) {
-        (CpuStorage::F32(v), Some((start, end))) => Ok(&v[start..end]),
-        _ => bail!("AdamW takes contiguous f32 tensors"),
+/// Hands the values of a contiguous f32 tensor on the CPU to a function that may change them.
+fn with_values(tensor: &Tensor, mut f: impl FnMut(&mut [f32]) -> Result<()>) -> Result<()> {
+    struct Handed<'f>(RefCell<&'f mut dyn FnMut(&mut [f32]) -> Result<()>>);
+    impl InplaceOp1 for Handed<'_> {
+        fn name(&self) -> &'static str {
+            "adamw"
+        }
+        fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+            match (storage, layout.contiguous_offsets()) {
+                (CpuStorage::F32(v), Some((start, end))) => (self.0.borrow_mut())(&mut v[start..end]),
+                _ => bail!("AdamW takes contiguous f32 tensors"),
+            }
+        }
     }
-}
-
-fn f32s_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
-    match (storage, layout.contiguous_offsets()) {
-        (CpuStorage::F32(v), Some((start, end))) => Ok(&mut v[start..end]),
-        _ => bail!("AdamW takes contiguous f32 tensors"),
-    }
-}
-
-struct First {
-    rate: f32,
-}
-
-impl InplaceOp2 for First {
-    fn name(&self) -> &'static str {
-        "adamw-first-moment"
-    }
-
-    fn cpu_fwd(&self, m: &mut CpuStorage, ml: &Layout, g: &CpuStorage, gl: &Layout) -> Result<()> {
-        f32s_mut(m, ml)?.par_chunks_mut(CHUNK).zip(f32s(g, gl)?.par_chunks(CHUNK)).for_each(|(m, g)| {
-            m.iter_mut().zip(g).for_each(|(m, &g)| *m += self.rate * (g - *m));
-        });
-        Ok(())
-    }
-}
-
-struct Second {
-    keep: f32,
-    rate: f32,
-}
-
-impl InplaceOp2 for Second {
-    fn name(&self) -> &'static str {
-        "adamw-second-moment"
-    }
-
-    fn cpu_fwd(&self, v: &mut CpuStorage, vl: &Layout, g: &CpuStorage, gl: &Layout) -> Result<()> {
-        f32s_mut(v, vl)?.par_chunks_mut(CHUNK).zip(f32s(g, gl)?.par_chunks(CHUNK)).for_each(|(v, g)| {
-            v.iter_mut().zip(g).for_each(|(v, &g)| *v = *v * self.keep + self.rate * g * g);
-        });
-        Ok(())
-    }
+    tensor.inplace_op1(&Handed(RefCell::new(&mut f)))
 }
 
 struct Update {
+    first: f32,
+    second: f32,
+    second_keep: f32,
     keep: f32,
     size: f32,
     root: f32,
     eps: f32,
-    /// Cleared by the first update that is not finite.
-    finite: AtomicBool,
 }
 
-impl InplaceOp3 for Update {
-    fn name(&self) -> &'static str {
-        "adamw-update"
+impl Update {
+    /// One variable in one pass over it, its moments and its gradient; whether it stays finite.
+    fn take(&self, w: &Tensor, m: &Tensor, v: &Tensor, g: &Tensor) -> Result<bool> {
+        let (g, layout) = g.storage_and_layout();
+        let g = match (&*g, layout.contiguous_offsets()) {
+            (Storage::Cpu(CpuStorage::F32(g)), Some((start, end))) => &g[start..end],
+            _ => bail!("AdamW takes contiguous f32 gradients on the CPU"),
+        };
+        let mut finite = true;
+        with_values(m, |m| {
+            with_values(v, |v| {
+                with_values(w, |w| {
+                    let moments = m.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK));
+                    let all = w.par_chunks_mut(CHUNK).zip(moments).zip(g.par_chunks(CHUNK));
+                    finite = all.map(|((w, (m, v)), g)| self.piece(w, m, v, g)).reduce(|| true, |a, b| a & b);
+                    Ok(())
+                })
+            })
+        })?;
+        Ok(finite)
     }
 
-    fn cpu_fwd(
-        &self,
-        w: &mut CpuStorage,
-        wl: &Layout,
-        m: &CpuStorage,
-        ml: &Layout,
-        v: &CpuStorage,
-        vl: &Layout,
-    ) -> Result<()> {
-        let moments = f32s(m, ml)?.par_chunks(CHUNK).zip(f32s(v, vl)?.par_chunks(CHUNK));
-        f32s_mut(w, wl)?.par_chunks_mut(CHUNK).zip(moments).for_each(|(w, (m, v))| {
-            let mut finite = true;
-            for ((w, &m), &v) in w.iter_mut().zip(m).zip(v) {
-                *w = *w * self.keep - self.size * (m / (v.sqrt() / self.root + self.eps));
-                finite &= w.is_finite();
-            }
-            if !finite {
-                self.finite.store(false, Ordering::Relaxed);
-            }
-        });
-        Ok(())
+    fn piece(&self, w: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32]) -> bool {
+        let mut finite = true;
+        for (((w, m), v), &g) in w.iter_mut().zip(m).zip(v).zip(g) {
+            *m += self.first * (g - *m);
+            *v = *v * self.second_keep + self.second * g * g;
+            *w = *w * self.keep - self.size * (*m / (v.sqrt() / self.root + self.eps));
+            finite &= w.is_finite();
+        }
+        finite
     }
 }

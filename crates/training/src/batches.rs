@@ -1,6 +1,7 @@
 use crate::{Refusal, Set, Setup, Values, stream};
 use candle_core::{Device, Tensor};
 use events::{Grid, Shape, transforms};
+use models::Frames;
 use rand_chacha::rand_core::RngCore;
 use rayon::prelude::*;
 use std::sync::mpsc;
@@ -18,15 +19,26 @@ pub(crate) fn order(n: usize, seed: u64, epoch: usize) -> Vec<usize> {
 
 /// A batch in the order of its axes `[T, B, H, W, C]`, not yet on a device.
 pub(crate) struct Batch {
+    /// Of still images one step, which stands for all.
     values: Vec<f32>,
-    dims: (usize, usize, usize, usize, usize),
+    steps: usize,
+    /// B, H, W, C.
+    shape: [usize; 4],
+    still: bool,
     pub labels: Vec<u32>,
 }
 
 impl Batch {
-    /// The batch on its device.
+    /// The batch on its device, every step of it.
     pub fn into_tensor(self, device: &Device) -> candle_core::Result<Tensor> {
-        Tensor::from_vec(self.values, self.dims, device)
+        let [b, h, w, c] = self.shape;
+        let values = if self.still { self.values.repeat(self.steps) } else { self.values };
+        Tensor::from_vec(values, (self.steps, b, h, w, c), device)
+    }
+
+    /// The batch for a pass without tensors.
+    pub fn frames(&self) -> Frames<'_> {
+        Frames { values: &self.values, steps: self.steps, shape: self.shape, still: self.still }
     }
 
     /// The samples `indices`. `epoch` is that of a training pass with its run's seed; without it nothing is augmented.
@@ -52,15 +64,20 @@ impl Batch {
             None => shape.steps,
         };
         let frame = shape.height * shape.width * shape.channels;
-        let mut values = vec![0f32; steps * indices.len() * frame];
+        let shown = shape.steps; // one step of a still image stands for all
+        let mut values = vec![0f32; shown * indices.len() * frame];
         values.par_chunks_mut((indices.len() * frame).max(1)).enumerate().for_each(|(t, step)| {
-            let from = if shape.steps == 1 { 0 } else { t * frame };
             for (to, sample) in step.chunks_exact_mut(frame).zip(&samples) {
-                to.copy_from_slice(&sample.values[from..][..frame]);
+                to.copy_from_slice(&sample.values[t * frame..][..frame]);
             }
         });
-        let dims = (steps, indices.len(), shape.height, shape.width, shape.channels);
-        Ok(Self { values, dims, labels: indices.iter().map(|&i| set.samples.label(i)).collect() })
+        Ok(Self {
+            values,
+            steps,
+            shape: [indices.len(), shape.height, shape.width, shape.channels],
+            still: shown == 1 && steps > 1,
+            labels: indices.iter().map(|&i| set.samples.label(i)).collect(),
+        })
     }
 }
 

@@ -1,5 +1,5 @@
 use crate::batches::each_batch;
-use crate::{Error, Set, Setup, mse};
+use crate::{Compute, Error, Set, Setup, mse};
 use candle_core::{Device, Tensor};
 use models::{Mode, Network, Observer};
 
@@ -27,7 +27,14 @@ impl Evaluation {
 ///
 /// # Errors
 /// A sample that cannot be read, or a failing device.
-pub fn evaluate(network: &Network, set: Set, setup: &Setup, device: &Device) -> Result<Evaluation, Error> {
+pub fn evaluate(
+    network: &Network,
+    set: Set,
+    setup: &Setup,
+    compute: &Compute,
+    device: &Device,
+) -> Result<Evaluation, Error> {
+    let blocks = compute.blocks(network, device);
     let mut rates = Rates::default();
     let (mut correct, mut loss) = (0, 0.0);
     let samples = set.samples.len();
@@ -35,8 +42,10 @@ pub fn evaluate(network: &Network, set: Set, setup: &Setup, device: &Device) -> 
     let batches: Vec<&[usize]> = indices.chunks(setup.batch.max(1)).collect();
     each_batch(set, &batches, setup, None, |step, mut batch| -> Result<(), Error> {
         let labels = std::mem::take(&mut batch.labels);
-        let frames = batch.into_tensor(device)?;
-        let scores = network.forward(&frames, Mode::Eval, &mut rates)?.detach();
+        let scores = match &blocks {
+            Some(blocks) => blocks.scores(batch.frames(), Mode::Eval, compute.options, &mut rates)?,
+            None => network.forward(&batch.into_tensor(device)?, Mode::Eval, &mut rates)?.detach(),
+        };
         loss += f64::from(mse(&scores, &labels, setup.reduction)?.to_scalar::<f32>()?) * batches[step].len() as f64;
         correct += count_correct(&scores, &labels)?;
         Ok(())
@@ -59,15 +68,25 @@ pub(crate) fn count_correct(scores: &Tensor, labels: &[u32]) -> candle_core::Res
 #[derive(Default)]
 struct Rates(Vec<(String, f64, f64)>);
 
+impl Rates {
+    fn add(&mut self, layer: &str, spikes: f64, chances: f64) {
+        match self.0.iter_mut().find(|(name, ..)| name == layer) {
+            Some(entry) => (entry.1, entry.2) = (entry.1 + spikes, entry.2 + chances),
+            None => self.0.push((layer.into(), spikes, chances)),
+        }
+    }
+}
+
 impl Observer for Rates {
     fn spikes(&mut self, layer: &str, spikes: &Tensor) -> candle_core::Result<()> {
         // A sum of 0s and 1s: exact in f32 up to 2²⁴ a step, so sum each step and add up in f64.
         let steps: Vec<f32> = spikes.flatten_from(1)?.sum(1)?.to_vec1()?;
-        let (sum, n) = (steps.iter().map(|&s| f64::from(s)).sum::<f64>(), spikes.elem_count() as f64);
-        match self.0.iter_mut().find(|(name, ..)| name == layer) {
-            Some(entry) => (entry.1, entry.2) = (entry.1 + sum, entry.2 + n),
-            None => self.0.push((layer.into(), sum, n)),
-        }
+        self.add(layer, steps.iter().map(|&s| f64::from(s)).sum(), spikes.elem_count() as f64);
+        Ok(())
+    }
+
+    fn count(&mut self, layer: &str, spikes: u64, chances: u64) -> candle_core::Result<()> {
+        self.add(layer, spikes as f64, chances as f64);
         Ok(())
     }
 }

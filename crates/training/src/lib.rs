@@ -8,6 +8,7 @@
 mod adamw;
 mod augment;
 mod batches;
+mod compute;
 mod evaluation;
 mod history;
 mod looping;
@@ -17,11 +18,12 @@ mod schedule;
 mod seeds;
 mod vars;
 
-pub use adamw::{AdamW, AdamWConfig};
+pub use adamw::{AdamW, AdamWConfig, GradientsOf};
 pub use augment::Augment;
+pub use compute::Compute;
 pub use evaluation::{Evaluation, evaluate};
 pub use history::{Epoch, History};
-pub use looping::{Error, Progress, Setup, train};
+pub use looping::{Error, Progress, Setup, loss_gradient, train};
 pub use loss::{Reduction, mse};
 pub use samples::{Example, Refusal, Samples, Set, Shown, Values};
 pub use schedule::learning_rate;

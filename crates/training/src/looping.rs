@@ -1,11 +1,11 @@
 use crate::batches::{each_batch, order};
 use crate::evaluation::count_correct;
 use crate::{
-    AdamW, AdamWConfig, Augment, Epoch, History, Reduction, Refusal, SeededVars, Set, evaluate, learning_rate, mse,
-    stream,
+    AdamW, AdamWConfig, Augment, Compute, Epoch, History, Reduction, Refusal, SeededVars, Set, evaluate, learning_rate,
+    mse, stream,
 };
-use candle_core::Device;
-use models::{Mode, Network};
+use candle_core::{Device, Tensor, Var};
+use models::{LayerTrace, Mode, Network};
 use rand_chacha::rand_core::RngCore;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
@@ -40,6 +40,11 @@ pub trait Progress {
     /// epoch so far.
     fn step(&mut self, epoch: usize, step: usize, steps: usize, loss: f64, accuracy_percent: f64) {
         let _ = (epoch, step, steps, loss, accuracy_percent);
+    }
+
+    /// What the layers did in an epoch's last step, where that was event-driven.
+    fn layers(&mut self, layers: &[LayerTrace]) {
+        let _ = layers;
     }
 
     /// Epoch `index` is done.
@@ -96,7 +101,8 @@ impl From<Refusal> for Error {
     }
 }
 
-/// Trains `network`, whose variables are `vars`, and evaluates it on `test` after every epoch.
+/// Trains `network`, whose variables are `vars`, and evaluates it on `test` after every epoch. `compute` says how, and
+/// changes nothing but rounding.
 ///
 /// # Errors
 /// See [`Error`].
@@ -105,6 +111,7 @@ pub fn train(
     vars: &mut SeededVars,
     (train, test): (Set, Set),
     setup: &Setup,
+    compute: &Compute,
     seed: u64,
     device: &Device,
     progress: &mut dyn Progress,
@@ -112,6 +119,7 @@ pub fn train(
     let used = used(train.samples.len(), test.samples.len(), setup)?;
     let mut optimiser = AdamW::new(vars.trainable(), setup.adamw)?;
     let mut history = History::default();
+    let blocks = compute.blocks(network, device);
     for index in 0..setup.epochs {
         let start = Instant::now();
         let lr = learning_rate(index, setup.epochs, setup.ramp_epochs, setup.learning_rate);
@@ -119,12 +127,27 @@ pub fn train(
         let steps: Vec<&[usize]> = order[..used].chunks(setup.batch).collect();
         let (mut loss, mut correct, mut seen) = (0.0, 0, 0);
         each_batch(train, &steps, setup, Some((seed, index)), |step, mut batch| -> Result<(), Error> {
-            let mode = Mode::Train { seed: stream(seed, &format!("dropout of epoch {index} step {step}")).next_u64() };
+            let dropout = stream(seed, &format!("dropout of epoch {index} step {step}")).next_u64();
             let labels = std::mem::take(&mut batch.labels);
-            let scores = network.forward(&batch.into_tensor(device)?, mode, vars)?;
-            let error = mse(&scores, &labels, setup.reduction)?;
-            let value = f64::from(error.to_scalar::<f32>()?);
-            let lost = optimiser.step(&error.backward()?, lr)?;
+            let (scores, value, lost);
+            if let Some(blocks) = &blocks {
+                let mut error = 0.0;
+                let gradients = blocks.gradients(batch.frames(), dropout, compute.options, vars, |scores| {
+                    let (gradient, value) = loss_gradient(scores, &labels, setup.reduction)?;
+                    error = value;
+                    Ok(gradient)
+                })?;
+                lost = optimiser.step(&gradients, lr)?;
+                (scores, value) = (gradients.scores.clone(), error);
+                if step + 1 == steps.len() {
+                    progress.layers(&gradients.layers);
+                }
+            } else {
+                scores = network.forward(&batch.into_tensor(device)?, Mode::Train { seed: dropout }, vars)?;
+                let error = mse(&scores, &labels, setup.reduction)?;
+                value = f64::from(error.to_scalar::<f32>()?);
+                lost = optimiser.step(&error.backward()?, lr)?;
+            }
             if let Some(what) = lost.or((!value.is_finite()).then(|| "the loss".into())) {
                 return Err(Error::Diverged { epoch: index + 1, step: step + 1, what });
             }
@@ -138,13 +161,27 @@ pub fn train(
             learning_rate: lr,
             train_loss: loss / seen as f64,
             train_accuracy_percent: 100.0 * correct as f64 / seen as f64,
-            test: evaluate(network, test, setup, device)?,
+            test: evaluate(network, test, setup, compute, device)?,
             seconds: start.elapsed().as_secs_f64(),
         };
         progress.epoch(index, &epoch);
         history.epochs.push(epoch);
     }
     Ok(history)
+}
+
+/// ∂L/∂scores and the loss L of scores `[B, K]`.
+///
+/// # Errors
+/// As [`mse`].
+pub fn loss_gradient(scores: &Tensor, labels: &[u32], reduction: Reduction) -> candle_core::Result<(Tensor, f64)> {
+    let scores = Var::from_tensor(scores)?;
+    let loss = mse(&scores, labels, reduction)?;
+    let gradients = loss.backward()?;
+    match gradients.get(&scores) {
+        Some(gradient) => Ok((gradient.clone(), f64::from(loss.to_scalar::<f32>()?))),
+        None => candle_core::bail!("a loss that does not depend on its scores"),
+    }
 }
 
 /// How many training samples an epoch uses.

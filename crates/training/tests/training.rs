@@ -6,10 +6,8 @@ use events::{Frames, Grid, Shape};
 use models::{Mode, Network, Spec, StatisticsOver};
 use neuron::Method;
 use std::borrow::Cow;
-use training::{
-    AdamW, AdamWConfig, Augment, Error, Example, History, Progress, Reduction, Refusal, Samples, SeededVars, Set,
-    Setup, Shown, Values, learning_rate, mse, train,
-};
+use training::{Compute, AdamW, AdamWConfig, Augment, Error, Example, History, Progress, Reduction, Refusal, Samples, SeededVars, Set,
+    Setup, Shown, Values, learning_rate, mse, train,};
 
 const SETUP: Setup = Setup {
     epochs: 6,
@@ -54,7 +52,7 @@ fn run(seed: u64, threads: usize) -> (History, Vec<u32>) {
         let net = network(&vars, "8C3-MP2-8C3-AP2-DP-10Voting");
         let (train_set, test_set) = (examples(30), examples(9));
         let sets = (Set::recorded(&train_set), Set::recorded(&test_set));
-        let mut history = train(&net, &mut vars, sets, &SETUP, seed, &Device::Cpu, &mut ()).unwrap();
+        let mut history = train(&net, &mut vars, sets, &SETUP, &Compute::default(), seed, &Device::Cpu, &mut ()).unwrap();
         history.epochs.iter_mut().for_each(|e| e.seconds = 0.0);
         let weights = vars.trainable().into_iter();
         let bits = weights.flat_map(|(_, v)| v.flatten_all().unwrap().to_vec1::<f32>().unwrap()).map(f32::to_bits);
@@ -149,7 +147,7 @@ fn what_cannot_be_trained_is_refused_before_it_starts() {
     let samples = examples(5);
     let mut go = |train_set: &Vec<Example>, test: &Vec<Example>, setup: Setup| {
         let sets = (Set::recorded(train_set), Set::recorded(test));
-        train(&net, &mut vars, sets, &setup, 0, &Device::Cpu, &mut ()).unwrap_err()
+        train(&net, &mut vars, sets, &setup, &Compute::default(), 0, &Device::Cpu, &mut ()).unwrap_err()
     };
     assert!(matches!(go(&vec![], &samples, SETUP), Error::Empty("training")));
     assert!(matches!(go(&samples, &vec![], SETUP), Error::Empty("test")));
@@ -187,7 +185,7 @@ fn progress_hears_every_step_and_epoch() {
     let setup = Setup { epochs: 2, ..SETUP };
     let (train_set, test_set) = (examples(30), examples(9));
     let sets = (Set::recorded(&train_set), Set::recorded(&test_set));
-    train(&net, &mut vars, sets, &setup, 1, &Device::Cpu, &mut heard).unwrap();
+    train(&net, &mut vars, sets, &setup, &Compute::default(), 1, &Device::Cpu, &mut heard).unwrap();
     assert_eq!((heard.0, heard.1), (8, 2));
 }
 
@@ -208,8 +206,8 @@ fn augmentation_is_a_function_of_seed_epoch_and_sample_and_leaves_the_test_set_a
     let setup = Setup { epochs: 1, augment: Some(a), side: Some(4), ..SETUP };
     let (train_set, test_set) = (examples(9), examples(3));
     let sets = (Set::recorded(&train_set), Set::recorded(&test_set));
-    train(&net, &mut vars, sets, &setup, 1, &Device::Cpu, &mut ()).unwrap();
-    let test = |setup: &Setup| training::evaluate(&net, sets.1, setup, &Device::Cpu).unwrap();
+    train(&net, &mut vars, sets, &setup, &Compute::default(), 1, &Device::Cpu, &mut ()).unwrap();
+    let test = |setup: &Setup| training::evaluate(&net, sets.1, setup, &Compute::default(), &Device::Cpu).unwrap();
     assert_eq!(test(&setup), test(&Setup { augment: None, ..setup }));
 }
 
@@ -266,7 +264,7 @@ fn an_image_shown_for_five_steps_is_five_equal_frames() {
         let mut vars = SeededVars::new(3);
         let net = network(&vars, "4C3-AP2-10Voting");
         let setup = Setup { epochs: 2, ..SETUP };
-        let mut history = train(&net, &mut vars, (set, set), &setup, 3, &Device::Cpu, &mut ()).unwrap();
+        let mut history = train(&net, &mut vars, (set, set), &setup, &Compute::default(), 3, &Device::Cpu, &mut ()).unwrap();
         history.epochs.iter_mut().for_each(|e| e.seconds = 0.0);
         history
     };
@@ -279,10 +277,10 @@ fn a_sample_that_cannot_be_read_stops_the_run_with_its_own_sentence() {
     let net = network(&vars, "4C3-AP2-10Voting");
     let images = Images { broken: Some(7) };
     let set = Set { samples: &images, shown: &Shown { still: Some(2), standard: vec![] } };
-    let error = train(&net, &mut vars, (set, set), &SETUP, 3, &Device::Cpu, &mut ()).unwrap_err();
+    let error = train(&net, &mut vars, (set, set), &SETUP, &Compute::default(), 3, &Device::Cpu, &mut ()).unwrap_err();
     assert_eq!(error.to_string(), "image 7 is broken");
     let good = Images { broken: None };
     let one_channel = Set { samples: &good, shown: &Shown { still: Some(2), standard: vec![(0.0, 1.0)] } };
-    let error = train(&net, &mut vars, (one_channel, set), &SETUP, 3, &Device::Cpu, &mut ()).unwrap_err();
+    let error = train(&net, &mut vars, (one_channel, set), &SETUP, &Compute::default(), 3, &Device::Cpu, &mut ()).unwrap_err();
     assert!(error.to_string().contains("expected 1 channels, found 2"), "{error}");
 }

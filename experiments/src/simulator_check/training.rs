@@ -48,7 +48,7 @@ pub fn run(reality: &Reality, digits: usize, epochs: Option<usize>, seed: u64, d
     };
     let mut watch = progress::Watch::new(label.title.clone(), run.setup.epochs);
     let clock = Clock::start();
-    let history = run.train(&sets, seed, device, &mut watch)?;
+    let history = run.train(&sets, &training::Compute::default(), seed, device, &mut watch)?;
     let mut identity = receipt::identity(&reality.recordings);
     let constants = serde_json::to_string(&model)?;
     // no result on N-MNIST: what the network learned from is synthetic

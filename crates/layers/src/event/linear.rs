@@ -7,36 +7,55 @@ use rayon::prelude::*;
 /// Inputs whose weights for one tile of outputs stay in the first-level cache.
 const INPUTS: usize = 64;
 
+/// Outputs of one task: some lines of memory from each row of weights, so that reading them is no waste.
+const OUTPUTS: usize = 256;
+
 /// y = x·w + b, `[n, outputs]`, of a weight `[inputs, outputs]`.
 pub fn forward(x: &Sparse, weight: &[f32], bias: &[f32]) -> Vec<f32> {
     let [n, h, w, c] = x.shape();
     let (inputs, outputs) = (h * w * c, bias.len());
     let vectors = vectors(outputs, 4);
     let tile = vectors * lanes();
-    let columns: Vec<Vec<f32>> = (0..outputs.div_ceil(tile))
+    let width = OUTPUTS.next_multiple_of(tile);
+    let parts: Vec<Vec<f32>> = (0..outputs.div_ceil(width))
         .into_par_iter()
-        .map_init(Vec::new, |block, i| {
-            let (first, len) = (i * tile, tile.min(outputs - i * tile));
-            let mut y = vec![0.0; n * tile];
-            y.chunks_exact_mut(tile).for_each(|y| y[..len].copy_from_slice(&bias[first..first + len]));
-            block.clear();
-            block.resize(INPUTS * tile, 0.0);
-            let mut next: Vec<u32> = (0..n).map(|sample| x.starts()[sample * h * w]).collect();
-            for from in (0..inputs).step_by(INPUTS) {
-                let to = (from + INPUTS).min(inputs);
-                for (block, row) in block.chunks_exact_mut(tile).zip(weight[from * outputs..].chunks_exact(outputs)) {
-                    block[..len].copy_from_slice(&row[first..first + len]);
+        .map(|i| {
+            let (first, len) = (i * width, width.min(outputs - i * width));
+            let tiles = len.div_ceil(tile);
+            let mut y = vec![0.0; tiles * n * tile];
+            for (t, y) in y.chunks_exact_mut(n * tile).enumerate() {
+                let bias = &bias[first + t * tile..first + (t * tile + tile).min(len)];
+                y.chunks_exact_mut(tile).for_each(|y| y[..bias.len()].copy_from_slice(bias));
+            }
+            let mut block = vec![0.0; tiles * INPUTS * tile];
+            let mut from: Vec<u32> = (0..n).map(|sample| x.starts()[sample * h * w]).collect();
+            let mut to = from.clone();
+            for input in (0..inputs).step_by(INPUTS) {
+                let below = (input + INPUTS).min(inputs);
+                for (i, row) in weight[input * outputs..below * outputs].chunks_exact(outputs).enumerate() {
+                    for (t, row) in row[first..first + len].chunks(tile).enumerate() {
+                        block[(t * INPUTS + i) * tile..][..row.len()].copy_from_slice(row);
+                    }
                 }
-                let (block, y, next) = (&block[..], &mut y[..], &mut next[..]);
-                with_vectors!(vectors, N => Forward::<N> { x, pixels: h * w, block, inputs: from..to, y, next });
+                for (sample, to) in to.iter_mut().enumerate() {
+                    let rest = &x.index()[*to as usize..x.starts()[(sample + 1) * h * w] as usize];
+                    *to += rest.iter().take_while(|i| (**i as usize) < below).count() as u32;
+                }
+                for (block, y) in block.chunks_exact(INPUTS * tile).zip(y.chunks_exact_mut(n * tile)) {
+                    let (from, to) = (&from[..], &to[..]);
+                    with_vectors!(vectors, N => Forward::<N> { x, block, input, y, from, to });
+                }
+                from.copy_from_slice(&to);
             }
             y
         })
         .collect();
     let mut y = vec![0.0; n * outputs];
     y.par_chunks_mut(outputs).enumerate().for_each(|(sample, y)| {
-        for (y, column) in y.chunks_mut(tile).zip(&columns) {
-            y.copy_from_slice(&column[sample * tile..][..y.len()]);
+        for (y, part) in y.chunks_mut(width).zip(&parts) {
+            for (y, tiled) in y.chunks_mut(tile).zip(part.chunks_exact(n * tile)) {
+                y.copy_from_slice(&tiled[sample * tile..][..y.len()]);
+            }
         }
     });
     y
@@ -44,12 +63,14 @@ pub fn forward(x: &Sparse, weight: &[f32], bias: &[f32]) -> Vec<f32> {
 
 struct Forward<'a, const N: usize> {
     x: &'a Sparse,
-    pixels: usize,
+    /// `[INPUTS, tile]`, from `input` on.
     block: &'a [f32],
-    inputs: std::ops::Range<usize>,
+    input: usize,
+    /// `[n, tile]`
     y: &'a mut [f32],
-    /// The first entry of each sample that is not before `inputs`.
-    next: &'a mut [u32],
+    /// The entries of each sample that belong to the block.
+    from: &'a [u32],
+    to: &'a [u32],
 }
 
 impl<const N: usize> WithSimd for Forward<'_, N> {
@@ -58,13 +79,10 @@ impl<const N: usize> WithSimd for Forward<'_, N> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let block = rows::<S, N>(self.block);
-        for (sample, (y, next)) in rows_mut::<S, N>(self.y).iter_mut().zip(self.next).enumerate() {
-            let (from, end) = (*next as usize, self.x.starts()[(sample + 1) * self.pixels] as usize);
-            let index = &self.x.index()[from..end];
-            let len = index.iter().position(|&i| i as usize >= self.inputs.end).unwrap_or(index.len());
-            let values = self.x.values().map(|v| &v[from..from + len]);
-            gather(simd, y, &index[..len], values, self.inputs.start as isize, block);
-            *next += len as u32;
+        for (y, (&from, &to)) in rows_mut::<S, N>(self.y).iter_mut().zip(self.from.iter().zip(self.to)) {
+            let range = from as usize..to as usize;
+            let values = self.x.values().map(|v| &v[range.clone()]);
+            gather(simd, y, &self.x.index()[range], values, self.input as isize, block);
         }
     }
 }

@@ -83,26 +83,29 @@ fn gather<S: Simd, const N: usize>(
     w: &[[S::f32s; N]],
 ) {
     let row = |i: u32| &w[(i as isize - origin) as usize];
+    // a copy on the stack: an index out of bounds would have to find `acc` up to date, after every addition
+    let mut one = *acc;
     let mut other = [simd.splat_f32s(0.0); N];
     let (pairs, last) = index.as_chunks::<2>();
     match values {
         None => {
             for &[i, j] in pairs {
-                add(simd, acc, row(i));
+                add(simd, &mut one, row(i));
                 add(simd, &mut other, row(j));
             }
-            last.iter().for_each(|&i| add(simd, acc, row(i)));
+            last.iter().for_each(|&i| add(simd, &mut one, row(i)));
         }
         Some(values) => {
             let (value_pairs, last_value) = values.as_chunks::<2>();
             for (&[i, j], &[a, b]) in pairs.iter().zip(value_pairs) {
-                add_scaled(simd, acc, a, row(i));
+                add_scaled(simd, &mut one, a, row(i));
                 add_scaled(simd, &mut other, b, row(j));
             }
-            last.iter().zip(last_value).for_each(|(&i, &a)| add_scaled(simd, acc, a, row(i)));
+            last.iter().zip(last_value).for_each(|(&i, &a)| add_scaled(simd, &mut one, a, row(i)));
         }
     }
-    add(simd, acc, &other);
+    add(simd, &mut one, &other);
+    *acc = one;
 }
 
 /// Calls a generic kernel with N = 4, 2 or 1 vectors a tile.

@@ -325,8 +325,9 @@ impl<C: Cell> Tile<'_, C> {
                 let inverse = &norm.inverse[if norm.inverse.len() == c { 0 } else { t * c }..][self.channels.clone()];
                 let (sd, sx) = sums[2 * set * c..][..2 * c].split_at_mut(c);
                 let (sd, sx) = (&mut sd[self.channels.clone()], &mut sx[self.channels.clone()]);
-                let mean = factors[0];
-                for i in 0..out.len() {
+                let n = out.len(); // slices of one known length: no index is checked inside the loop
+                let (sd, sx, mean, z, inverse) = (&mut sd[..n], &mut sx[..n], &factors[0][..n], &z[..n], &inverse[..n]);
+                for i in 0..n {
                     sd[i] += out[i];
                     sx[i] += out[i] * ((z[i] - mean[i]) * inverse[i]);
                 }
@@ -351,9 +352,8 @@ impl<C: Cell> Tile<'_, C> {
                 free.extend_from_slice(row);
                 for (u, g) in u.chunks_exact(width).zip(g.chunks_exact_mut(width)) {
                     for ((g, free), &u) in g.iter_mut().zip(&mut *free).zip(u) {
-                        let fired = self.cell.fires(u);
-                        *g = if fired { *free } else { 0.0 };
-                        *free = if fired { 0.0 } else { *free };
+                        *g = if self.cell.fires(u) { *free } else { 0.0 };
+                        *free -= *g; // all of it or nothing, without a branch
                     }
                 }
                 // where none fired all are equal, and the first of equals is the largest
@@ -573,9 +573,10 @@ impl WithSimd for Finish<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let [mean, p, q, r] = self.factors;
-        let c = mean.len();
+        let c = self.factors[0].len();
+        let [mean, p, q, r] = self.factors.map(|f| &f[..c]);
         for (d, z) in self.d.chunks_exact_mut(c).zip(self.z.chunks_exact(c)) {
+            let (d, z) = (&mut d[..c], &z[..c]);
             for i in 0..c {
                 d[i] = p[i] * (d[i] - r[i] - (z[i] - mean[i]) * q[i]);
             }

@@ -1,0 +1,219 @@
+//! One training step of the paper's networks at a firing rate asked for, or of a network trained on MNIST.
+//!
+//! Claim: beside SpikingJelly, snnTorch, Norse and plain PyTorch, see `benches/peers/step.py`, which runs this program in
+//! turn with them. `cargo run --release -p benches --bin step -- --net small --steps 16 --batch 8 --threads 2 --rate 0.1
+//! --method bpsa+bpta --json`, half a minute.
+
+use anyhow::{Context, Result, bail};
+use benches::step::{Alone, Protocol, Settings, Step, Timed, export, set_rates, train_on_mnist};
+use benches::{Machine, Samples, again_with, peak_memory_bytes, threads_are};
+use clap::Parser;
+use models::{Architecture, Crossover, Options, StatisticsOver};
+use neuron::Method;
+use serde_json::json;
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Parser)]
+struct Arguments {
+    /// Network: small, middle, middle-cifar or large
+    #[arg(long, value_parser = net, default_value = "small")]
+    net: Architecture,
+    /// Time steps T
+    #[arg(long, default_value_t = 16)]
+    steps: usize,
+    /// Samples of the batch
+    #[arg(long, default_value_t = 8)]
+    batch: usize,
+    /// Threads [default: one a core]
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Firing rate that every layer is set to
+    #[arg(long, default_value_t = 0.1)]
+    rate: f64,
+    /// baseline, bpsa or bpsa+bpta
+    #[arg(long, default_value = "bpsa+bpta")]
+    method: Method,
+    /// What batch norm averages over: step or time
+    #[arg(long, default_value = "step", value_parser = norm)]
+    norm: StatisticsOver,
+    /// Seed of weights and frames
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Instead of setting rates: train the small network on MNIST for so many steps first
+    #[arg(long, value_name = "STEPS", requires = "data")]
+    train: Option<usize>,
+    /// Folder that holds MNIST
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Density from which on all products are dense
+    #[arg(long)]
+    crossover: Option<f64>,
+    /// Memory for activations and gradients, MiB
+    #[arg(long, value_name = "MIB")]
+    memory_budget: Option<usize>,
+    /// Timed steps; two more go before them
+    #[arg(long, default_value_t = 7)]
+    repeats: usize,
+    /// Print everything measured as JSON
+    #[arg(long)]
+    json: bool,
+    /// Write the step for others to repeat: weights, frames, gradients
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
+    /// Do one step for each line `go` on stdin, and print its times
+    #[arg(long)]
+    serve: bool,
+    /// Instead of a network: so many neurons alone
+    #[arg(long, value_name = "NEURONS")]
+    lif: Option<usize>,
+    /// Instead of a network: the Open Neuromorphic protocol with so many neurons
+    #[arg(long, value_name = "NEURONS")]
+    onm: Option<usize>,
+}
+
+fn net(text: &str) -> Result<Architecture, String> {
+    match text {
+        "small" => Ok(Architecture::Small),
+        "middle" => Ok(Architecture::Middle),
+        "middle-cifar" => Ok(Architecture::MiddleCifar),
+        "large" => Ok(Architecture::Large),
+        other => Err(format!("expected small, middle, middle-cifar or large, found '{other}'")),
+    }
+}
+
+fn norm(text: &str) -> Result<StatisticsOver, String> {
+    match text {
+        "step" => Ok(StatisticsOver::Step),
+        "time" => Ok(StatisticsOver::Time),
+        other => Err(format!("expected step or time, found '{other}'")),
+    }
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let threads = arguments.threads.unwrap_or(std::thread::available_parallelism().map_or(1, usize::from));
+    if !threads_are(threads) {
+        return again_with(threads);
+    }
+    if let Some(neurons) = arguments.lif {
+        let alone = Alone::new(arguments.steps, neurons)?;
+        return parts(&arguments, || alone.run());
+    }
+    if let Some(neurons) = arguments.onm {
+        let protocol = Protocol::new(neurons)?;
+        return parts(&arguments, || protocol.run());
+    }
+    network(&arguments)
+}
+
+/// A layer alone: forward and backward.
+fn parts(arguments: &Arguments, mut run: impl FnMut() -> Result<(f64, f64)>) -> Result<()> {
+    let mut once = || -> Result<serde_json::Value> {
+        let (forward_s, backward_s) = run()?;
+        let peak_bytes = peak_memory_bytes();
+        let total_s = forward_s + backward_s;
+        Ok(json!({ "forward_s": forward_s, "backward_s": backward_s, "total_s": total_s, "peak_bytes": peak_bytes }))
+    };
+    if arguments.serve {
+        return serve(once);
+    }
+    for i in 0..arguments.repeats + 2 {
+        let timed = once()?;
+        if i >= 2 {
+            println!("{timed}");
+        }
+    }
+    Ok(())
+}
+
+/// One line of JSON for each line `go`.
+fn serve(mut once: impl FnMut() -> Result<serde_json::Value>) -> Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{}", json!({ "ready": true }))?;
+    out.flush()?;
+    for line in std::io::stdin().lock().lines() {
+        match line?.trim() {
+            "go" => writeln!(out, "{}", once()?)?,
+            "quit" => break,
+            other => bail!("expected go or quit, found '{other}'"),
+        }
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn network(arguments: &Arguments) -> Result<()> {
+    let machine = Machine::ask();
+    let crossover = arguments.crossover.map(|c| Crossover { forward: c, weight: c, input: c });
+    let options = Options {
+        crossover: crossover.unwrap_or(Options::default().crossover),
+        memory_budget: arguments.memory_budget.map(|mib| mib << 20),
+    };
+    let Arguments { net, steps, batch, method, norm, seed, rate, .. } = *arguments;
+    let settings = Settings { net, steps, batch, method, norm, seed };
+    let (mut step, accuracy) = match (arguments.train, &arguments.data) {
+        (Some(n), Some(data)) => {
+            if net != Architecture::Small {
+                bail!("--train is for --net small, which takes the images of MNIST");
+            }
+            let (step, accuracy) = train_on_mnist(settings, data, n, 1e-3, options)?;
+            (step, Some(accuracy))
+        }
+        _ => {
+            let step = Step::new(settings)?;
+            set_rates(&step, rate, options)?;
+            (step, None)
+        }
+    };
+    if let Some(dir) = &arguments.export {
+        let layers = step.gradients(options, &mut ())?.0.layers;
+        let rates: Vec<(String, f64)> = layers.into_iter().map(|l| (l.name, l.firing_rate)).collect();
+        export(&step, options, dir, &rates).context("cannot export the step")?;
+        if !arguments.serve && !arguments.json {
+            return Ok(());
+        }
+    }
+    let mut once = || -> Result<(Timed, Option<u64>)> {
+        let timed = step.run(options, 0.0)?;
+        Ok((timed, peak_memory_bytes()))
+    };
+    if arguments.serve {
+        return serve(|| {
+            let (Timed { forward_s, backward_s, optimiser_s, total_s, .. }, peak_bytes) = once()?;
+            Ok(json!({
+                "forward_s": forward_s, "backward_s": backward_s, "optimiser_s": optimiser_s, "total_s": total_s,
+                "peak_bytes": peak_bytes,
+            }))
+        });
+    }
+    let all: Vec<(Timed, Option<u64>)> = (0..arguments.repeats + 2).map(|_| once()).collect::<Result<_>>()?;
+    let (timed, peak) = (&all[2..], all.last().and_then(|(_, peak)| *peak));
+    let median = |of: fn(&Timed) -> f64| Samples(timed.iter().map(|(t, _)| of(t)).collect()).median();
+    let layers = timed.last().map(|(t, _)| t.layers.clone()).unwrap_or_default();
+    let (forward, backward) = (median(|t| t.forward_s), median(|t| t.backward_s));
+    let (optimiser, total) = (median(|t| t.optimiser_s), median(|t| t.total_s));
+    if arguments.json {
+        let totals: Vec<f64> = timed.iter().map(|(t, _)| t.total_s).collect();
+        let out = json!({
+            "benchmark": "step", "machine": machine, "settings": step.settings, "rate_asked": rate,
+            "trained_steps": arguments.train, "train_accuracy_percent": accuracy,
+            "crossover": options.crossover, "memory_budget_bytes": options.memory_budget,
+            "forward_s": forward, "backward_s": backward, "optimiser_s": optimiser, "total_s": total,
+            "total_samples_s": totals, "peak_bytes": peak, "layers": layers,
+        });
+        println!("{}", serde_json::to_string_pretty(&out)?);
+        return Ok(());
+    }
+    println!("forward {forward:.4} s, backward {backward:.4} s, optimiser {optimiser:.4} s, step {total:.4} s");
+    println!("{:16} {:>7} {:>7}  {:24} {:>8} {:>8} {:>8} {:>8} {:>8}", "layer", "input", "fires", "paths", "product", "stage", "back", "dw", "dx");
+    for l in layers {
+        let paths = format!("{:?} {:?} {:?}", l.forward, l.weight, l.input);
+        let ms = l.seconds.map(|s| format!("{:8.1}", s * 1e3)).join(" ");
+        println!("{:16} {:6.1}% {:6.1}%  {paths:24} {ms}", l.name, 100.0 * l.input_density, 100.0 * l.firing_rate);
+    }
+    Ok(())
+}
