@@ -9,7 +9,7 @@ const OUTPUT: usize = 16 << 10;
 /// Elements of weights that should stay in the second-level cache.
 const WEIGHTS: usize = 50 << 10;
 /// Elements of the gradient that are laid out for the weight gradient at a time.
-const LAID_OUT: usize = 8 << 20;
+const LAID_OUT: usize = 1 << 20;
 
 /// y = x ∗ w + b, `[n, oh, ow, co]`.
 pub fn forward(s: Sizes, x: &Sparse, weight: &[f32], bias: &[f32]) -> Vec<f32> {

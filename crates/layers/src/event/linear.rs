@@ -5,7 +5,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Inputs whose weights for one tile of outputs stay in the first-level cache.
-const INPUTS: usize = 64;
+const INPUTS: usize = 128;
 
 /// Outputs of one task: some lines of memory from each row of weights, so that reading them is no waste.
 const OUTPUTS: usize = 256;

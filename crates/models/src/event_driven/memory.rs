@@ -14,7 +14,7 @@ pub struct Plan {
 const DENSITY: f64 = 1.0 / 3.0;
 
 /// Bytes that one task or pass lays out for itself.
-const LAID_OUT: usize = 32 << 20;
+const LAID_OUT: usize = 4 << 20;
 
 /// Keeps all currents, or under a budget as many as fit: those of the largest blocks are given up first, since that
 /// gives up the fewest.

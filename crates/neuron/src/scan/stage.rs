@@ -7,7 +7,7 @@
 //! stays in the second-level cache.
 
 use super::Cell;
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// What a [`Kernel`] does to currents `[T, B, H, W, C]`.
@@ -229,7 +229,7 @@ impl<C: Cell> Tile<'_, C> {
 
     /// Membranes u of all steps, `[T, members, channels]`, into `memory.u`.
     #[inline(always)]
-    fn membranes(&self, memory: &mut Memory) {
+    fn membranes<S: Simd>(&self, simd: S, memory: &mut Memory) {
         let (stage, cell, width) = (self.stage, self.cell, self.channels.len());
         let size = self.members() * width;
         memory.x.resize(size, 0.0);
@@ -247,31 +247,24 @@ impl<C: Cell> Tile<'_, C> {
                 }
             }
             let u = &mut memory.u[t * size..][..size];
-            let (x, v) = (&memory.x[..size], &mut memory.v[..size]);
-            for i in 0..size {
-                u[i] = cell.charge(x[i], v[i]);
-                v[i] = cell.carry(u[i], cell.fires(u[i]));
-            }
+            simd.vectorize(Charge { cell, x: &memory.x, v: &mut memory.v, u });
         }
     }
 
     /// Adds the spikes of the window to the counts of each step, from `place` on, if it belongs to a pooled pixel.
     /// Returns the spikes of all its neurons.
     #[inline(always)]
-    fn fire(&self, memory: &mut Memory, counts: &mut [&mut [u8]], place: Option<usize>) -> u64 {
-        self.membranes(memory);
+    fn fire<S: Simd>(&self, simd: S, memory: &mut Memory, counts: &mut [&mut [u8]], place: Option<usize>) -> u64 {
+        self.membranes(simd, memory);
         let (width, size) = (self.channels.len(), self.members() * self.channels.len());
         let any = matches!(self.stage.pool, Pooling::Max(_));
         let mut spikes = 0;
         for (t, u) in memory.u[..self.stage.steps * size].chunks_exact(size).enumerate() {
-            spikes += u64::from(u.iter().map(|&u| u32::from(self.cell.fires(u))).sum::<u32>());
+            spikes += u64::from(simd.vectorize(Spikes { cell: self.cell, u }));
             let Some(place) = place else { continue };
             let counts = &mut counts[t][place..][..width];
             for u in u.chunks_exact(width) {
-                for (count, &u) in counts.iter_mut().zip(u) {
-                    let fired = u8::from(self.cell.fires(u));
-                    *count = if any { *count | fired } else { *count + fired };
-                }
+                simd.vectorize(Count { cell: self.cell, any, u, counts: &mut *counts });
             }
         }
         spikes
@@ -280,8 +273,8 @@ impl<C: Cell> Tile<'_, C> {
     /// D of the tile, zero where the ReLU is shut and times the mask, into the rows `out` of its windows' steps, and
     /// its sums into `sums`. `memory.row` holds the gradients of the pooled pixel, `[T, C]`.
     #[inline(always)]
-    fn backward(&self, memory: &mut Memory, out: &mut [&mut [f32]], sums: &mut [f32]) {
-        self.membranes(memory);
+    fn backward<S: Simd>(&self, simd: S, memory: &mut Memory, out: &mut [&mut [f32]], sums: &mut [f32]) {
+        self.membranes(simd, memory);
         let (stage, cell, width) = (self.stage, self.cell, self.channels.len());
         let size = self.members() * width;
         memory.g.resize(size, 0.0);
@@ -292,14 +285,11 @@ impl<C: Cell> Tile<'_, C> {
         for t in (0..stage.steps).rev() {
             let u = &memory.u[t * size..][..size];
             let row = &memory.row[t * stage.shape[3]..][self.channels.clone()];
-            self.share(row, u, &mut memory.g, &mut memory.free);
-            let (g, m) = (&memory.g[..size], &mut memory.m[..size]);
-            for i in 0..size {
-                m[i] = cell.backward(u[i], cell.fires(u[i]), g[i], m[i]);
-            }
-            if stage.still {
-                memory.v.iter_mut().zip(m).for_each(|(sum, m)| *sum += *m);
-            } else {
+            self.share(simd, row, u, &mut memory.g, &mut memory.free);
+            let (g, m) = (&memory.g, &mut memory.m);
+            let sum = stage.still.then_some(&mut memory.v[..]);
+            simd.vectorize(Back { cell, u, g, m, sum });
+            if !stage.still {
                 self.keep(t, &memory.m, out[t], sums);
             }
         }
@@ -337,7 +327,7 @@ impl<C: Cell> Tile<'_, C> {
 
     /// Shares the gradients `row` of a pooled pixel among the members of its window.
     #[inline(always)]
-    fn share(&self, row: &[f32], u: &[f32], g: &mut [f32], free: &mut Vec<f32>) {
+    fn share<S: Simd>(&self, simd: S, row: &[f32], u: &[f32], g: &mut [f32], free: &mut Vec<f32>) {
         let width = row.len();
         match self.stage.pool {
             Pooling::None => g.copy_from_slice(row),
@@ -351,14 +341,120 @@ impl<C: Cell> Tile<'_, C> {
                 free.clear();
                 free.extend_from_slice(row);
                 for (u, g) in u.chunks_exact(width).zip(g.chunks_exact_mut(width)) {
-                    for ((g, free), &u) in g.iter_mut().zip(&mut *free).zip(u) {
-                        *g = if self.cell.fires(u) { *free } else { 0.0 };
-                        *free -= *g; // all of it or nothing, without a branch
-                    }
+                    simd.vectorize(First { cell: self.cell, u, free: &mut *free, g });
                 }
                 // where none fired all are equal, and the first of equals is the largest
                 g[..width].iter_mut().zip(free).for_each(|(g, free)| *g += *free);
             }
+        }
+    }
+}
+
+// The innermost loops, each a function of its own: in one large function the compiler leaves the neuron's constant
+// choices (how it fires, how it resets) as branches inside the loop, and then uses no vectors.
+
+/// One step of charge, fire, reset and leak; u is kept.
+struct Charge<'a, C> {
+    cell: C,
+    x: &'a [f32],
+    v: &'a mut [f32],
+    u: &'a mut [f32],
+}
+
+impl<C: Cell> NullaryFnOnce for Charge<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let cell = self.cell;
+        for ((u, v), &x) in self.u.iter_mut().zip(self.v).zip(self.x) {
+            let now = cell.charge(x, *v);
+            *u = now;
+            *v = cell.carry(now, cell.fires(now));
+        }
+    }
+}
+
+/// One step backward: M from G, added to a sum if there is one.
+struct Back<'a, C> {
+    cell: C,
+    u: &'a [f32],
+    g: &'a [f32],
+    m: &'a mut [f32],
+    sum: Option<&'a mut [f32]>,
+}
+
+impl<C: Cell> NullaryFnOnce for Back<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let cell = self.cell;
+        for ((m, &u), &g) in self.m.iter_mut().zip(self.u).zip(self.g) {
+            *m = cell.backward(u, cell.fires(u), g, *m);
+        }
+        if let Some(sum) = self.sum {
+            sum.iter_mut().zip(self.m).for_each(|(sum, m)| *sum += *m);
+        }
+    }
+}
+
+/// Spikes of some neurons.
+struct Spikes<'a, C> {
+    cell: C,
+    u: &'a [f32],
+}
+
+impl<C: Cell> NullaryFnOnce for Spikes<'_, C> {
+    type Output = u32;
+
+    #[inline(always)]
+    fn call(self) -> u32 {
+        let cell = self.cell;
+        self.u.iter().map(|&u| u32::from(cell.fires(u))).sum()
+    }
+}
+
+/// Adds the spikes of one member to the counts of its window, or whether there are `any`.
+struct Count<'a, C> {
+    cell: C,
+    any: bool,
+    u: &'a [f32],
+    counts: &'a mut [u8],
+}
+
+impl<C: Cell> NullaryFnOnce for Count<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let cell = self.cell;
+        let all = self.counts.iter_mut().zip(self.u);
+        match self.any {
+            true => all.for_each(|(count, &u)| *count |= u8::from(cell.fires(u))),
+            false => all.for_each(|(count, &u)| *count += u8::from(cell.fires(u))),
+        }
+    }
+}
+
+/// Gives one member of a window what is free of the gradient where it fired.
+struct First<'a, C> {
+    cell: C,
+    u: &'a [f32],
+    free: &'a mut [f32],
+    g: &'a mut [f32],
+}
+
+impl<C: Cell> NullaryFnOnce for First<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let cell = self.cell;
+        for ((g, free), &u) in self.g.iter_mut().zip(self.free).zip(self.u) {
+            let taken = if cell.fires(u) { *free } else { 0.0 };
+            *g = taken;
+            *free -= taken; // all of it or nothing, without a branch
         }
     }
 }
@@ -433,14 +529,14 @@ impl<C: Cell> WithSimd for Fire<'_, '_, C> {
     type Output = u64;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> u64 {
+    fn with_simd<S: Simd>(self, simd: S) -> u64 {
         let [.., w, c] = self.row.stage.shape;
         let (windows, k) = (self.row.windows(), self.row.stage.pool.side());
         let mut spikes = 0;
         for i in 0..windows + w - windows * k {
             self.row.tiles(i, |tile| {
                 let place = (i < windows).then_some(i * c + tile.channels.start);
-                spikes += tile.fire(self.memory, self.counts, place);
+                spikes += tile.fire(simd, self.memory, self.counts, place);
             });
         }
         spikes
@@ -460,7 +556,7 @@ impl<C: Cell> WithSimd for Backward<'_, '_, C> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Backward { row, upstream, out, sums, memory } = self;
         let stage = row.stage;
         let [batch, .., c] = stage.shape;
@@ -471,7 +567,7 @@ impl<C: Cell> WithSimd for Backward<'_, '_, C> {
             for (t, g) in memory.row.chunks_exact_mut(c).enumerate() {
                 upstream(((t * batch + row.sample) * oh + row.row) * ow + i, g);
             }
-            row.tiles(i, |tile| tile.backward(memory, out, sums));
+            row.tiles(i, |tile| tile.backward(simd, memory, out, sums));
         }
     }
 }
