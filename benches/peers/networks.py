@@ -114,7 +114,7 @@ class Loop:
 
     package = "torch"
     native = {"norm": "step"}  # what its gradients are the gradients of, where the configuration cannot change it
-    layout = "contiguous"
+    layout = "channels_last"  # of maps in memory
     hwc = False  # the order in which maps are flattened
 
     def __init__(self, config):
@@ -140,7 +140,9 @@ class Loop:
 
 
 class Paper(Loop):
-    """The released code's order in plain PyTorch, with one autograd function for a neuron's step."""
+    """The released code's order and method in plain PyTorch, with one autograd function for a neuron's step."""
+
+    native = {"norm": "step", "method": "bpsa+bpta"}
 
     class Neuron(nn.Module):
         def __init__(self, alpha):
@@ -153,7 +155,7 @@ class Paper(Loop):
             return spikes
 
     def neuron(self):
-        return self.Neuron(self.alpha)
+        return self.Neuron(ALPHA)
 
     def reset(self, net):
         for module in net.modules():

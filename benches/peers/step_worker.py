@@ -76,8 +76,8 @@ def distance(found, expected, scale=None) -> float:
 
 
 def check(training: Training, tensors: dict) -> dict:
-    """Distances of loss, scores and gradients. The bias before a batch norm has no gradient but rounding; it is measured
-    by the largest entry of the gradient of that norm's own bias."""
+    """Distances of loss, scores and gradients. The bias before a batch norm has no gradient but rounding, so it is compared
+    with the largest entry of that norm's own bias gradient."""
     loss = training.forward()
     loss.backward()
     gradients = {}
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--amp", choices=("none", "bf16"), default="none")
     parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--layout", choices=LAYOUTS, help="of maps in memory; without it the faster one of the variant")
+    parser.add_argument("--layout", choices=LAYOUTS, help="of maps in memory; channels_last without it")
     parser.add_argument("--lr", type=float, default=0.0)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--double", action="store_true", help="check in double precision")
