@@ -320,6 +320,11 @@ def stages(notation: str):
         yield f"{text}-{seen[text]}", kind, int(number or 0), int(kernel or 0)
 
 
+def channels_first(x):
+    """[…, H, W, C] as […, C, H, W], of arrays with more than three axes; a row of units stays as it is."""
+    return x.movedim(-1, -3) if x.dim() > 3 else x
+
+
 def from_conv(weight):
     return weight.permute(3, 2, 0, 1)
 
@@ -334,8 +339,9 @@ def from_linear_on_maps(shape):
 
 
 def build(parts: Loop, config: dict, tensors: dict):
-    """The network, and under each exported name its parameter and how to bring our layout into the parameter's."""
-    layers, parameters, shape = [], {}, list(tensors["frames"].shape[2:])  # shape: H, W, C, once flattened one number
+    """The network; under each exported name its parameter and how to bring our layout into the parameter's; and under each
+    stage's name its neurons."""
+    layers, parameters, neurons, shape = [], {}, {}, list(tensors["frames"].shape[2:])  # shape: H, W, C, once flattened one number
 
     def tie(name, module, convert):
         for end, turn in ((".weight", convert), (".bias", torch.Tensor.clone)):
@@ -354,14 +360,18 @@ def build(parts: Loop, config: dict, tensors: dict):
         shape[:] = [units]
 
     def mask(name):
-        given = tensors[f"mask/{name}"]
-        layers.append(parts.mask(given.permute(0, 3, 1, 2).contiguous() if given.dim() == 4 else given))
+        layers.append(parts.mask(channels_first(tensors[f"mask/{name}"]).contiguous()))
+
+    def fire(name):
+        neurons[name] = parts.neuron()
+        layers.append(neurons[name])
 
     for name, kind, number, size in stages(config.get("notation") or NOTATION[config["net"]]):
         if kind == "C":
             tie(name, parts.conv(shape[2], number, size, padding=size // 2), from_conv)
             tie(f"{name}.norm", parts.norm(number), torch.Tensor.clone)
-            layers.extend([parts.relu(), parts.neuron()])
+            layers.append(parts.relu())
+            fire(name)
             shape[2] = number
         elif kind in ("MP", "AP"):
             layers.append((parts.max_pool if kind == "MP" else parts.avg_pool)(size))
@@ -373,11 +383,11 @@ def build(parts: Loop, config: dict, tensors: dict):
             layers.append(parts.relu())
             if kind == "FC(DP)":
                 mask(name)
-            layers.append(parts.neuron())
+            fire(name)
         else:
             linear("head", number * config["classes"])
-            layers.append(parts.neuron())
-    return parts.sequence(*layers), parameters
+            fire("head")
+    return parts.sequence(*layers), parameters, neurons
 
 
 def scores_of(spikes, classes):

@@ -6,10 +6,8 @@
 
 For each firing rate our program exports a network that fires at it, every program loads that network, and then each does
 one step in turn, one program at a time; a number is the median of the rounds. Before that the gradients of each variant
-are compared with an export of ours of the variant's own method and batch norm, once in the precision that is timed and
-once in double precision. That export has fewer steps and samples: a current that two programs round to either side of the
-threshold makes a spike of one of them alone, and later layers differ at many places after it. With `--dir` an exported
-network, such as a trained one, is measured as it is.
+are compared with a smaller export of ours of the variant's own method and batch norm, once in the precision that is timed
+and once in double precision. With `--dir` an exported network, such as a trained one, is measured as it is.
 """
 
 import argparse

@@ -85,14 +85,19 @@ def peaks(result: dict) -> tuple[float | None, float | None]:
     return peak, peak and peak - result["facts"].get("import_bytes", 0)
 
 
+def distance(result: dict) -> str:
+    """The largest one, and how many spikes fell to the other side of the threshold."""
+    return f"{result['largest']:.0e}" + (f" ({result['flips']} flipped)" if result.get("flips") else "")
+
+
 def checks(receipt: dict) -> str:
     rows = [["largest relative difference of a gradient", "method", "norm", *map(rate_of, receipt["runs"])]]
     for name, first in receipt["runs"][0]["checks"].items():
         cells = []
         for run in receipt["runs"]:
             result = run["checks"].get(name, {})
-            both = [result[precision]["largest"] for precision in ("single", "double") if precision in result]
-            cells.append(" / ".join(f"{value:.0e}" for value in both) or "failed: " + result.get("failed", "?"))
+            both = [distance(result[precision]) for precision in ("single", "double") if precision in result]
+            cells.append(" / ".join(both) or "failed: " + result.get("failed", "?"))
         rows.append([label(name), first.get("method", "–"), first.get("norm", "–"), *cells])
     return markdown(rows)
 

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 import torch
-from networks import VARIANTS, build, scores_of
+from networks import VARIANTS, build, channels_first, scores_of
 from safetensors import safe_open
 from serving import Clock, bytes_of, serve
 from torch.nn import functional as F
@@ -24,7 +24,7 @@ LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channel
 def load(folder: Path, gradients: bool) -> tuple[dict, dict]:
     """Configuration and tensors of an export."""
     with safe_open(folder / "step.safetensors", "pt") as file:
-        names = [name for name in file.keys() if gradients or not name.startswith("grad/")]
+        names = [name for name in file.keys() if gradients or not name.startswith(("grad/", "spikes/"))]
         tensors = {name: file.get_tensor(name).to(torch.get_default_dtype(), copy=True) for name in names}
     return json.loads((folder / "step.json").read_text()), tensors
 
@@ -35,7 +35,7 @@ class Training:
     def __init__(self, variant, config, tensors, lr=0.0, amp="none", compiled=False, layout=None):
         parts = VARIANTS[variant](config)
         self.config, self.amp = config, amp == "bf16"
-        self.net, self.parameters = build(parts, config, tensors)
+        self.net, self.parameters, self.neurons = build(parts, config, tensors)
         layout = LAYOUTS[layout or parts.layout]
         self.net.train().to(memory_format=layout)
         self.frames = self.in_layout(tensors["frames"], layout)
@@ -48,7 +48,7 @@ class Training:
     @staticmethod
     def in_layout(frames, layout):
         """[T, B, H, W, C] as [T, B, C, H, W]; channels stay last in memory if they are to."""
-        frames = frames.permute(0, 1, 4, 2, 3)
+        frames = channels_first(frames)
         return frames if layout == torch.channels_last else frames.contiguous()
 
     def loss(self):
@@ -75,9 +75,36 @@ def distance(found, expected, scale=None) -> float:
     return (found - expected).abs().max().item() / max(scale, 1e-30)
 
 
+class Forced:
+    """Lets neurons pass on the exported spikes, with their own derivative: else the one current that two programs round to
+    either side of the threshold makes another spike, and thereby other currents in all layers above."""
+
+    def __init__(self, spikes):
+        self.spikes, self.step, self.flips = channels_first(spikes), 0, 0
+
+    def __call__(self, module, inputs, output):
+        if output.numel() == self.spikes.numel():
+            given = self.spikes.reshape(output.shape)
+        else:
+            given, self.step = self.spikes[self.step], self.step + 1
+        self.flips += int((output.detach() != given).sum())
+        return given + (output - output.detach())
+
+
+def force(training: Training, tensors: dict) -> list[Forced]:
+    """Of each layer whose spikes were exported."""
+    forced = []
+    for name, neurons in training.neurons.items():
+        if f"spikes/{name}" in tensors:
+            forced.append(Forced(tensors[f"spikes/{name}"]))
+            neurons.register_forward_hook(forced[-1])
+    return forced
+
+
 def check(training: Training, tensors: dict) -> dict:
     """Distances of loss, scores and gradients. The bias before a batch norm has no gradient but rounding, so it is compared
     with the largest entry of that norm's own bias gradient."""
+    forced = force(training, tensors)
     loss = training.forward()
     loss.backward()
     gradients = {}
@@ -87,6 +114,7 @@ def check(training: Training, tensors: dict) -> dict:
         gradients[name] = distance(parameter.grad, convert(tensors[f"grad/{name}"]), scale)
     found = {"loss": loss.item(), "expected_loss": tensors["loss"].item()}
     found["scores"] = distance(training.scores.detach(), tensors["scores"])
+    found["flips"] = sum(layer.flips for layer in forced) if forced else None
     return found | {"largest": max(gradients.values()), "gradients": gradients}
 
 
