@@ -7,8 +7,9 @@ LABELS = {"copy": "memory copy of the same bytes"}
 
 def table(programs: dict) -> str:
     """Medians of one size, each beside how many times ours it is."""
-    head = ["seconds", "forward", "/ ours", "backward", "/ ours", "both", "/ ours", "without the interpreter, MiB", "/ ours"]
-    ours, rows, failed = programs.get(OURS, {}), [head], []
+    columns = ("forward", "backward", "both", "without the interpreter, MiB")
+    rows = [["seconds", *(word for column in columns for word in (column, "/ ours"))]]
+    ours, failed = programs.get(OURS, {}), []
     for name, result in programs.items():
         if "failed" in result:
             failed.append(f"\n- {LABELS.get(name) or label(name)}: {result['failed']}")

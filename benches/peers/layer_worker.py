@@ -1,9 +1,9 @@
-"""Serves one layer: `--onm N`, the Linear(N, N) and LIF of the Open Neuromorphic protocol, or `--lif N`, N neurons alone.
+"""Serves one layer: `--onm N`, Linear(N, N) and LIF of the Open Neuromorphic protocol, or `--lif N`, N neurons alone.
 
-The protocol takes each library's own LIF, with the constants chosen there; gradients are cleared between two passes. Alone,
-the neurons are those of the paper with the derivative of BPSA where the library takes one, and the gradient of the spikes
-is given. The variant `copy` moves the bytes that a layer of neurons has to read and write, by memory copies between buffers
-in use: x and spikes on the way forward; x, the gradient of the spikes and that of x on the way back.
+The protocol takes each library's own LIF, with the constants chosen there; gradients are cleared between two passes.
+Alone, the neurons are those of the paper with the derivative of BPSA where the library takes one, and the gradient of
+the spikes is given. The variant `copy` moves the bytes that a layer of neurons has to read and write, by memory copies
+between buffers in use: x and spikes on the way forward; x, the gradient of the spikes and that of x on the way back.
 """
 
 import argparse

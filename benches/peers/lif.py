@@ -1,10 +1,11 @@
-"""One layer of LIF neurons alone, forward and backward: ours, SpikingJelly's torch backend, plain PyTorch, a memory copy.
+"""One layer of LIF neurons, forward and backward: ours, SpikingJelly's torch backend, plain PyTorch, a memory copy.
 
     benches/peers/.venv/bin/python benches/peers/lif.py --json results/bench/lif.json
 """
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from layer_report import table
@@ -24,11 +25,10 @@ def main() -> None:
     parser.add_argument("--ours", type=Path, default=ROOT / "target/release/step")
     parser.add_argument("--json", type=Path, help="the receipt; a table is written beside it")
     arguments = parser.parse_args()
-    python = ROOT / "benches/peers/.venv/bin/python"
     end = ["--lif", arguments.neurons, "--steps", arguments.steps, "--threads", arguments.threads]
     commands = {OURS: [arguments.ours, *end, "--serve"]}
     for name in arguments.variants.split(","):
-        commands[name] = [python, HERE / "layer_worker.py", "--variant", name, *end]
+        commands[name] = [sys.executable, HERE / "layer_worker.py", "--variant", name, *end]
     about = machine(arguments.threads, PACKAGES)
     programs = take_turns(commands, arguments.threads, arguments.rounds, 2)
     receipt = {"machine": about, "neurons": arguments.neurons, "steps": arguments.steps, "programs": programs}

@@ -166,7 +166,7 @@ class Paper(Loop):
 class SnnTorch(Loop):
     """snnTorch as its convolutional tutorial has it: Leaky with hidden state in nn.Sequential, called once a step.
 
-    Leaky with reset to zero is our neuron, and it takes BPSA's derivative as `spike_grad`; it detaches the reset itself.
+    Leaky with reset to zero is our neuron, takes BPSA's derivative as `spike_grad`, and detaches the reset itself.
     """
 
     package = "snntorch"
@@ -266,8 +266,8 @@ class StepNorm(nn.BatchNorm2d):
 
 
 class Torch(Loop):
-    """Plain PyTorch at its best: time folded into the batch, one autograd function over all steps of a neuron, the first
-    convolution of a static image computed once."""
+    """Plain PyTorch at its best: time folded into the batch, one autograd function over all steps of a layer's neurons,
+    the first convolution of a static image computed once."""
 
     native = {}
     hwc = True
@@ -339,9 +339,9 @@ def from_linear_on_maps(shape):
 
 
 def build(parts: Loop, config: dict, tensors: dict):
-    """The network; under each exported name its parameter and how to bring our layout into the parameter's; and under each
-    stage's name its neurons."""
-    layers, parameters, neurons, shape = [], {}, {}, list(tensors["frames"].shape[2:])  # shape: H, W, C, once flattened one number
+    """The network; by exported name each parameter and what brings our layout into its own; by stage the neurons."""
+    layers, parameters, neurons = [], {}, {}
+    shape = list(tensors["frames"].shape[2:])  # H, W, C, and one number of units once flattened
 
     def tie(name, module, convert):
         for end, turn in ((".weight", convert), (".bias", torch.Tensor.clone)):

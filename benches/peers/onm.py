@@ -1,4 +1,4 @@
-"""The Open Neuromorphic protocol on the processor: Linear(n, n) and LIF, batch 16, 500 steps, forward and backward apart.
+"""The Open Neuromorphic protocol on the processor: Linear(n, n) and LIF, batch 16, 500 steps, each pass apart.
 
     benches/peers/.venv/bin/python benches/peers/onm.py --neurons 4096,16384 --json results/bench/onm.json
 
@@ -8,6 +8,7 @@ neuron as the protocol has it. SpikingJelly is its torch backend.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from layer_report import table
@@ -27,17 +28,17 @@ def main() -> None:
     parser.add_argument("--ours", type=Path, default=ROOT / "target/release/step")
     parser.add_argument("--json", type=Path, help="the receipt; a table is written beside it")
     arguments = parser.parse_args()
-    python = ROOT / "benches/peers/.venv/bin/python"
     about, sizes = machine(arguments.threads, PACKAGES), {}
     for n in arguments.neurons.split(","):
         say(f"{n} neurons")
         end = ["--onm", n, "--threads", arguments.threads]
         commands = {OURS: [arguments.ours, *end, "--serve"]}
         for name in arguments.variants.split(","):
-            commands[name] = [python, HERE / "layer_worker.py", "--variant", name, *end]
+            commands[name] = [sys.executable, HERE / "layer_worker.py", "--variant", name, *end]
         sizes[n] = one_after_another(commands, arguments.threads, arguments.rounds, 1)
     receipt = {"machine": about, "batch": BATCH, "steps": STEPS, "order": "alone", "neurons": sizes}
-    text = "\n".join(f"{n} neurons, batch {BATCH}, {STEPS} steps:\n\n{table(programs)}" for n, programs in sizes.items())
+    tables = [f"{n} neurons, batch {BATCH}, {STEPS} steps:\n\n{table(programs)}" for n, programs in sizes.items()]
+    text = "\n".join(tables)
     print(text)
     if arguments.json:
         arguments.json.write_text(json.dumps(receipt, indent=1) + "\n")

@@ -66,10 +66,13 @@ class Worker:
         self.facts = self.answer()
 
     def answer(self) -> dict:
-        ready, _, _ = select.select([self.process.stdout], [], [], self.limit)
-        line = self.process.stdout.readline() if ready else ""
-        if line:
-            return json.loads(line)
+        """The next line of JSON; libraries print other things."""
+        ready = line = True
+        while ready and line:
+            ready, _, _ = select.select([self.process.stdout], [], [], self.limit)
+            line = self.process.stdout.readline() if ready else ""
+            if line.startswith("{"):
+                return json.loads(line)
         self.process.kill()
         code = self.process.wait()
         raise Failed(f"no answer in {self.limit:.0f} s" if not ready else self.last_words(code))

@@ -4,15 +4,16 @@
     cargo build --release -p benches --bin step
     benches/peers/.venv/bin/python benches/peers/step.py --net small --json results/bench/step.json
 
-For each firing rate our program exports a network that fires at it, every program loads that network, and then each does
-one step in turn, one program at a time; a number is the median of the rounds. Before that the gradients of each variant
-are compared with a smaller export of ours of the variant's own method and batch norm, once in the precision that is timed
-and once in double precision. With `--dir` an exported network, such as a trained one, is measured as it is.
+For each firing rate our program exports a network that fires at it, every program loads that network, and then each
+does one step in turn, one program at a time; a number is the median of the rounds. Before that the gradients of each
+variant are compared with a smaller export of ours of the variant's own method and batch norm, once in the precision
+that is timed and once in double precision. With `--dir` an exported network, such as a trained one, is measured as it is.
 """
 
 import argparse
 import json
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -34,14 +35,15 @@ def known(text: str) -> list[str]:
     for peer in peers:
         variant, *options = peer.split("+")
         if variant not in VARIANTS or not OPTIONS.keys() >= set(options):
-            raise argparse.ArgumentTypeError(f"{peer}: expected one of {', '.join(VARIANTS)}, then +{', +'.join(OPTIONS)}")
+            expected = f"expected one of {', '.join(VARIANTS)}, then +{', +'.join(OPTIONS)}"
+            raise argparse.ArgumentTypeError(f"{peer}: {expected}")
     return peers
 
 
 def worker(peer: str, folder: Path, arguments, *more: str) -> list:
     """The command of a variant such as `torch+compile`."""
     variant, *options = peer.split("+")
-    command = [ROOT / "benches/peers/.venv/bin/python", HERE / "step_worker.py", "--variant", variant, "--dir", folder]
+    command = [sys.executable, HERE / "step_worker.py", "--variant", variant, "--dir", folder]
     return [*command, "--threads", arguments.threads, *sum((OPTIONS[option] for option in options), []), *more]
 
 

@@ -64,8 +64,8 @@ def failures(receipt: dict) -> str:
 
 def parts(run: dict) -> str:
     """Forward, backward, optimiser and memory at one rate."""
-    head = ["seconds", "forward", "backward", "optimiser", "peak, MiB", "/ ours", "without the interpreter, MiB", "/ ours"]
-    rows = [head]
+    memory = ("peak, MiB", "/ ours", "without the interpreter, MiB", "/ ours")
+    rows = [["seconds", "forward", "backward", "optimiser", *memory]]
     ours = run["programs"].get(OURS, {})
     for name, result in run["programs"].items():
         if "median" not in result:
@@ -138,7 +138,8 @@ def picture(receipt: dict, path: Path) -> None:
     axes.set_xticks(rates, [f"{rate:.0%}" for rate in rates])
     axes.minorticks_off()
     seconds = [total(run, name) for run in receipt["runs"] for name in names(receipt) if total(run, name)]
-    ticks = [t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if min(seconds) / 2 < t < max(seconds) * 2]
+    ticks = [digit * 10.0**power for power in range(-3, 3) for digit in (1, 2, 5)]
+    ticks = [tick for tick in ticks if min(seconds) / 2 < tick < max(seconds) * 2]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.grid(color="0.9")
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""Serves the training step of one variant on an exported network; `--check` compares its gradients with the exported ones.
+"""Serves the training step of one variant on an exported network; `--check` compares its gradients with the exported.
 
     step_worker.py --variant spikingjelly --dir DIR --threads 2
     step_worker.py --variant torch --dir DIR --threads 2 --check
@@ -76,8 +76,8 @@ def distance(found, expected, scale=None) -> float:
 
 
 class Forced:
-    """Lets neurons pass on the exported spikes, with their own derivative: else the one current that two programs round to
-    either side of the threshold makes another spike, and thereby other currents in all layers above."""
+    """Lets neurons pass on the exported spikes, with their own derivative. Else the one current that two programs round
+    to either side of the threshold would make another spike, and thereby other currents in all layers above."""
 
     def __init__(self, spikes):
         self.spikes, self.step, self.flips = channels_first(spikes), 0, 0
@@ -102,8 +102,8 @@ def force(training: Training, tensors: dict) -> list[Forced]:
 
 
 def check(training: Training, tensors: dict) -> dict:
-    """Distances of loss, scores and gradients. The bias before a batch norm has no gradient but rounding, so it is compared
-    with the largest entry of that norm's own bias gradient."""
+    """Distances of loss, scores and gradients. The bias before a batch norm has no gradient but rounding, so it is
+    compared with the largest entry of that norm's own bias gradient."""
     forced = force(training, tensors)
     loss = training.forward()
     loss.backward()
