@@ -14,19 +14,16 @@ table shows processor time, user and system, because waiting for a busy machine'
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import time
-from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 
 import containers
 import numpy as np
 import readers
+from machine import ROOT, machine
 
-ROOT = Path(__file__).resolve().parents[2]
 FILES = Path(__file__).resolve().parent / "files"
 EVENT = 13  # bytes of an event in four columns
 WORKS = {
@@ -122,26 +119,6 @@ def cases(shared: Path) -> dict[str, list[Path]]:
     }
 
 
-def output(*command: str) -> str:
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
-
-
-def machine() -> dict:
-    models = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
-    changed = output("git", "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results")
-    return {
-        "cpu": models[0] if models else platform.processor(),
-        "cores": os.cpu_count(),
-        "threads": 1,
-        "load_at_start": os.getloadavg()[0],
-        "rustc": output("rustc", "--version"),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("numpy", "tonic", "spikingjelly", "expelliarmus")},
-        "commit": output("git", "rev-parse", "HEAD") + ("+" if changed else ""),
-        "started_utc": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
-
-
 def table(results: dict) -> str:
     """Processor time; the last column compares with our reading and decoding."""
     lines = ["| files | what | ms | MB/s | million events/s | times ours |", "|---|---|---|---|---|---|"]
@@ -163,7 +140,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    about = machine()
+    about = machine(1, ("numpy", "tonic", "spikingjelly", "expelliarmus"))
     results = {}
     for case, files in cases(arguments.shared.resolve()).items():
         ours = Ours(arguments.program, case, files) if case in readers.DECODED else None
