@@ -2,6 +2,7 @@
 //! [`Run::train`] is the straight line from frames to numbers; a [`receipt`] keeps the numbers; the table's
 //! own file says which runs it wants and lays them out. A program of `src/bin/` only reads its flags.
 
+pub mod compute;
 pub mod conformance;
 pub mod data;
 pub mod data_tool;

@@ -1,6 +1,7 @@
 //! What a person sees while it runs: a bar on a terminal, plain lines elsewhere. All on stderr.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use models::LayerTrace;
 use std::io::IsTerminal;
 use training::{Epoch, Progress};
 
@@ -23,6 +24,8 @@ pub struct Watch {
     bar: ProgressBar,
     terminal: bool,
     latest: String,
+    /// What the layers did in the latest epoch's last step, if that was event-driven.
+    pub layers: Vec<LayerTrace>,
 }
 
 impl Watch {
@@ -31,7 +34,14 @@ impl Watch {
         let bar = ProgressBar::with_draw_target(Some(epochs as u64), ProgressDrawTarget::stderr());
         bar.set_style(style("{prefix} {wide_bar} {percent}% {msg} eta {eta}"));
         bar.set_prefix(title.clone());
-        Self { title, epochs, bar, terminal: std::io::stderr().is_terminal(), latest: String::new() }
+        Self {
+            title,
+            epochs,
+            bar,
+            terminal: std::io::stderr().is_terminal(),
+            latest: String::new(),
+            layers: Vec::new(),
+        }
     }
 }
 
@@ -41,6 +51,10 @@ impl Progress for Watch {
         self.bar.set_position((epoch * steps + step + 1) as u64);
         let now = format!("epoch {}/{} loss {loss:.4} train {accuracy_percent:.1} %", epoch + 1, self.epochs);
         self.bar.set_message(format!("{now}{}", self.latest));
+    }
+
+    fn layers(&mut self, layers: &[LayerTrace]) {
+        self.layers = layers.to_vec();
     }
 
     fn epoch(&mut self, index: usize, epoch: &Epoch) {

@@ -108,6 +108,7 @@ pub fn record(
         started_utc: humantime::format_rfc3339_seconds(clock.started).to_string(),
         seconds: clock.since.elapsed().as_secs_f64(),
         peak_memory_bytes: machine::peak_memory_bytes(),
+        compute: serde_json::Value::Null,
         versions: BTreeMap::from([("spikegrad".into(), env!("CARGO_PKG_VERSION").into())]),
     })
 }

@@ -1,6 +1,7 @@
 //! Runs as the programs share them: the flags that shape them, and training one data set with every method and seed
 //! asked for, leaving a receipt of each.
 
+use crate::compute::{self, ComputeFlags};
 use crate::layout::Wanted;
 use crate::preset::{self, Overrides};
 use crate::receipt::{self, Clock, Label};
@@ -56,6 +57,8 @@ pub struct RunFlags {
     /// Threads [default: all cores]
     #[arg(long, value_parser = positive)]
     threads: Option<usize>,
+    #[command(flatten)]
+    compute: ComputeFlags,
     /// Folder for tables, figures and receipts
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub results: PathBuf,
@@ -161,7 +164,7 @@ impl RunFlags {
         let profile = self.profile_name();
         let root = data::root(self.data.clone())?;
         let cache = root.map(|root| data::cache_folder(self.cache.as_deref(), &root));
-        let (mut sets, mut diverged) = (None, Vec::new());
+        let (mut sets, mut diverged, mut chosen) = (None, Vec::new(), None);
         for &method in &self.methods {
             let run = preset::run(recordings.name, method, self.profile, &overrides)?;
             let value = serde_json::to_value(&run)?;
@@ -176,9 +179,10 @@ impl RunFlags {
                     Some(sets) => sets,
                     None => sets.insert(data::load(recordings, run.encoding, cache.as_deref())?),
                 };
+                let how = *chosen.get_or_insert_with(|| self.compute.choose());
                 let mut watch = progress::Watch::new(format!("{} seed {seed}", label.title), run.setup.epochs);
                 let clock = Clock::start();
-                let history = match run.train(sets, &training::Compute::default(), seed, &Device::Cpu, &mut watch) {
+                let history = match run.train(sets, &how, seed, &Device::Cpu, &mut watch) {
                     Ok(history) => history,
                     Err(error @ training::Error::Diverged { .. }) => {
                         let said = format!("{} seed {seed}: {error}", label.title);
@@ -188,7 +192,9 @@ impl RunFlags {
                     }
                     Err(error) => return Err(error.into()),
                 };
-                receipt::record(&label, &run, identity.clone(), seed, &history, &clock, &program)?.write(receipts)?;
+                let mut record = receipt::record(&label, &run, identity.clone(), seed, &history, &clock, &program)?;
+                record.compute = compute::said(&how, &watch.layers);
+                record.write(receipts)?;
             }
         }
         Ok(diverged)

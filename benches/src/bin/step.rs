@@ -8,11 +8,11 @@ use anyhow::{Context, Result, bail};
 use benches::step::{Alone, Protocol, Settings, Step, Timed, export, set_rates, train_on_mnist};
 use benches::{Machine, Samples, again_with, peak_memory_bytes, threads_are};
 use clap::Parser;
-use models::{Architecture, Crossover, Options, StatisticsOver};
+use models::{Architecture, Crossovers, Options, StatisticsOver, calibrate};
 use neuron::Method;
 use serde_json::json;
 use std::io::{BufRead, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -46,10 +46,13 @@ struct Arguments {
     /// Instead of setting rates: train the small network on MNIST for so many steps first
     #[arg(long, value_name = "STEPS", requires = "data")]
     train: Option<usize>,
+    /// Learning rate of that training
+    #[arg(long, default_value_t = 5e-3)]
+    train_lr: f64,
     /// Folder that holds MNIST
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Density from which on all products are dense
+    /// Density from which on products are dense [default: measured]
     #[arg(long)]
     crossover: Option<f64>,
     /// Memory for activations and gradients, MiB
@@ -64,6 +67,9 @@ struct Arguments {
     /// Write the step for others to repeat: weights, frames, gradients
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
+    /// Instead of setting rates: the step that `--export` wrote there
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     /// Do one step for each line `go` on stdin, and print its times
     #[arg(long)]
     serve: bool,
@@ -148,19 +154,19 @@ fn serve(mut once: impl FnMut() -> Result<serde_json::Value>) -> Result<()> {
 
 fn network(arguments: &Arguments) -> Result<()> {
     let machine = Machine::ask();
-    let crossover = arguments.crossover.map(|c| Crossover { forward: c, weight: c, input: c });
     let options = Options {
-        crossover: crossover.unwrap_or(Options::default().crossover),
+        crossover: arguments.crossover.map_or_else(calibrate, Crossovers::at),
         memory_budget: arguments.memory_budget.map(|mib| mib << 20),
     };
     let Arguments { net, steps, batch, method, norm, seed, rate, .. } = *arguments;
     let settings = Settings { net, steps, batch, method, norm, seed };
     let (mut step, accuracy) = match (arguments.train, &arguments.data) {
+        _ if arguments.dir.is_some() => (Step::load(arguments.dir.as_deref().unwrap_or(Path::new(".")))?, None),
         (Some(n), Some(data)) => {
             if net != Architecture::Small {
                 bail!("--train is for --net small, which takes the images of MNIST");
             }
-            let (step, accuracy) = train_on_mnist(settings, data, n, 1e-3, options)?;
+            let (step, accuracy) = train_on_mnist(settings, data, n, arguments.train_lr, options)?;
             (step, Some(accuracy))
         }
         _ => {
@@ -209,7 +215,10 @@ fn network(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     println!("forward {forward:.4} s, backward {backward:.4} s, optimiser {optimiser:.4} s, step {total:.4} s");
-    println!("{:16} {:>7} {:>7}  {:24} {:>8} {:>8} {:>8} {:>8} {:>8}", "layer", "input", "fires", "paths", "product", "stage", "back", "dw", "dx");
+    println!(
+        "{:16} {:>7} {:>7}  {:24} {:>8} {:>8} {:>8} {:>8} {:>8}",
+        "layer", "input", "fires", "paths", "product", "stage", "back", "dw", "dx"
+    );
     for l in layers {
         let paths = format!("{:?} {:?} {:?}", l.forward, l.weight, l.input);
         let ms = l.seconds.map(|s| format!("{:8.1}", s * 1e3)).join(" ");

@@ -1,9 +1,9 @@
-use super::Step;
+use super::{Settings, Step};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use layers::dropout_mask;
-use models::{Layer, Options};
-use serde_json::json;
+use models::{Layer, Mode, Observer, Options};
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -29,11 +29,17 @@ pub fn export(step: &Step, options: Options, dir: &Path, rates: &[(String, f64)]
         tensors.insert(name, var.as_tensor().clone());
     }
     masks(step, &mut tensors)?;
+    // the tensor operations, which are the definition, say which neuron fired when
+    let mut spikes = Spikes(HashMap::new());
+    let still = tensors["frames"].clone();
+    let frames_of_all_steps = still.broadcast_as((frames.steps, b, h, w, c))?.contiguous()?;
+    step.network.forward(&frames_of_all_steps, Mode::Train { seed: step.settings.seed }, &mut spikes)?;
+    tensors.extend(spikes.0.into_iter().map(|(layer, spikes)| (format!("spikes/{layer}"), spikes)));
     tensors.insert("scores".into(), gradients.scores);
     tensors.insert("loss".into(), Tensor::new(&[loss as f32], &Device::Cpu)?);
     candle_core::safetensors::save(&tensors, dir.join("step.safetensors"))?;
     let about = json!({
-        "net": step.settings.net, "network": step.settings.net.notation(models::Variant::Code),
+        "net": step.settings.net, "seed": step.settings.seed, "network": step.settings.net.notation(models::Variant::Code),
         "steps": step.settings.steps, "batch": step.settings.batch, "static": frames.still,
         "norm": step.settings.norm, "method": step.settings.method.id(),
         "classes": step.settings.frame().1, "rates": rates,
@@ -41,6 +47,46 @@ pub fn export(step: &Step, options: Options, dir: &Path, rates: &[(String, f64)]
     let path = dir.join("step.json");
     std::fs::write(&path, serde_json::to_string_pretty(&about)?)
         .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// All spikes `[T, B, …]` by layer.
+struct Spikes(HashMap<String, Tensor>);
+
+impl Observer for Spikes {
+    fn spikes(&mut self, layer: &str, spikes: &Tensor) -> candle_core::Result<()> {
+        self.0.insert(layer.to_owned(), spikes.detach());
+        Ok(())
+    }
+}
+
+impl Step {
+    /// The step that [`export`] wrote to `dir`.
+    ///
+    /// # Errors
+    /// A folder that is no export.
+    pub fn load(dir: &Path) -> Result<Step> {
+        let path = dir.join("step.json");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let about: Value = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?;
+        let of = |name: &str| about[name].clone();
+        let settings = Settings {
+            net: serde_json::from_value(of("net"))?,
+            steps: serde_json::from_value(of("steps"))?,
+            batch: serde_json::from_value(of("batch"))?,
+            method: serde_json::from_value(of("method"))?,
+            norm: serde_json::from_value(of("norm"))?,
+            seed: serde_json::from_value(of("seed"))?,
+        };
+        let tensors = candle_core::safetensors::load(dir.join("step.safetensors"), &Device::Cpu)?;
+        let tensor = |name: &str| tensors.get(name).with_context(|| format!("no {name} in the export"));
+        let labels: Vec<f32> = tensor("labels")?.to_vec1()?;
+        let values = tensor("frames")?.flatten_all()?.to_vec1()?;
+        let step = Step::of(settings, values, labels.into_iter().map(|l| l as u32).collect())?;
+        for (name, var) in step.vars.trainable() {
+            var.set(tensor(&name)?)?;
+        }
+        Ok(step)
+    }
 }
 
 /// Every dropout mask of the step, `mask/<stage>`.

@@ -36,7 +36,8 @@ pub fn train_on_mnist(settings: Settings, root: &Path, steps: usize, lr: f64, op
             correct += scores.iter().zip(&step.labels).filter(|(row, label)| best(row) == Some(**label)).count();
         }
         if i % 50 == 0 {
-            eprintln!("step {i} of {steps}, loss {loss:.4}");
+            let rates: Vec<String> = gradients.layers.iter().map(|l| format!("{:.1}", 100.0 * l.firing_rate)).collect();
+            eprintln!("step {i} of {steps}, loss {loss:.4}, firing rates {} %", rates.join(" "));
         }
     }
     Ok((step, 100.0 * correct as f64 / seen.max(1) as f64))

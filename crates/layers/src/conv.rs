@@ -75,9 +75,7 @@ impl Sizes {
     /// If they do not fit.
     pub fn new([n, h, w, ci]: [usize; 4], weight: &[usize], stride: usize, padding: usize) -> Result<Sizes> {
         match *weight {
-            [k, k2, ci2, co]
-                if k == k2 && ci == ci2 && stride > 0 && h + 2 * padding >= k && w + 2 * padding >= k =>
-            {
+            [k, k2, ci2, co] if k == k2 && ci == ci2 && stride > 0 && h + 2 * padding >= k && w + 2 * padding >= k => {
                 let out = |size: usize| (size + 2 * padding - k) / stride + 1;
                 Ok(Sizes { n, h, w, ci, k, stride, padding, oh: out(h), ow: out(w), co })
             }

@@ -8,6 +8,7 @@
 //! pooling (its gradient goes to the first maximum of a window, which decides everything where almost
 //! every window is a tie). Each stands beside its plain definition in a test.
 
+mod calibration;
 mod conv;
 mod dropout;
 mod event;
@@ -19,12 +20,13 @@ mod product;
 mod rectify;
 mod sparse;
 
+pub use calibration::calibrate;
 pub use conv::{Conv2d, Sizes};
 pub use dropout::{dropout, dropout_mask};
 pub use linear::Linear;
 pub use norm::{BatchNorm, BatchStatistics, StatisticsOver, batch_moments};
 pub use pool::{avg_pool2d, max_pool2d};
-pub use product::{Crossover, InputGradient, Path, Product};
+pub use product::{Crossover, Crossovers, InputGradient, Path, Product};
 pub use rectify::rectify;
 pub use sparse::{Consumer, Sparse};
 

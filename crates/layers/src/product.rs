@@ -29,6 +29,31 @@ pub enum Path {
     Dense,
 }
 
+/// [`Crossover`]s of the two kinds of layers.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Crossovers {
+    /// Convolutions.
+    pub convolution: Crossover,
+    /// Linear layers.
+    pub linear: Crossover,
+}
+
+impl Crossovers {
+    /// The same density for every product.
+    pub const fn at(density: f64) -> Crossovers {
+        let all = Crossover { forward: density, weight: density, input: density };
+        Crossovers { convolution: all, linear: all }
+    }
+
+    /// Those of a product's kind.
+    pub fn of(&self, product: &Product) -> Crossover {
+        match product {
+            Product::Convolution(_) => self.convolution,
+            Product::Linear { .. } => self.linear,
+        }
+    }
+}
+
 /// For each product the density of the activations from which on the dense path is taken.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Crossover {

@@ -63,13 +63,7 @@ impl Sparse {
     ///
     /// # Panics
     /// As [`Sparse::of_dense`], and if a mask's length is no multiple of the channels.
-    pub fn of_counts(
-        counts: &[u8],
-        shape: [usize; 4],
-        consumer: Consumer,
-        scale: f32,
-        mask: Option<&[f32]>,
-    ) -> Sparse {
+    pub fn of_counts(counts: &[u8], shape: [usize; 4], consumer: Consumer, scale: f32, mask: Option<&[f32]>) -> Sparse {
         let c = shape[3];
         if let Some(mask) = mask {
             assert!(!mask.is_empty() && mask.len() % c == 0, "a mask of {} for {c} channels", mask.len());

@@ -112,9 +112,7 @@ proptest! {
 fn the_crossover_decides_the_path() {
     let product = Product::Linear { n: 1, inputs: 4, outputs: 2 };
     let x = Sparse::of_dense(&[1.0, 0.0, 0.0, 1.0], [1, 1, 1, 4], product.consumer());
-    let at = |forward| {
-        product.forward(&x, &[1.0; 8], &[0.5; 2], Crossover { forward, ..Crossover::NEVER })
-    };
+    let at = |forward| product.forward(&x, &[1.0; 8], &[0.5; 2], Crossover { forward, ..Crossover::NEVER });
     assert_eq!(at(0.5), (vec![2.5; 2], Path::Dense));
     assert_eq!(at(0.51), (vec![2.5; 2], Path::Event));
 }

@@ -9,7 +9,7 @@ mod network;
 mod spec;
 
 pub use event_driven::{EventDriven, Frames, Gradients, LayerTrace, Options, Plan};
-pub use layers::{BatchStatistics, Crossover, Mode, Path, StatisticsOver};
+pub use layers::{BatchStatistics, Crossovers, Mode, Path, StatisticsOver, calibrate};
 pub use named::{Architecture, Variant};
 pub use network::{Layer, Network, Observer};
 pub use spec::{ParseError, Spec, Stage};

@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{VarBuilder, VarMap};
-use models::{BatchStatistics, Crossover, Frames, Gradients, Mode, Network, Observer, Options, Spec, StatisticsOver};
+use models::{BatchStatistics, Crossovers, Frames, Gradients, Mode, Network, Observer, Options, Spec, StatisticsOver};
 use neuron::Method;
 
 struct Numbers(u64);
@@ -51,7 +51,14 @@ impl Observer for Heard {
 }
 
 impl Case {
-    fn new(text: &str, shape: [usize; 4], (steps, still): (usize, bool), method: Method, over: StatisticsOver, rate: f32) -> Case {
+    fn new(
+        text: &str,
+        shape: [usize; 4],
+        (steps, still): (usize, bool),
+        method: Method,
+        over: StatisticsOver,
+        rate: f32,
+    ) -> Case {
         let vars = VarMap::new();
         let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
         let spec: Spec = text.parse().unwrap();
@@ -73,7 +80,8 @@ impl Case {
             var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu).unwrap()).unwrap();
         }
         let size = shape.iter().product::<usize>() * if still { 1 } else { steps };
-        let values = (0..size).map(|_| if numbers.next() < rate { (4.0 * numbers.next()).ceil() } else { 0.0 }).collect();
+        let values =
+            (0..size).map(|_| if numbers.next() < rate { (4.0 * numbers.next()).ceil() } else { 0.0 }).collect();
         Case { network, vars, values, steps, shape, still }
     }
 
@@ -90,7 +98,9 @@ impl Case {
 
     fn fast(&self, options: Options, heard: &mut Heard) -> Gradients {
         let engine = self.network.event_driven().expect("these networks have blocks");
-        engine.gradients(self.frames(), 5, options, heard, |scores| Tensor::ones_like(scores)?.affine(0.7, 0.1)? + scores).unwrap()
+        engine
+            .gradients(self.frames(), 5, options, heard, |scores| Tensor::ones_like(scores)?.affine(0.7, 0.1)? + scores)
+            .unwrap()
     }
 }
 
@@ -124,7 +134,8 @@ fn agree(case: &Case, options: Options, degenerate: bool, what: &str) -> bool {
     }
     assert_eq!(fast.statistics.len(), plain.statistics.len());
     // ∂L/∂s = s + 0.8
-    let loss = ((scores.sqr().unwrap() / 2.0).unwrap().sum_all().unwrap() + (scores.sum_all().unwrap() * 0.8).unwrap()).unwrap();
+    let loss = ((scores.sqr().unwrap() / 2.0).unwrap().sum_all().unwrap() + (scores.sum_all().unwrap() * 0.8).unwrap())
+        .unwrap();
     let grads = loss.backward().unwrap();
     let vars = case.vars.data().lock().unwrap();
     let all = vars.values().filter_map(|var| grads.get(var)).map(|g| apart(&[], &values(g)).1);
@@ -138,7 +149,10 @@ fn agree(case: &Case, options: Options, degenerate: bool, what: &str) -> bool {
         // γ and β of a norm are counted together: that of γ is rounding alone where all values are equal
         let twin = name.contains("norm.weight").then(|| name.replace("weight", "bias"));
         let largest = twin.map_or(largest, |twin| apart(&[], &values(grads.get(&vars[&twin]).unwrap())).1.max(largest));
-        assert!(nothing || off <= (1e-5 * largest).max(floor), "{what}: gradient of {name} differs by {off:e} of {largest:e}");
+        assert!(
+            nothing || off <= (1e-5 * largest).max(floor),
+            "{what}: gradient of {name} differs by {off:e} of {largest:e}"
+        );
     }
     true
 }
@@ -164,9 +178,12 @@ fn event_driven_training_equals_the_tensor_operations() {
                 {
                     for rate in [0.0, 1e-4, 0.1, 0.6, 1.0] {
                         let case = Case::new(text, shape, (steps, still), method, over, rate);
-                        let what = format!("{text}, {method:?}, {over:?}, {shape:?}, T {steps}, still {still}, rate {rate}");
+                        let what =
+                            format!("{text}, {method:?}, {over:?}, {shape:?}, T {steps}, still {still}, rate {rate}");
                         // without input a first layer's values are all equal: its norm divides rounding by √ε
-                        for crossover in [Crossover::NEVER, Crossover::ALWAYS, Options::default().crossover] {
+                        for crossover in
+                            [Crossovers::at(f64::INFINITY), Crossovers::at(0.0), Options::default().crossover]
+                        {
                             let options = Options { crossover, memory_budget: None };
                             compared[usize::from(agree(&case, options, rate < 1e-3, &what))] += 1;
                         }

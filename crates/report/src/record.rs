@@ -55,6 +55,10 @@ pub struct Record {
     pub seconds: f64,
     /// Peak resident memory, bytes, where known.
     pub peak_memory_bytes: Option<u64>,
+    /// How it was computed, which changes nothing beyond rounding: the kind of passes, the densities from which on they
+    /// are dense, the memory budget, and what each layer did in the last training step. `null` in older records.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub compute: Value,
     /// Versions of what the numbers depend on, by name.
     pub versions: BTreeMap<String, String>,
 }

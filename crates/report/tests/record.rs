@@ -36,6 +36,7 @@ fn record() -> Record {
         started_utc: "2025-01-02T03:04:05Z".into(),
         seconds: 61.5,
         peak_memory_bytes: Some(1 << 40),
+        compute: serde_json::Value::Null,
         versions: [("candle-core".to_owned(), "0.11.1".to_owned())].into(),
     }
 }

@@ -6,8 +6,10 @@ use events::{Frames, Grid, Shape};
 use models::{Mode, Network, Spec, StatisticsOver};
 use neuron::Method;
 use std::borrow::Cow;
-use training::{Compute, AdamW, AdamWConfig, Augment, Error, Example, History, Progress, Reduction, Refusal, Samples, SeededVars, Set,
-    Setup, Shown, Values, learning_rate, mse, train,};
+use training::{
+    AdamW, AdamWConfig, Augment, Compute, Error, Example, History, Progress, Reduction, Refusal, Samples, SeededVars,
+    Set, Setup, Shown, Values, learning_rate, mse, train,
+};
 
 const SETUP: Setup = Setup {
     epochs: 6,
@@ -52,7 +54,8 @@ fn run(seed: u64, threads: usize) -> (History, Vec<u32>) {
         let net = network(&vars, "8C3-MP2-8C3-AP2-DP-10Voting");
         let (train_set, test_set) = (examples(30), examples(9));
         let sets = (Set::recorded(&train_set), Set::recorded(&test_set));
-        let mut history = train(&net, &mut vars, sets, &SETUP, &Compute::default(), seed, &Device::Cpu, &mut ()).unwrap();
+        let mut history =
+            train(&net, &mut vars, sets, &SETUP, &Compute::default(), seed, &Device::Cpu, &mut ()).unwrap();
         history.epochs.iter_mut().for_each(|e| e.seconds = 0.0);
         let weights = vars.trainable().into_iter();
         let bits = weights.flat_map(|(_, v)| v.flatten_all().unwrap().to_vec1::<f32>().unwrap()).map(f32::to_bits);
@@ -264,7 +267,8 @@ fn an_image_shown_for_five_steps_is_five_equal_frames() {
         let mut vars = SeededVars::new(3);
         let net = network(&vars, "4C3-AP2-10Voting");
         let setup = Setup { epochs: 2, ..SETUP };
-        let mut history = train(&net, &mut vars, (set, set), &setup, &Compute::default(), 3, &Device::Cpu, &mut ()).unwrap();
+        let mut history =
+            train(&net, &mut vars, (set, set), &setup, &Compute::default(), 3, &Device::Cpu, &mut ()).unwrap();
         history.epochs.iter_mut().for_each(|e| e.seconds = 0.0);
         history
     };
@@ -281,6 +285,7 @@ fn a_sample_that_cannot_be_read_stops_the_run_with_its_own_sentence() {
     assert_eq!(error.to_string(), "image 7 is broken");
     let good = Images { broken: None };
     let one_channel = Set { samples: &good, shown: &Shown { still: Some(2), standard: vec![(0.0, 1.0)] } };
-    let error = train(&net, &mut vars, (one_channel, set), &SETUP, &Compute::default(), 3, &Device::Cpu, &mut ()).unwrap_err();
+    let error =
+        train(&net, &mut vars, (one_channel, set), &SETUP, &Compute::default(), 3, &Device::Cpu, &mut ()).unwrap_err();
     assert!(error.to_string().contains("expected 1 channels, found 2"), "{error}");
 }

@@ -48,7 +48,8 @@ pub fn run(reality: &Reality, digits: usize, epochs: Option<usize>, seed: u64, d
     };
     let mut watch = progress::Watch::new(label.title.clone(), run.setup.epochs);
     let clock = Clock::start();
-    let history = run.train(&sets, &training::Compute::default(), seed, device, &mut watch)?;
+    let how = training::Compute::default();
+    let history = run.train(&sets, &how, seed, device, &mut watch)?;
     let mut identity = receipt::identity(&reality.recordings);
     let constants = serde_json::to_string(&model)?;
     // no result on N-MNIST: what the network learned from is synthetic
@@ -65,5 +66,7 @@ pub fn run(reality: &Reality, digits: usize, epochs: Option<usize>, seed: u64, d
         hasher.update(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?);
     }
     identity.manifest_sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    receipt::record(&label, &run, identity, seed, &history, &clock, &machine::program_sha256()?)
+    let mut record = receipt::record(&label, &run, identity, seed, &history, &clock, &machine::program_sha256()?)?;
+    record.compute = crate::compute::said(&how, &watch.layers);
+    Ok(record)
 }

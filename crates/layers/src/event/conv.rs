@@ -321,7 +321,8 @@ impl ByChannel {
                 (ends, place, values)
             })
             .collect();
-        let mut all = ByChannel { groups, ci: s.ci, starts: vec![0], place: vec![], values: x.values().map(|_| vec![]) };
+        let mut all =
+            ByChannel { groups, ci: s.ci, starts: vec![0], place: vec![], values: x.values().map(|_| vec![]) };
         for (ends, place, values) in lists {
             let before = all.place.len() as u32;
             all.starts.extend(ends[1..].iter().map(|&end| before + end));

@@ -181,7 +181,15 @@ pub fn input_gradient(x: &Sparse, weight: &[f32], g: &[f32], outputs: usize) -> 
         .map(|i| {
             let these = i * INPUTS..((i + 1) * INPUTS).min(inputs);
             let mut out = vec![0.0; lists.range(these.clone()).len()];
-            Arch::new().dispatch(InputGradient { lists: &lists, g: &g, weight, inputs: these, outputs, block, out: &mut out });
+            Arch::new().dispatch(InputGradient {
+                lists: &lists,
+                g: &g,
+                weight,
+                inputs: these,
+                outputs,
+                block,
+                out: &mut out,
+            });
             out
         })
         .collect();

@@ -18,7 +18,9 @@
 mod conv;
 mod linear;
 
-pub use conv::{forward as conv_forward, input_gradient as conv_input_gradient, weight_gradient as conv_weight_gradient};
+pub use conv::{
+    forward as conv_forward, input_gradient as conv_input_gradient, weight_gradient as conv_weight_gradient,
+};
 pub use linear::{
     forward as linear_forward, input_gradient as linear_input_gradient, weight_gradient as linear_weight_gradient,
 };

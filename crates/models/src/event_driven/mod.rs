@@ -16,7 +16,7 @@ pub use pass::{Gradients, LayerTrace};
 use crate::{Mode, Network, Observer};
 use blocks::Block;
 use candle_core::{Result, Tensor};
-use layers::Crossover;
+use layers::Crossovers;
 
 /// Frames of a pass.
 #[derive(Clone, Copy, Debug)]
@@ -35,16 +35,16 @@ pub struct Frames<'a> {
 /// How to compute; none of it changes a result by more than rounding.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
-    /// From which density on products are dense.
-    pub crossover: Crossover,
+    /// From which density on products are dense. The same crossovers give the same bits, for any number of threads.
+    pub crossover: Crossovers,
     /// Bytes that the activations and gradients of a step may take, beside weights, moments and data.
     pub memory_budget: Option<usize>,
 }
 
 impl Default for Options {
-    /// Dense from a density of 0.6 on, what is usual on a machine with AVX2; no budget.
+    /// Dense from a density of 0.5 on, about what [`layers::calibrate`] finds on a machine with AVX2; no budget.
     fn default() -> Self {
-        Self { crossover: Crossover { forward: 0.6, weight: 0.6, input: 0.6 }, memory_budget: None }
+        Self { crossover: Crossovers::at(0.5), memory_budget: None }
     }
 }
 

@@ -111,7 +111,13 @@ impl Deref for Values<'_> {
 }
 
 impl Kept {
-    fn stage<'a>(&'a self, block: &Block, frames: Frames, still: bool, affine: Option<&'a (Values, Values)>) -> Stage<'a> {
+    fn stage<'a>(
+        &'a self,
+        block: &Block,
+        frames: Frames,
+        still: bool,
+        affine: Option<&'a (Values, Values)>,
+    ) -> Stage<'a> {
         let norm = self.moments.as_ref().zip(affine).map(|(m, (gamma, beta))| Norm {
             mean: &m.mean,
             lost: &m.lost,
@@ -166,7 +172,9 @@ pub fn forward(
         let (z, path) = currents(block, product, frames, &input, options)?;
         let product_s = start.elapsed().as_secs_f64();
         let moments = moments(block, &z, frames, still, mode, observer)?;
-        let mask = |name: Option<&str>, [h, w]: [usize; 2]| mask(name, &[batch, h, w, c], matches!(block.weight, Weight::Linear(_)), mode);
+        let mask = |name: Option<&str>, [h, w]: [usize; 2]| {
+            mask(name, &[batch, h, w, c], matches!(block.weight, Weight::Linear(_)), mode)
+        };
         let k = block.pool.side();
         let mut state = Kept {
             product,
@@ -230,7 +238,8 @@ fn check(frames: Frames) -> Result<()> {
 /// The frames as lists, if they have few enough values for any product to use them.
 fn listed(frames: Frames, shape: [usize; 4], product: Product, options: Options) -> Input {
     let some = frames.values.iter().filter(|v| **v != 0.0).count() as f64 / frames.values.len().max(1) as f64;
-    match some < options.crossover.forward.max(options.crossover.weight) {
+    let crossover = options.crossover.of(&product);
+    match some < crossover.forward.max(crossover.weight) {
         true => Input::Lists(Sparse::of_dense(frames.values, shape, product.consumer())),
         false => Input::Frames,
     }
@@ -247,7 +256,7 @@ fn currents(
     let (weight, bias) = (Values::of(weight)?, Values::of(bias)?);
     Ok(match input {
         Input::Frames => (product.dense_forward(frames.values, &weight, &bias), Path::Dense),
-        Input::Lists(lists) => product.forward(lists, &weight, &bias, options.crossover),
+        Input::Lists(lists) => product.forward(lists, &weight, &bias, options.crossover.of(&product)),
     })
 }
 
@@ -347,6 +356,7 @@ pub fn backward(
         let still = i == 0 && frames.still;
         let Some(mut state) = kept.pop() else { bail!("a backward pass without its forward pass") };
         let trace = &mut layers[i];
+        let crossover = options.crossover.of(&state.product);
         let start = Instant::now();
         let z = match state.currents.take() {
             Some(z) => z,
@@ -388,7 +398,7 @@ pub fn backward(
         let (weight, bias) = block.weight.tensors();
         let (dw, path) = match &state.input {
             Input::Frames => (state.product.dense_weight_gradient(frames.values, &g.z), Path::Dense),
-            Input::Lists(lists) => state.product.weight_gradient(lists, &g.z, options.crossover),
+            Input::Lists(lists) => state.product.weight_gradient(lists, &g.z, crossover),
         };
         of.push((weight.id(), tensor(dw, weight)?));
         of.push((bias.id(), tensor(state.product.bias_gradient(&g.z), bias)?));
@@ -398,7 +408,7 @@ pub fn backward(
             let start = Instant::now();
             let weight = Values::of(weight)?;
             let (dx, path) = match below.kernel.only_where_fired() {
-                true => state.product.input_gradient(lists, &weight, &g.z, options.crossover),
+                true => state.product.input_gradient(lists, &weight, &g.z, crossover),
                 false => {
                     let dx = state.product.dense_input_gradient(&weight, &g.z);
                     (InputGradient::Everywhere(dx), Path::Dense)

@@ -1,0 +1,155 @@
+//! How a program computes: its flags, and the densities measured on the machine, which are kept for the next run.
+
+use crate::machine;
+use anyhow::Result;
+use clap::ValueEnum;
+use models::{Crossovers, LayerTrace, Options, calibrate};
+use report::write_text;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use training::Compute;
+
+/// What passes are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Passes {
+    /// Event-driven wherever a network can be
+    Event,
+    /// Tensor operations, the definition: slower
+    Tensor,
+}
+
+/// Flags of every program that trains; none changes a result beyond rounding.
+#[derive(clap::Args)]
+pub struct ComputeFlags {
+    /// What passes are made of
+    #[arg(long, value_enum, default_value_t = Passes::Event)]
+    compute: Passes,
+    /// Density of activations from which on products are dense: `auto` measures it once on this machine; a number gives
+    /// the same bits on every machine of one kind, for any number of threads
+    #[arg(long, value_name = "auto|0..1", default_value = "auto", value_parser = crossover)]
+    crossover: Chosen,
+    /// Memory that the activations and gradients of a step may take, such as 512M or 4G; what does not fit is computed
+    /// again [default: as much as it takes]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    memory_budget: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Chosen {
+    Auto,
+    At(f64),
+}
+
+fn crossover(text: &str) -> Result<Chosen, String> {
+    match (text, text.parse::<f64>()) {
+        ("auto", _) => Ok(Chosen::Auto),
+        (_, Ok(density)) if (0.0..=1.0).contains(&density) => Ok(Chosen::At(density)),
+        _ => Err("expected auto or a number from 0 to 1".into()),
+    }
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
+    let (number, shift) = match text.strip_suffix(['K', 'M', 'G']) {
+        Some(number) => {
+            (number, [("K", 10), ("M", 20), ("G", 30)].iter().find(|(s, _)| text.ends_with(s)).map_or(0, |s| s.1))
+        }
+        None => (text, 0),
+    };
+    let number = number.parse::<usize>().ok().filter(|n| *n > 0).and_then(|n| n.checked_mul(1 << shift));
+    number.ok_or_else(|| "expected a number of bytes, with K, M or G if you like".into())
+}
+
+impl ComputeFlags {
+    /// What the flags say; measures the machine if that was never done.
+    pub fn choose(&self) -> Compute {
+        let event_driven = self.compute == Passes::Event;
+        let crossover = match self.crossover {
+            Chosen::At(density) => Crossovers::at(density),
+            Chosen::Auto if event_driven => measured(),
+            Chosen::Auto => Options::default().crossover,
+        };
+        Compute { event_driven, options: Options { crossover, memory_budget: self.memory_budget } }
+    }
+}
+
+/// What a receipt says of it. Times of the layers are left out: they are the machine's, not the run's.
+pub fn said(compute: &Compute, layers: &[LayerTrace]) -> Value {
+    if layers.is_empty() {
+        return json!({ "passes": "tensor operations" });
+    }
+    let layers: Vec<Value> = layers
+        .iter()
+        .map(|l| {
+            json!({
+                "name": l.name, "input_density": l.input_density, "firing_rate": l.firing_rate, "forward": l.forward,
+                "weight_gradient": l.weight, "input_gradient": l.input, "recomputed": l.recomputed,
+            })
+        })
+        .collect();
+    json!({
+        "passes": "event-driven", "crossover": compute.options.crossover,
+        "memory_budget_bytes": compute.options.memory_budget, "layers_in_last_step": layers,
+    })
+}
+
+/// Densities measured on a machine.
+#[derive(Serialize, Deserialize)]
+struct Measured {
+    cpu: String,
+    version: String,
+    crossover: Crossovers,
+}
+
+/// The file that keeps them: in SPIKEGRAD_CALIBRATION, else below the user's cache folder.
+fn file() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let cache = || set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    set("SPIKEGRAD_CALIBRATION").or_else(|| cache().map(|cache| cache.join("spikegrad/crossover.json")))
+}
+
+/// The machine's densities, from the file if it was measured on this processor by this version, else measured now and
+/// kept. A file that cannot be read or written costs half a second the next time, and no more.
+fn measured() -> Crossovers {
+    let (cpu, version) = (machine::host().cpu, env!("CARGO_PKG_VERSION").to_owned());
+    let file = file();
+    let kept = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+    let kept = kept.and_then(|text| serde_json::from_str::<Measured>(&text).ok());
+    if let Some(kept) = kept.filter(|kept| kept.cpu == cpu && kept.version == version) {
+        return kept.crossover;
+    }
+    let crossover = calibrate();
+    let Some(file) = file else { return crossover };
+    let text = serde_json::to_string_pretty(&Measured { cpu, version, crossover });
+    let written = file.parent().is_none_or(|folder| std::fs::create_dir_all(folder).is_ok())
+        && text.is_ok_and(|text| write_text(&file, &(text + "\n")).is_ok());
+    if !written {
+        eprintln!("{} cannot be written; the machine is measured again by the next run", file.display());
+    }
+    crossover
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_in_bytes_and_their_multiples() {
+        assert_eq!(bytes("12"), Ok(12));
+        assert_eq!(bytes("3K"), Ok(3 << 10));
+        assert_eq!(bytes("512M"), Ok(512 << 20));
+        assert_eq!(bytes("4G"), Ok(4 << 30));
+        for wrong in ["", "0", "-1", "4T", "G", "99999999999999999999", "99999999999G", "1.5G"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_crossover_is_auto_or_a_density() {
+        assert_eq!(crossover("auto"), Ok(Chosen::Auto));
+        assert_eq!(crossover("0.25"), Ok(Chosen::At(0.25)));
+        for wrong in ["", "-0.1", "1.1", "NaN", "Auto"] {
+            assert!(crossover(wrong).is_err(), "{wrong}");
+        }
+    }
+}
