@@ -122,6 +122,15 @@ impl Product {
         (y, path)
     }
 
+    /// Adds to `y`, the output of one sample and step, what entries of its input give: (index in the flattened map,
+    /// value).
+    ///
+    /// # Panics
+    /// If an index lies outside the map, or `y` has another size.
+    pub fn add(&self, entries: &[(u32, f32)], weight: &[f32], y: &mut [f32]) {
+        event::scatter(self, entries, weight, y);
+    }
+
     /// y = x·w + b of dense activations.
     pub fn dense_forward(&self, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
         match *self {

@@ -8,7 +8,7 @@ mod named;
 mod network;
 mod spec;
 
-pub use event_driven::{EventDriven, Frames, Gradients, LayerTrace, Options, Plan};
+pub use event_driven::{Decision, EventDriven, Frames, Gradients, Inference, LayerTrace, Options, Plan};
 pub use layers::{BatchStatistics, Crossovers, Mode, Path, StatisticsOver, calibrate};
 pub use named::{Architecture, Variant};
 pub use network::{Layer, Network, Observer};

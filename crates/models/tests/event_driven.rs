@@ -196,3 +196,71 @@ fn event_driven_training_equals_the_tensor_operations() {
     eprintln!("{same} cases compared, {flipped} with a membrane at the threshold");
     assert!(flipped * 20 <= same, "{flipped} of {} cases have other spikes", same + flipped);
 }
+
+/// Evaluation, samples one at a time and early exits, beside the tensor operations.
+#[test]
+fn single_samples_get_the_class_that_the_tensor_operations_give() {
+    let (mut same, mut flipped, mut sooner) = (0, 0, 0);
+    for text in NETWORKS {
+        for (shape, steps, still) in [([1, 17, 17, 2], 6, false), ([1, 12, 13, 1], 7, true)] {
+            for rate in [0.05, 0.3, 1.0] {
+                let case = Case::new(text, shape, (steps, still), Method::BpsaBpta, StatisticsOver::Step, rate);
+                let blocks = case.network.event_driven().unwrap();
+                let plain = values(&case.network.forward(&case.tensor(), Mode::Eval, &mut ()).unwrap());
+                let whole = blocks.scores(case.frames(), Mode::Eval, Options::default(), &mut ()).unwrap();
+                let mut one = blocks.inference([shape[1], shape[2], shape[3]]).unwrap();
+                let full = one.classify(case.frames(), false).unwrap();
+                let votes: Vec<f32> = one.votes().iter().map(|&v| v as f32).collect();
+                let total: f32 = votes.iter().sum();
+                let scaled: Vec<f32> = plain.iter().map(|s| s * total / plain.iter().sum::<f32>().max(1e-9)).collect();
+                let off = apart(&votes, &scaled).0.max(apart(&values(&whole), &plain).0);
+                if off > 1e-3 {
+                    flipped += 1;
+                    continue;
+                }
+                same += 1;
+                let most = plain.iter().copied().fold(f32::MIN, f32::max);
+                assert_eq!(Some(full.class), plain.iter().position(|&s| s >= most - 1e-6), "{text}, {shape:?}, {rate}");
+                let early = one.classify(case.frames(), true).unwrap();
+                assert_eq!((early.class, full.steps), (full.class, steps), "{text}, {shape:?}, {rate}");
+                sooner += usize::from(early.steps < steps);
+                // the state starts anew with every sample
+                assert_eq!(one.classify(case.frames(), false).unwrap(), full);
+            }
+        }
+    }
+    eprintln!("{same} samples compared, {flipped} with a membrane at the threshold, {sooner} decided early");
+    assert!(flipped * 8 <= same && sooner > 0, "{same} {flipped} {sooner}");
+}
+
+/// A step under a memory budget computes currents again, and every bit is the same.
+#[test]
+fn a_memory_budget_changes_no_bit() {
+    let shape = [2, 17, 17, 2];
+    let case = Case::new(NETWORKS[0], shape, (4, false), Method::BpsaBpta, StatisticsOver::Step, 0.2);
+    let blocks = case.network.event_driven().unwrap();
+    let plan = |memory_budget| blocks.plan(case.frames(), Options { memory_budget, ..Options::default() });
+    let all = plan(None).unwrap();
+    assert!(all.keep.iter().all(|keep| *keep));
+    let run = |memory_budget| case.fast(Options { memory_budget, ..Options::default() }, &mut Heard::default());
+    let free = run(None);
+    let (mut before, mut recomputed) = (all.clone(), 0);
+    for budget in (0..all.bytes).step_by(16).rev() {
+        let Ok(found) = plan(Some(budget)) else { break };
+        assert!(found.bytes <= budget);
+        if found.keep == before.keep {
+            continue;
+        }
+        before = found;
+        let tight = run(Some(budget));
+        recomputed = tight.layers.iter().filter(|l| l.recomputed).count();
+        assert_eq!(recomputed, before.keep.iter().filter(|keep| !**keep).count());
+        for (id, gradient) in &free.of {
+            let other = tight.of.iter().find(|(other, _)| other == id).unwrap();
+            assert_eq!(values(gradient), values(&other.1));
+        }
+    }
+    assert_eq!(recomputed, free.layers.len(), "no budget made it compute everything again");
+    let error = plan(Some(1000)).unwrap_err().to_string();
+    assert!(error.contains("the memory budget is 0 MiB"), "{error}");
+}

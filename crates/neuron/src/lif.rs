@@ -72,6 +72,10 @@ impl<S: Surrogate> Kernel for Lif<S> {
         stage::backward(*self, stage, z, upstream)
     }
 
+    fn step(&self, x: &[f32], v: &mut [f32], fired: &mut [u8]) {
+        stage::step(*self, x, v, fired);
+    }
+
     fn only_where_fired(&self) -> bool {
         self.fires == Fires::AtThreshold && self.surrogate.zero_below_threshold()
     }

@@ -17,6 +17,7 @@
 
 mod conv;
 mod linear;
+mod scatter;
 
 pub use conv::{
     forward as conv_forward, input_gradient as conv_input_gradient, weight_gradient as conv_weight_gradient,
@@ -24,6 +25,8 @@ pub use conv::{
 pub use linear::{
     forward as linear_forward, input_gradient as linear_input_gradient, weight_gradient as linear_weight_gradient,
 };
+
+pub use scatter::scatter;
 
 use pulp::{Arch, Simd, WithSimd};
 

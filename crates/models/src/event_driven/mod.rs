@@ -7,9 +7,11 @@
 //! definition.
 
 mod blocks;
+mod inference;
 mod memory;
 mod pass;
 
+pub use inference::{Decision, Inference};
 pub use memory::Plan;
 pub use pass::{Gradients, LayerTrace};
 

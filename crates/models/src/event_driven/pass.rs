@@ -83,14 +83,14 @@ struct Moments {
 }
 
 /// The values of an f32 tensor on the CPU.
-struct Values<'t> {
+pub struct Values<'t> {
     /// candle's lock, whose own type is not ours to name.
     storage: Box<dyn Deref<Target = Storage> + 't>,
     range: (usize, usize),
 }
 
 impl<'t> Values<'t> {
-    fn of(tensor: &'t Tensor) -> Result<Self> {
+    pub fn of(tensor: &'t Tensor) -> Result<Self> {
         let (storage, layout) = tensor.storage_and_layout();
         match (&*storage, layout.contiguous_offsets()) {
             (Storage::Cpu(CpuStorage::F32(_)), Some(range)) => Ok(Values { storage: Box::new(storage), range }),

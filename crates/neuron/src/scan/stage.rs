@@ -95,6 +95,12 @@ pub trait Kernel: Send + Sync {
     /// Gradients from those of the pooled spikes.
     fn backward(&self, stage: &Stage, z: &[f32], upstream: &Upstream) -> StageGradient;
 
+    /// One step alone: currents `x` behind norm and ReLU and the carried membranes `v`, which are changed, to spikes.
+    ///
+    /// # Panics
+    /// If the three differ in length.
+    fn step(&self, x: &[f32], v: &mut [f32], fired: &mut [u8]);
+
     /// Whether a gradient passes a neuron only where it fired, so that all others may be left out.
     fn only_where_fired(&self) -> bool;
 }
@@ -604,6 +610,34 @@ pub fn fire<C: Cell>(cell: C, stage: &Stage, z: &[f32]) -> Fired {
     let spikes = spikes.sum();
     drop(tasks);
     Fired { counts, spikes }
+}
+
+/// [`Kernel::step`] of a cell.
+pub fn step<C: Cell>(cell: C, x: &[f32], v: &mut [f32], fired: &mut [u8]) {
+    assert!(x.len() == v.len() && x.len() == fired.len(), "{} {} {}", x.len(), v.len(), fired.len());
+    Arch::new().dispatch(Step { cell, x, v, fired });
+}
+
+struct Step<'a, C> {
+    cell: C,
+    x: &'a [f32],
+    v: &'a mut [f32],
+    fired: &'a mut [u8],
+}
+
+impl<C: Cell> WithSimd for Step<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let cell = self.cell;
+        for ((v, fired), &x) in self.v.iter_mut().zip(self.fired).zip(self.x) {
+            let u = cell.charge(x, *v);
+            let now = cell.fires(u);
+            *fired = u8::from(now);
+            *v = cell.carry(u, now);
+        }
+    }
 }
 
 /// [`Kernel::backward`] of a cell.
