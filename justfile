@@ -30,10 +30,21 @@ simulator *ARGS:
 conformance DIR:
     cargo conformance "$1"
 
-# the fused scan beside its plain definition and the machine's copy bandwidth, then the micro-benchmarks
-bench:
-    cargo scan
-    cargo bench -p benches
+# `just bench scan`: the fused scan beside its definition and a memory copy; `just bench step`: one training step
+bench WHAT="scan" *ARGS="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    what=${1:-scan}; shift || true
+    case $what in
+        scan) cargo scan "$@"; cargo bench -p benches ;;
+        step) cargo step "$@" ;;
+        *) echo "just bench scan, or just bench step; found '$what'" >&2; exit 2 ;;
+    esac
+
+# one training step beside SpikingJelly, snnTorch, Norse and PyTorch; benches/peers/setup brings them from PyPI first
+bench-step *ARGS:
+    cargo build --release -p benches --bin step
+    benches/peers/.venv/bin/python benches/peers/step.py --json results/bench/step.json "$@"
 
 # decoding beside Tonic, SpikingJelly and expelliarmus; benches/peers/setup brings them from PyPI first
 bench-decode *ARGS:

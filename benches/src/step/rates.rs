@@ -9,8 +9,9 @@ use std::collections::HashMap;
 struct Rates(Vec<(String, f64)>);
 
 impl Observer for Rates {
-    fn count(&mut self, layer: &str, spikes: u64, chances: u64) -> candle_core::Result<()> {
-        self.0.push((layer.to_owned(), spikes as f64 / chances.max(1) as f64));
+    fn count(&mut self, layer: &str, spikes: &[u64], chances: u64) -> candle_core::Result<()> {
+        let all = chances.max(1) as f64 * spikes.len().max(1) as f64;
+        self.0.push((layer.to_owned(), spikes.iter().sum::<u64>() as f64 / all));
         Ok(())
     }
 }

@@ -38,8 +38,7 @@ pub fn train_on_mnist(settings: Settings, root: &Path, steps: usize, lr: f64, op
             (seen, correct) = (seen + batch, correct + right);
         }
         if i % 50 == 0 {
-            let rates: Vec<String> =
-                gradients.layers.iter().map(|l| format!("{:.1}", 100.0 * l.firing_rate)).collect();
+            let rates: Vec<String> = gradients.layers.iter().map(|l| format!("{:.1}", 100.0 * l.firing_rate)).collect();
             eprintln!("step {i} of {steps}, loss {loss:.4}, {right} of {batch}, firing rates {} %", rates.join(" "));
         }
     }

@@ -31,13 +31,12 @@ struct Piece {
     values: Vec<f32>,
 }
 
-impl Piece {
-    #[inline(always)]
-    fn push(&mut self, index: usize, value: Option<f32>) {
-        self.index.push(index as u32);
-        if let Some(value) = value {
-            self.values.push(value);
-        }
+/// One more entry of a piece.
+#[inline(always)]
+fn push(piece: &mut Piece, index: usize, value: Option<f32>) {
+    piece.index.push(index as u32);
+    if let Some(value) = value {
+        piece.values.push(value);
     }
 }
 
@@ -53,7 +52,7 @@ impl Sparse {
         let binary = x.par_chunks(1 << 16).all(|x| x.iter().all(|&x| x == 0.0 || x == 1.0));
         build(x, shape, consumer, |pixel, _, first, piece| {
             for (c, &x) in pixel.iter().enumerate().filter(|(_, x)| **x != 0.0) {
-                piece.push(first + c, (!binary).then_some(x));
+                push(piece, first + c, (!binary).then_some(x));
             }
         })
     }
@@ -72,15 +71,15 @@ impl Sparse {
                 let mask = &mask[at % pixels * c..][..c];
                 each_count(pixel, |c, count| {
                     if mask[c] != 0.0 {
-                        piece.push(first + c, Some(f32::from(count) * scale * mask[c]));
+                        push(piece, first + c, Some(f32::from(count) * scale * mask[c]));
                     }
                 });
             });
         }
         let binary = scale == 1.0 && counts.par_chunks(1 << 16).all(|x| x.iter().all(|&x| x <= 1));
         build(counts, shape, consumer, |pixel, _, first, piece| match binary {
-            true => each_count(pixel, |c, _| piece.push(first + c, None)),
-            false => each_count(pixel, |c, count| piece.push(first + c, Some(f32::from(count) * scale))),
+            true => each_count(pixel, |c, _| push(piece, first + c, None)),
+            false => each_count(pixel, |c, count| push(piece, first + c, Some(f32::from(count) * scale))),
         })
     }
 

@@ -19,9 +19,9 @@ pub trait Observer {
         Ok(())
     }
 
-    /// How many of the neurons called `layer` fired, of all chances to: neurons · samples · steps. A pass without a
-    /// graph calls this in place of [`Observer::spikes`].
-    fn count(&mut self, layer: &str, spikes: u64, chances: u64) -> Result<()> {
+    /// How many of the neurons called `layer` fired at each step, of so many that could: neurons · samples. A pass
+    /// without a graph calls this in place of [`Observer::spikes`].
+    fn count(&mut self, layer: &str, spikes: &[u64], chances: u64) -> Result<()> {
         let _ = (layer, spikes, chances);
         Ok(())
     }

@@ -28,18 +28,20 @@ struct Case {
 /// What an observer hears, in a form in which both passes say it.
 #[derive(Default)]
 struct Heard {
-    spikes: Vec<(String, f64)>,
+    /// By step.
+    spikes: Vec<(String, Vec<f64>)>,
     statistics: Vec<(String, Vec<f32>)>,
 }
 
 impl Observer for Heard {
     fn spikes(&mut self, layer: &str, spikes: &Tensor) -> Result<()> {
-        self.spikes.push((layer.into(), f64::from(spikes.sum_all()?.to_scalar::<f32>()?)));
+        let steps: Vec<f32> = spikes.flatten_from(1)?.sum(1)?.to_vec1()?;
+        self.spikes.push((layer.into(), steps.into_iter().map(f64::from).collect()));
         Ok(())
     }
 
-    fn count(&mut self, layer: &str, spikes: u64, _: u64) -> Result<()> {
-        self.spikes.push((layer.into(), spikes as f64));
+    fn count(&mut self, layer: &str, spikes: &[u64], _: u64) -> Result<()> {
+        self.spikes.push((layer.into(), spikes.iter().map(|&n| n as f64).collect()));
         Ok(())
     }
 
@@ -122,7 +124,12 @@ fn agree(case: &Case, options: Options, degenerate: bool, what: &str) -> bool {
     let scores = case.network.forward(&case.tensor(), Mode::Train { seed: 5 }, &mut plain).unwrap();
     if fast.spikes != plain.spikes {
         // a membrane at the threshold up to rounding
-        let flipped: f64 = fast.spikes.iter().zip(&plain.spikes).map(|(a, b)| (a.1 - b.1).abs()).sum();
+        let flipped: f64 = fast
+            .spikes
+            .iter()
+            .zip(&plain.spikes)
+            .map(|(a, b)| a.1.iter().zip(&b.1).map(|(a, b)| (a - b).abs()).sum::<f64>())
+            .sum();
         assert!(flipped <= 4.0, "{what}: {:?} {:?}", fast.spikes, plain.spikes);
         return false;
     }

@@ -90,7 +90,7 @@ impl AdamW {
     /// Returns the name of the first variable with a value that is not finite any more. The caller must not
     /// go on then: a NaN current never reaches a threshold, so behind a neuron NaN weights look like a
     /// silent network with a perfectly finite loss.
-    pub fn step(&mut self, grads: &impl GradientsOf, lr: f64) -> Result<Option<String>> {
+    pub fn step(&mut self, grads: &(impl GradientsOf + ?Sized), lr: f64) -> Result<Option<String>> {
         let AdamWConfig { beta1, beta2, eps, weight_decay } = self.config;
         self.steps += 1;
         let t = self.steps as f64;

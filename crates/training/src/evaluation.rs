@@ -85,8 +85,8 @@ impl Observer for Rates {
         Ok(())
     }
 
-    fn count(&mut self, layer: &str, spikes: u64, chances: u64) -> candle_core::Result<()> {
-        self.add(layer, spikes as f64, chances as f64);
+    fn count(&mut self, layer: &str, spikes: &[u64], chances: u64) -> candle_core::Result<()> {
+        self.add(layer, spikes.iter().sum::<u64>() as f64, chances as f64 * spikes.len() as f64);
         Ok(())
     }
 }

@@ -1,10 +1,12 @@
-//! The two forms of a neuron, both of which are held to the golden vectors: the fused scan and the plain step.
+//! The forms of a neuron, all of which are held to the golden vectors: the fused scan, the plain step, and for whole
+//! networks in f32 the event-driven pass.
 
 use anyhow::{Context, Result, bail};
-use candle_core::{Tensor, backprop::GradStore};
+use candle_core::{Tensor, Var};
 use neuron::{Method, Neuron};
 use std::fmt;
 use std::sync::Arc;
+use training::GradientsOf;
 
 /// Which form of the neuron runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub enum Form {
     Scan,
     /// [`Neuron::step`], once per time step: [`neuron::unroll`].
     Step,
+    /// [`models::EventDriven`], on whole networks.
+    Event,
 }
 
 impl fmt::Display for Form {
@@ -20,18 +24,19 @@ impl fmt::Display for Form {
         f.write_str(match self {
             Form::Scan => "scan",
             Form::Step => "step",
+            Form::Event => "event",
         })
     }
 }
 
 impl Form {
-    /// Both.
+    /// Those that a layer of neurons has by itself.
     pub const ALL: [Form; 2] = [Form::Scan, Form::Step];
 
     /// Spikes `[T, …]` of currents `[T, …]`.
     pub fn spikes(self, neuron: &dyn Neuron, x: &Tensor) -> candle_core::Result<Tensor> {
         match self {
-            Form::Scan => neuron.scan(x),
+            Form::Scan | Form::Event => neuron.scan(x),
             Form::Step => neuron::unroll(neuron, x),
         }
     }
@@ -40,7 +45,7 @@ impl Form {
     pub fn neuron(self, method: Method) -> Result<Arc<dyn Neuron>> {
         let neuron = method.config().build()?;
         Ok(match self {
-            Form::Scan => neuron,
+            Form::Scan | Form::Event => neuron,
             Form::Step => Arc::new(Plain(neuron)),
         })
     }
@@ -86,10 +91,10 @@ pub fn method(kind: &str) -> Result<Method> {
     }
 }
 
-/// The gradient of `tensor`.
+/// The gradient of `variable`.
 ///
 /// # Errors
 /// If none arrived.
-pub fn gradient(gradients: &GradStore, name: &str, tensor: &Tensor) -> Result<Tensor> {
-    gradients.get(tensor).cloned().with_context(|| format!("no gradient arrived at {name}"))
+pub fn gradient(gradients: &dyn GradientsOf, name: &str, variable: &Var) -> Result<Tensor> {
+    gradients.of(variable).cloned().with_context(|| format!("no gradient arrived at {name}"))
 }

@@ -33,7 +33,8 @@ pub fn check(golden: &Golden, rows: &mut Rows) -> Result<()> {
     let net = Net { golden, list, sample };
     for kind in golden.keys("/kinds")? {
         for (tag, dtype) in golden.precisions(&format!("{kind}."))? {
-            for form in Form::ALL {
+            let event = (dtype == DType::F32).then_some(Form::Event);
+            for form in Form::ALL.into_iter().chain(event) {
                 let run = Run { net: &net, kind: &kind, tag, dtype, form };
                 if let Err(error) = run.check(rows) {
                     rows.add(&run.name("pass"), Err(error));
@@ -118,7 +119,7 @@ impl Run<'_> {
             let running = pass.watch.update(&weights, norm)?;
             weights.set_running(norm, running);
         }
-        let mut watch = Watch::default();
+        let mut watch = Watch::over(sample);
         let scores = forward(&weights.network(list, sample, neuron)?, self.form, &frames, Mode::Eval, &mut watch)?;
         rows.compare_one(&self.name("eval output"), OUTPUTS, Ok(scores), self.stored("eval.output"));
         rows.compare_one(&self.name("eval spike counts"), Limit::Exactly, watch.counts(), counts("eval.spike_count"));
@@ -202,7 +203,7 @@ impl Run<'_> {
 
     /// The parameters after the step: entries with a gradient worth the name, and those with a tiny one.
     fn step(&self, pass: &Pass, weights: &Weights) -> Result<(Vec<Pair>, Vec<Pair>)> {
-        AdamW::new(weights.variables(), AdamWConfig::default())?.step(&pass.gradients, RATE)?;
+        AdamW::new(weights.variables(), AdamWConfig::default())?.step(pass.gradients.as_ref(), RATE)?;
         let stepped = weights.in_golden_layout(&self.net.list, |_, var| Ok(var.as_tensor().clone()))?;
         let (mut others, mut tiny) = (vec![], vec![]);
         for (gradient, step) in self.gradients(pass, weights)?.into_iter().zip(self.pairs("step", stepped)?) {

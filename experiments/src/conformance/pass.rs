@@ -5,14 +5,14 @@ use super::form::{Form, gradient};
 use super::golden::Golden;
 use super::layer_list::{LayerList, Norm, Parameter};
 use anyhow::{Context, Result, ensure};
-use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
+use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use events::{Grid, Shape, transforms};
-use models::{BatchStatistics, Mode, Network, Observer, StatisticsOver};
+use models::{BatchStatistics, Crossovers, Frames, Mode, Network, Observer, Options, StatisticsOver};
 use neuron::Neuron;
 use std::collections::HashMap;
 use std::sync::Arc;
-use training::{Reduction, mse};
+use training::{GradientsOf, Reduction, loss_gradient, mse};
 
 /// The variables and running statistics of a network, by our names.
 pub struct Weights {
@@ -134,7 +134,22 @@ pub fn forward(network: &Network, form: Form, frames: &Tensor, mode: Mode, watch
             }
             x.mean(0)?
         }
+        Form::Event => {
+            let (values, shown) = event_frames(frames, watch.still)?;
+            let blocks = network.event_driven().context("this network has no event-driven form")?;
+            blocks.scores(Frames { values: &values, ..shown }, mode, EVENT, watch)?
+        }
     })
+}
+
+/// Every product at the entries that are not zero, whatever their density.
+const EVENT: Options = Options { crossover: Crossovers::at(f64::INFINITY), memory_budget: None };
+
+/// The values of frames, of an image once, and what they are.
+fn event_frames(frames: &Tensor, still: bool) -> Result<(Vec<f32>, Frames<'static>)> {
+    let (steps, b, h, w, c) = frames.dims5()?;
+    let shown = if still { frames.narrow(0, 0, 1)? } else { frames.clone() };
+    Ok((shown.flatten_all()?.to_vec1()?, Frames { values: &[], steps, shape: [b, h, w, c], still }))
 }
 
 /// What a pass tells an observer.
@@ -142,6 +157,8 @@ pub fn forward(network: &Network, form: Form, frames: &Tensor, mode: Mode, watch
 pub struct Watch {
     counts: Vec<Tensor>,
     statistics: HashMap<String, BatchStatistics>,
+    /// Whether an event-driven pass is given an image once, for all steps.
+    still: bool,
 }
 
 impl Observer for Watch {
@@ -152,6 +169,12 @@ impl Observer for Watch {
         Ok(())
     }
 
+    fn count(&mut self, _layer: &str, spikes: &[u64], _: u64) -> candle_core::Result<()> {
+        let counts: Vec<f64> = spikes.iter().map(|&n| n as f64).collect();
+        self.counts.push(Tensor::new(counts, &Device::Cpu)?);
+        Ok(())
+    }
+
     fn statistics(&mut self, layer: &str, statistics: &BatchStatistics) -> candle_core::Result<()> {
         self.statistics.insert(layer.into(), statistics.clone());
         Ok(())
@@ -159,6 +182,11 @@ impl Observer for Watch {
 }
 
 impl Watch {
+    /// Watches passes over a sample.
+    pub fn over(sample: &Sample) -> Watch {
+        Watch { still: sample.image, ..Watch::default() }
+    }
+
     /// Spikes of each layer and step, `[layers, T]`.
     pub fn counts(&self) -> Result<Tensor> {
         ensure!(!self.counts.is_empty(), "no layer spiked");
@@ -180,7 +208,7 @@ pub struct Pass {
     /// One number.
     pub loss: Tensor,
     /// Of all variables.
-    pub gradients: GradStore,
+    pub gradients: Box<dyn GradientsOf>,
     /// Spikes and statistics on the way.
     pub watch: Watch,
 }
@@ -188,15 +216,23 @@ pub struct Pass {
 impl Pass {
     /// Runs `network` forward and backward.
     pub fn train(network: &Network, form: Form, frames: &Tensor, sample: &Sample) -> Result<Pass> {
-        let mut watch = Watch::default();
+        let mut watch = Watch::over(sample);
+        if form == Form::Event {
+            let (values, shown) = event_frames(frames, watch.still)?;
+            let blocks = network.event_driven().context("this network has no event-driven form")?;
+            let of = |scores: &Tensor| Ok(loss_gradient(scores, &sample.labels, Reduction::Mean)?.0);
+            let found = blocks.gradients(Frames { values: &values, ..shown }, 0, EVENT, &mut watch, of)?;
+            let loss = sample.loss(&found.scores)?;
+            return Ok(Pass { scores: found.scores.clone(), loss, gradients: Box::new(found), watch });
+        }
         let scores = forward(network, form, frames, Mode::Train { seed: 0 }, &mut watch)?;
         let loss = sample.loss(&scores)?;
-        let gradients = loss.backward()?;
+        let gradients = Box::new(loss.backward()?);
         Ok(Pass { scores, loss, gradients, watch })
     }
 
     /// The gradient of a variable.
     pub fn gradient(&self, name: &str, variable: &Var) -> Result<Tensor> {
-        gradient(&self.gradients, name, variable)
+        gradient(self.gradients.as_ref(), name, variable)
     }
 }

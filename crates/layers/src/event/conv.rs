@@ -356,18 +356,19 @@ impl<const N: usize> WithSimd for WeightGradient<'_, N> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        let k = self.s.k;
-        for group in 0..self.lists.groups {
-            for channel in self.channels.clone() {
+    fn with_simd<S: Simd>(self, simd: S) {
+        let mut job = self;
+        let k = job.s.k;
+        for group in 0..job.lists.groups {
+            for channel in job.channels.clone() {
                 for ky in 0..k {
                     // taps of a window row are neighbours in g: three of them read one run
                     let mut kx = 0;
                     while kx < k {
                         match k - kx {
-                            1 => self.taps::<S, 1>(simd, group, channel, ky, kx),
-                            2 => self.taps::<S, 2>(simd, group, channel, ky, kx),
-                            _ => self.taps::<S, 3>(simd, group, channel, ky, kx),
+                            1 => taps::<S, N, 1>(simd, &mut job, group, channel, ky, kx),
+                            2 => taps::<S, N, 2>(simd, &mut job, group, channel, ky, kx),
+                            _ => taps::<S, N, 3>(simd, &mut job, group, channel, ky, kx),
                         }
                         kx += 3;
                     }
@@ -377,32 +378,37 @@ impl<const N: usize> WithSimd for WeightGradient<'_, N> {
     }
 }
 
-impl<const N: usize> WeightGradient<'_, N> {
-    /// Adds what the entries of a channel give to taps `kx..kx + K` of row `ky` of the window.
-    #[inline(always)]
-    fn taps<S: Simd, const K: usize>(&mut self, simd: S, group: usize, channel: usize, ky: usize, kx: usize) {
-        let k = self.s.k;
-        let (places, values) = self.lists.list(group, channel);
-        let g = rows::<S, N>(self.g);
-        let offset = (k - kx - K) as isize - (ky * self.frame.w) as isize;
-        let run = |place: u32| &g[(place as isize + offset) as usize..][..K];
-        let mut acc = [[simd.splat_f32s(0.0); N]; K];
-        match values {
-            None => {
-                for &place in places {
-                    acc.iter_mut().zip(run(place)).for_each(|(acc, g)| add(simd, acc, g));
-                }
-            }
-            Some(values) => {
-                for (&place, &value) in places.iter().zip(values) {
-                    acc.iter_mut().zip(run(place)).for_each(|(acc, g)| add_scaled(simd, acc, value, g));
-                }
+/// Adds what the entries of a channel give to taps `kx..kx + K` of row `ky` of the window.
+#[inline(always)]
+fn taps<S: Simd, const N: usize, const K: usize>(
+    simd: S,
+    job: &mut WeightGradient<N>,
+    group: usize,
+    channel: usize,
+    ky: usize,
+    kx: usize,
+) {
+    let k = job.s.k;
+    let (places, values) = job.lists.list(group, channel);
+    let g = rows::<S, N>(job.g);
+    let offset = (k - kx - K) as isize - (ky * job.frame.w) as isize;
+    let run = |place: u32| &g[(place as isize + offset) as usize..][..K];
+    let mut acc = [[simd.splat_f32s(0.0); N]; K];
+    match values {
+        None => {
+            for &place in places {
+                acc.iter_mut().zip(run(place)).for_each(|(acc, g)| add(simd, acc, g));
             }
         }
-        let sums = rows_mut::<S, N>(self.sums);
-        for (j, acc) in acc.iter().enumerate() {
-            let tap = ky * k + kx + K - 1 - j;
-            add(simd, &mut sums[tap * self.channels.len() + channel - self.channels.start], acc);
+        Some(values) => {
+            for (&place, &value) in places.iter().zip(values) {
+                acc.iter_mut().zip(run(place)).for_each(|(acc, g)| add_scaled(simd, acc, value, g));
+            }
         }
+    }
+    let sums = rows_mut::<S, N>(job.sums);
+    for (j, acc) in acc.iter().enumerate() {
+        let tap = ky * k + kx + K - 1 - j;
+        add(simd, &mut sums[tap * job.channels.len() + channel - job.channels.start], acc);
     }
 }

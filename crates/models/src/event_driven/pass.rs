@@ -187,8 +187,8 @@ pub fn forward(
         };
         let affine = affine(block)?;
         let fired = block.kernel.fire(&state.stage(block, frames, still, affine.as_ref()), &z);
-        let chances = (frames.steps * batch * h * w * c) as u64;
-        observer.count(block.name, fired.spikes, chances)?;
+        let chances = (batch * h * w * c) as u64;
+        observer.count(block.name, &fired.spikes, chances)?;
         counts = fired.counts;
         shape = [batch * frames.steps, h / k, w / k, c];
         input = match network.blocks.get(i + 1) {
@@ -205,7 +205,7 @@ pub fn forward(
                 Input::Frames => 1.0,
                 Input::Lists(lists) => lists.density(),
             },
-            firing_rate: fired.spikes as f64 / chances.max(1) as f64,
+            firing_rate: fired.spikes.iter().sum::<u64>() as f64 / (chances * frames.steps as u64).max(1) as f64,
             forward: path,
             weight: None,
             input: None,

@@ -71,8 +71,8 @@ impl Pooling {
 pub struct Fired {
     /// Spikes of each window, `[T, B, H/k, W/k, C]`.
     pub counts: Vec<u8>,
-    /// Spikes of all neurons, pooled or not.
-    pub spikes: u64,
+    /// Spikes of all neurons at each step, pooled or not.
+    pub spikes: Vec<u64>,
 }
 
 /// Gradients of a stage.
@@ -258,22 +258,27 @@ impl<C: Cell> Tile<'_, C> {
     }
 
     /// Adds the spikes of the window to the counts of each step, from `place` on, if it belongs to a pooled pixel.
-    /// Returns the spikes of all its neurons.
+    /// Adds the spikes of all its neurons to those of each step.
     #[inline(always)]
-    fn fire<S: Simd>(&self, simd: S, memory: &mut Memory, counts: &mut [&mut [u8]], place: Option<usize>) -> u64 {
+    fn fire<S: Simd>(
+        &self,
+        simd: S,
+        memory: &mut Memory,
+        counts: &mut [&mut [u8]],
+        place: Option<usize>,
+        spikes: &mut [u64],
+    ) {
         self.membranes(simd, memory);
         let (width, size) = (self.channels.len(), self.members() * self.channels.len());
         let any = matches!(self.stage.pool, Pooling::Max(_));
-        let mut spikes = 0;
         for (t, u) in memory.u[..self.stage.steps * size].chunks_exact(size).enumerate() {
-            spikes += u64::from(simd.vectorize(Spikes { cell: self.cell, u }));
+            spikes[t] += u64::from(simd.vectorize(Spikes { cell: self.cell, u }));
             let Some(place) = place else { continue };
             let counts = &mut counts[t][place..][..width];
             for u in u.chunks_exact(width) {
                 simd.vectorize(Count { cell: self.cell, any, u, counts: &mut *counts });
             }
         }
-        spikes
     }
 
     /// D of the tile, zero where the ReLU is shut and times the mask, into the rows `out` of its windows' steps, and
@@ -532,17 +537,17 @@ struct Fire<'a, 'o, C> {
 }
 
 impl<C: Cell> WithSimd for Fire<'_, '_, C> {
-    type Output = u64;
+    type Output = Vec<u64>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> u64 {
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<u64> {
         let [.., w, c] = self.row.stage.shape;
         let (windows, k) = (self.row.windows(), self.row.stage.pool.side());
-        let mut spikes = 0;
+        let mut spikes = vec![0; self.row.stage.steps];
         for i in 0..windows + w - windows * k {
             self.row.tiles(i, |tile| {
                 let place = (i < windows).then_some(i * c + tile.channels.start);
-                spikes += tile.fire(simd, self.memory, self.counts, place);
+                tile.fire(simd, self.memory, self.counts, place, &mut spikes);
             });
         }
         spikes
@@ -603,12 +608,14 @@ pub fn fire<C: Cell>(cell: C, stage: &Stage, z: &[f32]) -> Fired {
     let rows = h.div_ceil(k);
     let mut tasks: Vec<Vec<&mut [u8]>> =
         (0..batch * rows).map(|i| if i % rows < oh { pieces.next().unwrap_or_default() } else { vec![] }).collect();
-    let spikes = tasks.par_iter_mut().enumerate().map_init(Memory::default, |memory, (i, counts)| {
+    let by_task = tasks.par_iter_mut().enumerate().map_init(Memory::default, |memory, (i, counts)| {
         let row = Row::new(cell, stage, &affine, z, i);
         Arch::new().dispatch(Fire { row, counts, memory })
     });
-    let spikes = spikes.sum();
+    let by_task: Vec<Vec<u64>> = by_task.collect();
     drop(tasks);
+    let mut spikes = vec![0; stage.steps];
+    by_task.iter().for_each(|task| spikes.iter_mut().zip(task).for_each(|(sum, n)| *sum += n));
     Fired { counts, spikes }
 }
 
