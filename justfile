@@ -31,7 +31,7 @@ conformance DIR:
     cargo conformance "$1"
 
 # `just bench scan`: the fused scan beside its definition and a memory copy; `just bench step`: one training step
-bench WHAT="scan" *ARGS="":
+bench WHAT="scan" *ARGS:
     #!/usr/bin/env bash
     set -euo pipefail
     what=${1:-scan}; shift || true

@@ -1,7 +1,7 @@
 //! How a program computes: its flags, and the densities measured on the machine, which are kept for the next run.
 
 use crate::machine;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use models::{Crossovers, LayerTrace, Options, calibrate};
 use report::write_text;
@@ -19,7 +19,8 @@ pub enum Passes {
     Tensor,
 }
 
-/// Flags of every program that trains; none changes a result beyond rounding.
+/// Flags of every program that trains; none changes a result beyond rounding (which may make a membrane at its threshold
+/// fire or not).
 #[derive(clap::Args)]
 pub struct ComputeFlags {
     /// What passes are made of
@@ -62,14 +63,21 @@ fn bytes(text: &str) -> Result<usize, String> {
 
 impl ComputeFlags {
     /// What the flags say; measures the machine if that was never done.
-    pub fn choose(&self) -> Compute {
+    ///
+    /// # Errors
+    /// A budget for passes that keep to none.
+    pub fn choose(&self) -> Result<Compute> {
         let event_driven = self.compute == Passes::Event;
+        ensure!(
+            event_driven || self.memory_budget.is_none(),
+            "--memory-budget is for event-driven passes, tensor operations keep to none; leave one of the two out"
+        );
         let crossover = match self.crossover {
             Chosen::At(density) => Crossovers::at(density),
             Chosen::Auto if event_driven => measured(),
             Chosen::Auto => Options::default().crossover,
         };
-        Compute { event_driven, options: Options { crossover, memory_budget: self.memory_budget } }
+        Ok(Compute { event_driven, options: Options { crossover, memory_budget: self.memory_budget } })
     }
 }
 

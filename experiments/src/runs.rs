@@ -179,7 +179,10 @@ impl RunFlags {
                     Some(sets) => sets,
                     None => sets.insert(data::load(recordings, run.encoding, cache.as_deref())?),
                 };
-                let how = *chosen.get_or_insert_with(|| self.compute.choose());
+                let how = match chosen {
+                    Some(how) => how,
+                    None => *chosen.insert(self.compute.choose()?),
+                };
                 let mut watch = progress::Watch::new(format!("{} seed {seed}", label.title), run.setup.epochs);
                 let clock = Clock::start();
                 let history = match run.train(sets, &how, seed, &Device::Cpu, &mut watch) {

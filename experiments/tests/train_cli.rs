@@ -15,7 +15,8 @@ fn program(name: &str, arguments: &[&str], dir: &Path) -> Output {
 /// Calls `train n-mnist` with a tiny network in `dir`, whose data are in `dir/data`.
 fn train(dir: &Path, arguments: &[&str]) -> Output {
     let small = ["n-mnist", "--data", "data", "--profile", "smoke", "--epochs", "1", "--network", "2C3-AP4-10Voting"];
-    program("train", &[&small, arguments].concat(), dir)
+    // bits are compared: a crossover that no measurement moves
+    program("train", &[&small[..], &["--crossover", "0.5"], arguments].concat(), dir)
 }
 
 fn stderr(output: &Output) -> String {
@@ -120,4 +121,56 @@ fn what_cannot_be_trained_is_refused_before_anything_is() {
     refused(&train(dir.path(), &["mnist"]), 1, &["MNIST", "data fetch mnist"]);
     refused(&train(dir.path(), &["mnist", "--classes", "1"]), 1, &["--classes belong to one data set, found 2"]);
     assert!(!dir.path().join("results/train.md").exists());
+}
+
+#[test]
+fn a_receipt_says_how_it_was_computed_and_the_flags_refuse_what_they_cannot_do() {
+    let dir = root();
+    done(&train(dir.path(), &["--memory-budget", "64M"]));
+    let event = receipts(dir.path())[0].1.clone();
+    let compute = &event["compute"];
+    assert_eq!(compute["passes"], "event-driven");
+    assert_eq!(compute["crossover"]["linear"]["weight"], 0.5);
+    assert_eq!(compute["memory_budget_bytes"], 64 << 20);
+    let layers = compute["layers_in_last_step"].as_array().unwrap();
+    assert_eq!(layers.iter().map(|l| l["name"].as_str().unwrap()).collect::<Vec<_>>(), ["2C3-1", "head"]);
+    assert_eq!(layers[0]["forward"], "event");
+    done(&train(dir.path(), &["--force", "--compute", "tensor"]));
+    let tensor = receipts(dir.path())[0].1.clone();
+    assert_eq!(tensor["compute"]["passes"], "tensor operations");
+    // the same run to a reader, and the same numbers but for rounding
+    assert_eq!(tensor["run"], event["run"]);
+    let loss = |receipt: &Value| {
+        let curves = receipt["curves"].as_array().unwrap();
+        curves.iter().find(|c| c["name"] == "train loss").unwrap()["values"][0].as_f64().unwrap()
+    };
+    assert!((loss(&event) - loss(&tensor)).abs() < 1e-3, "{} {}", loss(&event), loss(&tensor));
+
+    refused(&train(dir.path(), &["--force", "--memory-budget", "1K"]), 1, &["error: ", "the memory budget is 0 MiB"]);
+    let flags = |flags: &[&str]| program("train", &[&["n-mnist", "--data", "data"], flags].concat(), dir.path());
+    refused(&flags(&["--memory-budget", "much"]), 2, &["expected a number of bytes, with K, M or G"]);
+    refused(&flags(&["--crossover", "2"]), 2, &["expected auto or a number from 0 to 1"]);
+    refused(&flags(&["--compute", "magic"]), 2, &["event, tensor"]);
+}
+
+/// The machine is measured once: what is kept is read again, and what cannot be read is measured anew.
+#[test]
+fn the_machine_is_measured_once() {
+    let dir = root();
+    let kept = dir.path().join("kept/crossover.json");
+    let measure = || {
+        let small = ["n-mnist", "--data", "data", "--profile", "smoke", "--epochs", "1", "--force"];
+        let network = ["--network", "2C3-AP4-10Voting"];
+        let mut command = Command::cargo_bin("train").unwrap();
+        command.current_dir(dir.path()).env_remove("SPIKEGRAD_DATA").env("SPIKEGRAD_CALIBRATION", &kept);
+        done(&command.args(small).args(network).output().unwrap());
+        receipts(dir.path())[0].1["compute"]["crossover"].clone()
+    };
+    let first = measure();
+    let file: Value = serde_json::from_slice(&std::fs::read(&kept).unwrap()).unwrap();
+    assert_eq!(file["crossover"], first);
+    assert_eq!(measure(), first);
+    std::fs::write(&kept, "{").unwrap();
+    measure();
+    assert!(serde_json::from_slice::<Value>(&std::fs::read(&kept).unwrap()).is_ok(), "a broken file stayed");
 }

@@ -5,7 +5,7 @@
 //! --method bpsa+bpta --json`, half a minute.
 
 use anyhow::{Context, Result, bail};
-use benches::step::{Alone, Protocol, Settings, Step, Timed, export, set_rates, train_on_mnist};
+use benches::step::{Alone, Protocol, Settings, Step, Timed, export, latency, set_rates, train_on_mnist};
 use benches::{Machine, Samples, again_with, peak_memory_bytes, threads_are};
 use clap::Parser;
 use models::{Architecture, Crossovers, Options, StatisticsOver, calibrate};
@@ -23,13 +23,13 @@ struct Arguments {
     #[arg(long, value_parser = net, default_value = "small")]
     net: Architecture,
     /// Time steps T
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_parser = at_least_one)]
     steps: usize,
     /// Samples of the batch
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = at_least_one)]
     batch: usize,
     /// Threads [default: one a core]
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     threads: Option<usize>,
     /// Firing rate that every layer is set to
     #[arg(long, default_value_t = 0.1)]
@@ -59,7 +59,7 @@ struct Arguments {
     #[arg(long, value_name = "MIB")]
     memory_budget: Option<usize>,
     /// Timed steps; two more go before them
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 7, value_parser = at_least_one)]
     repeats: usize,
     /// Print everything measured as JSON
     #[arg(long)]
@@ -73,12 +73,19 @@ struct Arguments {
     /// Do one step for each line `go` on stdin, and print its times
     #[arg(long)]
     serve: bool,
+    /// Then classify so many test images of MNIST one at a time, and print how long they take as JSON
+    #[arg(long, value_name = "SAMPLES", requires = "data")]
+    infer: Option<usize>,
     /// Instead of a network: so many neurons alone
-    #[arg(long, value_name = "NEURONS")]
+    #[arg(long, value_name = "NEURONS", value_parser = at_least_one)]
     lif: Option<usize>,
     /// Instead of a network: the Open Neuromorphic protocol with so many neurons
-    #[arg(long, value_name = "NEURONS")]
+    #[arg(long, value_name = "NEURONS", value_parser = at_least_one)]
     onm: Option<usize>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| format!("expected a whole number above 0, found '{text}'"))
 }
 
 fn net(text: &str) -> Result<Architecture, String> {
@@ -175,6 +182,14 @@ fn network(arguments: &Arguments) -> Result<()> {
             (step, None)
         }
     };
+    if let (Some(samples), Some(data)) = (arguments.infer, &arguments.data) {
+        if net != Architecture::Small {
+            bail!("--infer is for --net small, which takes the images of MNIST");
+        }
+        let all = latency(&mut step, data, samples, options)?;
+        println!("{}", serde_json::to_string_pretty(&json!({ "machine": machine, "latency": all }))?);
+        return Ok(());
+    }
     if let Some(dir) = &arguments.export {
         let layers = step.gradients(options, &mut ())?.0.layers;
         let rates: Vec<(String, f64)> = layers.into_iter().map(|l| (l.name, l.firing_rate)).collect();

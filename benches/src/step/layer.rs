@@ -52,8 +52,8 @@ impl Alone {
     /// As [`Alone::new`].
     pub fn run(&self) -> Result<(f64, f64)> {
         let neurons = self.x.len() / self.steps;
-        // rows of 4096 neurons are pixels of 4096 channels to the kernel
-        let width = if neurons.is_multiple_of(4096) { 4096 } else { neurons };
+        // to the kernel, 512 neurons are the channels of a pixel
+        let width = if neurons.is_multiple_of(512) { 512 } else { neurons };
         let stage = bare(self.steps, neurons / width, width);
         let kernel = kernel(self.neuron.as_ref())?;
         let start = Instant::now();

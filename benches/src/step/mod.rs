@@ -1,11 +1,13 @@
 //! One training step of the paper's networks at a firing rate asked for: what `--bin step` times and others compare
 //! with.
 
+mod latency;
 mod layer;
 mod rates;
 mod share;
 mod trained;
 
+pub use latency::{Latency, latency};
 pub use layer::{Alone, Protocol};
 pub use rates::set_rates;
 pub use share::export;

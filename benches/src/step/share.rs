@@ -21,7 +21,8 @@ pub fn export(step: &Step, options: Options, dir: &Path, rates: &[(String, f64)]
     let labels: Vec<f32> = step.labels.iter().map(|&l| l as f32).collect();
     tensors.insert("labels".into(), Tensor::from_vec(labels, b, &Device::Cpu)?);
     tensors.insert("frames".into(), Tensor::from_slice(frames.values, (shown, b, h, w, c), &Device::Cpu)?);
-    let (gradients, _, loss) = step.gradients(options, &mut ())?;
+    let mut counts = Counts(HashMap::new());
+    let (gradients, _, loss) = step.gradients(options, &mut counts)?;
     for (name, var) in step.vars.trainable() {
         if let Some(gradient) = gradients.get(&var) {
             tensors.insert(format!("grad/{name}"), gradient.clone());
@@ -34,6 +35,14 @@ pub fn export(step: &Step, options: Options, dir: &Path, rates: &[(String, f64)]
     let still = tensors["frames"].clone();
     let frames_of_all_steps = still.broadcast_as((frames.steps, b, h, w, c))?.contiguous()?;
     step.network.forward(&frames_of_all_steps, Mode::Train { seed: step.settings.seed }, &mut spikes)?;
+    // a membrane within rounding of its threshold may fire in one of the two and not in the other; gradients are then
+    // those of other spikes
+    let mut differ = 0.0;
+    for (layer, spikes) in &spikes.0 {
+        let steps: Vec<f32> = spikes.flatten_from(1)?.sum(1)?.to_vec1()?;
+        let event = counts.0.get(layer).cloned().unwrap_or_default();
+        differ += steps.iter().zip(event).map(|(a, b)| (f64::from(*a) - b as f64).abs()).sum::<f64>();
+    }
     tensors.extend(spikes.0.into_iter().map(|(layer, spikes)| (format!("spikes/{layer}"), spikes)));
     tensors.insert("scores".into(), gradients.scores);
     tensors.insert("loss".into(), Tensor::new(&[loss as f32], &Device::Cpu)?);
@@ -43,10 +52,21 @@ pub fn export(step: &Step, options: Options, dir: &Path, rates: &[(String, f64)]
         "steps": step.settings.steps, "batch": step.settings.batch, "static": frames.still,
         "norm": step.settings.norm, "method": step.settings.method.id(),
         "classes": step.settings.frame().1, "rates": rates,
+        "counts_that_differ_from_the_tensor_operations": differ,
     });
     let path = dir.join("step.json");
     std::fs::write(&path, serde_json::to_string_pretty(&about)?)
         .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Spikes of each step by layer.
+struct Counts(HashMap<String, Vec<u64>>);
+
+impl Observer for Counts {
+    fn count(&mut self, layer: &str, spikes: &[u64], _: u64) -> candle_core::Result<()> {
+        self.0.insert(layer.to_owned(), spikes.to_vec());
+        Ok(())
+    }
 }
 
 /// All spikes `[T, B, …]` by layer.

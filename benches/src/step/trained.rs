@@ -53,11 +53,11 @@ pub fn train_on_mnist(settings: Settings, root: &Path, steps: usize, lr: f64, op
 }
 
 /// Images as values in [0, 1], and their labels.
-fn images(recordings: &[Recording]) -> Result<(Vec<f32>, Vec<u32>)> {
+pub(super) fn images(recordings: &[Recording]) -> Result<(Vec<f32>, Vec<u32>)> {
     let mut values = Vec::new();
     for recording in recordings {
         let image = recording.image().context("an image cannot be read")?;
         values.extend(image.values().iter().map(|&v| f32::from(v) / 255.0));
     }
-    Ok((values, recordings.iter().map(|r| r.label as u32).collect()))
+    Ok((values, recordings.iter().map(|r| r.label).collect()))
 }

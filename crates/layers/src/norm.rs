@@ -129,12 +129,13 @@ impl BatchNorm {
     }
 }
 
-/// Mean, biased variance and what rounding took from the mean, `[3, sets, c]`, of currents `[sets, …, c]`.
+/// Mean, biased variance and what rounding took from the mean, `[3, sets, c]`, of currents `[sets, …, c]` that stand for
+/// so many equal `steps`.
 ///
 /// # Errors
 /// If fewer than two values are normalised together: their variance is undefined.
-pub fn batch_moments(x: &[f32], sets: usize, c: usize) -> Result<Vec<f32>> {
-    let n = x.len() / (sets * c).max(1);
+pub fn batch_moments(x: &[f32], sets: usize, c: usize, steps: usize) -> Result<Vec<f32>> {
+    let n = x.len() / (sets * c).max(1) * steps;
     if n < 2 {
         bail!("batch norm needs at least two values per channel, found {n}");
     }

@@ -81,12 +81,22 @@ impl Crossover {
     pub const ALWAYS: Crossover = Crossover { forward: 0.0, weight: 0.0, input: 0.0 };
 }
 
-/// The path of a product from this density on.
-fn path(density: f64, crossover: f64) -> Path {
-    if density < crossover { Path::Event } else { Path::Dense }
-}
-
 impl Product {
+    /// The path for activations `x`: dense from the density `crossover` on, and where zeros around the map reach further
+    /// than the window, for which no event-driven gradient was written.
+    fn path(&self, x: &Sparse, crossover: f64) -> Path {
+        let belongs = match self {
+            Product::Convolution(s) => x.belongs([s.n, s.h, s.w, s.ci], Consumer::Convolution),
+            Product::Linear { n, inputs, .. } => {
+                let [m, h, w, c] = x.shape();
+                (m, h * w * c) == (*n, *inputs) && x.belongs(x.shape(), Consumer::Linear)
+            }
+        };
+        assert!(belongs, "activations {:?} are not those of {self:?}", x.shape());
+        let reaches = matches!(self, Product::Convolution(s) if s.padding >= s.k);
+        if x.density() < crossover && !reaches { Path::Event } else { Path::Dense }
+    }
+
     /// Who reads the activations.
     pub fn consumer(&self) -> Consumer {
         match self {
@@ -103,17 +113,12 @@ impl Product {
         }
     }
 
-    /// Multiplications of the dense product.
-    pub fn multiplications(&self) -> usize {
-        match self {
-            Product::Convolution(s) => s.n * s.pixels() * s.window() * s.co,
-            Product::Linear { n, inputs, outputs } => n * inputs * outputs,
-        }
-    }
-
     /// y = x·w + b, and the path taken.
+    ///
+    /// # Panics
+    /// If `x` was listed for another product.
     pub fn forward(&self, x: &Sparse, weight: &[f32], bias: &[f32], crossover: Crossover) -> (Vec<f32>, Path) {
-        let path = path(x.density(), crossover.forward);
+        let path = self.path(x, crossover.forward);
         let y = match (self, path) {
             (Product::Convolution(s), Path::Event) => event::conv_forward(*s, x, weight, bias),
             (Product::Linear { .. }, Path::Event) => event::linear_forward(x, weight, bias),
@@ -145,8 +150,11 @@ impl Product {
     }
 
     /// ∂L/∂w from the gradient `g` of the output, and the path taken.
+    ///
+    /// # Panics
+    /// If `x` was listed for another product.
     pub fn weight_gradient(&self, x: &Sparse, g: &[f32], crossover: Crossover) -> (Vec<f32>, Path) {
-        let path = path(x.density(), crossover.weight);
+        let path = self.path(x, crossover.weight);
         let dw = match (self, path) {
             (Product::Convolution(s), Path::Event) => event::conv_weight_gradient(*s, x, g),
             (Product::Linear { outputs, .. }, Path::Event) => event::linear_weight_gradient(x, g, *outputs),
@@ -187,8 +195,11 @@ impl Product {
     }
 
     /// ∂L/∂x at the entries of x, from the gradient `g` of the output, and the path taken.
+    ///
+    /// # Panics
+    /// If `x` was listed for another product.
     pub fn input_gradient(&self, x: &Sparse, weight: &[f32], g: &[f32], crossover: Crossover) -> (InputGradient, Path) {
-        let path = path(x.density(), crossover.input);
+        let path = self.path(x, crossover.input);
         let dx = match (self, path) {
             (Product::Convolution(s), Path::Event) => {
                 InputGradient::AtEntries(event::conv_input_gradient(*s, x, weight, g))

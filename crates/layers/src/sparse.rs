@@ -98,13 +98,13 @@ impl Sparse {
         self.entries() as f64 / self.shape.iter().product::<usize>().max(1) as f64
     }
 
-    /// Bytes of the lists.
-    pub fn bytes(&self) -> usize {
-        4 * (self.starts.len() + self.index.len() + self.values.as_ref().map_or(0, Vec::len))
+    /// Whether these are activations of that shape, listed for that consumer.
+    pub(crate) fn belongs(&self, shape: [usize; 4], consumer: Consumer) -> bool {
+        self.shape == shape && self.line == line(shape, consumer)
     }
 
     /// Where the entries of each pixel start, and where the last ones end.
-    pub fn starts(&self) -> &[u32] {
+    pub(crate) fn starts(&self) -> &[u32] {
         &self.starts
     }
 
@@ -150,7 +150,7 @@ impl Sparse {
         let [.., c] = self.shape;
         assert_eq!(dense.len(), self.shape.iter().product::<usize>(), "a tensor of the shape of the activations");
         let mut out = Vec::with_capacity(self.entries());
-        for (p, x) in dense.chunks_exact(c.max(1)).enumerate() {
+        for (p, x) in dense.chunks_exact(c).enumerate() {
             out.extend(self.pixel(p).1.map(|c| x[c]));
         }
         out
@@ -181,6 +181,14 @@ fn each_count(pixel: &[u8], mut f: impl FnMut(usize, u8)) {
     rest.iter().enumerate().filter(|(_, n)| **n != 0).for_each(|(i, &n)| f(first + i, n));
 }
 
+/// Pixels through which a consumer's index counts.
+fn line([_, h, w, _]: [usize; 4], consumer: Consumer) -> usize {
+    match consumer {
+        Consumer::Convolution => w,
+        Consumer::Linear => h * w,
+    }
+}
+
 /// Lists of what `entries(pixel, its number, index of its first channel, piece)` pushes; all with a value, or none.
 fn build<X: Sync>(
     x: &[X],
@@ -190,10 +198,7 @@ fn build<X: Sync>(
 ) -> Sparse {
     let [n, h, w, c] = shape;
     assert!(c > 0 && x.len() == n * h * w * c, "{} values for activations {shape:?}", x.len());
-    let line = match consumer {
-        Consumer::Convolution => w,
-        Consumer::Linear => h * w,
-    };
+    let line = line(shape, consumer);
     let pieces: Vec<Piece> = x
         .par_chunks(PIXELS * c)
         .enumerate()

@@ -53,6 +53,10 @@ fn compare(product: Product, shape: [usize; 4], weights: usize, outputs: usize, 
     let off = apart(&dw, &product.dense_weight_gradient(&dense, &g));
     assert!(off <= 1e-5, "{what}: weight gradient {off:e}");
 
+    let db = product.bias_gradient(&g);
+    let channel = |c: usize| g.iter().skip(c).step_by(outputs).map(|g| f64::from(*g)).sum::<f64>() as f32;
+    assert!(apart(&db, &(0..outputs).map(channel).collect::<Vec<f32>>()) <= 1e-5, "{what}: bias gradient");
+
     let InputGradient::AtEntries(dx) = product.input_gradient(&x, &weight, &g, Crossover::NEVER).0 else {
         panic!("{what}: expected a gradient at the entries")
     };
@@ -115,4 +119,29 @@ fn the_crossover_decides_the_path() {
     let at = |forward| product.forward(&x, &[1.0; 8], &[0.5; 2], Crossover { forward, ..Crossover::NEVER });
     assert_eq!(at(0.5), (vec![2.5; 2], Path::Dense));
     assert_eq!(at(0.51), (vec![2.5; 2], Path::Event));
+}
+
+/// Sizes that cross every border at which the kernels cut their work: rows of a map, channels of a task, maps laid out
+/// at a time, outputs of a task, columns of a pass.
+#[test]
+fn large_sizes_are_cut_without_a_seam() {
+    for (shape, k, co) in
+        [([1, 45, 40, 4], 3, 33), ([2, 5, 6, 130], 3, 40), ([40, 17, 11, 3], 3, 128), ([1, 3, 3, 600], 1, 8)]
+    {
+        let [_, _, _, ci] = shape;
+        let sizes = Sizes::new(shape, &[k, k, ci, co], 1, k / 2).unwrap();
+        compare(Product::Convolution(sizes), shape, k * k * ci * co, co, 0.2, 1, 7);
+    }
+    for (n, inputs, outputs) in [(3, 300, 700), (2100, 20, 64), (5, 1000, 257)] {
+        let product = Product::Linear { n, inputs, outputs };
+        compare(product, [n, 1, 1, inputs], inputs * outputs, outputs, 0.3, 2, 8);
+    }
+}
+
+#[test]
+#[should_panic(expected = "are not those of")]
+fn lists_made_for_another_product_are_refused() {
+    let x = Sparse::of_dense(&[1.0; 4], [1, 2, 2, 1], layers::Consumer::Convolution);
+    let product = Product::Linear { n: 1, inputs: 4, outputs: 2 };
+    product.forward(&x, &[1.0; 8], &[0.0; 2], Crossover::NEVER);
 }

@@ -13,7 +13,8 @@ const EPS: f64 = 1e-5;
 
 /// Watches a pass. `()` ignores everything.
 pub trait Observer {
-    /// The spikes `[T, B, …]` of the neurons called `layer`.
+    /// The spikes `[T, B, …]` of the neurons called `layer`, in a pass of tensor operations; an event-driven one has no
+    /// such tensor and calls [`Observer::count`].
     fn spikes(&mut self, layer: &str, spikes: &Tensor) -> Result<()> {
         let _ = (layer, spikes);
         Ok(())

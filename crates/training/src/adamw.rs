@@ -121,7 +121,8 @@ const CHUNK: usize = 1 << 15;
 
 /// Hands the values of a contiguous f32 tensor on the CPU to a function that may change them.
 fn with_values(tensor: &Tensor, mut f: impl FnMut(&mut [f32]) -> Result<()>) -> Result<()> {
-    struct Handed<'f>(RefCell<&'f mut dyn FnMut(&mut [f32]) -> Result<()>>);
+    type Changes<'f> = dyn FnMut(&mut [f32]) -> Result<()> + 'f;
+    struct Handed<'f>(RefCell<&'f mut Changes<'f>>);
     impl InplaceOp1 for Handed<'_> {
         fn name(&self) -> &'static str {
             "adamw"

@@ -289,3 +289,25 @@ fn a_sample_that_cannot_be_read_stops_the_run_with_its_own_sentence() {
         train(&net, &mut vars, (one_channel, set), &SETUP, &Compute::default(), 3, &Device::Cpu, &mut ()).unwrap_err();
     assert!(error.to_string().contains("expected 1 channels, found 2"), "{error}");
 }
+
+/// The event-driven passes and the tensor operations train the same network to the same losses. In evaluation they differ
+/// by more: the gradient of a convolution's bias below a norm is rounding alone, AdamW makes steps of full size of it, and
+/// the running mean follows such a bias some steps late.
+#[test]
+fn both_kinds_of_passes_have_the_same_loss_curve() {
+    let data = examples(48);
+    let sets = (Set::recorded(&data), Set::recorded(&data));
+    let curves = |event_driven| {
+        let mut vars = SeededVars::new(7);
+        let net = network(&vars, "8C3-MP2-8C3-AP2-DP-10Voting");
+        let compute = Compute { event_driven, ..Compute::default() };
+        let history = train(&net, &mut vars, sets, &SETUP, &compute, 7, &Device::Cpu, &mut ()).unwrap();
+        let rates = |e: &training::Epoch| e.test.firing_rates.iter().map(|r| r.1).collect::<Vec<f64>>();
+        let test = history.epochs.iter().flat_map(|e| [vec![e.test.loss], rates(e)].concat()).collect::<Vec<f64>>();
+        (history.epochs.iter().map(|e| e.train_loss).collect::<Vec<f64>>(), test)
+    };
+    let (event, tensor) = (curves(true), curves(false));
+    let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).fold(0f64, |m, (a, b)| m.max((a - b).abs()));
+    assert!(apart(&event.0, &tensor.0) <= 1e-3, "training: {event:?} {tensor:?}");
+    assert!(apart(&event.1, &tensor.1) <= 1e-2, "evaluation: {event:?} {tensor:?}");
+}

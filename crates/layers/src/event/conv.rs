@@ -117,10 +117,7 @@ impl Frame {
         for (oy, g) in g.chunks_exact(s.ow * s.co).enumerate() {
             for (ox, g) in g.chunks_exact(s.co).enumerate() {
                 let at = (self.first + oy * s.stride) * self.w + self.first + ox * s.stride;
-                // what no window reaches at the lower and right border is outside
-                if let Some(out) = out.get_mut(at * tile..at * tile + len) {
-                    out.copy_from_slice(&g[first..first + len]);
-                }
+                out[at * tile..at * tile + len].copy_from_slice(&g[first..first + len]);
             }
         }
     }

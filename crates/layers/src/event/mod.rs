@@ -12,8 +12,9 @@
 //!
 //! Kernels are written once, over `pulp`'s vectors: AVX-512, AVX2, NEON or plain scalars, as the machine has it.
 //! Output channels are cut into tiles of a few vectors, so that the weights of one row of the window stay in the
-//! first-level cache while all pixels of a map pass by. Tasks are cut by sizes alone and no two of them write to the
-//! same number: results have the same bits for any number of threads.
+//! first-level cache while all pixels of a map pass by. Tasks are cut by sizes and
+//! densities, never by threads, and no two of them write to the same number: results have the same bits for any number of
+//! threads.
 
 mod conv;
 mod linear;

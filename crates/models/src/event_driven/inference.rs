@@ -29,8 +29,9 @@ pub struct Decision {
 struct Live<'n> {
     block: &'n Block<'n>,
     product: Product,
-    weight: Values<'n>,
-    bias: Values<'n>,
+    // copies: a lock held on the network's own weights would have their next update wait for ever
+    weight: Vec<f32>,
+    bias: Vec<f32>,
     /// Factor and shift of each channel: batch norm with its running statistics.
     affine: Option<(Vec<f32>, Vec<f32>)>,
     shape: [usize; 3],
@@ -62,8 +63,8 @@ impl<'n> EventDriven<'n> {
             layers.push(Live {
                 block,
                 product,
-                weight: Values::of(weight)?,
-                bias: Values::of(bias)?,
+                weight: Values::of(weight)?.to_vec(),
+                bias: Values::of(bias)?.to_vec(),
                 affine: affine(block)?,
                 shape: [h, w, c],
                 z: vec![0.0; neurons],

@@ -32,8 +32,10 @@ pub fn plan(network: &EventDriven, frames: Frames, budget: Option<usize>) -> Res
         let weights = 4 * block.weight.tensors().0.elem_count();
         always += weights + (8.0 * DENSITY * inputs as f64) as usize;
         // backward: currents, their gradient, and what the products lay out; forward: counts of spikes
-        passing =
-            passing.max(2 * z + z.min(LAID_OUT) + weights.min(LAID_OUT)).max(z + 2 * shape.iter().product::<usize>());
+        let pooled = shape.iter().product::<usize>();
+        // a gradient from above may be dense: four bytes for each of the pooled activations
+        let backward = 2 * z + 4 * pooled + z.min(LAID_OUT) + weights.min(LAID_OUT);
+        passing = passing.max(backward).max(z + 2 * pooled);
         currents.push(z);
     }
     let mut keep = vec![true; currents.len()];

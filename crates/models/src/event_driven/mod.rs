@@ -17,7 +17,7 @@ pub use pass::{Gradients, LayerTrace};
 
 use crate::{Mode, Network, Observer};
 use blocks::Block;
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use layers::Crossovers;
 
 /// Frames of a pass.
@@ -34,7 +34,8 @@ pub struct Frames<'a> {
     pub still: bool,
 }
 
-/// How to compute; none of it changes a result by more than rounding.
+/// How to compute. It changes the order of sums, and so a result by rounding; a membrane that lies within rounding of its
+/// threshold may then fire or not.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
     /// From which density on products are dense. The same crossovers give the same bits, for any number of threads.
@@ -64,8 +65,11 @@ impl Network {
     pub fn event_driven(&self) -> Option<EventDriven<'_>> {
         let (blocks, voters) = blocks::blocks(self)?;
         let here = |t: &Tensor| t.dtype() == candle_core::DType::F32 && t.device().is_cpu() && t.is_contiguous();
-        let all_here = blocks.iter().all(|b| here(b.weight.tensors().0) && here(b.weight.tensors().1));
-        all_here.then_some(EventDriven { blocks, voters })
+        let normed = |b: &Block| {
+            b.norm.is_none_or(|(_, n)| [&n.weight, &n.bias, &n.running_mean, &n.running_var].into_iter().all(here))
+        };
+        let all_here = |b: &Block| here(b.weight.tensors().0) && here(b.weight.tensors().1) && normed(b);
+        blocks.iter().all(all_here).then_some(EventDriven { blocks, voters })
     }
 }
 
@@ -93,6 +97,9 @@ impl EventDriven<'_> {
     ) -> Result<Gradients> {
         let (scores, state) = pass::forward(self, frames, Mode::Train { seed }, options, observer, true)?;
         let gradient = loss(&scores)?;
+        if gradient.dims() != scores.dims() {
+            bail!("a gradient of scores {:?} has their shape, found {:?}", scores.shape(), gradient.shape());
+        }
         pass::backward(self, frames, options, state, &gradient)
     }
 

@@ -165,8 +165,12 @@ pub fn forward(
         let still = i == 0 && frames.still;
         shape[0] = if still { batch } else { batch * frames.steps };
         let (product, [h, w, c]) = block.weight.product(shape)?;
+        if shape.iter().product::<usize>() >= u32::MAX as usize {
+            bail!("activations {shape:?} below {} are more than 2³² numbers; take a smaller batch", block.name);
+        }
+        let mut density = None;
         if let Input::Frames = input {
-            input = listed(frames, shape, product, options);
+            (input, density) = listed(frames, shape, product, options);
         }
         let start = Instant::now();
         let (z, path) = currents(block, product, frames, &input, options)?;
@@ -201,9 +205,9 @@ pub fn forward(
         };
         layers.push(LayerTrace {
             name: block.name.to_owned(),
-            input_density: match &state.input {
-                Input::Frames => 1.0,
-                Input::Lists(lists) => lists.density(),
+            input_density: match (&state.input, density) {
+                (Input::Lists(lists), _) => lists.density(),
+                (Input::Frames, density) => density.unwrap_or(1.0),
             },
             firing_rate: fired.spikes.iter().sum::<u64>() as f64 / (chances * frames.steps as u64).max(1) as f64,
             forward: path,
@@ -235,14 +239,15 @@ fn check(frames: Frames) -> Result<()> {
     Ok(())
 }
 
-/// The frames as lists, if they have few enough values for any product to use them.
-fn listed(frames: Frames, shape: [usize; 4], product: Product, options: Options) -> Input {
+/// The frames as lists, if they have few enough values for any product to use them; and how dense they are.
+fn listed(frames: Frames, shape: [usize; 4], product: Product, options: Options) -> (Input, Option<f64>) {
     let some = frames.values.iter().filter(|v| **v != 0.0).count() as f64 / frames.values.len().max(1) as f64;
     let crossover = options.crossover.of(&product);
-    match some < crossover.forward.max(crossover.weight) {
+    let input = match some < crossover.forward.max(crossover.weight) {
         true => Input::Lists(Sparse::of_dense(frames.values, shape, product.consumer())),
         false => Input::Frames,
-    }
+    };
+    (input, Some(some))
 }
 
 fn currents(
@@ -277,7 +282,8 @@ fn moments(
         StatisticsOver::Step if !still => frames.steps,
         _ => 1,
     };
-    let all = batch_moments(z, sets, c)?;
+    let equal = if still && norm.over == StatisticsOver::Time { frames.steps } else { 1 };
+    let all = batch_moments(z, sets, c, equal)?;
     let (mean, others) = all.split_at(sets * c);
     let (var, lost) = others.split_at(sets * c);
     observer.statistics(name, &statistics(norm, mean, var, z.len() / (sets * c), frames, still)?)?;
@@ -373,6 +379,7 @@ pub fn backward(
             Some((InputGradient::AtEntries(g), Input::Lists(lists), mask)) => {
                 let pixels = mask.as_ref().map_or(1, |mask| mask.len() / c);
                 block.kernel.backward(&stage, &z, &|p, row| {
+                    row.fill(0.0);
                     let (range, channels) = lists.pixel(p);
                     range.zip(channels).for_each(|(at, c)| row[c] = g[at]);
                     multiply(row, mask.as_deref(), p % pixels);

@@ -84,15 +84,22 @@ pub struct StageGradient {
     pub norm: Option<(Vec<f32>, Vec<f32>)>,
 }
 
-/// Writes the gradient of one pooled pixel, counted through `[T, B, H/k, W/k]`, into a row of channels that is zero.
+/// Writes the gradient of one pooled pixel, counted through `[T, B, H/k, W/k]`, into a row of channels: all of them,
+/// since the row holds whatever was there.
 pub type Upstream<'a> = dyn Fn(usize, &mut [f32]) + Sync + 'a;
 
 /// The kernels of a neuron that computes whole stages.
 pub trait Kernel: Send + Sync {
     /// Spikes of the currents `z`.
+    ///
+    /// # Panics
+    /// If they, or the norm's or the mask's numbers, are not those of the stage.
     fn fire(&self, stage: &Stage, z: &[f32]) -> Fired;
 
     /// Gradients from those of the pooled spikes.
+    ///
+    /// # Panics
+    /// As [`Kernel::fire`].
     fn backward(&self, stage: &Stage, z: &[f32], upstream: &Upstream) -> StageGradient;
 
     /// One step alone: currents `x` behind norm and ReLU and the carried membranes `v`, which are changed, to spikes.
@@ -142,6 +149,8 @@ impl Stage<'_> {
             let sets = norm.mean.len() / c;
             assert!(sets == 1 || sets == self.steps, "{sets} sets of moments for {} steps", self.steps);
             assert!(norm.gamma.len() == c && norm.beta.len() == c, "{c} channels");
+            let rest = [norm.lost.len(), norm.inverse.len()];
+            assert_eq!(rest, [norm.mean.len(); 2], "one number for each mean");
         }
         if let Some(mask) = self.mask {
             assert_eq!(mask.len(), batch * self.map(), "a mask of {:?}", self.shape);
@@ -296,8 +305,14 @@ impl<C: Cell> Tile<'_, C> {
         for t in (0..stage.steps).rev() {
             let u = &memory.u[t * size..][..size];
             let row = &memory.row[t * stage.shape[3]..][self.channels.clone()];
-            self.share(simd, row, u, &mut memory.g, &mut memory.free);
-            let (g, m) = (&memory.g, &mut memory.m);
+            let g = match stage.pool {
+                Pooling::None => row,
+                _ => {
+                    self.share(simd, row, u, &mut memory.g, &mut memory.free);
+                    &memory.g
+                }
+            };
+            let m = &mut memory.m;
             let sum = stage.still.then_some(&mut memory.v[..]);
             simd.vectorize(Back { cell, u, g, m, sum });
             if !stage.still {
@@ -573,7 +588,6 @@ impl<C: Cell> WithSimd for Backward<'_, '_, C> {
         let [batch, .., c] = stage.shape;
         let (oh, ow) = stage.pooled();
         for i in 0..row.windows() {
-            memory.row.clear();
             memory.row.resize(stage.steps * c, 0.0);
             for (t, g) in memory.row.chunks_exact_mut(c).enumerate() {
                 upstream(((t * batch + row.sample) * oh + row.row) * ow + i, g);
