@@ -19,15 +19,15 @@
 mod conv;
 mod linear;
 mod scatter;
+mod weights;
 
-pub use conv::{
-    forward as conv_forward, input_gradient as conv_input_gradient, weight_gradient as conv_weight_gradient,
-};
+pub use conv::{forward as conv_forward, input_gradient as conv_input_gradient};
 pub use linear::{
     forward as linear_forward, input_gradient as linear_input_gradient, weight_gradient as linear_weight_gradient,
 };
 
 pub use scatter::scatter;
+pub use weights::conv_weight_gradient;
 
 use pulp::{Arch, Simd, WithSimd};
 

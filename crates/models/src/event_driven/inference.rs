@@ -1,5 +1,5 @@
 use super::blocks::Block;
-use super::pass::Values;
+use super::values::Values;
 use super::{EventDriven, Frames};
 use candle_core::{Result, bail};
 use layers::Product;

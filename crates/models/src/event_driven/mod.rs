@@ -9,7 +9,9 @@
 mod blocks;
 mod inference;
 mod memory;
+mod norms;
 mod pass;
+mod values;
 
 pub use inference::{Decision, Inference};
 pub use memory::Plan;

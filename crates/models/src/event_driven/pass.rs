@@ -1,13 +1,12 @@
 use super::blocks::{Block, Weight};
+use super::norms::{Moments, moments};
+use super::values::Values;
 use super::{EventDriven, Frames, Options, memory};
 use crate::network::DROPOUT;
 use crate::{Mode, Observer};
-use candle_core::{CpuStorage, Device, Result, Storage, Tensor, TensorId, bail};
-use layers::{
-    BatchNorm, BatchStatistics, InputGradient, Path, Product, Sparse, StatisticsOver, batch_moments, dropout_mask,
-};
+use candle_core::{Device, Result, Tensor, TensorId, bail};
+use layers::{InputGradient, Path, Product, Sparse, dropout_mask};
 use neuron::{Norm, Pooling, Stage};
-use std::ops::Deref;
 use std::time::Instant;
 
 /// What one block did.
@@ -73,41 +72,6 @@ pub struct State {
     kept: Vec<Kept>,
     layers: Vec<LayerTrace>,
     scores: Tensor,
-}
-
-/// Moments of a batch norm with 1/√(σ² + ε).
-struct Moments {
-    mean: Vec<f32>,
-    lost: Vec<f32>,
-    inverse: Vec<f32>,
-}
-
-/// The values of an f32 tensor on the CPU.
-pub struct Values<'t> {
-    /// candle's lock, whose own type is not ours to name.
-    storage: Box<dyn Deref<Target = Storage> + 't>,
-    range: (usize, usize),
-}
-
-impl<'t> Values<'t> {
-    pub fn of(tensor: &'t Tensor) -> Result<Self> {
-        let (storage, layout) = tensor.storage_and_layout();
-        match (&*storage, layout.contiguous_offsets()) {
-            (Storage::Cpu(CpuStorage::F32(_)), Some(range)) => Ok(Values { storage: Box::new(storage), range }),
-            _ => bail!("event-driven passes take contiguous f32 tensors on the CPU, found {layout:?}"),
-        }
-    }
-}
-
-impl Deref for Values<'_> {
-    type Target = [f32];
-
-    fn deref(&self) -> &[f32] {
-        match &**self.storage {
-            Storage::Cpu(CpuStorage::F32(values)) => &values[self.range.0..self.range.1],
-            _ => &[],
-        }
-    }
 }
 
 impl Kept {
@@ -263,59 +227,6 @@ fn currents(
         Input::Frames => (product.dense_forward(frames.values, &weight, &bias), Path::Dense),
         Input::Lists(lists) => product.forward(lists, &weight, &bias, options.crossover.of(&product)),
     })
-}
-
-/// What the norm of a block, if it has one, normalises with: in training the moments of `z`, which the observer hears
-/// of, else the running ones.
-fn moments(
-    block: &Block,
-    z: &[f32],
-    frames: Frames,
-    still: bool,
-    mode: Mode,
-    observer: &mut dyn Observer,
-) -> Result<Option<Moments>> {
-    let Some((name, norm)) = block.norm else { return Ok(None) };
-    let c = norm.weight.elem_count();
-    let Mode::Train { .. } = mode else { return running(norm).map(Some) };
-    let sets = match norm.over {
-        StatisticsOver::Step if !still => frames.steps,
-        _ => 1,
-    };
-    let equal = if still && norm.over == StatisticsOver::Time { frames.steps } else { 1 };
-    let all = batch_moments(z, sets, c, equal)?;
-    let (mean, others) = all.split_at(sets * c);
-    let (var, lost) = others.split_at(sets * c);
-    observer.statistics(name, &statistics(norm, mean, var, z.len() / (sets * c), frames, still)?)?;
-    Ok(Some(Moments { mean: mean.to_vec(), lost: lost.to_vec(), inverse: inverse(var, norm.eps) }))
-}
-
-fn inverse(var: &[f32], eps: f64) -> Vec<f32> {
-    var.iter().map(|&v| (1.0 / (f64::from(v) + eps).sqrt()) as f32).collect()
-}
-
-/// Running statistics; the mean goes into the shift, as the definition has it in evaluation.
-fn running(norm: &BatchNorm) -> Result<Moments> {
-    let (mean, var) = (Values::of(&norm.running_mean)?, Values::of(&norm.running_var)?);
-    Ok(Moments { mean: vec![0.0; mean.len()], lost: mean.to_vec(), inverse: inverse(&var, norm.eps) })
-}
-
-/// What the running statistics are told: of a still image each step has the same, and over time n counts all steps.
-fn statistics(
-    norm: &BatchNorm,
-    mean: &[f32],
-    var: &[f32],
-    n: usize,
-    frames: Frames,
-    still: bool,
-) -> Result<BatchStatistics> {
-    let c = norm.weight.elem_count();
-    let per_step = norm.over == StatisticsOver::Step;
-    let n = if still && !per_step { n * frames.steps } else { n } as f64;
-    let rows = if still && per_step { frames.steps } else { 1 };
-    let unbiased: Vec<f32> = var.iter().map(|&v| (f64::from(v) * (n / (n - 1.0))) as f32).collect();
-    let tensor = |v: &[f32]| Tensor::from_vec(v.repeat(rows), (v.len() / c * rows, c), &Device::Cpu);
-    Ok(BatchStatistics { mean: tensor(mean)?, unbiased_var: tensor(&unbiased)? })
 }
 
 /// The dropout mask of that name, as [`layers::dropout`] draws it for a tensor of a flat or an unflattened layer.

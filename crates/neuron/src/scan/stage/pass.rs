@@ -1,0 +1,145 @@
+//! Whole stages: rows of windows as tasks, and what their sums make of batch norm's gradient.
+
+use super::tile::{Affine, Backward, Fire, Memory, Row};
+use super::{Fired, Norm, Stage, StageGradient, Upstream};
+use crate::scan::Cell;
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+/// `out`, maps of all samples step after step, each cut into rows of `size` (the last may be shorter): for each of the
+/// `tasks` rows of a step its pieces at all steps.
+fn by_row<F>(out: &mut [F], map: usize, size: usize, tasks: usize) -> Vec<Vec<&mut [F]>> {
+    let mut rows: Vec<Vec<&mut [F]>> = Vec::new();
+    rows.resize_with(tasks, Vec::new);
+    if map > 0 {
+        let pieces = out.chunks_exact_mut(map).flat_map(|map| map.chunks_mut(size));
+        pieces.enumerate().for_each(|(i, piece)| rows[i % tasks].push(piece));
+    }
+    rows
+}
+
+/// [`Kernel::fire`] of a cell.
+pub fn fire<C: Cell>(cell: C, stage: &Stage, z: &[f32]) -> Fired {
+    stage.check(z);
+    let [batch, h, _, c] = stage.shape;
+    let (oh, ow) = stage.pooled();
+    let k = stage.pool.side();
+    let affine = Affine::of(stage);
+    let mut counts = vec![0; stage.steps * batch * oh * ow * c];
+    // a row of windows that is none has no counts
+    let mut pieces = by_row(&mut counts, oh * ow * c, (ow * c).max(1), batch * oh).into_iter();
+    let rows = h.div_ceil(k);
+    let mut tasks: Vec<Vec<&mut [u8]>> =
+        (0..batch * rows).map(|i| if i % rows < oh { pieces.next().unwrap_or_default() } else { vec![] }).collect();
+    let by_task = tasks.par_iter_mut().enumerate().map_init(Memory::default, |memory, (i, counts)| {
+        let row = Row::new(cell, stage, &affine, z, i);
+        Arch::new().dispatch(Fire { row, counts, memory })
+    });
+    let by_task: Vec<Vec<u64>> = by_task.collect();
+    drop(tasks);
+    let mut spikes = vec![0; stage.steps];
+    by_task.iter().for_each(|task| spikes.iter_mut().zip(task).for_each(|(sum, n)| *sum += n));
+    Fired { counts, spikes }
+}
+
+/// [`Kernel::step`] of a cell.
+pub fn step<C: Cell>(cell: C, x: &[f32], v: &mut [f32], fired: &mut [u8]) {
+    assert!(x.len() == v.len() && x.len() == fired.len(), "{} {} {}", x.len(), v.len(), fired.len());
+    Arch::new().dispatch(Step { cell, x, v, fired });
+}
+
+struct Step<'a, C> {
+    cell: C,
+    x: &'a [f32],
+    v: &'a mut [f32],
+    fired: &'a mut [u8],
+}
+
+impl<C: Cell> WithSimd for Step<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let cell = self.cell;
+        for ((v, fired), &x) in self.v.iter_mut().zip(self.fired).zip(self.x) {
+            let u = cell.charge(x, *v);
+            let now = cell.fires(u);
+            *fired = u8::from(now);
+            *v = cell.carry(u, now);
+        }
+    }
+}
+
+/// [`Kernel::backward`] of a cell.
+pub fn backward<C: Cell>(cell: C, stage: &Stage, z: &[f32], upstream: &Upstream) -> StageGradient {
+    stage.check(z);
+    let [batch, h, w, c] = stage.shape;
+    let rows = h.div_ceil(stage.pool.side());
+    let affine = Affine::of(stage);
+    let size = if stage.norm.is_some() { stage.sets() * 2 * c } else { 0 };
+    let mut d = vec![0.0; z.len()];
+    let mut pieces = by_row(&mut d, stage.map(), stage.pool.side() * w * c, batch * rows);
+    let sums: Vec<Vec<f32>> = pieces
+        .par_iter_mut()
+        .enumerate()
+        .map_init(Memory::default, |memory, (i, out)| {
+            let mut sums = vec![0.0; size];
+            let row = Row::new(cell, stage, &affine, z, i);
+            Arch::new().dispatch(Backward { row, upstream, out, sums: &mut sums, memory });
+            sums
+        })
+        .collect();
+    drop(pieces);
+    let Some(norm) = stage.norm else { return StageGradient { z: d, norm: None } };
+    let mut total = vec![0.0f64; size];
+    sums.iter().for_each(|sums| total.iter_mut().zip(sums).for_each(|(t, s)| *t += f64::from(*s)));
+    finish(stage, &norm, z, &total, &mut d);
+    let sum = |which: usize| -> Vec<f32> {
+        let channel = |i| (0..stage.sets()).map(|set| total[(2 * set + which) * c + i]).sum::<f64>() as f32;
+        (0..c).map(channel).collect()
+    };
+    StageGradient { z: d, norm: Some((sum(1), sum(0))) }
+}
+
+/// D → ∂L/∂z = γ/√(σ² + ε) · (D − ΣD/n − x̂ · Σ(D·x̂)/n) in place. Of a still image D is the sum over its steps, and
+/// so are the two sums: the formula is linear in D, and x̂ the same for all steps.
+fn finish(stage: &Stage, norm: &Norm, z: &[f32], sums: &[f64], d: &mut [f32]) {
+    let c = stage.shape[3];
+    let step = stage.shape.iter().product::<usize>();
+    let count = (step / c * if stage.sets() == 1 { stage.z_steps() } else { 1 }) as f64;
+    for (t, (d, z)) in d.chunks_mut(step).zip(z.chunks(step)).enumerate() {
+        let set = if stage.sets() == 1 { 0 } else { t };
+        let at = if norm.mean.len() == c { 0 } else { t * c };
+        let (sd, sx) = sums[2 * set * c..][..2 * c].split_at(c);
+        let (mean, inverse) = (&norm.mean[at..][..c], &norm.inverse[at..][..c]);
+        let p: Vec<f32> = norm.gamma.iter().zip(inverse).map(|(g, i)| g * i).collect();
+        let q: Vec<f32> = sx.iter().zip(inverse).map(|(&s, i)| (s / count) as f32 * i).collect();
+        let r: Vec<f32> = sd.iter().map(|&s| (s / count) as f32).collect();
+        let chunk = (4096usize.div_ceil(c) * c).max(c);
+        d.par_chunks_mut(chunk).zip(z.par_chunks(chunk)).for_each(|(d, z)| {
+            Arch::new().dispatch(Finish { d, z, factors: [mean, &p, &q, &r] });
+        });
+    }
+}
+
+struct Finish<'a> {
+    d: &'a mut [f32],
+    z: &'a [f32],
+    factors: [&'a [f32]; 4],
+}
+
+impl WithSimd for Finish<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let c = self.factors[0].len();
+        let [mean, p, q, r] = self.factors.map(|f| &f[..c]);
+        for (d, z) in self.d.chunks_exact_mut(c).zip(self.z.chunks_exact(c)) {
+            let (d, z) = (&mut d[..c], &z[..c]);
+            for i in 0..c {
+                d[i] = p[i] * (d[i] - r[i] - (z[i] - mean[i]) * q[i]);
+            }
+        }
+    }
+}

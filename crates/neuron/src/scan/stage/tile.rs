@@ -1,0 +1,336 @@
+//! A window of pixels through all steps, and a row of windows as a task.
+
+use super::loops::{Back, Charge, Count, First, Spikes};
+use super::{Pooling, Stage, Upstream};
+use crate::scan::Cell;
+use pulp::{Simd, WithSimd};
+
+/// Factors of one set: x = (z − mean) · scale + shift.
+pub struct Affine {
+    mean: Vec<f32>,
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+}
+
+impl Affine {
+    pub fn of(stage: &Stage) -> Affine {
+        let c = stage.shape[3];
+        let Some(n) = stage.norm else {
+            return Affine { mean: vec![0.0; c], scale: vec![1.0; c], shift: vec![0.0; c] };
+        };
+        let scale: Vec<f32> = n.inverse.iter().enumerate().map(|(i, inverse)| n.gamma[i % c] * inverse).collect();
+        let shift = scale.iter().zip(n.lost).enumerate().map(|(i, (scale, lost))| n.beta[i % c] - scale * lost);
+        Affine { mean: n.mean.to_vec(), shift: shift.collect(), scale }
+    }
+
+    /// The factors of step t, channels `range`.
+    fn at(&self, t: usize, c: usize, range: std::ops::Range<usize>) -> [&[f32]; 3] {
+        let set = if self.mean.len() == c { 0 } else { t * c };
+        [&self.mean, &self.scale, &self.shift].map(|v| &v[set + range.start..set + range.end])
+    }
+}
+
+/// A pixel's currents behind norm, ReLU and mask.
+#[inline(always)]
+fn currents(stage: &Stage, z: &[f32], factors: [&[f32]; 3], mask: Option<&[f32]>, x: &mut [f32]) {
+    let n = x.len();
+    let [mean, scale, shift] = factors.map(|f| &f[..n]);
+    let z = &z[..n];
+    match (stage.norm.is_some(), stage.rectify) {
+        (true, true) => (0..n).for_each(|i| x[i] = positive((z[i] - mean[i]) * scale[i] + shift[i])),
+        (true, false) => (0..n).for_each(|i| x[i] = (z[i] - mean[i]) * scale[i] + shift[i]),
+        (false, true) => (0..n).for_each(|i| x[i] = positive(z[i])),
+        (false, false) => x.copy_from_slice(z),
+    }
+    if let Some(mask) = mask {
+        x.iter_mut().zip(mask).for_each(|(x, m)| *x *= m);
+    }
+}
+
+#[inline(always)]
+fn positive(y: f32) -> f32 {
+    if y > 0.0 { y } else { 0.0 }
+}
+
+/// A window of pixels and some channels of it: where its neurons stand in one step, and through it their membranes.
+struct Tile<'a, C> {
+    cell: C,
+    stage: &'a Stage<'a>,
+    affine: &'a Affine,
+    z: &'a [f32],
+    sample: usize,
+    /// First row and column of the window, and its sides.
+    at: [usize; 2],
+    sides: [usize; 2],
+    channels: std::ops::Range<usize>,
+}
+
+/// Working memory of a task.
+#[derive(Default)]
+pub struct Memory {
+    x: Vec<f32>,
+    v: Vec<f32>,
+    u: Vec<f32>,
+    g: Vec<f32>,
+    m: Vec<f32>,
+    row: Vec<f32>,
+    free: Vec<f32>,
+}
+
+impl<C: Cell> Tile<'_, C> {
+    fn members(&self) -> usize {
+        self.sides[0] * self.sides[1]
+    }
+
+    /// Where the channels of member `i` start in one sample.
+    fn place(&self, i: usize) -> usize {
+        let [.., w, c] = self.stage.shape;
+        let (y, x) = (self.at[0] + i / self.sides[1], self.at[1] + i % self.sides[1]);
+        (y * w + x) * c + self.channels.start
+    }
+
+    /// Membranes u of all steps, `[T, members, channels]`, into `memory.u`.
+    #[inline(always)]
+    fn membranes<S: Simd>(&self, simd: S, memory: &mut Memory) {
+        let (stage, cell, width) = (self.stage, self.cell, self.channels.len());
+        let size = self.members() * width;
+        memory.x.resize(size, 0.0);
+        memory.u.resize(stage.steps * size, 0.0);
+        memory.v.clear();
+        memory.v.resize(size, 0.0);
+        let [batch, .., c] = stage.shape;
+        for t in 0..stage.steps {
+            if t == 0 || !stage.still {
+                let factors = self.affine.at(t, c, self.channels.clone());
+                for (i, x) in memory.x.chunks_exact_mut(width).enumerate() {
+                    let place = self.sample * stage.map() + self.place(i);
+                    let z = &self.z[t * batch * stage.map() + place..][..width];
+                    currents(stage, z, factors, stage.mask.map(|m| &m[place..][..width]), x);
+                }
+            }
+            let u = &mut memory.u[t * size..][..size];
+            simd.vectorize(Charge { cell, x: &memory.x, v: &mut memory.v, u });
+        }
+    }
+
+    /// Adds the spikes of the window to the counts of each step, from `place` on, if it belongs to a pooled pixel.
+    /// Adds the spikes of all its neurons to those of each step.
+    #[inline(always)]
+    fn fire<S: Simd>(
+        &self,
+        simd: S,
+        memory: &mut Memory,
+        counts: &mut [&mut [u8]],
+        place: Option<usize>,
+        spikes: &mut [u64],
+    ) {
+        self.membranes(simd, memory);
+        let (width, size) = (self.channels.len(), self.members() * self.channels.len());
+        let any = matches!(self.stage.pool, Pooling::Max(_));
+        for (t, u) in memory.u[..self.stage.steps * size].chunks_exact(size).enumerate() {
+            spikes[t] += u64::from(simd.vectorize(Spikes { cell: self.cell, u }));
+            let Some(place) = place else { continue };
+            let counts = &mut counts[t][place..][..width];
+            for u in u.chunks_exact(width) {
+                simd.vectorize(Count { cell: self.cell, any, u, counts: &mut *counts });
+            }
+        }
+    }
+
+    /// D of the tile, zero where the ReLU is shut and times the mask, into the rows `out` of its windows' steps, and
+    /// its sums into `sums`. `memory.row` holds the gradients of the pooled pixel, `[T, C]`.
+    #[inline(always)]
+    fn backward<S: Simd>(&self, simd: S, memory: &mut Memory, out: &mut [&mut [f32]], sums: &mut [f32]) {
+        self.membranes(simd, memory);
+        let (stage, cell, width) = (self.stage, self.cell, self.channels.len());
+        let size = self.members() * width;
+        memory.g.resize(size, 0.0);
+        memory.m.clear();
+        memory.m.resize(size, 0.0);
+        memory.v.clear();
+        memory.v.resize(size, 0.0); // of a still image: sums over the steps
+        for t in (0..stage.steps).rev() {
+            let u = &memory.u[t * size..][..size];
+            let row = &memory.row[t * stage.shape[3]..][self.channels.clone()];
+            let g = match stage.pool {
+                Pooling::None => row,
+                _ => {
+                    self.share(simd, row, u, &mut memory.g, &mut memory.free);
+                    &memory.g
+                }
+            };
+            let m = &mut memory.m;
+            let sum = stage.still.then_some(&mut memory.v[..]);
+            simd.vectorize(Back { cell, u, g, m, sum });
+            if !stage.still {
+                self.keep(t, &memory.m, out[t], sums);
+            }
+        }
+        if stage.still {
+            self.keep(0, &memory.v, out[0], sums);
+        }
+    }
+
+    /// Writes the gradient `d` of the currents behind norm, ReLU and mask as that of the currents behind the norm.
+    #[inline(always)]
+    fn keep(&self, t: usize, d: &[f32], out: &mut [f32], sums: &mut [f32]) {
+        let stage = self.stage;
+        let [batch, _, w, c] = stage.shape;
+        let factors = self.affine.at(t, c, self.channels.clone());
+        for (i, d) in d.chunks_exact(self.channels.len()).enumerate() {
+            let place = self.sample * stage.map() + self.place(i);
+            let z = &self.z[t * batch * stage.map() + place..][..d.len()];
+            let at = (i / self.sides[1] * w + self.at[1] + i % self.sides[1]) * c + self.channels.start;
+            let out = &mut out[at..][..d.len()];
+            passed(stage, z, factors, stage.mask.map(|m| &m[place..][..d.len()]), d, out);
+            if let Some(norm) = stage.norm {
+                let set = if stage.sets() == 1 { 0 } else { t };
+                let inverse = &norm.inverse[if norm.inverse.len() == c { 0 } else { t * c }..][self.channels.clone()];
+                let (sd, sx) = sums[2 * set * c..][..2 * c].split_at_mut(c);
+                let (sd, sx) = (&mut sd[self.channels.clone()], &mut sx[self.channels.clone()]);
+                let n = out.len(); // slices of one known length: no index is checked inside the loop
+                let (sd, sx, mean, z, inverse) = (&mut sd[..n], &mut sx[..n], &factors[0][..n], &z[..n], &inverse[..n]);
+                for i in 0..n {
+                    sd[i] += out[i];
+                    sx[i] += out[i] * ((z[i] - mean[i]) * inverse[i]);
+                }
+            }
+        }
+    }
+
+    /// Shares the gradients `row` of a pooled pixel among the members of its window.
+    #[inline(always)]
+    fn share<S: Simd>(&self, simd: S, row: &[f32], u: &[f32], g: &mut [f32], free: &mut Vec<f32>) {
+        let width = row.len();
+        match self.stage.pool {
+            Pooling::None => g.copy_from_slice(row),
+            Pooling::Average(k) => {
+                let share = 1.0 / (k * k) as f32;
+                for g in g.chunks_exact_mut(width) {
+                    g.iter_mut().zip(row).for_each(|(g, row)| *g = row * share);
+                }
+            }
+            Pooling::Max(_) => {
+                free.clear();
+                free.extend_from_slice(row);
+                for (u, g) in u.chunks_exact(width).zip(g.chunks_exact_mut(width)) {
+                    simd.vectorize(First { cell: self.cell, u, free: &mut *free, g });
+                }
+                // where none fired all are equal, and the first of equals is the largest
+                g[..width].iter_mut().zip(free).for_each(|(g, free)| *g += *free);
+            }
+        }
+    }
+}
+
+/// What of a gradient `d` of the currents passes mask and ReLU.
+#[inline(always)]
+fn passed(stage: &Stage, z: &[f32], factors: [&[f32]; 3], mask: Option<&[f32]>, d: &[f32], out: &mut [f32]) {
+    let n = out.len();
+    let [mean, scale, shift] = factors.map(|f| &f[..n]);
+    let (z, d) = (&z[..n], &d[..n]);
+    match (stage.norm.is_some(), stage.rectify) {
+        (true, true) => {
+            (0..n).for_each(|i| out[i] = if (z[i] - mean[i]) * scale[i] + shift[i] > 0.0 { d[i] } else { 0.0 });
+        }
+        (false, true) => (0..n).for_each(|i| out[i] = if z[i] > 0.0 { d[i] } else { 0.0 }),
+        (_, false) => out.copy_from_slice(d),
+    }
+    if let Some(mask) = mask {
+        out.iter_mut().zip(mask).for_each(|(d, m)| *d *= m);
+    }
+}
+
+/// A row of windows of one sample: a task.
+#[derive(Clone, Copy)]
+pub struct Row<'a, C> {
+    cell: C,
+    stage: &'a Stage<'a>,
+    affine: &'a Affine,
+    z: &'a [f32],
+    sample: usize,
+    /// Row of windows; the last may be what fills none.
+    row: usize,
+}
+
+impl<'a, C: Cell> Row<'a, C> {
+    /// The row of task `i`.
+    pub fn new(cell: C, stage: &'a Stage<'a>, affine: &'a Affine, z: &'a [f32], i: usize) -> Self {
+        let rows = stage.shape[1].div_ceil(stage.pool.side());
+        Row { cell, stage, affine, z, sample: i / rows, row: i % rows }
+    }
+
+    /// Columns of windows.
+    fn windows(&self) -> usize {
+        let (oh, ow) = self.stage.pooled();
+        if self.row < oh { ow } else { 0 }
+    }
+
+    /// Calls `f` with the tiles of the window at column `i`, or beyond the last window of single pixels of the row.
+    #[inline(always)]
+    fn tiles(&self, i: usize, mut f: impl FnMut(Tile<'a, C>)) {
+        let Row { cell, stage, affine, z, sample, row } = *self;
+        let [_, h, _, c] = stage.shape;
+        let (k, windows) = (stage.pool.side(), self.windows());
+        let (column, wide) = if i < windows { (i * k, k) } else { (windows * k + i - windows, 1) };
+        let (at, sides) = ([row * k, column], [k.min(h - row * k), wide]);
+        let width = stage.tile(stage.steps * sides[0] * sides[1]);
+        for first in (0..c).step_by(width) {
+            let channels = first..(first + width).min(c);
+            f(Tile { cell, stage, affine, z, sample, at, sides, channels });
+        }
+    }
+}
+
+pub struct Fire<'a, 'o, C> {
+    pub row: Row<'a, C>,
+    /// The row of counts of each step; none where no window is filled.
+    pub counts: &'a mut [&'o mut [u8]],
+    pub memory: &'a mut Memory,
+}
+
+impl<C: Cell> WithSimd for Fire<'_, '_, C> {
+    type Output = Vec<u64>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<u64> {
+        let [.., w, c] = self.row.stage.shape;
+        let (windows, k) = (self.row.windows(), self.row.stage.pool.side());
+        let mut spikes = vec![0; self.row.stage.steps];
+        for i in 0..windows + w - windows * k {
+            self.row.tiles(i, |tile| {
+                let place = (i < windows).then_some(i * c + tile.channels.start);
+                tile.fire(simd, self.memory, self.counts, place, &mut spikes);
+            });
+        }
+        spikes
+    }
+}
+
+pub struct Backward<'a, 'o, C> {
+    pub row: Row<'a, C>,
+    pub upstream: &'a Upstream<'a>,
+    /// The rows of D of each step of z.
+    pub out: &'a mut [&'o mut [f32]],
+    pub sums: &'a mut [f32],
+    pub memory: &'a mut Memory,
+}
+
+impl<C: Cell> WithSimd for Backward<'_, '_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Backward { row, upstream, out, sums, memory } = self;
+        let stage = row.stage;
+        let [batch, .., c] = stage.shape;
+        let (oh, ow) = stage.pooled();
+        for i in 0..row.windows() {
+            memory.row.resize(stage.steps * c, 0.0);
+            for (t, g) in memory.row.chunks_exact_mut(c).enumerate() {
+                upstream(((t * batch + row.sample) * oh + row.row) * ow + i, g);
+            }
+            row.tiles(i, |tile| tile.backward(simd, memory, out, sums));
+        }
+    }
+}
