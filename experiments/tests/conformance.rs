@@ -106,8 +106,10 @@ fn a_wrong_value_fails_its_row_and_no_other() {
         [
             "FAIL network_middle_paper bpsa f32 spike counts scan",
             "FAIL network_middle_paper bpsa f32 spike counts step",
+            "FAIL network_middle_paper bpsa f32 spike counts event",
             "FAIL network_middle_paper bpsta f32 gradients scan",
-            "FAIL network_middle_paper bpsta f32 gradients step"
+            "FAIL network_middle_paper bpsta f32 gradients step",
+            "FAIL network_middle_paper bpsta f32 gradients event"
         ]
     );
     let nan = said.stdout.lines().find(|row| row.contains("bpsta f32 gradients scan")).unwrap();
