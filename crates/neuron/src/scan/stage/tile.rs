@@ -113,8 +113,8 @@ impl<C: Cell> Tile<'_, C> {
         }
     }
 
-    /// Adds the spikes of the window to the counts of each step, from `place` on, if it belongs to a pooled pixel.
-    /// Adds the spikes of all its neurons to those of each step.
+    /// Adds the spikes of all neurons of the window to `spikes`, step by step, and if the window is that of a pooled pixel
+    /// to its `counts`, from `place` on.
     #[inline(always)]
     fn fire<S: Simd>(
         &self,
