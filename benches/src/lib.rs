@@ -5,6 +5,8 @@
 //! after the other on a shared machine differ by what the machine did in between.
 
 mod forms;
+#[cfg(feature = "cuda")]
+pub mod gpu;
 mod inputs;
 mod machine;
 pub mod step;

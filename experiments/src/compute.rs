@@ -2,8 +2,9 @@
 
 use crate::machine;
 use anyhow::{Result, ensure};
+use candle_core::Device;
 use clap::ValueEnum;
-use models::{Crossovers, LayerTrace, Options, calibrate};
+use models::{Crossovers, LayerTrace, Math, Options, Precision, calibrate};
 use report::write_text;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,18 +14,20 @@ use training::Compute;
 /// What passes are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Passes {
-    /// Event-driven wherever a network can be
+    /// Blocks without a graph wherever a network can be taken so: event-driven on the CPU, cuDNN and fused stages on CUDA
+    Auto,
+    /// Event-driven, on the CPU
     Event,
     /// Tensor operations, the definition: slower
     Tensor,
 }
 
-/// Flags of every program that trains; none changes a result beyond rounding (which may make a membrane at its threshold
-/// fire or not).
+/// Flags of every program that trains; none but the precision changes a result beyond rounding (which may make a membrane
+/// at its threshold fire or not).
 #[derive(clap::Args)]
 pub struct ComputeFlags {
     /// What passes are made of
-    #[arg(long, value_enum, default_value_t = Passes::Event)]
+    #[arg(long, value_enum, default_value_t = Passes::Auto)]
     compute: Passes,
     /// Density of activations from which on products are dense: `auto` measures it once on this machine; a number gives
     /// the same bits on every machine of one kind, for any number of threads
@@ -34,6 +37,26 @@ pub struct ComputeFlags {
     /// again [default: as much as it takes]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     memory_budget: Option<usize>,
+    /// Device to train on; auto is the first CUDA device if this program was built for CUDA and there is one
+    #[arg(long, value_name = "auto|cpu|cuda:N", default_value_t = device::Choice::Auto)]
+    device: device::Choice,
+    /// What a CUDA device multiplies in; weights are f32 whatever it is
+    #[arg(long, value_name = "f32|tf32|bf16", default_value = "f32")]
+    precision: Precision,
+    /// Have a CUDA device give the same bits every time: algorithms are then chosen by rule, not by the clock
+    #[arg(long)]
+    deterministic: bool,
+}
+
+/// How, and where.
+#[derive(Clone)]
+pub struct Place {
+    /// How passes are computed.
+    pub compute: Compute,
+    /// Where.
+    pub device: Device,
+    /// Name of the device for receipts.
+    pub name: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,27 +85,64 @@ fn bytes(text: &str) -> Result<usize, String> {
 }
 
 impl ComputeFlags {
-    /// What the flags say; measures the machine if that was never done.
+    /// What the flags say; opens the device, and measures the machine if that was never done.
     ///
     /// # Errors
-    /// A budget for passes that keep to none.
-    pub fn choose(&self) -> Result<Compute> {
-        let event_driven = self.compute == Passes::Event;
+    /// A device that cannot be had, or flags that are for another.
+    pub fn choose(&self) -> Result<Place> {
+        let (device, said) = device::open(self.device)?;
+        if let Some(said) = said {
+            eprintln!("{said}");
+        }
+        let cpu = device.is_cpu();
+        let blocks = self.compute != Passes::Tensor;
         ensure!(
-            event_driven || self.memory_budget.is_none(),
-            "--memory-budget is for event-driven passes, tensor operations keep to none; leave one of the two out"
+            cpu || self.compute != Passes::Event,
+            "--compute event is for the CPU; a CUDA device takes auto or tensor"
+        );
+        ensure!(
+            cpu && blocks || self.memory_budget.is_none(),
+            "--memory-budget is for event-driven passes on the CPU, others keep to none; leave it out"
+        );
+        ensure!(
+            !cpu || self.precision == Precision::F32,
+            "--precision {} is for a CUDA device, and this runs on the CPU in f32; leave it out",
+            self.precision.id()
+        );
+        ensure!(
+            blocks || self.precision == Precision::F32,
+            "--precision {} is for passes of blocks, tensor operations run in f32; leave one of the two out",
+            self.precision.id()
         );
         let crossover = match self.crossover {
             Chosen::At(density) => Crossovers::at(density),
-            Chosen::Auto if event_driven => measured(),
+            Chosen::Auto if blocks && cpu => measured(),
             Chosen::Auto => Options::default().crossover,
         };
-        Ok(Compute { event_driven, options: Options { crossover, memory_budget: self.memory_budget } })
+        let options = Options { crossover, memory_budget: self.memory_budget };
+        let math = Math { precision: self.precision, deterministic: self.deterministic };
+        Ok(Place { compute: Compute { blocks, options, math }, name: device::name(&device), device })
+    }
+
+    /// What the flags add to the name of a profile: another precision is another experiment.
+    pub fn profile(&self) -> String {
+        match self.precision {
+            Precision::F32 => String::new(),
+            other => format!("+{}", other.id()),
+        }
     }
 }
 
 /// What a receipt says of it. Times of the layers are left out: they are the machine's, not the run's.
-pub fn said(compute: &Compute, layers: &[LayerTrace]) -> Value {
+pub fn said(place: &Place, layers: &[LayerTrace]) -> Value {
+    let compute = &place.compute;
+    if !place.device.is_cpu() {
+        return json!({
+            "passes": if compute.blocks { "blocks on a CUDA device" } else { "tensor operations on a CUDA device" },
+            "precision": compute.math.precision.id(), "deterministic": compute.math.deterministic,
+            "peak_device_memory_bytes": device::peak_memory(&place.device),
+        });
+    }
     if layers.is_empty() {
         return json!({ "passes": "tensor operations" });
     }

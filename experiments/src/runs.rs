@@ -104,7 +104,7 @@ impl RunFlags {
 
     /// The profile's name with what was overridden.
     pub fn profile_name(&self) -> String {
-        preset::profile_name(self.profile, &self.overrides())
+        preset::profile_name(self.profile, &self.overrides()) + &self.compute.profile()
     }
 
     /// What the cells of these recordings are to hold.
@@ -179,13 +179,14 @@ impl RunFlags {
                     Some(sets) => sets,
                     None => sets.insert(data::load(recordings, run.encoding, cache.as_deref())?),
                 };
-                let how = match chosen {
-                    Some(how) => how,
-                    None => *chosen.insert(self.compute.choose()?),
+                let place = match &chosen {
+                    Some(place) => place,
+                    None => chosen.insert(self.compute.choose()?),
                 };
                 let mut watch = progress::Watch::new(format!("{} seed {seed}", label.title), run.setup.epochs);
                 let clock = Clock::start();
-                let history = match run.train(sets, &how, seed, &Device::Cpu, &mut watch) {
+                device::reset_peak_memory(&place.device);
+                let history = match run.train(sets, &place.compute, seed, &place.device, &mut watch) {
                     Ok(history) => history,
                     Err(error @ training::Error::Diverged { .. }) => {
                         let said = format!("{} seed {seed}: {error}", label.title);
@@ -196,7 +197,8 @@ impl RunFlags {
                     Err(error) => return Err(error.into()),
                 };
                 let mut record = receipt::record(&label, &run, identity.clone(), seed, &history, &clock, &program)?;
-                record.compute = compute::said(&how, &watch.layers);
+                record.device = place.name.clone();
+                record.compute = compute::said(place, &watch.layers);
                 record.write(receipts)?;
             }
         }

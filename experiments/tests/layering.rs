@@ -24,20 +24,22 @@ const FILES: &[&str] = &["serde_json", "safetensors", "csv", "tempfile"];
 /// No tables, figures or terminals.
 const FORMATS: &[&str] = &["serde_json", "csv", "plotters", "indicatif"];
 
-const ROOMS: [Room; 10] = [
+const ROOMS: [Room; 11] = [
+    Room { name: "device", level: 0, may_use: &[], must_not_use: FILES },
     Room { name: "surrogate", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "events", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "report", level: 0, may_use: &[], must_not_use: TENSORS },
-    Room { name: "neuron", level: 1, may_use: &["surrogate"], must_not_use: FILES },
-    Room { name: "layers", level: 1, may_use: &["surrogate", "neuron"], must_not_use: FILES },
+    Room { name: "neuron", level: 1, may_use: &["device", "surrogate"], must_not_use: FILES },
+    Room { name: "layers", level: 1, may_use: &["device", "surrogate", "neuron"], must_not_use: FILES },
     Room { name: "datasets", level: 1, may_use: &["events"], must_not_use: TENSORS },
-    Room { name: "models", level: 2, may_use: &["layers", "neuron"], must_not_use: FILES },
+    Room { name: "models", level: 2, may_use: &["device", "layers", "neuron"], must_not_use: FILES },
     Room { name: "training", level: 3, may_use: &["models", "datasets", "events"], must_not_use: FORMATS },
     Room { name: "experiments", level: 4, may_use: EVERY_LIBRARY, must_not_use: &[] },
     Room { name: "benches", level: 4, may_use: EVERY_LIBRARY, must_not_use: &[] },
 ];
 
-const EVERY_LIBRARY: &[&str] = &["surrogate", "events", "report", "neuron", "layers", "datasets", "models", "training"];
+const EVERY_LIBRARY: &[&str] =
+    &["device", "surrogate", "events", "report", "neuron", "layers", "datasets", "models", "training"];
 
 /// The one edge between crates of a level: layers may take the neuron into a fused block.
 const SIDEWAYS: (&str, &str) = ("layers", "neuron");
@@ -167,18 +169,18 @@ fn every_member_keeps_the_workspace_lints() {
 }
 
 #[test]
-fn unsafe_code_lives_in_the_kernels_of_neuron_and_layers_only() {
+fn unsafe_code_lives_in_kernels_and_round_the_device_only() {
     // taken apart, so that this file does not find itself
     assert!(is_unsafe(concat!("let x = unsafe", " { f() };")) && is_unsafe(concat!("unsafe", "\nimpl Send for X {}")));
     assert!(!is_unsafe(concat!("// unsafe", " { }\n#[expect(unsafe", "_code)] let unsafe", "_fn = 1;")));
     for package in packages() {
-        if ["neuron", "layers"].contains(&text(&package, "name")) {
+        if ["device", "neuron", "layers"].contains(&text(&package, "name")) {
             continue;
         }
         for (path, content) in sources(folder(&package)) {
             assert!(
                 !is_unsafe(&content),
-                "{}: unsafe code belongs in the kernels of neuron and layers",
+                "{}: unsafe code belongs in the kernels of neuron and layers, and in device",
                 path.display()
             );
         }

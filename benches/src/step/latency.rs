@@ -50,7 +50,7 @@ pub fn latency(step: &mut Step, root: &Path, samples: usize, options: Options) -
         let (mut seconds, mut correct, mut run) = (Vec::new(), 0, 0);
         for (image, label) in values.chunks_exact(28 * 28).zip(&labels) {
             let start = Instant::now();
-            let frames = Frames { values: image, steps, shape: [1, 28, 28, 1], still: true };
+            let frames = Frames { values: image, bytes: None, steps, shape: [1, 28, 28, 1], still: true };
             let decision = one.classify(frames, early_exit)?;
             seconds.push(start.elapsed().as_secs_f64());
             correct += usize::from(decision.class == *label as usize);

@@ -55,7 +55,8 @@ pub struct Step {
     pub values: Vec<f32>,
     /// One class for each sample.
     pub labels: Vec<u32>,
-    optimiser: AdamW,
+    /// Its optimiser.
+    pub optimiser: AdamW,
 }
 
 /// Seconds of a step, and what its layers did.
@@ -96,6 +97,14 @@ impl Step {
     /// # Errors
     /// If the network cannot be built.
     pub fn new(settings: Settings) -> Result<Step> {
+        Self::on(settings, &Device::Cpu)
+    }
+
+    /// [`Step::new`] with the network on a device.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn on(settings: Settings, device: &Device) -> Result<Step> {
         let ([h, w, c], classes) = settings.frame();
         let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
         let steps = if settings.still() { 1 } else { settings.steps };
@@ -106,7 +115,7 @@ impl Step {
         };
         let values: Vec<f32> = (0..steps * settings.batch * h * w * c).map(value).collect();
         let labels = (0..settings.batch).map(|i| (i % classes) as u32).collect();
-        Self::of(settings, values, labels)
+        Self::built(settings, values, labels, device)
     }
 
     /// Fresh weights, and these frames and labels.
@@ -114,11 +123,15 @@ impl Step {
     /// # Errors
     /// If the network cannot be built.
     pub fn of(settings: Settings, values: Vec<f32>, labels: Vec<u32>) -> Result<Step> {
+        Self::built(settings, values, labels, &Device::Cpu)
+    }
+
+    fn built(settings: Settings, values: Vec<f32>, labels: Vec<u32>, device: &Device) -> Result<Step> {
         let (frame, classes) = settings.frame();
         let vars = SeededVars::new(settings.seed);
         let spec = settings.net.spec(Variant::Code)?;
         let neuron = settings.method.config().build()?;
-        let builder = vars.builder(DType::F32, &Device::Cpu);
+        let builder = vars.builder(DType::F32, device);
         let network = Network::new(&spec, frame, classes, neuron, settings.norm, builder)?;
         let optimiser = AdamW::new(vars.trainable(), AdamWConfig::default())?;
         Ok(Step { settings, network, vars, values, labels, optimiser })
@@ -129,7 +142,7 @@ impl Step {
         let [h, w, c] = self.settings.frame().0;
         let Settings { steps, batch, .. } = self.settings;
         let still = self.settings.still();
-        Frames { values: &self.values, steps, shape: [batch, h, w, c], still: still && steps > 1 }
+        Frames { values: &self.values, bytes: None, steps, shape: [batch, h, w, c], still: still && steps > 1 }
     }
 
     /// Forward and backward; with it the seconds of the forward pass and the loss.

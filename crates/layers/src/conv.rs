@@ -1,4 +1,6 @@
 use crate::kernel::{Stored, by_precision, maps, slice, with_maps};
+#[cfg(feature = "cuda")]
+use candle_core::cuda_backend::CudaStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail};
 use rayon::prelude::*;
 
@@ -22,8 +24,9 @@ impl Conv2d {
     /// # Errors
     /// If `x` has other channels than the weight, or maps smaller than the window.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let op = Conv { stride: self.stride, padding: self.padding };
-        x.contiguous()?.apply_op3(&self.weight.contiguous()?, &self.bias.contiguous()?, op)
+        let (weight, bias) = (self.weight.contiguous()?, self.bias.contiguous()?);
+        let parameters = [weight.detach(), bias.detach()];
+        x.contiguous()?.apply_op3(&weight, &bias, Conv { stride: self.stride, padding: self.padding, parameters })
     }
 }
 
@@ -31,10 +34,12 @@ impl Conv2d {
 /// stay in the second-level cache between being written and being multiplied.
 const TILE: usize = 96 << 10;
 
-#[derive(Clone, Copy)]
 struct Conv {
     stride: usize,
     padding: usize,
+    /// Weight and bias as tensors: kernels of a device are handed those, where the CPU takes their storages.
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code))]
+    parameters: [Tensor; 2],
 }
 
 /// All sizes of one convolution.
@@ -63,10 +68,9 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    fn of(conv: Conv, xl: &Layout, wl: &Layout) -> Result<Sizes> {
+    fn of(conv: &Conv, xl: &Layout, wl: &Layout) -> Result<Sizes> {
         let (n, h, w, ci) = maps(xl)?;
-        let Conv { stride, padding } = conv;
-        Sizes::new([n, h, w, ci], wl.dims(), stride, padding)
+        Sizes::new([n, h, w, ci], wl.dims(), conv.stride, conv.padding)
     }
 
     /// Sizes of a convolution of maps `[n, h, w, ci]` with a weight `[k, k, ci, co]`.
@@ -285,12 +289,27 @@ impl CustomOp3 for Conv {
         b: &CpuStorage,
         bl: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let s = Sizes::of(*self, xl, wl)?;
+        let s = Sizes::of(self, xl, wl)?;
         if bl.dims() != [s.co] {
             bail!("a convolution to {} channels takes as many biases, found {:?}", s.co, bl.shape());
         }
         let y = by_precision!(x, F => F::to_cpu_storage_owned(
             forward::<F>(s, slice(x, xl)?, slice(w, wl)?, slice(b, bl)?)));
+        Ok((y, with_maps(xl, s.oh, s.ow, s.co)))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        xl: &Layout,
+        _: &CudaStorage,
+        wl: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let s = Sizes::of(self, xl, wl)?;
+        let y = crate::cuda::conv_forward(&s, x, xl, &self.parameters[0], &self.parameters[1])?;
         Ok((y, with_maps(xl, s.oh, s.ow, s.co)))
     }
 
@@ -302,8 +321,13 @@ impl CustomOp3 for Conv {
         _y: &Tensor,
         g: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let s = Sizes::of(*self, x.layout(), w.layout())?;
+        let s = Sizes::of(self, x.layout(), w.layout())?;
         let g = g.contiguous()?;
+        #[cfg(feature = "cuda")]
+        if x.device().is_cuda() {
+            let (dx, dw, db) = crate::cuda::conv_backward(&s, x, w, &g, x.track_op())?;
+            return Ok((dx, Some(dw), Some(db)));
+        }
         let wanted = |gradient| Gradient { sizes: s, x_shape: x.shape().clone(), w_shape: w.shape().clone(), gradient };
         // The first layer's input is data: nobody asks for its gradient.
         let dx = match x.track_op() {

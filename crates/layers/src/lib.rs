@@ -10,6 +10,8 @@
 
 mod calibration;
 mod conv;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod dropout;
 mod event;
 mod kernel;

@@ -1,5 +1,7 @@
 use crate::kernel::{Stored, by_precision, slice};
 use crate::{Mode, rectify};
+#[cfg(feature = "cuda")]
+use candle_core::cuda_backend::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail};
 use neuron::{Neuron, Normalisation};
 use rayon::prelude::*;
@@ -47,6 +49,10 @@ impl BatchStatistics {
     /// T times when each step has its own statistics.
     pub fn update(&self, running_mean: &Tensor, running_var: &Tensor, momentum: f64) -> Result<(Tensor, Tensor)> {
         let fold = |running: &Tensor, rows: &Tensor| -> Result<Tensor> {
+            #[cfg(feature = "cuda")]
+            if running.device().is_cuda() {
+                return crate::cuda::fold(running, rows, momentum);
+            }
             let mut running = running.detach();
             for r in 0..rows.dim(0)? {
                 running = (running.affine(1.0 - momentum, 0.0)? + rows.get(r)?.affine(momentum, 0.0)?)?;
@@ -100,7 +106,8 @@ impl BatchNorm {
     }
 
     fn normalise(&self, x: &Tensor, moments: Tensor) -> Result<Tensor> {
-        x.apply_op3(&self.weight, &self.bias, Normalise { moments, eps: self.eps })
+        let parameters = [self.weight.detach(), self.bias.detach()];
+        x.apply_op3(&self.weight, &self.bias, Normalise { moments, parameters, eps: self.eps })
     }
 
     /// What a training pass of the contiguous `x` normalises with: `[3, sets, C]`, see [`Moments`].
@@ -222,6 +229,12 @@ impl CustomOp1 for Moments {
         let out = by_precision!(x, F => F::to_cpu_storage_owned(self.run::<F>(slice(x, layout)?, c)));
         Ok((out, (3, self.sets, c).into()))
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let c = channels(layout)?;
+        Ok((crate::cuda::moments_of(x, layout, self.sets, c)?, (3, self.sets, c).into()))
+    }
 }
 
 fn channels(layout: &Layout) -> Result<usize> {
@@ -235,6 +248,9 @@ fn channels(layout: &Layout) -> Result<usize> {
 #[derive(Clone)]
 struct Normalise {
     moments: Tensor,
+    /// γ and β as tensors: kernels of a device are handed those, where the CPU takes their storages.
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code))]
+    parameters: [Tensor; 2],
     eps: f64,
 }
 
@@ -299,6 +315,21 @@ impl CustomOp3 for Normalise {
         Ok((y, xl.shape().clone()))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        xl: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let [gamma, beta] = &self.parameters;
+        let y = crate::cuda::normalise_forward(x, xl, &self.moments, [gamma, beta], self.eps)?;
+        Ok((y, xl.shape().clone()))
+    }
+
     fn bwd(
         &self,
         x: &Tensor,
@@ -308,6 +339,12 @@ impl CustomOp3 for Normalise {
         g: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let g = g.contiguous()?;
+        #[cfg(feature = "cuda")]
+        if x.device().is_cuda() {
+            let of = crate::cuda::normalise_backward(x, &g, &self.moments, [gamma, _beta], self.eps)?;
+            let [x, gamma, beta] = of.map(Some);
+            return Ok((x, gamma, beta));
+        }
         // per set and channel: Σg and Σg·x̂
         let sums = x.apply_op2_no_bwd(&g, &GradientSums(self.clone()))?;
         let (dbeta, dgamma) = (sums.get(0)?.sum(0)?, sums.get(1)?.sum(0)?);

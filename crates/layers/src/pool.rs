@@ -1,4 +1,6 @@
 use crate::kernel::{Stored, by_precision, maps, slice, with_maps};
+#[cfg(feature = "cuda")]
+use candle_core::cuda_backend::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, WithDType, bail};
 use rayon::prelude::*;
 
@@ -16,7 +18,7 @@ pub fn avg_pool2d(x: &Tensor, k: usize) -> Result<Tensor> {
     x.contiguous()?.apply_op1(Pool { k, kind: Kind::Average })
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Max,
     Average,
@@ -134,7 +136,20 @@ impl CustomOp1 for Pool {
         Ok((y, shape))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (_, shape) = Sizes::of(layout, self.k)?;
+        let (n, h, w, c) = maps(layout)?;
+        Ok((crate::cuda::pool_forward(x, layout, [n, h, w, c], self.k, self.kind == Kind::Max)?, shape))
+    }
+
     fn bwd(&self, x: &Tensor, _y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        #[cfg(feature = "cuda")]
+        if x.device().is_cuda() {
+            let (n, h, w, c) = maps(x.layout())?;
+            let max = self.kind == Kind::Max;
+            return crate::cuda::pool_backward(x, &g.contiguous()?, [n, h, w, c], self.k, max).map(Some);
+        }
         Ok(Some(x.apply_op2_no_bwd(&g.contiguous()?, &PoolGradient(*self))?))
     }
 }

@@ -1,4 +1,6 @@
 use crate::kernel::{Stored, by_precision, slice};
+#[cfg(feature = "cuda")]
+use candle_core::cuda_backend::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, WithDType};
 use rayon::prelude::*;
 
@@ -32,7 +34,16 @@ impl CustomOp1 for Rectify {
         Ok((y, layout.shape().clone()))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        Ok((crate::cuda::rectify_forward(x, layout)?, layout.shape().clone()))
+    }
+
     fn bwd(&self, _x: &Tensor, y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        #[cfg(feature = "cuda")]
+        if y.device().is_cuda() {
+            return crate::cuda::rectify_backward(y, &g.contiguous()?).map(Some);
+        }
         Ok(Some(y.apply_op2_no_bwd(&g.contiguous()?, &RectifyGradient)?))
     }
 }

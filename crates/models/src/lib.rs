@@ -3,13 +3,21 @@
 //! An [`Observer`] may watch the spikes of each layer on the way. This crate knows no files, losses or
 //! epochs, and a network keeps nothing between two passes.
 
+mod blocks;
 mod event_driven;
 mod named;
 mod network;
+#[cfg(feature = "cuda")]
+mod on_device;
 mod spec;
 
+pub use device::{Math, Precision};
 pub use event_driven::{Decision, EventDriven, Frames, Gradients, Inference, LayerTrace, Options, Plan};
+#[cfg(feature = "cuda")]
+pub use layers::cuda::adamw;
 pub use layers::{BatchStatistics, Crossovers, Mode, Path, StatisticsOver, calibrate};
 pub use named::{Architecture, Variant};
 pub use network::{Layer, Network, Observer};
+#[cfg(feature = "cuda")]
+pub use on_device::OnDevice;
 pub use spec::{ParseError, Spec, Stage};

@@ -12,6 +12,9 @@
 //! the gradient crosses a reset ([`ResetGradient`]). The paper's three methods are three choices of the
 //! two, see [`Method`]. Currents, membranes and spikes have no unit; every tensor is `[T, …]`, time first.
 
+#[cfg(feature = "cuda")]
+pub use scan::cuda;
+
 mod config;
 mod lif;
 mod rules;
@@ -52,6 +55,13 @@ pub trait Neuron: std::fmt::Debug + Send + Sync {
     /// The kernels that take this neuron through a whole [`Stage`] on slices, without a graph; what event-driven
     /// training runs. `None`, the default, leaves a network with such a neuron to the tensor operations.
     fn stage(&self) -> Option<&dyn Kernel> {
+        None
+    }
+
+    /// This neuron in CUDA C++: `bool fires(real u)`, `real carry(real u, bool fired)`, the membrane carried on, and
+    /// `real backward(real u, bool fired, real g, real m)`, ∂L/∂u from G = ∂L/∂o and M = ∂L/∂v, where u = v + x and `real`
+    /// is float or double. `None`, the default, leaves a network with such a neuron to the tensor operations.
+    fn source(&self) -> Option<String> {
         None
     }
 }

@@ -24,6 +24,15 @@ pub struct Lif<S> {
     pub surrogate: S,
 }
 
+impl<S> Lif<S> {
+    /// Whether the gradient of a membrane that fired crosses its reset whole.
+    #[inline(always)]
+    fn crosses(&self) -> bool {
+        self.reset == Reset::Subtract
+            && matches!(self.reset_gradient, ResetGradient::Differentiated | ResetGradient::Detached)
+    }
+}
+
 impl<S: Surrogate> Neuron for Lif<S> {
     fn step(&self, x: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)> {
         let u = (x + v)?;
@@ -56,6 +65,10 @@ impl<S: Surrogate> Neuron for Lif<S> {
 
     fn stage(&self) -> Option<&dyn Kernel> {
         Some(self)
+    }
+
+    fn source(&self) -> Option<String> {
+        Cell::source(self)
     }
 
     fn scan_normalised(&self, z: &Tensor, n: &Normalisation) -> Result<Option<Tensor>> {
@@ -119,9 +132,42 @@ impl<S: Surrogate> Cell for Lif<S> {
             (ResetGradient::Detached | ResetGradient::Cut, _) => F::zero(),
             (ResetGradient::Residual { alpha }, _) => F::of(alpha) * (m * decay),
         };
-        let crosses = self.reset == Reset::Subtract
-            && matches!(self.reset_gradient, ResetGradient::Differentiated | ResetGradient::Detached);
-        let kept = if fired && !crosses { F::zero() } else { m };
+        let kept = if fired && !self.crosses() { F::zero() } else { m };
         self.times_slope(g + through_reset, u) + kept * decay
+    }
+
+    fn source(&self) -> Option<String> {
+        let slope = self.surrogate.cuda()?;
+        let (threshold, decay) = (self.threshold, self.decay);
+        let fires = match self.fires {
+            Fires::AtThreshold => ">=",
+            Fires::AboveThreshold => ">",
+        };
+        let reset = match self.reset {
+            Reset::ToZero => "real(0)",
+            Reset::Subtract => "u - threshold",
+        };
+        // as in `backward`
+        let through_reset = match (self.reset_gradient, self.reset) {
+            (ResetGradient::Differentiated, Reset::ToZero) => "-(m * (u * decay))".to_owned(),
+            (ResetGradient::Differentiated, Reset::Subtract) => format!("-(m * real({:?}))", threshold * decay),
+            (ResetGradient::Detached | ResetGradient::Cut, _) => "real(0)".to_owned(),
+            (ResetGradient::Residual { alpha }, _) => format!("real({alpha:?}) * (m * decay)"),
+        };
+        let kept = if self.crosses() { "m" } else { "(fired ? real(0) : m)" };
+        Some(format!(
+            "
+__device__ __forceinline__ real times_slope(real g, real u, real threshold) {{ {slope} }}
+__device__ __forceinline__ bool fires(real u) {{ return u {fires} real({threshold:?}); }}
+__device__ __forceinline__ real carry(real u, bool fired) {{
+  const real threshold = real({threshold:?});
+  return real({decay:?}) * (fired ? {reset} : u);
+}}
+__device__ __forceinline__ real backward(real u, bool fired, real g, real m) {{
+  const real threshold = real({threshold:?}), decay = real({decay:?});
+  return times_slope(g + {through_reset}, u, threshold) + {kept} * decay;
+}}
+"
+        ))
     }
 }

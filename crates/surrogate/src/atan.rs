@@ -23,4 +23,11 @@ impl Surrogate for Atan {
         let z = F::of(std::f64::consts::FRAC_PI_2 * self.alpha) * (u - threshold);
         F::of(self.alpha / 2.0) / (F::one() + z * z)
     }
+
+    fn cuda(&self) -> Option<String> {
+        let (slope, half) = (std::f64::consts::FRAC_PI_2 * self.alpha, self.alpha / 2.0);
+        Some(format!(
+            "const real z = real({slope:?}) * (u - threshold); return g * (real({half:?}) / (real(1) + z * z));"
+        ))
+    }
 }

@@ -30,4 +30,8 @@ impl Surrogate for InverseMembrane {
     fn zero_below_threshold(&self) -> bool {
         true
     }
+
+    fn cuda(&self) -> Option<String> {
+        Some("return u >= threshold ? g / u : real(0);".into())
+    }
 }

@@ -13,6 +13,12 @@
 //!         let z = (u - threshold) / F::of(self.sigma);
 //!         (-(z * z) / F::of(2.0)).exp()
 //!     }
+//!
+//!     // the same for the GPU, if you want to train there
+//!     fn cuda(&self) -> Option<String> {
+//!         let sigma = self.sigma;
+//!         Some(format!("const real z = (u - threshold) / real({sigma:?}); return g * exp(-(z * z) / real(2));"))
+//!     }
 //! }
 //! ```
 
@@ -45,6 +51,13 @@ pub trait Surrogate: Copy + std::fmt::Debug + Send + Sync + 'static {
     #[inline(always)]
     fn times_slope<F: Real>(&self, g: F, u: F, threshold: F) -> F {
         g * self.slope(u, threshold)
+    }
+
+    /// [`Surrogate::times_slope`] as CUDA C++: the body of `real times_slope(real g, real u, real threshold)`, where `real`
+    /// is float or double. Constants go through `real(…)`, as they go through [`Real::of`] here. `None`, the default: a
+    /// neuron with this surrogate has no CUDA kernels.
+    fn cuda(&self) -> Option<String> {
+        None
     }
 
     /// Whether the slope is 0 at every u below the threshold. Training then needs no gradient where a neuron did not

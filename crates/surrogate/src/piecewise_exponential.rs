@@ -22,4 +22,9 @@ impl Surrogate for PiecewiseExponential {
     fn slope<F: Real>(&self, u: F, threshold: F) -> F {
         F::of(self.alpha / 2.0) * (-F::of(self.alpha) * (u - threshold).abs()).exp()
     }
+
+    fn cuda(&self) -> Option<String> {
+        let (half, alpha) = (self.alpha / 2.0, self.alpha);
+        Some(format!("return g * (real({half:?}) * exp(-real({alpha:?}) * fabs(u - threshold)));"))
+    }
 }

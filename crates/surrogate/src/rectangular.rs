@@ -24,4 +24,9 @@ impl Surrogate for Rectangular {
         let inside = (u - threshold).abs() < F::of(self.half_width);
         if inside { F::of(0.5 / self.half_width) } else { F::zero() }
     }
+
+    fn cuda(&self) -> Option<String> {
+        let (half_width, height) = (self.half_width, 0.5 / self.half_width);
+        Some(format!("return g * (fabs(u - threshold) < real({half_width:?}) ? real({height:?}) : real(0));"))
+    }
 }

@@ -26,4 +26,12 @@ impl Surrogate for Sigmoid {
         let d = F::one() + e;
         F::of(self.alpha) * e / (d * d)
     }
+
+    fn cuda(&self) -> Option<String> {
+        let alpha = self.alpha;
+        Some(format!(
+            "const real e = exp(-real({alpha:?}) * fabs(u - threshold)), d = real(1) + e; \
+             return g * (real({alpha:?}) * e / (d * d));"
+        ))
+    }
 }

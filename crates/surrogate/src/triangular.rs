@@ -23,4 +23,11 @@ impl Surrogate for Triangular {
         let h = F::of(self.half_width);
         (F::one() - (u - threshold).abs() / h).max(F::zero()) / h
     }
+
+    fn cuda(&self) -> Option<String> {
+        let h = self.half_width;
+        Some(format!(
+            "const real h = real({h:?}), y = real(1) - fabs(u - threshold) / h; return g * ((y > real(0) ? y : real(0)) / h);"
+        ))
+    }
 }

@@ -38,6 +38,9 @@ pub struct AdamW {
     pub steps: u64,
     /// Each variable with its first and second moment, in the order given.
     pub state: Vec<Moments>,
+    /// Of variables on a device, for each whether it was not finite after the last step, u32.
+    #[cfg(feature = "cuda")]
+    lost: Option<Tensor>,
 }
 
 /// A variable and its moments.
@@ -82,7 +85,19 @@ impl AdamW {
             }
             Ok(Moments { name, first: var.zeros_like()?, second: var.zeros_like()?, var })
         };
-        Ok(Self { config, steps: 0, state: vars.into_iter().map(moments).collect::<Result<_>>()? })
+        let state: Vec<Moments> = vars.into_iter().map(moments).collect::<Result<_>>()?;
+        #[cfg(feature = "cuda")]
+        let lost = match state.first().map(|s| s.var.device()) {
+            Some(device) if device.is_cuda() => Some(Tensor::zeros(state.len(), DType::U32, device)?),
+            _ => None,
+        };
+        Ok(Self {
+            config,
+            steps: 0,
+            state,
+            #[cfg(feature = "cuda")]
+            lost,
+        })
     }
 
     /// One step at learning rate `lr`. A variable without a gradient is left alone.
@@ -103,6 +118,10 @@ impl AdamW {
             root: (1.0 - beta2.powf(t)).sqrt() as f32,
             eps: eps as f32,
         };
+        #[cfg(feature = "cuda")]
+        if let Some(lost) = &self.lost {
+            return self.step_on_device(grads, &update, lost);
+        }
         let mut lost = None;
         for s in &self.state {
             if let Some(g) = grads.of(&s.var) {
@@ -113,6 +132,26 @@ impl AdamW {
             }
         }
         Ok(lost)
+    }
+
+    /// One launch a variable; what was lost is asked once, at the end.
+    #[cfg(feature = "cuda")]
+    fn step_on_device(
+        &self,
+        grads: &(impl GradientsOf + ?Sized),
+        update: &Update,
+        lost: &Tensor,
+    ) -> Result<Option<String>> {
+        let Update { first, second, second_keep, keep, size, root, eps } = *update;
+        let constants = [first, second, second_keep, keep, size, root, eps];
+        for (i, s) in self.state.iter().enumerate() {
+            if let Some(g) = grads.of(&s.var) {
+                let all = [s.var.as_tensor(), &s.first, &s.second, &g.contiguous()?];
+                models::adamw(all, constants, lost, i)?;
+            }
+        }
+        let lost: Vec<u32> = lost.to_vec1()?;
+        Ok(lost.iter().position(|&l| l != 0).map(|i| self.state[i].name.clone()))
     }
 }
 

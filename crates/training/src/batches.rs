@@ -21,6 +21,8 @@ pub(crate) fn order(n: usize, seed: u64, epoch: usize) -> Vec<usize> {
 pub(crate) struct Batch {
     /// Of still images one step, which stands for all.
     values: Vec<f32>,
+    /// The same as bytes, if they were asked for and every value is one.
+    bytes: Option<Vec<u8>>,
     steps: usize,
     /// B, H, W, C.
     shape: [usize; 4],
@@ -38,11 +40,13 @@ impl Batch {
 
     /// The batch for a pass without tensors.
     pub fn frames(&self) -> Frames<'_> {
-        Frames { values: &self.values, steps: self.steps, shape: self.shape, still: self.still }
+        let bytes = self.bytes.as_deref();
+        Frames { values: &self.values, bytes, steps: self.steps, shape: self.shape, still: self.still }
     }
 
-    /// The samples `indices`. `epoch` is that of a training pass with its run's seed; without it nothing is augmented.
-    pub fn gather(set: Set, indices: &[usize], setup: &Setup, epoch: Option<(u64, usize)>) -> Result<Self, Refusal> {
+    /// The samples `indices`.
+    pub fn gather(how: Gathering, indices: &[usize]) -> Result<Self, Refusal> {
+        let Gathering { set, setup, epoch, bytes } = how;
         let prepared: Vec<Result<Floats, Refusal>> =
             indices.par_iter().map(|&i| Floats::of(set, i, setup, epoch)).collect();
         // of several errors the first in order, whatever the threads did
@@ -72,6 +76,7 @@ impl Batch {
             }
         });
         Ok(Self {
+            bytes: if bytes { as_bytes(&values) } else { None },
             values,
             steps,
             shape: [indices.len(), shape.height, shape.width, shape.channels],
@@ -79,6 +84,25 @@ impl Batch {
             labels: indices.iter().map(|&i| set.samples.label(i)).collect(),
         })
     }
+}
+
+/// How batches are made.
+#[derive(Clone, Copy)]
+pub(crate) struct Gathering<'a> {
+    pub set: Set<'a>,
+    pub setup: &'a Setup,
+    /// Of a training pass, with its run's seed; without it nothing is augmented.
+    pub epoch: Option<(u64, usize)>,
+    /// Whether values are wanted as bytes too.
+    pub bytes: bool,
+}
+
+/// Values as bytes, if every one is a whole number up to 255.
+fn as_bytes(values: &[f32]) -> Option<Vec<u8>> {
+    const CHUNK: usize = 1 << 16;
+    let whole = |v: &f32| f32::from(*v as u8) == *v;
+    let all = values.par_chunks(CHUNK).all(|chunk| chunk.iter().all(whole));
+    all.then(|| values.par_iter().with_min_len(CHUNK).map(|v| *v as u8).collect())
 }
 
 /// One sample as its batch takes it.
@@ -135,10 +159,8 @@ const AHEAD: usize = 2;
 /// The batches are the same for any number of threads, since each is a function of its indices alone. The first error,
 /// of a batch or of `work`, ends it.
 pub(crate) fn each_batch<E: From<Refusal>>(
-    set: Set,
+    how: Gathering,
     indices: &[&[usize]],
-    setup: &Setup,
-    epoch: Option<(u64, usize)>,
     mut work: impl FnMut(usize, Batch) -> Result<(), E>,
 ) -> Result<(), E> {
     std::thread::scope(|scope| {
@@ -146,7 +168,7 @@ pub(crate) fn each_batch<E: From<Refusal>>(
         scope.spawn(move || {
             for indices in indices {
                 // a receiver that is gone has stopped at an error: so do we
-                if sender.send(Batch::gather(set, indices, setup, epoch)).is_err() {
+                if sender.send(Batch::gather(how, indices)).is_err() {
                     return;
                 }
             }

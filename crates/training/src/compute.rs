@@ -1,26 +1,90 @@
-use candle_core::Device;
-use models::{EventDriven, Network, Options};
+use candle_core::{Device, Result, Tensor};
+use models::{EventDriven, Frames, Gradients, Math, Mode, Network, Observer, Options};
 
 /// How passes are computed: beside rounding, and time and memory, it changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Compute {
-    /// Whether passes are event-driven where a network can be: on the CPU, with neurons that have the kernels. If not,
-    /// they are tensor operations, which are the definition.
-    pub event_driven: bool,
+    /// Whether passes go block by block and without a graph where a network can be taken so: event-driven on the CPU,
+    /// by cuDNN and fused stages on a CUDA device, with neurons that have the kernels. If not, they are tensor operations,
+    /// which are the definition.
+    pub blocks: bool,
     /// How event-driven passes choose.
     pub options: Options,
+    /// How a CUDA device multiplies.
+    pub math: Math,
 }
 
 impl Default for Compute {
-    /// Event-driven, with the default options.
+    /// Blocks, with the default options, in f32.
     fn default() -> Self {
-        Self { event_driven: true, options: Options::default() }
+        Self { blocks: true, options: Options::default(), math: Math::default() }
     }
 }
 
+/// What passes of a network are made of.
+pub enum Engine<'n> {
+    /// Tensor operations.
+    Tensors,
+    /// Blocks on the CPU.
+    Events(EventDriven<'n>),
+    /// Blocks on a CUDA device.
+    #[cfg(feature = "cuda")]
+    Device(models::OnDevice<'n>),
+}
+
 impl Compute {
-    /// The blocks of an event-driven pass; `None` if passes of this network are tensor operations.
-    pub fn blocks<'n>(&self, network: &'n Network, device: &Device) -> Option<EventDriven<'n>> {
-        if self.event_driven && device.is_cpu() { network.event_driven() } else { None }
+    /// What passes of this network are made of on that device.
+    pub fn engine<'n>(&self, network: &'n Network, device: &Device) -> Engine<'n> {
+        match device {
+            _ if !self.blocks => Engine::Tensors,
+            Device::Cpu => network.event_driven().map_or(Engine::Tensors, Engine::Events),
+            #[cfg(feature = "cuda")]
+            Device::Cuda(_) => network.on_device().map_or(Engine::Tensors, Engine::Device),
+            _ => Engine::Tensors,
+        }
+    }
+}
+
+impl Engine<'_> {
+    /// Whether frames are best given as bytes where they can be.
+    pub(crate) fn takes_bytes(&self) -> bool {
+        match self {
+            #[cfg(feature = "cuda")]
+            Engine::Device(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Scores of blocks; `None` if passes are tensor operations.
+    pub(crate) fn scores(
+        &self,
+        frames: Frames,
+        mode: Mode,
+        compute: &Compute,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Tensor>> {
+        match self {
+            Engine::Tensors => Ok(None),
+            Engine::Events(blocks) => blocks.scores(frames, mode, compute.options, observer).map(Some),
+            #[cfg(feature = "cuda")]
+            Engine::Device(blocks) => blocks.scores(frames, mode, compute.math, observer).map(Some),
+        }
+    }
+
+    /// Gradients of blocks, see [`EventDriven::gradients`]; `None` if passes are tensor operations.
+    pub(crate) fn gradients(
+        &self,
+        frames: Frames,
+        seed: u64,
+        compute: &Compute,
+        observer: &mut dyn Observer,
+        loss: impl FnOnce(&Tensor) -> Result<Tensor>,
+    ) -> Result<Option<Gradients>> {
+        match self {
+            Engine::Tensors => Ok(None),
+            Engine::Events(blocks) => blocks.gradients(frames, seed, compute.options, observer, loss).map(Some),
+            #[cfg(feature = "cuda")]
+            Engine::Device(blocks) => blocks.gradients(frames, seed, compute.math, observer, loss).map(Some),
+        }
     }
 }

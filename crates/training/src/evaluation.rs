@@ -1,4 +1,4 @@
-use crate::batches::each_batch;
+use crate::batches::{Gathering, each_batch};
 use crate::{Compute, Error, Set, Setup, mse};
 use candle_core::{Device, Tensor};
 use models::{Mode, Network, Observer};
@@ -34,16 +34,17 @@ pub fn evaluate(
     compute: &Compute,
     device: &Device,
 ) -> Result<Evaluation, Error> {
-    let blocks = compute.blocks(network, device);
+    let engine = compute.engine(network, device);
     let mut rates = Rates::default();
     let (mut correct, mut loss) = (0, 0.0);
     let samples = set.samples.len();
     let indices: Vec<usize> = (0..samples).collect();
     let batches: Vec<&[usize]> = indices.chunks(setup.batch.max(1)).collect();
-    each_batch(set, &batches, setup, None, |step, mut batch| -> Result<(), Error> {
+    let work = Gathering { set, setup, epoch: None, bytes: engine.takes_bytes() };
+    each_batch(work, &batches, |step, mut batch| -> Result<(), Error> {
         let labels = std::mem::take(&mut batch.labels);
-        let scores = match &blocks {
-            Some(blocks) => blocks.scores(batch.frames(), Mode::Eval, compute.options, &mut rates)?,
+        let scores = match engine.scores(batch.frames(), Mode::Eval, compute, &mut rates)? {
+            Some(scores) => scores,
             None => network.forward(&batch.into_tensor(device)?, Mode::Eval, &mut rates)?.detach(),
         };
         loss += f64::from(mse(&scores, &labels, setup.reduction)?.to_scalar::<f32>()?) * batches[step].len() as f64;

@@ -20,7 +20,7 @@ mod vars;
 
 pub use adamw::{AdamW, AdamWConfig, GradientsOf};
 pub use augment::Augment;
-pub use compute::Compute;
+pub use compute::{Compute, Engine};
 pub use evaluation::{Evaluation, evaluate};
 pub use history::{Epoch, History};
 pub use looping::{Error, Progress, Setup, loss_gradient, train};

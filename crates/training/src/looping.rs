@@ -1,4 +1,4 @@
-use crate::batches::{each_batch, order};
+use crate::batches::{Gathering, each_batch, order};
 use crate::evaluation::count_correct;
 use crate::{
     AdamW, AdamWConfig, Augment, Compute, Epoch, History, Reduction, Refusal, SeededVars, Set, evaluate, learning_rate,
@@ -119,24 +119,25 @@ pub fn train(
     let used = used(train.samples.len(), test.samples.len(), setup)?;
     let mut optimiser = AdamW::new(vars.trainable(), setup.adamw)?;
     let mut history = History::default();
-    let blocks = compute.blocks(network, device);
+    let engine = compute.engine(network, device);
     for index in 0..setup.epochs {
         let start = Instant::now();
         let lr = learning_rate(index, setup.epochs, setup.ramp_epochs, setup.learning_rate);
         let order = order(train.samples.len(), seed, index);
         let steps: Vec<&[usize]> = order[..used].chunks(setup.batch).collect();
         let (mut loss, mut correct, mut seen) = (0.0, 0, 0);
-        each_batch(train, &steps, setup, Some((seed, index)), |step, mut batch| -> Result<(), Error> {
+        let work = Gathering { set: train, setup, epoch: Some((seed, index)), bytes: engine.takes_bytes() };
+        each_batch(work, &steps, |step, mut batch| -> Result<(), Error> {
             let dropout = stream(seed, &format!("dropout of epoch {index} step {step}")).next_u64();
             let labels = std::mem::take(&mut batch.labels);
+            let mut error = 0.0;
+            let loss_of = |scores: &Tensor| {
+                let (gradient, value) = loss_gradient(scores, &labels, setup.reduction)?;
+                error = value;
+                Ok(gradient)
+            };
             let (scores, value, lost);
-            if let Some(blocks) = &blocks {
-                let mut error = 0.0;
-                let gradients = blocks.gradients(batch.frames(), dropout, compute.options, vars, |scores| {
-                    let (gradient, value) = loss_gradient(scores, &labels, setup.reduction)?;
-                    error = value;
-                    Ok(gradient)
-                })?;
+            if let Some(gradients) = engine.gradients(batch.frames(), dropout, compute, vars, loss_of)? {
                 lost = optimiser.step(&gradients, lr)?;
                 (scores, value) = (gradients.scores.clone(), error);
                 if step + 1 == steps.len() {

@@ -297,10 +297,10 @@ fn a_sample_that_cannot_be_read_stops_the_run_with_its_own_sentence() {
 fn both_kinds_of_passes_have_the_same_loss_curve() {
     let data = examples(48);
     let sets = (Set::recorded(&data), Set::recorded(&data));
-    let curves = |event_driven| {
+    let curves = |blocks| {
         let mut vars = SeededVars::new(7);
         let net = network(&vars, "8C3-MP2-8C3-AP2-DP-10Voting");
-        let compute = Compute { event_driven, ..Compute::default() };
+        let compute = Compute { blocks, ..Compute::default() };
         let history = train(&net, &mut vars, sets, &SETUP, &compute, 7, &Device::Cpu, &mut ()).unwrap();
         let rates = |e: &training::Epoch| e.test.firing_rates.iter().map(|r| r.1).collect::<Vec<f64>>();
         let test = history.epochs.iter().flat_map(|e| [vec![e.test.loss], rates(e)].concat()).collect::<Vec<f64>>();

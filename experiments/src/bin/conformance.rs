@@ -16,11 +16,21 @@ use std::process::ExitCode;
 struct Flags {
     /// Folder of golden files, such as lif_bpsta.json with lif_bpsta.safetensors
     dir: PathBuf,
+    /// A CUDA device that is held to the vectors beside the CPU, such as cuda:0
+    #[arg(long, value_name = "auto|cpu|cuda:N", default_value = "cpu")]
+    device: device::Choice,
 }
 
 fn main() -> ExitCode {
-    let Flags { dir } = Flags::parse();
-    match conformance::run(&dir, &mut std::io::stdout().lock()) {
+    let Flags { dir, device } = Flags::parse();
+    let checked = device::open(device).map_err(anyhow::Error::from).and_then(|(device, said)| {
+        if let Some(said) = said {
+            eprintln!("{said}");
+        }
+        let device = (!device.is_cpu()).then_some(device);
+        conformance::run(&dir, device.as_ref(), &mut std::io::stdout().lock())
+    });
+    match checked {
         Ok(tally) if tally.failed == 0 => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {

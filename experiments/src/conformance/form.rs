@@ -1,5 +1,5 @@
 //! The forms of a neuron, all of which are held to the golden vectors: the fused scan, the plain step, and for whole
-//! networks in f32 the event-driven pass.
+//! networks in f32 the event-driven pass; each on a CUDA device too where one is asked for.
 
 use anyhow::{Context, Result, bail};
 use candle_core::{Tensor, Var};
@@ -17,6 +17,8 @@ pub enum Form {
     Step,
     /// [`models::EventDriven`], on whole networks.
     Event,
+    /// [`Neuron::scan`] and the layers on a CUDA device, and for whole networks in f32 the passes of blocks there.
+    Device,
 }
 
 impl fmt::Display for Form {
@@ -25,6 +27,7 @@ impl fmt::Display for Form {
             Form::Scan => "scan",
             Form::Step => "step",
             Form::Event => "event",
+            Form::Device => "cuda",
         })
     }
 }
@@ -36,7 +39,7 @@ impl Form {
     /// Spikes `[T, …]` of currents `[T, …]`.
     pub fn spikes(self, neuron: &dyn Neuron, x: &Tensor) -> candle_core::Result<Tensor> {
         match self {
-            Form::Scan | Form::Event => neuron.scan(x),
+            Form::Scan | Form::Event | Form::Device => neuron.scan(x),
             Form::Step => neuron::unroll(neuron, x),
         }
     }
@@ -45,7 +48,7 @@ impl Form {
     pub fn neuron(self, method: Method) -> Result<Arc<dyn Neuron>> {
         let neuron = method.config().build()?;
         Ok(match self {
-            Form::Scan | Form::Event => neuron,
+            Form::Scan | Form::Event | Form::Device => neuron,
             Form::Step => Arc::new(Plain(neuron)),
         })
     }

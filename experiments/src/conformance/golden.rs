@@ -1,5 +1,6 @@
 //! One golden file: a `.json` that says what is stored, and the `.safetensors` beside it.
 
+use super::form::Form;
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::{DType, Device, Tensor};
 use events::Columns;
@@ -19,6 +20,8 @@ pub struct Golden {
     tensors: BTreeMap<String, Tensor>,
     asked: RefCell<BTreeSet<String>>,
     left_out: RefCell<BTreeSet<String>>,
+    /// Another device that is held to the file beside the CPU.
+    device: Option<Device>,
 }
 
 impl Golden {
@@ -26,7 +29,7 @@ impl Golden {
     ///
     /// # Errors
     /// If either cannot be read or is broken.
-    pub fn open(folder: &Path, stem: &str, tensors: bool) -> Result<Golden> {
+    pub fn open(folder: &Path, stem: &str, tensors: bool, device: Option<&Device>) -> Result<Golden> {
         let read = |name: &str| std::fs::read(folder.join(name)).with_context(|| name.to_string());
         let name = format!("{stem}.json");
         let json = serde_json::from_slice(&read(&name)?).with_context(|| format!("{name} is broken"))?;
@@ -39,7 +42,20 @@ impl Golden {
         };
         let tensors = tensors.into_iter().collect();
         let (asked, left_out) = Default::default();
-        Ok(Golden { folder: folder.into(), stem: stem.into(), json, tensors, asked, left_out })
+        Ok(Golden { folder: folder.into(), stem: stem.into(), json, tensors, asked, left_out, device: device.cloned() })
+    }
+
+    /// The forms to check: `forms`, and with a device that one too.
+    pub fn forms<const N: usize>(&self, forms: [Form; N]) -> Vec<Form> {
+        forms.into_iter().chain(self.device.as_ref().map(|_| Form::Device)).collect()
+    }
+
+    /// Where a form computes.
+    pub fn device(&self, form: Form) -> &Device {
+        match (form, &self.device) {
+            (Form::Device, Some(device)) => device,
+            _ => &Device::Cpu,
+        }
     }
 
     /// The field at a JSON pointer such as `/kinds`.

@@ -6,7 +6,7 @@ use super::form::{Form, gradient, membranes, method};
 use super::golden::Golden;
 use super::lif::constants;
 use anyhow::{Context, Result, bail};
-use candle_core::{DType, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use layers::{BatchNorm, BatchStatistics, Conv2d, Mode, StatisticsOver};
 use neuron::Neuron;
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub fn check(golden: &Golden, rows: &mut Rows) -> Result<()> {
     constants(golden, method, rows);
     let neuron = method.config().build()?;
     for (tag, dtype) in golden.precisions("")? {
-        for form in Form::ALL {
+        for form in golden.forms(Form::ALL) {
             let run = Run { golden, form, neuron: neuron.clone(), tag, dtype };
             if let Err(error) = run.check(rows) {
                 rows.add(&format!("{tag} pass {form}"), Err(error));
@@ -59,15 +59,17 @@ impl Run<'_> {
         let mut trail = Trail::default();
         let input = Var::from_tensor(&channels_last(&stored("input")?)?)?;
         let grad_out = channels_last(&stored("grad_out")?)?;
-        let mut x = input.as_tensor().clone();
+        let device = self.golden.device(self.form);
+        let mut x = input.to_device(device)?;
         for layer in self.golden.field::<Vec<String>>("/layer_indices")? {
             let (index, kind) = layer.split_once(' ').with_context(|| format!("layer_indices: \"{layer}\""))?;
             x = self.layer(index, kind, &x, &mut trail)?;
         }
-        let gradients = (&x * &grad_out)?.sum_all()?.backward()?;
+        let gradients = (x.to_device(&Device::Cpu)? * &grad_out)?.sum_all()?.backward()?;
         trail.values.insert("grad.input".into(), channels_first(&gradient(&gradients, "input", &input)?)?);
         for (name, layout, variable) in &trail.variables {
-            trail.values.insert(format!("grad.{name}"), layout.golden(&gradient(&gradients, name, variable)?)?);
+            let found = gradient(&gradients, name, variable)?.to_device(&Device::Cpu)?;
+            trail.values.insert(format!("grad.{name}"), layout.golden(&found)?);
         }
         self.compare(&trail.values, rows);
         Ok(())
@@ -78,8 +80,9 @@ impl Run<'_> {
         let stored = |name: &str| -> Result<Tensor> {
             Ok(self.golden.input(&format!("param.{index}.{name}"))?.to_dtype(self.dtype)?)
         };
+        let there = |t: Tensor| t.to_device(self.golden.device(self.form));
         let mut variable = |name: &str, layout: Layout| -> Result<Tensor> {
-            let variable = Var::from_tensor(&layout.ours(&stored(name)?)?)?;
+            let variable = Var::from_tensor(&there(layout.ours(&stored(name)?)?)?)?;
             let tensor = variable.as_tensor().clone();
             trail.variables.push((format!("{index}.{name}"), layout, variable));
             Ok(tensor)
@@ -87,7 +90,7 @@ impl Run<'_> {
         let y = match kind {
             "conv" => {
                 let weight = variable("weight", Layout::Conv)?;
-                let bias = stored("bias")?;
+                let bias = there(stored("bias")?)?;
                 self.golden.leave_out(&format!("{}.grad.{index}.bias", self.tag));
                 let padding = weight.dim(0)? / 2;
                 Conv2d { weight, bias, stride: 1, padding }.forward(x)?
@@ -96,8 +99,8 @@ impl Run<'_> {
                 let norm = BatchNorm {
                     weight: variable("weight", Layout::Vector)?,
                     bias: variable("bias", Layout::Vector)?,
-                    running_mean: stored("running_mean")?,
-                    running_var: stored("running_var")?,
+                    running_mean: there(stored("running_mean")?)?,
+                    running_var: there(stored("running_var")?)?,
                     eps: self.golden.field("/bn/eps")?,
                     over: StatisticsOver::Step,
                 };
@@ -110,15 +113,15 @@ impl Run<'_> {
             other => bail!("layer_indices: expected conv, bn, relu or node, found \"{other}\""),
         };
         let name = if kind == "node" { "spike" } else { kind };
-        trail.values.insert(format!("trace.{name}.{index}"), channels_first(&y)?);
+        trail.values.insert(format!("trace.{name}.{index}"), channels_first(&y.to_device(&Device::Cpu)?)?);
         Ok(y)
     }
 
     fn running(&self, index: &str, norm: &BatchNorm, statistics: &BatchStatistics, trail: &mut Trail) -> Result<()> {
         let momentum = self.golden.field("/bn/momentum")?;
         let (mean, var) = statistics.update(&norm.running_mean, &norm.running_var, momentum)?;
-        trail.values.insert(format!("after.{index}.running_mean"), mean);
-        trail.values.insert(format!("after.{index}.running_var"), var);
+        trail.values.insert(format!("after.{index}.running_mean"), mean.to_device(&Device::Cpu)?);
+        trail.values.insert(format!("after.{index}.running_var"), var.to_device(&Device::Cpu)?);
         // how often the reference's batch norm ran: ours keeps no such count
         self.golden.leave_out(&format!("{}.after.{index}.num_batches_tracked", self.tag));
         Ok(())

@@ -18,8 +18,8 @@ pub fn check(golden: &Golden, rows: &mut Rows) -> Result<()> {
     for (tag, _) in golden.precisions("")? {
         let stored = |name: &str| golden.tensor(&format!("{tag}.{name}"));
         let input = golden.input(&format!("{tag}.input"))?;
-        for form in Form::ALL {
-            let outcome = run(form, neuron.as_ref(), &input, &stored("grad_out")?);
+        for form in golden.forms(Form::ALL) {
+            let outcome = run(golden, form, neuron.as_ref(), &input, &stored("grad_out")?);
             let row = |name: &str| format!("{tag} {name} {form}");
             let (spikes, grad_in) = match outcome {
                 Ok(both) => both,
@@ -39,9 +39,16 @@ pub fn check(golden: &Golden, rows: &mut Rows) -> Result<()> {
     Ok(())
 }
 
-fn run(form: Form, neuron: &dyn Neuron, input: &Tensor, grad_out: &Tensor) -> Result<(Tensor, Tensor)> {
+fn run(
+    golden: &Golden,
+    form: Form,
+    neuron: &dyn Neuron,
+    input: &Tensor,
+    grad_out: &Tensor,
+) -> Result<(Tensor, Tensor)> {
     let input = Var::from_tensor(input)?;
-    let spikes = form.spikes(neuron, &input)?;
+    let there = input.to_device(golden.device(form))?;
+    let spikes = form.spikes(neuron, &there)?.to_device(input.device())?;
     let gradients = (&spikes * grad_out)?.sum_all()?.backward()?;
     Ok((spikes, gradient(&gradients, "input", &input)?))
 }

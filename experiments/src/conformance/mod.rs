@@ -19,6 +19,7 @@ mod pass;
 mod tables;
 
 use anyhow::{Result, anyhow, bail};
+use candle_core::Device;
 use check::{Row, Rows};
 use golden::Golden;
 use std::collections::BTreeSet;
@@ -60,7 +61,7 @@ pub struct Tally {
 ///
 /// # Errors
 /// If the folder cannot be read or holds no golden file, or `out` takes no more.
-pub fn run(folder: &Path, out: &mut dyn Write) -> Result<Tally> {
+pub fn run(folder: &Path, device: Option<&Device>, out: &mut dyn Write) -> Result<Tally> {
     let there = names(folder)?;
     let is_there = |stem: &str, kind: &str| there.contains(&format!("{stem}.{kind}"));
     let (mut tally, mut absent) = (Tally::default(), vec![]);
@@ -68,7 +69,7 @@ pub fn run(folder: &Path, out: &mut dyn Write) -> Result<Tally> {
         let needed: &[&str] = if has_tensors(&stem) { &["json", "safetensors"] } else { &["json"] };
         let missing: Vec<&str> = needed.iter().copied().filter(|kind| !is_there(&stem, kind)).collect();
         if missing.is_empty() {
-            let rows = check(folder, &stem, &mut absent);
+            let rows = check(folder, device, &stem, &mut absent);
             print(&stem, &rows, out)?;
             tally.failed += rows.iter().filter(|row| row.outcome.is_err()).count();
             tally.passed += rows.iter().filter(|row| row.outcome.is_ok()).count();
@@ -126,9 +127,9 @@ fn has_tensors(stem: &str) -> bool {
 }
 
 /// All rows of one file. What cannot be computed at all is a row that fails.
-fn check(folder: &Path, stem: &str, absent: &mut Vec<String>) -> Vec<Row> {
+fn check(folder: &Path, device: Option<&Device>, stem: &str, absent: &mut Vec<String>) -> Vec<Row> {
     let mut rows = Rows::new(stem);
-    match Golden::open(folder, stem, has_tensors(stem)) {
+    match Golden::open(folder, stem, has_tensors(stem), device) {
         Err(error) => rows.add("", Err(error)),
         Ok(golden) => {
             if let Err(error) = dispatch(&golden, stem, &mut rows, absent) {

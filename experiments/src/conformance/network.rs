@@ -33,8 +33,11 @@ pub fn check(golden: &Golden, rows: &mut Rows) -> Result<()> {
     let net = Net { golden, list, sample };
     for kind in golden.keys("/kinds")? {
         for (tag, dtype) in golden.precisions(&format!("{kind}."))? {
-            let event = (dtype == DType::F32).then_some(Form::Event);
-            for form in Form::ALL.into_iter().chain(event) {
+            let forms = match dtype {
+                DType::F32 => golden.forms([Form::Scan, Form::Step, Form::Event]),
+                _ => Form::ALL.into(),
+            };
+            for form in forms {
                 let run = Run { net: &net, kind: &kind, tag, dtype, form };
                 if let Err(error) = run.check(rows) {
                     rows.add(&run.name("pass"), Err(error));
@@ -107,8 +110,9 @@ impl Run<'_> {
     fn check(&self, rows: &mut Rows) -> Result<()> {
         let Net { golden, list, sample } = self.net;
         let neuron = self.form.neuron(method(self.kind)?)?;
-        let mut weights = Weights::initial(golden, list, self.dtype)?;
-        let network = weights.network(list, sample, neuron.clone())?;
+        let device = golden.device(self.form);
+        let mut weights = Weights::initial(golden, list, self.dtype)?.on(device)?;
+        let network = weights.network(list, sample, neuron.clone(), device)?;
         let frames = sample.frames.to_dtype(self.dtype)?;
         let pass = Pass::train(&network, self.form, &frames, sample)?;
         let counts = |stored: &str| Ok(golden.tensor(&format!("{}.{stored}", self.kind))?.to_dtype(DType::F64)?);
@@ -120,7 +124,8 @@ impl Run<'_> {
             weights.set_running(norm, running);
         }
         let mut watch = Watch::over(sample);
-        let scores = forward(&weights.network(list, sample, neuron)?, self.form, &frames, Mode::Eval, &mut watch)?;
+        let scores =
+            forward(&weights.network(list, sample, neuron, device)?, self.form, &frames, Mode::Eval, &mut watch)?;
         rows.compare_one(&self.name("eval output"), OUTPUTS, Ok(scores), self.stored("eval.output"));
         rows.compare_one(&self.name("eval spike counts"), Limit::Exactly, watch.counts(), counts("eval.spike_count"));
         if golden.names(&self.stored_name("step.")).next().is_some() {
@@ -134,7 +139,7 @@ impl Run<'_> {
         let Net { golden, list, sample } = self.net;
         let neuron = self.form.neuron(neuron::Method::BpsaBpta)?; // left out by `analogue`
         let weights = Weights::initial(golden, list, self.dtype)?;
-        let network = weights.network(list, sample, neuron)?.analogue();
+        let network = weights.network(list, sample, neuron, &Device::Cpu)?.analogue();
         let pass = Pass::train(&network, self.form, &sample.warmup_frames()?.to_dtype(self.dtype)?, sample)?;
         self.check_training(&pass, &weights, rows);
         Ok(())

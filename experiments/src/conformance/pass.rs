@@ -37,6 +37,14 @@ impl Weights {
         Ok(weights)
     }
 
+    /// The same with its variables on a device.
+    pub fn on(mut self, device: &Device) -> Result<Weights> {
+        for (_, var) in &mut self.variables {
+            *var = Var::from_tensor(&var.as_detached_tensor().to_device(device)?)?;
+        }
+        Ok(self)
+    }
+
     /// Replaces the running mean and variance of `norm`.
     pub fn set_running(&mut self, norm: &Norm, (mean, var): (Tensor, Tensor)) {
         self.running.insert(format!("{}.norm.running_mean", norm.ours), mean);
@@ -48,11 +56,20 @@ impl Weights {
         self.variables.clone()
     }
 
-    /// The network of these weights, without dropout.
-    pub fn network(&self, list: &LayerList, sample: &Sample, neuron: Arc<dyn Neuron>) -> Result<Network> {
+    /// The network of these weights on a device, without dropout.
+    pub fn network(
+        &self,
+        list: &LayerList,
+        sample: &Sample,
+        neuron: Arc<dyn Neuron>,
+        device: &Device,
+    ) -> Result<Network> {
         let mut tensors = self.running.clone();
         tensors.extend(self.variables.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())));
-        let vb = VarBuilder::from_tensors(tensors, self.dtype, &Device::Cpu);
+        for tensor in tensors.values_mut() {
+            *tensor = tensor.to_device(device)?;
+        }
+        let vb = VarBuilder::from_tensors(tensors, self.dtype, device);
         let [c, h, w] = sample.shape;
         let over = StatisticsOver::Step;
         Ok(Network::new(&list.without_dropout, [h, w, c], sample.classes, neuron, over, vb)?)
@@ -62,7 +79,9 @@ impl Weights {
     pub fn in_golden_layout(&self, list: &LayerList, of: impl Fn(&str, &Var) -> Result<Tensor>) -> Result<Vec<Tensor>> {
         let layout = |p: &Parameter| p.layout;
         let pairs = list.parameters.iter().map(layout).zip(&self.variables);
-        pairs.map(|(layout, (name, var)): (Layout, _)| Ok(layout.golden(&of(name, var)?)?)).collect()
+        pairs
+            .map(|(layout, (name, var)): (Layout, _)| Ok(layout.golden(&of(name, var)?.to_device(&Device::Cpu)?)?))
+            .collect()
     }
 }
 
@@ -139,6 +158,7 @@ pub fn forward(network: &Network, form: Form, frames: &Tensor, mode: Mode, watch
             let blocks = network.event_driven().context("this network has no event-driven form")?;
             blocks.scores(Frames { values: &values, ..shown }, mode, EVENT, watch)?
         }
+        Form::Device => on_device::scores(network, frames, mode, watch)?,
     })
 }
 
@@ -149,7 +169,7 @@ const EVENT: Options = Options { crossover: Crossovers::at(f64::INFINITY), memor
 fn event_frames(frames: &Tensor, still: bool) -> Result<(Vec<f32>, Frames<'static>)> {
     let (steps, b, h, w, c) = frames.dims5()?;
     let shown = if still { frames.narrow(0, 0, 1)? } else { frames.clone() };
-    Ok((shown.flatten_all()?.to_vec1()?, Frames { values: &[], steps, shape: [b, h, w, c], still }))
+    Ok((shown.flatten_all()?.to_vec1()?, Frames { values: &[], bytes: None, steps, shape: [b, h, w, c], still }))
 }
 
 /// What a pass tells an observer.
@@ -176,7 +196,10 @@ impl Observer for Watch {
     }
 
     fn statistics(&mut self, layer: &str, statistics: &BatchStatistics) -> candle_core::Result<()> {
-        self.statistics.insert(layer.into(), statistics.clone());
+        let here = |t: &Tensor| t.to_device(&Device::Cpu);
+        let statistics =
+            BatchStatistics { mean: here(&statistics.mean)?, unbiased_var: here(&statistics.unbiased_var)? };
+        self.statistics.insert(layer.into(), statistics);
         Ok(())
     }
 }
@@ -198,6 +221,53 @@ impl Watch {
         let of = |what: &str| weights.running.get(&format!("{}.norm.{what}", norm.ours)).context(norm.ours.clone());
         let used = self.statistics.get(&norm.ours).with_context(|| format!("{} gave no statistics", norm.ours))?;
         Ok(used.update(of("running_mean")?, of("running_var")?, norm.momentum)?)
+    }
+}
+
+/// Passes of blocks on a CUDA device.
+#[cfg(feature = "cuda")]
+mod on_device {
+    use super::{Sample, Watch, event_frames};
+    use anyhow::{Context, Result};
+    use candle_core::Tensor;
+    use models::{Frames, Gradients, Math, Mode, Network, Precision};
+    use training::{Reduction, loss_gradient};
+
+    const EXACT: Math = Math { precision: Precision::F32, deterministic: true };
+
+    pub fn scores(network: &Network, frames: &Tensor, mode: Mode, watch: &mut Watch) -> Result<Tensor> {
+        let (values, shown) = event_frames(frames, watch.still)?;
+        let blocks = network.on_device().context("this network has no blocks on a device")?;
+        Ok(blocks.scores(Frames { values: &values, ..shown }, mode, EXACT, watch)?)
+    }
+
+    pub fn gradients(
+        network: &Network,
+        frames: &Tensor,
+        sample: &Sample,
+        watch: &mut Watch,
+    ) -> Result<(Tensor, Gradients)> {
+        let (values, shown) = event_frames(frames, watch.still)?;
+        let blocks = network.on_device().context("this network has no blocks on a device")?;
+        let of = |scores: &Tensor| Ok(loss_gradient(scores, &sample.labels, Reduction::Mean)?.0);
+        let found = blocks.gradients(Frames { values: &values, ..shown }, 0, EXACT, watch, of)?;
+        Ok((found.scores.clone(), found))
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+mod on_device {
+    use super::{Sample, Watch};
+    use anyhow::{Result, bail};
+    use candle_core::Tensor;
+    use models::{Gradients, Mode, Network};
+
+    pub fn scores(_: &Network, _: &Tensor, _: Mode, _: &mut Watch) -> Result<Tensor> {
+        bail!("this program was built without CUDA")
+    }
+
+    pub fn gradients(_: &Network, _: &Tensor, _: &Sample, _: &mut Watch) -> Result<(Tensor, Gradients)> {
+        bail!("this program was built without CUDA")
     }
 }
 
@@ -224,6 +294,10 @@ impl Pass {
             let found = blocks.gradients(Frames { values: &values, ..shown }, 0, EVENT, &mut watch, of)?;
             let loss = sample.loss(&found.scores)?;
             return Ok(Pass { scores: found.scores.clone(), loss, gradients: Box::new(found), watch });
+        }
+        if form == Form::Device {
+            let (scores, gradients) = on_device::gradients(network, frames, sample, &mut watch)?;
+            return Ok(Pass { loss: sample.loss(&scores)?, scores, gradients: Box::new(gradients), watch });
         }
         let scores = forward(network, form, frames, Mode::Train { seed: 0 }, &mut watch)?;
         let loss = sample.loss(&scores)?;

@@ -1,6 +1,7 @@
 //! A network that has seen simulated digits only, tested on real recordings.
 
 use super::{Model, Reality};
+use crate::compute::Place;
 use crate::preset::{self, Overrides};
 use crate::receipt::{self, Clock, Label};
 use crate::{Encoding, Profile, data, machine, progress};
@@ -48,8 +49,8 @@ pub fn run(reality: &Reality, digits: usize, epochs: Option<usize>, seed: u64, d
     };
     let mut watch = progress::Watch::new(label.title.clone(), run.setup.epochs);
     let clock = Clock::start();
-    let how = training::Compute::default();
-    let history = run.train(&sets, &how, seed, device, &mut watch)?;
+    let place = Place { compute: training::Compute::default(), device: device.clone(), name: device::name(device) };
+    let history = run.train(&sets, &place.compute, seed, device, &mut watch)?;
     let mut identity = receipt::identity(&reality.recordings);
     let constants = serde_json::to_string(&model)?;
     // no result on N-MNIST: what the network learned from is synthetic
@@ -67,6 +68,6 @@ pub fn run(reality: &Reality, digits: usize, epochs: Option<usize>, seed: u64, d
     }
     identity.manifest_sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     let mut record = receipt::record(&label, &run, identity, seed, &history, &clock, &machine::program_sha256()?)?;
-    record.compute = crate::compute::said(&how, &watch.layers);
+    record.compute = crate::compute::said(&place, &watch.layers);
     Ok(record)
 }

@@ -1,6 +1,6 @@
-use super::blocks::Block;
 use super::values::Values;
 use super::{EventDriven, Frames};
+use crate::blocks::Block;
 use candle_core::{Result, bail};
 use layers::Product;
 use neuron::Pooling;

@@ -6,7 +6,6 @@
 //! currents of a block are kept or computed again, as the memory budget says. [`Network::forward`] on tensors is the
 //! definition.
 
-mod blocks;
 mod inference;
 mod memory;
 mod norms;
@@ -17,8 +16,8 @@ pub use inference::{Decision, Inference};
 pub use memory::Plan;
 pub use pass::{Gradients, LayerTrace};
 
+use crate::blocks::{Block, blocks};
 use crate::{Mode, Network, Observer};
-use blocks::Block;
 use candle_core::{Result, Tensor, bail};
 use layers::Crossovers;
 
@@ -29,6 +28,8 @@ pub struct Frames<'a> {
     pub values: &'a [f32],
     /// T.
     pub steps: usize,
+    /// The same values as bytes, where all of them are whole numbers up to 255: a device is sent these, a quarter as much.
+    pub bytes: Option<&'a [u8]>,
     /// B, H, W, C.
     pub shape: [usize; 4],
     /// Whether all steps show the same frames, which `values` then holds once: what they are multiplied with is
@@ -65,7 +66,7 @@ impl Network {
     /// `None` if it cannot be: a neuron without [`neuron::Neuron::stage`], a layer between two products in an order
     /// that no stage has, another precision or device.
     pub fn event_driven(&self) -> Option<EventDriven<'_>> {
-        let (blocks, voters) = blocks::blocks(self)?;
+        let (blocks, voters) = blocks(self, |neuron| neuron.stage())?;
         let here = |t: &Tensor| t.dtype() == candle_core::DType::F32 && t.device().is_cpu() && t.is_contiguous();
         let normed = |b: &Block| {
             b.norm.is_none_or(|(_, n)| [&n.weight, &n.bias, &n.running_mean, &n.running_var].into_iter().all(here))

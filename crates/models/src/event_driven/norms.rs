@@ -1,8 +1,8 @@
 //! What the batch norms of an event-driven pass normalise with.
 
 use super::Frames;
-use super::blocks::Block;
 use super::values::Values;
+use crate::blocks::Block;
 use crate::{Mode, Observer};
 use candle_core::{Device, Result, Tensor};
 use layers::{BatchNorm, BatchStatistics, StatisticsOver, batch_moments};

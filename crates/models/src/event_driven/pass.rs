@@ -1,7 +1,7 @@
-use super::blocks::{Block, Weight};
 use super::norms::{Moments, moments};
 use super::values::Values;
 use super::{EventDriven, Frames, Options, memory};
+use crate::blocks::{Block, Weight};
 use crate::network::DROPOUT;
 use crate::{Mode, Observer};
 use candle_core::{Device, Result, Tensor, TensorId, bail};

@@ -4,11 +4,15 @@
 //! of keeping it, because one more addition, comparison and reset per element cost less than one more stream of memory.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod normalised;
 pub mod stage;
 
 pub use normalised::{Normalisation, scan_normalised};
 
+#[cfg(feature = "cuda")]
+use candle_core::cuda_backend::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use surrogate::Real;
 
@@ -24,6 +28,8 @@ pub trait Cell: Copy + std::fmt::Debug + Send + Sync + 'static {
     fn times_slope<F: Real>(&self, g: F, u: F) -> F;
     /// ∂L/∂u from G = ∂L/∂o and M = ∂L/∂v. The cell's charge must have ∂u/∂x = ∂u/∂v = 1.
     fn backward<F: Real>(&self, u: F, fired: bool, g: F, m: F) -> F;
+    /// The three above in CUDA C++, see [`crate::Neuron::source`].
+    fn source(&self) -> Option<String>;
 }
 
 /// Spikes `[T, …]` of currents `[T, …]`.
@@ -49,7 +55,16 @@ impl<C: Cell> CustomOp1 for Scan<C> {
         Ok((spikes, layout.shape().clone()))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        Ok((cuda::forward(&source(&self.0)?, x, layout, steps(layout)?)?, layout.shape().clone()))
+    }
+
     fn bwd(&self, x: &Tensor, _spikes: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        #[cfg(feature = "cuda")]
+        if x.device().is_cuda() {
+            return cuda::backward(&source(&self.0)?, x, &g.contiguous()?).map(Some);
+        }
         Ok(Some(x.apply_op2_no_bwd(&g.contiguous()?, &ScanGradient(self.0))?))
     }
 }
@@ -98,7 +113,18 @@ impl<C: Cell> CustomOp1 for Fire<C> {
         Ok((out, layout.shape().clone()))
     }
 
+    /// One step of a scan that starts at 0.
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, u: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        Ok((cuda::forward(&source(&self.0)?, u, layout, 1)?, layout.shape().clone()))
+    }
+
     fn bwd(&self, u: &Tensor, _spikes: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        #[cfg(feature = "cuda")]
+        if u.device().is_cuda() {
+            let one_step = |t: &Tensor| t.contiguous()?.unsqueeze(0);
+            return cuda::backward(&source(&self.0)?, &one_step(u)?, &one_step(g)?)?.squeeze(0).map(Some);
+        }
         Ok(Some(u.contiguous()?.apply_op2_no_bwd(&g.contiguous()?, &FireGradient(self.0))?))
     }
 }
@@ -118,6 +144,14 @@ impl<C: Cell> CustomOp2 for FireGradient<C> {
             (u, g) => bail!("a spike's gradient has its membrane's precision, found {:?}, {:?}", dtype(u), dtype(g)),
         };
         Ok((d, ul.shape().clone()))
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn source<C: Cell>(cell: &C) -> Result<String> {
+    match cell.source() {
+        Some(source) => Ok(source),
+        None => bail!("{cell:?} has no CUDA source; give its surrogate one (Surrogate::cuda), or train on the CPU"),
     }
 }
 

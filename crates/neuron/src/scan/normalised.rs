@@ -5,6 +5,8 @@
 
 use super::Cell;
 use super::cpu::blocks;
+#[cfg(feature = "cuda")]
+use candle_core::cuda_backend::CudaStorage;
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 use rayon::prelude::*;
 use surrogate::Real;
@@ -38,14 +40,14 @@ pub fn scan_normalised<C: Cell>(cell: C, z: &Tensor, n: &Normalisation) -> Resul
     {
         bail!("moments {:?} do not belong to currents {:?}", n.moments.shape(), z.shape());
     }
-    let op = Normalised { cell, moments: n.moments.clone(), eps: n.eps };
-    z.contiguous()?.apply_op3(&n.weight.contiguous()?, &n.bias.contiguous()?, op)
+    let (weight, bias) = (n.weight.contiguous()?, n.bias.contiguous()?);
+    let norm = Normalisation { weight: weight.detach(), bias: bias.detach(), moments: n.moments.clone(), eps: n.eps };
+    z.contiguous()?.apply_op3(&weight, &bias, Normalised { cell, norm })
 }
 
 struct Normalised<C> {
     cell: C,
-    moments: Tensor,
-    eps: f64,
+    norm: Normalisation,
 }
 
 /// One number per channel, for each set.
@@ -267,7 +269,7 @@ fn finish<F: Real>(d: &mut [F], z: &[F], n: usize, sums: &[f64], steps: usize, c
 
 impl<C: Cell> Normalised<C> {
     fn forward<F: Real + WithDType>(&self, z: &[F], gamma: &[F], beta: &[F], steps: usize) -> Result<Vec<F>> {
-        let channels = Channels::new(&self.moments, self.eps, gamma, beta)?;
+        let channels = Channels::new(&self.norm.moments, self.norm.eps, gamma, beta)?;
         Ok(forward(&self.cell, z, steps, &channels.patterns()))
     }
 
@@ -279,7 +281,7 @@ impl<C: Cell> Normalised<C> {
         g: &Tensor,
     ) -> Result<Gradients> {
         let (gamma_v, beta_v): (Vec<F>, Vec<F>) = (gamma.to_vec1()?, beta.to_vec1()?);
-        let channels = Channels::new(&self.moments, self.eps, &gamma_v, &beta_v)?;
+        let channels = Channels::new(&self.norm.moments, self.norm.eps, &gamma_v, &beta_v)?;
         let [dz, dgamma, dbeta] = {
             let ((zs, zl), (gs, gl)) = (z.storage_and_layout(), g.storage_and_layout());
             let (Storage::Cpu(zs), Storage::Cpu(gs)) = (&*zs, &*gs) else {
@@ -322,8 +324,28 @@ impl<C: Cell> CustomOp3 for Normalised<C> {
         Ok((spikes, zl.shape().clone()))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        z: &CudaStorage,
+        zl: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        super::steps(zl)?;
+        let spikes = super::cuda::normalised_forward(&super::source(&self.cell)?, z, zl, &self.norm)?;
+        Ok((spikes, zl.shape().clone()))
+    }
+
     fn bwd(&self, z: &Tensor, gamma: &Tensor, beta: &Tensor, _spikes: &Tensor, g: &Tensor) -> Result<Gradients> {
         let g = g.contiguous()?;
+        #[cfg(feature = "cuda")]
+        if z.device().is_cuda() {
+            let (z, gamma, beta) = super::cuda::normalised_backward(&super::source(&self.cell)?, z, &self.norm, &g)?;
+            return Ok((Some(z), Some(gamma), Some(beta)));
+        }
         match z.dtype() {
             DType::F64 => self.backward::<f64>(z, gamma, beta, &g),
             _ => self.backward::<f32>(z, gamma, beta, &g),

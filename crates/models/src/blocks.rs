@@ -1,6 +1,8 @@
+//! A network cut at its products, as passes without a graph take it.
+
 use crate::{Layer, Network};
 use layers::{BatchNorm, Conv2d, Linear, Product, Sizes};
-use neuron::{Kernel, Pooling};
+use neuron::{Kernel, Neuron, Pooling};
 
 /// The weight of a block.
 #[derive(Clone, Copy)]
@@ -9,8 +11,8 @@ pub enum Weight<'n> {
     Linear(&'n Linear),
 }
 
-/// A product and everything up to the next one.
-pub struct Block<'n> {
+/// A product and everything up to the next one. `K` is what a kind of passes knows a neuron by.
+pub struct Block<'n, K = &'n dyn Kernel> {
     /// The neurons' name.
     pub name: &'n str,
     pub weight: Weight<'n>,
@@ -18,7 +20,7 @@ pub struct Block<'n> {
     pub rectify: bool,
     /// Name of the dropout of currents.
     pub drop_currents: Option<&'n str>,
-    pub kernel: &'n dyn Kernel,
+    pub kernel: K,
     pub pool: Pooling,
     /// Name of the dropout of spikes.
     pub drop_spikes: Option<&'n str>,
@@ -51,22 +53,29 @@ impl Weight<'_> {
     }
 }
 
-/// The blocks of a network and the voters of a class; `None` if it has a layer or an order of layers that no block has.
-pub fn blocks(network: &Network) -> Option<(Vec<Block<'_>>, usize)> {
+/// The blocks of a network and the voters of a class; `None` if it has a layer or an order of layers that no block has,
+/// or a neuron that `kernel` has nothing for.
+pub fn blocks<'n, K>(
+    network: &'n Network,
+    kernel: impl Fn(&'n dyn Neuron) -> Option<K>,
+) -> Option<(Vec<Block<'n, K>>, usize)> {
     let mut blocks = Vec::new();
     let mut rest = network.layers();
     loop {
         if let [Layer::Vote(voters)] = rest {
             return Some((blocks, *voters));
         }
-        let (block, after) = block(rest)?;
+        let (block, after) = block(rest, &kernel)?;
         blocks.push(block);
         rest = after;
     }
 }
 
 /// The block that `layers` starts with, and what follows it.
-fn block(layers: &[Layer]) -> Option<(Block<'_>, &[Layer])> {
+fn block<'n, K>(
+    layers: &'n [Layer],
+    kernel: &impl Fn(&'n dyn Neuron) -> Option<K>,
+) -> Option<(Block<'n, K>, &'n [Layer])> {
     let mut rest = layers;
     let mut take = |wanted: fn(&Layer) -> bool| match rest {
         [layer, after @ ..] if wanted(layer) => {
@@ -94,7 +103,7 @@ fn block(layers: &[Layer]) -> Option<(Block<'_>, &[Layer])> {
         _ => Pooling::None,
     };
     let drop_spikes = dropped(take(|l| matches!(l, Layer::Dropout(_))));
-    let kernel = neuron.stage()?;
+    let kernel = kernel(neuron.as_ref())?;
     Some((Block { name, weight, norm, rectify, drop_currents, kernel, pool, drop_spikes }, rest))
 }
 

@@ -1,0 +1,159 @@
+//! The scan on a CUDA device beside the one on the CPU, for every surrogate and every combination of rules.
+//!
+//! Without a device they are skipped, and say so; where SPIKEGRAD_CUDA is set they fail instead.
+#![cfg(feature = "cuda")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use candle_core::{DType, Device, Tensor, Var};
+use neuron::{Config, Fires, Kind, Method, Neuron, Reset, ResetGradient, unroll};
+
+fn device() -> Option<Device> {
+    match device::open(device::Choice::Cuda(0)) {
+        Ok((device, _)) => Some(device),
+        Err(error) if std::env::var_os("SPIKEGRAD_CUDA").is_none() => {
+            eprintln!("SKIPPED: {error}");
+            None
+        }
+        Err(error) => panic!("SPIKEGRAD_CUDA is set, but {error}"),
+    }
+}
+
+fn every_config() -> Vec<Config> {
+    let mut all = Vec::new();
+    for surrogate in surrogate::Kind::all() {
+        for reset in [Reset::ToZero, Reset::Subtract] {
+            for reset_gradient in [
+                ResetGradient::Differentiated,
+                ResetGradient::Detached,
+                ResetGradient::Cut,
+                ResetGradient::Residual { alpha: 0.2 },
+            ] {
+                for fires in [Fires::AtThreshold, Fires::AboveThreshold] {
+                    let kind = Kind::Lif { decay: 0.9 };
+                    all.push(Config { kind, threshold: 0.5, fires, reset, reset_gradient, surrogate });
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Currents on a grid of 1/8, so that membranes hit the threshold exactly, and a gradient.
+fn example(steps: usize, n: usize, dtype: DType) -> (Tensor, Tensor) {
+    let mut s = 3 + n as u64;
+    let mut tensor = || {
+        let mut next = || {
+            s = s.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            ((s >> 33) % 17) as f64 / 8.0 - 0.75
+        };
+        let values: Vec<f64> = (0..steps * n).map(|_| next()).collect();
+        Tensor::from_vec(values, (steps, n), &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
+    };
+    (tensor(), tensor())
+}
+
+fn values(t: &Tensor) -> Vec<f64> {
+    t.to_device(&Device::Cpu).unwrap().to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// Spikes and ∂L/∂x, of the scan or of the definition.
+fn pass(neuron: &dyn Neuron, x: &Tensor, g: &Tensor, device: &Device, plain: bool) -> (Vec<f64>, Vec<f64>) {
+    let x = Var::from_tensor(&x.to_device(device).unwrap()).unwrap();
+    let spikes = if plain { unroll(neuron, &x).unwrap() } else { neuron.scan(&x).unwrap() };
+    let loss = (spikes.to_device(&Device::Cpu).unwrap() * g).unwrap().sum_all().unwrap();
+    let gradients = loss.backward().unwrap();
+    (values(&spikes), values(gradients.get(&x).unwrap()))
+}
+
+fn worst(a: &[f64], b: &[f64]) -> f64 {
+    let scale = b.iter().fold(1e-300f64, |m, v| m.max(v.abs()));
+    a.iter().zip(b).fold(0.0f64, |m, (a, b)| m.max((a - b).abs())) / scale
+}
+
+/// The line of each surrogate in CUDA and in Rust, and all rules: bit for bit, but where an exponential is in it.
+#[test]
+fn the_scan_is_the_same_on_a_device() {
+    let Some(there) = device() else { return };
+    for config in every_config() {
+        let neuron = config.build().unwrap();
+        let exponential =
+            matches!(config.surrogate, surrogate::Kind::Sigmoid(_) | surrogate::Kind::PiecewiseExponential(_));
+        for (dtype, rounding) in [(DType::F32, 1e-6), (DType::F64, 1e-14)] {
+            let (x, g) = example(7, 129, dtype);
+            let (spikes, gradient) = pass(neuron.as_ref(), &x, &g, &there, false);
+            let (spikes_here, gradient_here) = pass(neuron.as_ref(), &x, &g, &Device::Cpu, false);
+            assert_eq!(spikes, spikes_here, "{config:?} {dtype:?}");
+            let limit = if exponential { rounding } else { 0.0 };
+            let off = worst(&gradient, &gradient_here);
+            assert!(off <= limit, "{config:?} {dtype:?}: gradients differ by {off:e}");
+        }
+    }
+}
+
+/// Shapes that fill no block, accesses that are not aligned, many steps in segments, and one.
+#[test]
+fn any_shape_is_the_same_on_a_device() {
+    let Some(there) = device() else { return };
+    for (steps, n) in [(1, 1), (1, 4099), (3, 257), (64, 8), (65, 8), (130, 3), (500, 2)] {
+        for method in Method::ALL {
+            let neuron = method.config().build().unwrap();
+            let (x, g) = example(steps, n, DType::F32);
+            let found = pass(neuron.as_ref(), &x, &g, &there, false);
+            assert_eq!(found, pass(neuron.as_ref(), &x, &g, &Device::Cpu, false), "{method:?}, {steps}, {n}");
+        }
+    }
+    // a view that starts inside a tensor
+    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let (x, _) = example(6, 33, DType::F32);
+    let part = x.to_device(&there).unwrap().narrow(0, 1, 5).unwrap();
+    let here = neuron.scan(&x.narrow(0, 1, 5).unwrap()).unwrap();
+    assert_eq!(values(&neuron.scan(&part).unwrap()), values(&here));
+}
+
+/// The definition runs there too: tensor operations with the spike of one step.
+#[test]
+fn the_definition_is_the_same_on_a_device() {
+    let Some(there) = device() else { return };
+    for method in Method::ALL {
+        let neuron = method.config().build().unwrap();
+        let (x, g) = example(5, 24, DType::F32);
+        let found = pass(neuron.as_ref(), &x, &g, &there, true);
+        let here = pass(neuron.as_ref(), &x, &g, &Device::Cpu, true);
+        assert_eq!(found.0, here.0, "{method:?}");
+        assert!(worst(&found.1, &here.1) <= 1e-6, "{method:?}");
+    }
+}
+
+/// Halves: the scan in f32 of the currents that a half holds, its gradient rounded once.
+#[test]
+fn halves_are_computed_in_single_precision() {
+    let Some(there) = device() else { return };
+    for (half, rounding) in [(DType::F16, 1e-3), (DType::BF16, 8e-3)] {
+        for method in Method::ALL {
+            let neuron = method.config().build().unwrap();
+            let (x, g) = example(6, 96, half);
+            let (spikes, gradient) = pass(neuron.as_ref(), &x, &g, &there, false);
+            let exact = |t: &Tensor| t.to_dtype(DType::F32).unwrap();
+            let here = pass(neuron.as_ref(), &exact(&x), &exact(&g), &Device::Cpu, false);
+            assert_eq!(spikes, here.0, "{method:?} {half:?}");
+            assert!(worst(&gradient, &here.1) <= rounding, "{method:?} {half:?}");
+        }
+    }
+}
+
+/// A surrogate without its line is refused with what to do.
+#[test]
+fn a_surrogate_without_a_cuda_line_is_refused() {
+    let Some(there) = device() else { return };
+    #[derive(Clone, Copy, Debug)]
+    struct Unlined;
+    impl surrogate::Surrogate for Unlined {
+        fn slope<F: surrogate::Real>(&self, _: F, _: F) -> F {
+            F::one()
+        }
+    }
+    let neuron = Method::Bpsa.config().with(Unlined).unwrap();
+    let x = Tensor::zeros((2, 3), DType::F32, &there).unwrap();
+    let error = neuron.scan(&x).unwrap_err().to_string();
+    assert!(error.contains("Surrogate::cuda"), "{error}");
+}
