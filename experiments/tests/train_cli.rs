@@ -174,3 +174,23 @@ fn the_machine_is_measured_once() {
     measure();
     assert!(serde_json::from_slice::<Value>(&std::fs::read(&kept).unwrap()).is_ok(), "a broken file stayed");
 }
+
+#[test]
+fn a_device_that_cannot_be_had_is_refused_in_one_sentence() {
+    let dir = root();
+    // whatever the machine has, it has no hundredth device; the sentence says what to do
+    let asked = train(dir.path(), &["--device", "cuda:99"]);
+    refused(&asked, 1, &["cuda:99"]);
+    let last = stderr(&asked).lines().last().unwrap_or_default().to_owned();
+    assert!(
+        last.starts_with("error: ") && (last.contains("--device cpu") || last.contains("--features cuda")),
+        "{last}"
+    );
+    refused(&train(dir.path(), &["--device", "gpu"]), 2, &["expected auto, cpu or cuda:0"]);
+    refused(&train(dir.path(), &["--precision", "f8"]), 2, &["expected f32, tf32 or bf16"]);
+    refused(
+        &train(dir.path(), &["--device", "cpu", "--precision", "bf16"]),
+        1,
+        &["--precision bf16 is for a CUDA device"],
+    );
+}

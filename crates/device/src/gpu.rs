@@ -57,8 +57,8 @@ pub struct Algorithm {
 pub struct Library {
     /// cuDNN on this device's stream.
     pub cudnn: cudnn::sys::cudnnHandle_t,
-    /// Algorithms chosen so far, by direction and all that the choice depends on.
-    pub algorithms: HashMap<(Direction, Vec<i64>), Algorithm>,
+    /// Algorithms chosen so far, by direction and all that the choice depends on; `None` where cuDNN has none.
+    pub algorithms: HashMap<(Direction, Vec<i64>), Option<Algorithm>>,
     workspace: Option<Tensor>,
 }
 
@@ -103,13 +103,24 @@ pub fn open(number: usize) -> std::result::Result<Device, String> {
         Err(panic) => {
             let said = panic.downcast_ref::<String>().cloned();
             let said = said.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
-            return Err(said.map_or_else(|| "CUDA's libraries cannot be loaded".into(), |s| first_line(&s)));
+            return Err(said.map_or_else(|| "CUDA's libraries cannot be loaded".into(), |s| not_loaded(&s)));
         }
     };
     keep_memory(&device).map_err(|e| first_line(&e.to_string()))?;
     // SAFETY: everything of this device runs on the one stream that was just made, so that no event has to order it.
     unsafe { device.disable_event_tracking() };
     Ok(Device::Cuda(device))
+}
+
+/// What a panic of cudarc says, without the thirty names that it tried.
+fn not_loaded(said: &str) -> String {
+    match said.split_once("Unable to dynamically load the \"").and_then(|(_, rest)| rest.split_once('"')) {
+        Some(("cuda", _)) => "the driver's library libcuda cannot be loaded, so there is no NVIDIA driver here".into(),
+        Some((name, _)) => format!(
+            "the library lib{name} cannot be loaded; put the folder that holds CUDA's libraries into LD_LIBRARY_PATH"
+        ),
+        None => first_line(said),
+    }
 }
 
 fn first_line(text: &str) -> String {

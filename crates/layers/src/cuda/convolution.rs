@@ -1,10 +1,12 @@
-//! A convolution's three products by cuDNN, channels last, with the algorithm of each size chosen once.
+//! A convolution's three products by cuDNN, channels last, with the algorithm of each size chosen once; by their definition
+//! where cuDNN has none.
 
+use super::kernels::{each, int};
 use super::{Math, data_type};
 use crate::Sizes;
 use candle_core::{DType, Error, Result, Tensor, bail};
 use device::cudarc::cudnn::{result, sys};
-use device::{Algorithm, Direction, Gpu, Library, Precision, View};
+use device::{Algorithm, Arg, Direction, Gpu, Library, Precision, View};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
@@ -128,6 +130,7 @@ fn algorithms(
     let room = if timed { WORKSPACE.min(gpu.memory()?.0 / 4) } else { 0 };
     let workspace = library.workspace(gpu, room)? as *mut c_void;
     let mut count = 0;
+    // what cuDNN does not take at all is no error here: there is the definition
     macro_rules! ask {
         ($entry:ty, $find:ident($($found:expr),*), $get:ident($($given:expr),*)) => {{
             let mut entries = [const { MaybeUninit::<$entry>::uninit() }; ALGORITHMS];
@@ -141,8 +144,7 @@ fn algorithms(
                 }
             }
             .result()
-            .map_err(Error::wrap)?;
-            found!(entries, count)
+            .map_or_else(|_| Vec::new(), |()| found!(entries, count))
         }};
     }
     Ok(match direction {
@@ -164,7 +166,7 @@ fn algorithms(
     })
 }
 
-/// The algorithm for a product, chosen at its first call.
+/// The algorithm for a product, chosen at its first call; `None` if cuDNN has none.
 fn choose(
     library: &mut Library,
     gpu: &Gpu,
@@ -173,7 +175,7 @@ fn choose(
     dtype: DType,
     math: Math,
     o: Operands,
-) -> Result<Algorithm> {
+) -> Result<Option<Algorithm>> {
     let Sizes { n, h, w, ci, k, stride, padding, co, .. } = *s;
     let kind = [data_type(dtype)? as usize, allowed(dtype, math) as usize, usize::from(math.deterministic)];
     let sizes = [n, h, w, ci, k, stride, padding, co];
@@ -181,22 +183,49 @@ fn choose(
     if let Some(algorithm) = library.algorithms.get(&key) {
         return Ok(*algorithm);
     }
+    if dtype == DType::F64 {
+        // cuDNN promises nothing for double precision with channels last, and only checks are computed in it
+        return Ok(None);
+    }
     let d = Description::new(s, dtype, allowed(dtype, math))?;
-    let all = algorithms(library, gpu, direction, &d, o, !math.deterministic)?;
-    // the search had more room than what it chose will need
-    library.give_up_workspace();
-    let good = all.iter().find(|f| f.works && (f.deterministic || !math.deterministic));
-    let Some(Found { algorithm, .. }) = good else {
-        bail!("cuDNN has no algorithm for {direction:?} of {s:?} in {dtype:?}; try another --precision")
+    let good = |f: &Found| f.works && (f.deterministic || !math.deterministic);
+    let mut algorithm = None;
+    // a search that found nothing, for want of memory perhaps, leaves cuDNN's own expectation
+    for timed in [true, false].into_iter().filter(|timed| !timed || !math.deterministic) {
+        let all = algorithms(library, gpu, direction, &d, o, timed)?;
+        // the search has more room than what it chooses will need
+        library.give_up_workspace();
+        algorithm = algorithm.or(all.into_iter().find(good).map(|found| found.algorithm));
+        if algorithm.is_some() {
+            break;
+        }
+    }
+    if algorithm.is_none() {
+        eprintln!("cuDNN has no algorithm for {direction:?} of {s:?} in {dtype:?}: computed by definition, slowly");
+    }
+    library.algorithms.insert(key, algorithm);
+    Ok(algorithm)
+}
+
+/// One product by its definition.
+fn by_definition(gpu: &Gpu, direction: Direction, s: &Sizes, dtype: DType, o: Operands) -> Result<()> {
+    let (name, operands, results) = match direction {
+        Direction::Forward => ("convolve", [o.x, o.w, o.y], s.n * s.pixels() * s.co),
+        Direction::Input => ("convolve_input", [o.w, o.y, o.x], s.n * s.h * s.w * s.ci),
+        Direction::Weight => ("convolve_weight", [o.x, o.y, o.w], s.co * s.window()),
     };
-    library.algorithms.insert(key, *algorithm);
-    Ok(*algorithm)
+    let mut args: Vec<Arg> = operands.iter().map(|address| Arg::Pointer(*address as u64)).collect();
+    args.extend([s.n, s.h, s.w, s.ci, s.k, s.stride, s.padding, s.oh, s.ow, s.co].map(int));
+    // SAFETY: operands hold what `s` says in `dtype`, as the callers have checked.
+    unsafe { each(gpu, name, (dtype, dtype), results, &args) }
 }
 
 /// One product: writes what the direction says from the other two.
 fn run(gpu: &Gpu, direction: Direction, s: &Sizes, dtype: DType, math: Math, o: Operands) -> Result<()> {
     gpu.with_library(|library| {
-        let algorithm = choose(library, gpu, direction, s, dtype, math, o)?;
+        let Some(algorithm) = choose(library, gpu, direction, s, dtype, math, o)? else {
+            return by_definition(gpu, direction, s, dtype, o);
+        };
         let d = Description::new(s, dtype, math_type(algorithm.math))?;
         let workspace = library.workspace(gpu, algorithm.workspace)? as *mut c_void;
         let (one, zero) = ((1.0f32, 1.0f64), (0.0f32, 0.0f64));

@@ -118,6 +118,59 @@ extern "C" __global__ void expand(const TX* x, TY* out, size n, unsigned channel
   }
 }
 
+// A convolution by its definition, one thread for each result: for what cuDNN has no algorithm for. Maps [n, h, w, ci] and
+// [n, oh, ow, co], weight [co, k, k, ci].
+extern "C" __global__ void convolve(const TX* x, const TX* weight, TY* y, int n, int h, int w, int ci, int k, int stride,
+                                    int padding, int oh, int ow, int co) {
+  EACH(i, (size)n * oh * ow * co) {
+    const int o = i % co, column = i / co % ow, row = i / co / ow % oh;
+    const size map = i / co / ow / oh;
+    real sum = real(0);
+    for (int ky = 0; ky < k; ++ky)
+      for (int kx = 0; kx < k; ++kx) {
+        const int r = row * stride + ky - padding, q = column * stride + kx - padding;
+        if (r < 0 || q < 0 || r >= h || q >= w) continue;
+        const TX* from = x + ((map * h + r) * w + q) * ci;
+        const TX* tap = weight + (((size)o * k + ky) * k + kx) * ci;
+        for (int c = 0; c < ci; ++c) sum += load(from + c) * load(tap + c);
+      }
+    store(y + i, sum);
+  }
+}
+
+extern "C" __global__ void convolve_input(const TX* weight, const TX* g, TY* dx, int n, int h, int w, int ci, int k,
+                                          int stride, int padding, int oh, int ow, int co) {
+  EACH(i, (size)n * h * w * ci) {
+    const int c = i % ci, column = i / ci % w, row = i / ci / w % h;
+    const size map = i / ci / w / h;
+    real sum = real(0);
+    for (int ky = 0; ky < k; ++ky)
+      for (int kx = 0; kx < k; ++kx) {
+        const int r = row + padding - ky, q = column + padding - kx;
+        if (r < 0 || q < 0 || r % stride || q % stride || r / stride >= oh || q / stride >= ow) continue;
+        const TX* up = g + ((map * oh + r / stride) * ow + q / stride) * co;
+        for (int o = 0; o < co; ++o) sum += load(up + o) * load(weight + (((size)o * k + ky) * k + kx) * ci + c);
+      }
+    store(dx + i, sum);
+  }
+}
+
+extern "C" __global__ void convolve_weight(const TX* x, const TX* g, TY* dw, int n, int h, int w, int ci, int k, int stride,
+                                           int padding, int oh, int ow, int co) {
+  EACH(i, (size)co * k * k * ci) {
+    const int c = i % ci, kx = i / ci % k, ky = i / ci / k % k, o = i / ci / k / k;
+    real sum = real(0);
+    for (int map = 0; map < n; ++map)
+      for (int row = 0; row < oh; ++row)
+        for (int column = 0; column < ow; ++column) {
+          const int r = row * stride + ky - padding, q = column * stride + kx - padding;
+          if (r < 0 || q < 0 || r >= h || q >= w) continue;
+          sum += load(x + (((size)map * h + r) * w + q) * ci + c) * load(g + (((size)map * oh + row) * ow + column) * co + o);
+        }
+    store(dw + i, sum);
+  }
+}
+
 // y = x + b, b [C].
 extern "C" __global__ void add_bias(const TX* x, const TX* b, TY* y, size n, unsigned c) {
   EACH(i, n) store(y + i, load(x + i) + load(b + i % c));
