@@ -90,7 +90,10 @@ impl ComputeFlags {
     /// # Errors
     /// A device that cannot be had, or flags that are for another.
     pub fn choose(&self) -> Result<Place> {
-        let (device, said) = device::open(self.device)?;
+        // what only the CPU does asks for it
+        let cpu_alone = self.compute == Passes::Event || self.memory_budget.is_some();
+        let asked = if cpu_alone && self.device == device::Choice::Auto { device::Choice::Cpu } else { self.device };
+        let (device, said) = device::open(asked)?;
         if let Some(said) = said {
             eprintln!("{said}");
         }

@@ -4,8 +4,8 @@
 
 use crate::Program;
 use crate::cudarc::driver::{
-    CudaContext, CudaFunction, CudaStream, DevicePtr, HostSlice, LaunchConfig, PinnedHostSlice, PushKernelArg, result,
-    sys,
+    CudaContext, CudaEvent, CudaFunction, CudaModule, CudaStream, DevicePtr, LaunchConfig, PinnedHostSlice,
+    PushKernelArg, result, sys,
 };
 use crate::cudarc::{cublas, cudnn};
 use crate::program::Kernel;
@@ -75,9 +75,16 @@ pub struct Gpu {
     multiprocessors: u32,
     /// 90 for compute capability 9.0.
     capability: u32,
-    kernels: Mutex<HashMap<String, CudaFunction>>,
+    programs: Mutex<HashMap<Program, Loaded>>,
     library: Mutex<Option<Library>>,
-    pinned: Mutex<Vec<PinnedHostSlice<u8>>>,
+    /// Page-locked memory, each with the event that follows the copy out of it.
+    pinned: Mutex<Vec<(PinnedHostSlice<u8>, CudaEvent)>>,
+}
+
+/// A compiled program, and the kernels asked of it.
+struct Loaded {
+    module: Arc<CudaModule>,
+    functions: HashMap<&'static str, CudaFunction>,
 }
 
 /// All devices in use; a program has one, seldom more.
@@ -93,10 +100,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Opens device `number` on a stream of its own.
 pub fn open(number: usize) -> std::result::Result<Device, String> {
     // cudarc panics where a library is missing, and prints nothing more useful than the panic itself
+    let hooks = locked(&HOOKS);
     let hook = take_hook();
     set_hook(Box::new(|_| {}));
-    let opened = catch_unwind(|| CudaDevice::new_with_stream(number));
+    let opened = catch_unwind(|| usable(number));
     set_hook(hook);
+    drop(hooks);
     let device = match opened {
         Ok(Ok(device)) => device,
         Ok(Err(error)) => return Err(first_line(&error.to_string())),
@@ -106,10 +115,23 @@ pub fn open(number: usize) -> std::result::Result<Device, String> {
             return Err(said.map_or_else(|| "CUDA's libraries cannot be loaded".into(), |s| not_loaded(&s)));
         }
     };
-    keep_memory(&device).map_err(|e| first_line(&e.to_string()))?;
+    Ok(Device::Cuda(device))
+}
+
+/// The hook of panics is one for all threads: two that open a device change it one after the other.
+static HOOKS: Mutex<()> = Mutex::new(());
+
+/// A device on which everything that a step needs was found: driver, libraries, and a compiler whose output the driver takes.
+fn usable(number: usize) -> Result<CudaDevice> {
+    let device = CudaDevice::new_with_stream(number)?;
+    keep_memory(&device)?;
     // SAFETY: everything of this device runs on the one stream that was just made, so that no event has to order it.
     unsafe { device.disable_event_tracking() };
-    Ok(Device::Cuda(device))
+    let gpu = Gpu::of(&device)?;
+    gpu.with_library(|_| Ok(()))?;
+    let smallest = ("smallest.cu", "extern \"C\" __global__ void nothing() {}");
+    gpu.kernel(Program::new(smallest, candle_core::DType::F32, "", Vec::new()), "nothing")?;
+    Ok(device)
 }
 
 /// What a panic of cudarc says, without the thirty names that it tried.
@@ -161,7 +183,7 @@ impl Gpu {
             capability: (10 * major + minor) as u32,
             device: device.clone(),
             stream,
-            kernels: Mutex::default(),
+            programs: Mutex::default(),
             library: Mutex::default(),
             pinned: Mutex::default(),
         });
@@ -245,6 +267,17 @@ impl Gpu {
         self.pool_attribute(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH, &mut 0, true)
     }
 
+    /// Bytes of device memory that can still be had: what the driver has free, and what its pool keeps unused.
+    ///
+    /// # Errors
+    /// If the driver fails.
+    pub fn available(&self) -> Result<usize> {
+        let (mut reserved, mut used) = (0, 0);
+        self.pool_attribute(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, &mut reserved, false)?;
+        self.pool_attribute(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT, &mut used, false)?;
+        Ok(self.memory()?.0 + reserved.saturating_sub(used) as usize)
+    }
+
     fn pool_attribute(&self, attribute: sys::CUmemPool_attribute, value: &mut u64, set: bool) -> Result<()> {
         // SAFETY: the attribute is a 64-bit number, and the pointer to it lives until the call returns.
         unsafe {
@@ -268,26 +301,25 @@ impl Gpu {
     /// `address` must lead to as many bytes of device memory.
     pub unsafe fn copy_to(&self, address: u64, bytes: &[u8]) -> Result<()> {
         let mut pinned = locked(&self.pinned);
-        let mut buffer = match pinned.len() {
-            0 | 1 => None,
-            _ => Some(pinned.remove(0)),
+        let mut kept = None;
+        if pinned.len() > 1 {
+            let (buffer, copied) = pinned.remove(0);
+            // cudarc's own events are off: what reads a buffer has to be waited for here, before it is written or freed
+            copied.synchronize().map_err(Error::wrap)?;
+            kept = (buffer.len() >= bytes.len()).then_some(buffer);
+        }
+        let mut buffer = match kept {
+            Some(buffer) => buffer,
+            // SAFETY: what is read below is written first.
+            None => unsafe { self.context().alloc_pinned(bytes.len().max(1)) }.map_err(Error::wrap)?,
         };
-        if buffer.as_ref().is_none_or(|buffer| buffer.len() < bytes.len()) {
-            // SAFETY: as many bytes as are read below are written first.
-            buffer =
-                Some(unsafe { self.context().alloc_pinned(bytes.len().next_power_of_two()) }.map_err(Error::wrap)?);
-        }
-        if let Some(mut buffer) = buffer {
-            // waits for the copy out of this buffer that came before
-            buffer.as_mut_slice().map_err(Error::wrap)?[..bytes.len()].copy_from_slice(bytes);
-            // SAFETY: the caller's promise; dropping the second value of the pair records that the buffer is in use.
-            unsafe {
-                let (source, _used) = HostSlice::stream_synced_slice(&buffer, &self.stream);
-                result::memcpy_htod_async(address, &source[..bytes.len()], self.stream.cu_stream())
-                    .map_err(Error::wrap)?;
-            }
-            pinned.push(buffer);
-        }
+        let filled = buffer.as_mut_slice().map_err(Error::wrap)?;
+        filled[..bytes.len()].copy_from_slice(bytes);
+        // SAFETY: the caller's promise; the buffer is neither written nor freed before the event that follows.
+        unsafe { result::memcpy_htod_async(address, &filled[..bytes.len()], self.stream.cu_stream()) }
+            .map_err(Error::wrap)?;
+        let copied = self.stream.record_event(None).map_err(Error::wrap)?;
+        pinned.push((buffer, copied));
         Ok(())
     }
 
@@ -295,16 +327,21 @@ impl Gpu {
     ///
     /// # Errors
     /// If NVRTC refuses the source; the message holds what it said.
-    pub fn kernel(&self, program: &Program, name: &str) -> Result<Kernel> {
-        let key = format!("{name}\n{}", program.source());
-        let mut kernels = locked(&self.kernels);
-        if let Some(function) = kernels.get(&key) {
+    pub fn kernel(&self, program: Program, name: &'static str) -> Result<Kernel> {
+        let mut programs = locked(&self.programs);
+        let loaded = match programs.get_mut(&program) {
+            Some(loaded) => loaded,
+            None => {
+                let image = program.compile(self.capability)?;
+                let module = self.context().load_module(image).map_err(Error::wrap)?;
+                programs.entry(program).or_insert(Loaded { module, functions: HashMap::new() })
+            }
+        };
+        if let Some(function) = loaded.functions.get(name) {
             return Ok(Kernel { function: function.clone() });
         }
-        let image = program.compile(self.capability)?;
-        let module = self.context().load_module(image).map_err(Error::wrap)?;
-        let function = module.load_function(name).map_err(Error::wrap)?;
-        kernels.insert(key, function.clone());
+        let function = loaded.module.load_function(name).map_err(Error::wrap)?;
+        loaded.functions.insert(name, function.clone());
         Ok(Kernel { function })
     }
 
@@ -355,11 +392,14 @@ impl Gpu {
     /// # Errors
     /// If it is not contiguous, or of a type that no kernel takes.
     pub fn address(&self, storage: &CudaStorage, layout: &Layout) -> Result<u64> {
+        if storage.device.id() != self.device.id() {
+            bail!("a CUDA kernel takes tensors of one device that was opened once, found those of two");
+        }
         if !layout.is_contiguous() {
             bail!("a CUDA kernel takes contiguous tensors, found {layout:?}");
         }
         let stream = &self.stream;
-        // event tracking is off, so what the second value would do at its end is nothing
+        // all work is on this device's stream, in order: what the second value would do at its end is not needed
         let first = match &storage.slice {
             CudaStorageSlice::U8(s) => s.device_ptr(stream).0,
             CudaStorageSlice::U32(s) => s.device_ptr(stream).0,

@@ -5,10 +5,14 @@ use crate::cudarc::nvrtc::{CompileError, CompileOptions, Ptx, compile_ptx_with_o
 use candle_core::{DType, Error, Result, bail};
 use std::fmt::Write;
 
-/// CUDA source with the constants that specialise it, as definitions before it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// CUDA source and the constants that specialise it. Its text is made only when it is compiled.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Program {
-    source: String,
+    file: &'static str,
+    body: &'static str,
+    real: &'static str,
+    own: String,
+    definitions: Vec<(&'static str, String)>,
 }
 
 /// A compiled kernel.
@@ -20,21 +24,29 @@ pub struct Kernel {
 const TYPES: &str = include_str!("types.cuh");
 
 impl Program {
-    /// `body` with `definitions` before it, each `NAME value`.
-    pub fn new(definitions: &[(&str, String)], body: &str) -> Program {
-        // the types first: their template parameters have one letter, and so have some definitions
-        let mut source = TYPES.to_owned();
-        for (name, value) in definitions {
-            // writing to a string cannot fail
-            let _ = writeln!(source, "#define {name} {value}");
-        }
-        source.push_str(body);
-        Program { source }
+    /// The text `body` of a file, which computes in `real` (f64, else f32), specialised by `own` text, a neuron's, and by
+    /// definitions, each a name and its value. They stand before the body in that order, so that no definition meets a name
+    /// in `own`.
+    pub fn new(
+        (file, body): (&'static str, &'static str),
+        real: DType,
+        own: &str,
+        definitions: Vec<(&'static str, String)>,
+    ) -> Program {
+        let real = if real == DType::F64 { "double" } else { "float" };
+        Program { file, body, real, own: own.to_owned(), definitions }
     }
 
     /// The whole source.
-    pub fn source(&self) -> &str {
-        &self.source
+    pub fn source(&self) -> String {
+        // the types first: their template parameters have one letter, and so have some definitions
+        let mut source = format!("{TYPES}typedef {} real;\n{}\n", self.real, self.own);
+        for (name, value) in &self.definitions {
+            // writing to a string cannot fail
+            let _ = writeln!(source, "#define {name} {value}");
+        }
+        source.push_str(self.body);
+        source
     }
 
     /// PTX for compute capability `capability` (90 for 9.0). Products and sums are not contracted: a kernel then rounds as
@@ -43,10 +55,10 @@ impl Program {
         let options = CompileOptions {
             fmad: Some(false),
             options: vec![format!("--gpu-architecture=compute_{capability}"), "--std=c++17".into()],
-            name: Some("spikegrad.cu".into()),
+            name: Some(self.file.into()),
             ..Default::default()
         };
-        compile_ptx_with_opts(&self.source, options).map_err(|error| match error {
+        compile_ptx_with_opts(self.source(), options).map_err(|error| match error {
             CompileError::CompileError { log, .. } => {
                 Error::Msg(format!("a CUDA kernel does not compile: {}", log.to_string_lossy().trim())).bt()
             }

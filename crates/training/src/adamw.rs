@@ -38,7 +38,7 @@ pub struct AdamW {
     pub steps: u64,
     /// Each variable with its first and second moment, in the order given.
     pub state: Vec<Moments>,
-    /// Of variables on a device, for each whether it was not finite after the last step, u32.
+    /// Of variables on a device, for each whether it was ever not finite after a step, u32.
     #[cfg(feature = "cuda")]
     lost: Option<Tensor>,
 }

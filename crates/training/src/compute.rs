@@ -1,5 +1,5 @@
 use candle_core::{Device, Result, Tensor};
-use models::{EventDriven, Frames, Gradients, Math, Mode, Network, Observer, Options};
+use models::{EventDriven, Frames, Gradients, Math, Mode, Network, Observer, Options, Precision};
 
 /// How passes are computed: beside rounding, and time and memory, it changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,13 +34,23 @@ pub enum Engine<'n> {
 
 impl Compute {
     /// What passes of this network are made of on that device.
-    pub fn engine<'n>(&self, network: &'n Network, device: &Device) -> Engine<'n> {
-        match device {
+    ///
+    /// # Errors
+    /// A precision that tensor operations do not have, for a network that has no blocks on the device.
+    pub fn engine<'n>(&self, network: &'n Network, device: &Device) -> Result<Engine<'n>> {
+        let engine = match device {
             _ if !self.blocks => Engine::Tensors,
             Device::Cpu => network.event_driven().map_or(Engine::Tensors, Engine::Events),
             #[cfg(feature = "cuda")]
             Device::Cuda(_) => network.on_device().map_or(Engine::Tensors, Engine::Device),
             _ => Engine::Tensors,
+        };
+        match (&engine, self.math.precision) {
+            (Engine::Tensors, Precision::Tf32 | Precision::Bf16) => candle_core::bail!(
+                "{} is for networks whose neurons have CUDA kernels, and this one runs by tensor operations; train it in f32",
+                self.math.precision.id()
+            ),
+            _ => Ok(engine),
         }
     }
 }

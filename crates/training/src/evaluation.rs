@@ -34,7 +34,7 @@ pub fn evaluate(
     compute: &Compute,
     device: &Device,
 ) -> Result<Evaluation, Error> {
-    let engine = compute.engine(network, device);
+    let engine = compute.engine(network, device)?;
     let mut rates = Rates::default();
     let (mut correct, mut loss) = (0, 0.0);
     let samples = set.samples.len();

@@ -119,7 +119,7 @@ pub fn train(
     let used = used(train.samples.len(), test.samples.len(), setup)?;
     let mut optimiser = AdamW::new(vars.trainable(), setup.adamw)?;
     let mut history = History::default();
-    let engine = compute.engine(network, device);
+    let engine = compute.engine(network, device)?;
     for index in 0..setup.epochs {
         let start = Instant::now();
         let lr = learning_rate(index, setup.epochs, setup.ramp_epochs, setup.learning_rate);

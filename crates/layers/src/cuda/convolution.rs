@@ -10,8 +10,8 @@ use device::{Algorithm, Arg, Direction, Gpu, Library, Precision, View};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
-/// Algorithms that cuDNN is asked for at most; it has eight in each direction.
-const ALGORITHMS: usize = 8;
+/// Algorithms that cuDNN is asked for at most: eight, each with the kinds of arithmetic that it has.
+const ALGORITHMS: usize = 24;
 /// Memory that an algorithm may take to work in. The fast ones need little; FFT would take tens of gigabytes.
 const WORKSPACE: usize = 1 << 30;
 
@@ -93,27 +93,34 @@ struct Found {
     deterministic: bool,
 }
 
-/// `found!(entries, count)`: the entries that cuDNN has written, in their order, fastest first.
+/// `found!(entries, count, exact)`: the entries that cuDNN has written, in their order, fastest first. Numbers are read as
+/// such: a newer library may write ones that the enumerations do not have.
 macro_rules! found {
-    ($entries:expr, $count:expr) => {
-        $entries
-            .iter()
-            .take($count.max(0) as usize)
-            .map(|entry| {
-                // SAFETY: cuDNN has written as many entries as it says.
-                let entry = unsafe { entry.assume_init_ref() };
-                Found {
-                    algorithm: Algorithm {
-                        number: entry.algo as u32,
-                        math: entry.mathType as u32,
-                        workspace: entry.memory,
-                    },
-                    works: entry.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS && entry.memory <= WORKSPACE,
-                    deterministic: entry.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC,
-                }
-            })
-            .collect::<Vec<_>>()
-    };
+    ($entries:expr, $count:expr, $exact:expr) => {{
+        let written = $entries.iter().take($count.max(0) as usize);
+        let all = written.map(|entry| {
+            let entry = entry.as_ptr();
+            // SAFETY: cuDNN has written as many entries as it says, and these fields are 32 bits wide.
+            let [number, status, deterministic, math] = unsafe {
+                [
+                    (&raw const (*entry).algo).cast::<u32>().read(),
+                    (&raw const (*entry).status).cast::<u32>().read(),
+                    (&raw const (*entry).determinism).cast::<u32>().read(),
+                    (&raw const (*entry).mathType).cast::<u32>().read(),
+                ]
+            };
+            // SAFETY: as above.
+            let workspace = unsafe { (&raw const (*entry).memory).read() };
+            // cuDNN also tries its default arithmetic, which is TF32 for f32
+            let allowed = !$exact || math == sys::cudnnMathType_t::CUDNN_FMA_MATH as u32;
+            Found {
+                algorithm: Algorithm { number, math, workspace },
+                works: status == 0 && workspace <= WORKSPACE && allowed,
+                deterministic: deterministic == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC as u32,
+            }
+        });
+        all.collect::<Vec<_>>()
+    }};
 }
 
 /// All algorithms of a direction, the fastest first: timed on the operands, or as cuDNN expects them where the choice
@@ -124,13 +131,14 @@ fn algorithms(
     direction: Direction,
     d: &Description,
     o: Operands,
+    exact: bool,
     timed: bool,
 ) -> Result<Vec<Found>> {
     let (handle, most) = (library.cudnn, ALGORITHMS as i32);
-    let room = if timed { WORKSPACE.min(gpu.memory()?.0 / 4) } else { 0 };
-    let workspace = library.workspace(gpu, room)? as *mut c_void;
+    let room = if timed { WORKSPACE.min(gpu.available()? / 4) } else { 0 };
+    let Ok(workspace) = library.workspace(gpu, room) else { return Ok(Vec::new()) };
+    let workspace = workspace as *mut c_void;
     let mut count = 0;
-    // what cuDNN does not take at all is no error here: there is the definition
     macro_rules! ask {
         ($entry:ty, $find:ident($($found:expr),*), $get:ident($($given:expr),*)) => {{
             let mut entries = [const { MaybeUninit::<$entry>::uninit() }; ALGORITHMS];
@@ -144,7 +152,7 @@ fn algorithms(
                 }
             }
             .result()
-            .map_or_else(|_| Vec::new(), |()| found!(entries, count))
+            .map_or_else(refused, |()| Ok(found!(entries, count, exact)))?
         }};
     }
     Ok(match direction {
@@ -164,6 +172,15 @@ fn algorithms(
             cudnnGetConvolutionBackwardFilterAlgorithm_v7(d.x, d.y, d.convolution, d.w)
         ),
     })
+}
+
+/// What cuDNN does not take at all has no algorithm, and there is the definition; anything else is an error.
+fn refused(error: result::CudnnError) -> Result<Vec<Found>> {
+    // statuses of bad parameters begin at 2000, those of what is not supported at 3000, others at 4000
+    match error.0 as u32 {
+        2000..4000 => Ok(Vec::new()),
+        _ => Err(Error::wrap(error)),
+    }
 }
 
 /// The algorithm for a product, chosen at its first call; `None` if cuDNN has none.
@@ -189,10 +206,11 @@ fn choose(
     }
     let d = Description::new(s, dtype, allowed(dtype, math))?;
     let good = |f: &Found| f.works && (f.deterministic || !math.deterministic);
+    let exact = dtype == DType::F32 && math.precision != Precision::Tf32;
     let mut algorithm = None;
     // a search that found nothing, for want of memory perhaps, leaves cuDNN's own expectation
     for timed in [true, false].into_iter().filter(|timed| !timed || !math.deterministic) {
-        let all = algorithms(library, gpu, direction, &d, o, timed)?;
+        let all = algorithms(library, gpu, direction, &d, o, exact, timed)?;
         // the search has more room than what it chooses will need
         library.give_up_workspace();
         algorithm = algorithm.or(all.into_iter().find(good).map(|found| found.algorithm));
@@ -222,6 +240,13 @@ fn by_definition(gpu: &Gpu, direction: Direction, s: &Sizes, dtype: DType, o: Op
 
 /// One product: writes what the direction says from the other two.
 fn run(gpu: &Gpu, direction: Direction, s: &Sizes, dtype: DType, math: Math, o: Operands) -> Result<()> {
+    let most = (s.n * s.h * s.w * s.ci).max(s.n * s.pixels() * s.co);
+    if most > i32::MAX as usize {
+        bail!(
+            "cuDNN takes tensors of fewer than 2³¹ values, a convolution of {} maps has {most}; take a smaller batch",
+            s.n
+        );
+    }
     gpu.with_library(|library| {
         let Some(algorithm) = choose(library, gpu, direction, s, dtype, math, o)? else {
             return by_definition(gpu, direction, s, dtype, o);

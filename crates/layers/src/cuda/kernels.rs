@@ -12,9 +12,9 @@ pub fn computed(dtype: DType) -> DType {
 
 /// `kernels.cu` for reading one type and writing another.
 fn program(from: DType, to: DType) -> Result<Program> {
-    let definitions = [("TX", real(from)?), ("TY", real(to)?)];
-    let compute = if computed(from) == DType::F64 || to == DType::F64 { "double" } else { "float" };
-    Ok(Program::new(&definitions, &format!("typedef {compute} real;\n{}", include_str!("kernels.cu"))))
+    let definitions = vec![("TX", real(from)?), ("TY", real(to)?)];
+    let compute = if to == DType::F64 { to } else { computed(from) };
+    Ok(Program::new(("kernels.cu", include_str!("kernels.cu")), compute, "", definitions))
 }
 
 /// A whole number as kernels take it; the sizes of tensors that fit a device are below 2³² along each axis.
@@ -26,11 +26,11 @@ pub fn int(n: usize) -> Arg {
 ///
 /// # Safety
 /// As [`Gpu::launch`].
-pub unsafe fn each(gpu: &Gpu, name: &str, (from, to): (DType, DType), n: usize, args: &[Arg]) -> Result<()> {
+pub unsafe fn each(gpu: &Gpu, name: &'static str, (from, to): (DType, DType), n: usize, args: &[Arg]) -> Result<()> {
     if n == 0 {
         return Ok(());
     }
-    let kernel = gpu.kernel(&program(from, to)?, name)?;
+    let kernel = gpu.kernel(program(from, to)?, name)?;
     // SAFETY: the caller's promise.
     unsafe { gpu.launch(&kernel, [gpu.blocks(n, 256), 1], 256, args) }
 }
@@ -41,7 +41,7 @@ pub unsafe fn each(gpu: &Gpu, name: &str, (from, to): (DType, DType), n: usize, 
 /// As [`Gpu::launch`]; `args` are made for that number of blocks.
 pub unsafe fn by_channel(
     gpu: &Gpu,
-    name: &str,
+    name: &'static str,
     dtype: DType,
     [sets, rows, c]: [usize; 3],
     args: impl FnOnce(&Tensor) -> Result<Vec<Arg>>,
@@ -50,7 +50,7 @@ pub unsafe fn by_channel(
     let tiles = c.div_ceil(256);
     let blocks = rows.div_ceil(side).clamp(1, (4 * gpu.multiprocessors() as usize).div_ceil(sets * tiles).max(1));
     let part = gpu.empty((blocks, sets, 2, c), computed(dtype))?;
-    let kernel = gpu.kernel(&program(dtype, dtype)?, name)?;
+    let kernel = gpu.kernel(program(dtype, dtype)?, name)?;
     // SAFETY: the caller's promise; `part` holds a row for each block.
     unsafe { gpu.launch(&kernel, [blocks as u32, (sets * tiles) as u32], 256, &args(&part)?)? };
     Ok((part, blocks))
@@ -118,7 +118,7 @@ pub fn moments(
         Arg::Pointer(gpu.pointer(&mean)?),
         Arg::Pointer(gpu.pointer(&unbiased_var)?),
     ];
-    let kernel = gpu.kernel(&program(z.dtype, z.dtype)?, "moments")?;
+    let kernel = gpu.kernel(program(z.dtype, z.dtype)?, "moments")?;
     // SAFETY: the parts are those of `blocks` blocks, the results were made above, the bias was checked.
     unsafe { gpu.launch(&kernel, [c.div_ceil(32) as u32, sets as u32], 256, &args)? };
     Ok((out, BatchStatistics { mean, unbiased_var }))
@@ -275,7 +275,10 @@ pub fn vote(spikes: &Tensor, voters: usize) -> Result<Tensor> {
 /// If they do not fit each other.
 pub fn adamw([w, m, v, g]: [&Tensor; 4], constants: [f32; 7], lost: &Tensor, index: usize) -> Result<()> {
     let n = w.elem_count();
-    if [w, m, v, g].iter().any(|t| t.elem_count() != n || t.dtype() != DType::F32) || index >= lost.elem_count() {
+    if [w, m, v, g].iter().any(|t| t.elem_count() != n || t.dtype() != DType::F32)
+        || index >= lost.elem_count()
+        || lost.dtype() != DType::U32
+    {
         bail!(
             "AdamW takes f32 variables, moments and gradients of one size, found {:?} and {:?}",
             w.shape(),

@@ -66,7 +66,7 @@ fn product(a: Factor, b: Factor, to: DType, math: Math) -> Result<Tensor> {
     let scalar = |v: &(f32, f64)| -> *const c_void {
         if dtype == DType::F64 { (&raw const v.1).cast() } else { (&raw const v.0).cast() }
     };
-    let algorithm = sys::cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT_TENSOR_OP;
+    let algorithm = sys::cublasGemmAlgo_t::CUBLAS_GEMM_DFALT;
     let [left, right, result] = [b.matrix, a.matrix, &out].map(|t| gpu.pointer(t));
     // SAFETY: contiguous matrices of the sizes given, on the handle's device; `out` was made for the product.
     unsafe {

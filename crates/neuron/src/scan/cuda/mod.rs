@@ -13,7 +13,7 @@ pub use operations::{backward, forward, normalised_backward, normalised_forward}
 use crate::Pooling;
 use candle_core::cuda_backend::CudaStorage;
 use candle_core::{DType, Layout, Result, Tensor, bail};
-use device::{Arg, Gpu, Program, View, real};
+use device::{Arg, Gpu, Program, View};
 use program::{Pass, Shape};
 use std::sync::Arc;
 
@@ -104,7 +104,7 @@ impl Norm {
         }
         let gpu = Gpu::of_tensor(&moments)?;
         let factors = gpu.empty((3, sets, c), moments.dtype())?;
-        let kernel = gpu.kernel(&small(moments.dtype())?, "affine")?;
+        let kernel = gpu.kernel(small(moments.dtype())?, "affine")?;
         let args = [
             Arg::Pointer(gpu.pointer(&moments)?),
             Arg::Pointer(gpu.pointer(gamma)?),
@@ -172,7 +172,7 @@ impl Sums<'_> {
             Arg::Int(sets as i32),
             Arg::Int(c as i32),
         ];
-        let kernel = gpu.kernel(&small(dtype)?, "finish")?;
+        let kernel = gpu.kernel(small(dtype)?, "finish")?;
         // SAFETY: `part` holds `blocks` rows [sets, 2, C], totals one, factors three of [sets, C].
         unsafe { gpu.launch(&kernel, [c.div_ceil(32) as u32, sets as u32], 256, &args)? };
         Ok(totals)
@@ -189,7 +189,7 @@ impl Sums<'_> {
             Arg::Int(sets as i32),
             Arg::Int(c as i32),
         ];
-        let kernel = gpu.kernel(&small(dtype)?, "over_sets")?;
+        let kernel = gpu.kernel(small(dtype)?, "over_sets")?;
         // SAFETY: totals hold [sets, 2, C] doubles, both results C numbers.
         unsafe { gpu.launch(&kernel, [c.div_ceil(256) as u32, 1], 256, &args)? };
         Ok((first, second))
@@ -198,7 +198,7 @@ impl Sums<'_> {
 
 /// The program of `norm.cu`.
 fn small(dtype: DType) -> Result<Program> {
-    Ok(Program::new(&[], &format!("typedef {} real;\n{}", real(computed(dtype))?, include_str!("norm.cu"))))
+    Ok(Program::new(("norm.cu", include_str!("norm.cu")), computed(dtype), "", Vec::new()))
 }
 
 /// Activations `[T, B, H/k, W/k, C]` of type `to`. How many neurons fired at each step is added to row `row` of `spikes`,
@@ -230,7 +230,7 @@ fn fire_into_storage(stage: &Stage, gpu: &Arc<Gpu>, z: View, to: DType, counts: 
     args.extend([Arg::Pointer(address), Arg::Pointer(counts)]);
     args.extend(call.sizes());
     let shape = call.shape.forward(&[z.address, address], to);
-    let kernel = gpu.kernel(&shape.program(stage.neuron, Pass::Fire, z.dtype, to, false)?, "fire")?;
+    let kernel = gpu.kernel(shape.program(stage.neuron, Pass::Fire, z.dtype, to, false, counts != 0)?, "fire")?;
     // SAFETY: `Call::new` has checked that z, masks and norm are those of the stage; `out` was made above, the counts are T or none.
     unsafe { gpu.launch(&kernel, shape.blocks(16 * gpu.multiprocessors()), 256, &args)? };
     Ok(out)
@@ -267,7 +267,7 @@ pub fn gradient(stage: &Stage, z: &Tensor, upstream: Upstream) -> Result<Gradien
         args.extend([Arg::Pointer(gpu.pointer(&out)?), Arg::Pointer(gpu.pointer(&part)?)]);
         args.extend(call.sizes());
         args.extend([classes, voters, share]);
-        let kernel = gpu.kernel(&shape.program(stage.neuron, pass, z.dtype(), to, vote)?, "gradient")?;
+        let kernel = gpu.kernel(shape.program(stage.neuron, pass, z.dtype(), to, vote, false)?, "gradient")?;
         // SAFETY: as in `fire`; the upstream was checked by `Call::upstream`, `part` holds a row for each block, and the
         // factors one number for each set and channel.
         unsafe { gpu.launch(&kernel, blocks, 256, &args) }
@@ -303,8 +303,8 @@ impl<'a> Call<'a> {
         if stage.steps == 0 || size == 0 || z.len != steps * size || !(1..16).contains(&k) {
             bail!("a stage of {steps} steps of {:?} cannot take {} currents", stage.shape, z.len);
         }
-        if size / c >= u32::MAX as usize {
-            bail!("a stage takes fewer than 2³² pixels a step, found {:?}; take a smaller batch", stage.shape);
+        if size / c >= i32::MAX as usize {
+            bail!("a stage takes fewer than 2³¹ pixels a step, found {:?}; take a smaller batch", stage.shape);
         }
         let expected = [(stage.mask, size), (stage.drop, b * (h / k) * (w / k) * c)];
         for (tensor, size) in expected.into_iter().filter_map(|(t, size)| Some((t?, size))) {

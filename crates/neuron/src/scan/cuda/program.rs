@@ -118,7 +118,7 @@ impl Shape {
         [windows.div_ceil(rows).clamp(1, most) as u32, along_channels as u32]
     }
 
-    pub fn program(&self, neuron: &str, pass: Pass, z: DType, to: DType, vote: bool) -> Result<Program> {
+    pub fn program(&self, neuron: &str, pass: Pass, z: DType, to: DType, vote: bool, count: bool) -> Result<Program> {
         let flag = |on: bool| u8::from(on).to_string();
         let pool = match self.pool {
             Pooling::None => 0,
@@ -126,7 +126,7 @@ impl Shape {
             Pooling::Average(_) => 2,
         };
         let which = if pass == Pass::Fire { "FORWARD" } else { "BACKWARD" };
-        let definitions = [
+        let definitions = vec![
             (which, String::new()),
             ("T", self.steps.to_string()),
             ("L", self.l.to_string()),
@@ -145,9 +145,9 @@ impl Shape {
             ("DROP", flag(self.drop)),
             ("STILL", flag(self.still)),
             ("VOTE", flag(vote)),
+            ("COUNT", flag(count)),
             ("SUMS", flag(pass == Pass::Sum)),
         ];
-        let body = format!("typedef computed<TZ>::type real;\n{neuron}\n{}", include_str!("stage.cu"));
-        Ok(Program::new(&definitions, &body))
+        Ok(Program::new(("stage.cu", include_str!("stage.cu")), super::computed(z), neuron, definitions))
     }
 }

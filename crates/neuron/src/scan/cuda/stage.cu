@@ -7,6 +7,7 @@
 //   L steps of a segment: the backward passes hold u of L steps in registers, and v at the start of each segment
 //   TZ type of currents and their gradient · TO type of activations and theirs
 //   NORM batch norm with a scale · BIAS a shift alone · SETS statistics of each step · RECTIFY · MASK · DROP · STILL
+//   COUNT whether spikes are counted
 //   VOTE the gradient comes from class scores · SUMS the pass that sums (else the one that writes)
 //   and the cell: fires, carry, backward.
 //
@@ -15,7 +16,7 @@
 
 #define THREADS 256
 #define MEMBERS (SIDE * SIDE)
-#define SHARE (1.0f / (K * K))
+#define SHARE (real(1) / real(K * K))
 #define SEGMENTS ((T + L - 1) / L)
 #define STATISTICS ((NORM && SETS) ? T : 1)
 
@@ -202,17 +203,17 @@ fire(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __rest
         for (int j = 0; j < V; ++j) {
           sum += fired[j];
           real y = POOL == 1 ? (fired[j] ? real(1) : real(0)) : real(fired[j]);
-          if (POOL == 2) y *= real(SHARE);
+          if (POOL == 2) y *= SHARE;
           store(&o.at[j], y * d[j]);
         }
         if (w.full) *(o_pack*)(out + t * o_step + w.pooled) = o;
-        if (sum) atomicAdd(&total[t], sum);
+        if (COUNT && sum) atomicAdd(&total[t], sum);
       }
     }
   }
   __syncthreads();
   for (unsigned t = threadIdx.x; t < T; t += THREADS)
-    if (spikes && total[t]) atomicAdd(spikes + t, total[t]);
+    if (COUNT && total[t]) atomicAdd(spikes + t, total[t]);
 }
 #endif
 
@@ -235,7 +236,7 @@ __device__ __forceinline__ void upstream(real g[V], const TO* g_out, const float
 #pragma unroll
   for (int j = 0; j < V; ++j) {
     if (DROP) g[j] *= d[j];
-    if (POOL == 2) g[j] *= real(SHARE);
+    if (POOL == 2) g[j] *= SHARE;
   }
 }
 
