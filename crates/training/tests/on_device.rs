@@ -1,0 +1,84 @@
+//! A whole run on a CUDA device: the same bits every time, and the losses of the CPU.
+//!
+//! Without a device it is skipped, and says so; where SPIKEGRAD_CUDA is set it fails instead.
+#![cfg(feature = "cuda")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use candle_core::{DType, Device};
+use events::{Frames, Grid, Shape};
+use models::{Math, Network, Precision, Spec, StatisticsOver};
+use neuron::Method;
+use std::io::Write;
+use training::{AdamWConfig, Compute, Example, History, Reduction, SeededVars, Set, Setup, train};
+
+fn device() -> Option<Device> {
+    match device::open(device::Choice::Cuda(0)) {
+        Ok((device, _)) => Some(device),
+        Err(error) if std::env::var_os("SPIKEGRAD_CUDA").is_none() => {
+            // not `eprintln!`, which a passing test does not show
+            let _ = writeln!(std::io::stderr(), "SKIPPED: {error}");
+            None
+        }
+        Err(error) => panic!("SPIKEGRAD_CUDA is set, but {error}"),
+    }
+}
+
+const SETUP: Setup = Setup {
+    epochs: 3,
+    batch: 8,
+    drop_last: false,
+    learning_rate: 1e-2,
+    ramp_epochs: 1,
+    adamw: AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 1e-4 },
+    reduction: Reduction::Mean,
+    augment: None,
+    side: None,
+};
+
+/// Three classes: a bar in one of three rows, with a little noise that depends on the index.
+fn examples(n: usize) -> Vec<Example> {
+    let example = |i: usize| {
+        let mut counts = vec![0u16; 4 * 6 * 6 * 2];
+        for t in 0..4 {
+            (0..6).for_each(|x| counts[((t * 6 + 2 * (i % 3)) * 6 + x) * 2 + (i + t) % 2] = 2);
+            counts[(t * 36 + (i * 7 + t * 5) % 36) * 2] += 1;
+        }
+        let frames: Frames = Grid::new(Shape { steps: 4, height: 6, width: 6, channels: 2 }, counts).unwrap();
+        Example { frames, label: (i % 3) as u32 }
+    };
+    (0..n).map(example).collect()
+}
+
+/// What happened, and all weights in the end.
+fn run(device: &Device, math: Math) -> (History, Vec<u32>) {
+    let mut vars = SeededVars::new(3);
+    let spec: Spec = "8C3-MP2-8C3-AP2-DP-10Voting".parse().unwrap();
+    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let builder = vars.builder(DType::F32, device);
+    let net = Network::new(&spec, [6, 6, 2], 3, neuron, StatisticsOver::Step, builder).unwrap();
+    let (train_set, test_set) = (examples(30), examples(9));
+    let sets = (Set::recorded(&train_set), Set::recorded(&test_set));
+    let compute = Compute { math, ..Compute::default() };
+    let mut history = train(&net, &mut vars, sets, &SETUP, &compute, 3, device, &mut ()).unwrap();
+    history.epochs.iter_mut().for_each(|e| e.seconds = 0.0);
+    let values = vars
+        .trainable()
+        .into_iter()
+        .flat_map(|(_, v)| v.to_device(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap());
+    (history, values.map(f32::to_bits).collect())
+}
+
+#[test]
+fn a_deterministic_run_repeats_itself_and_follows_the_cpu() {
+    let Some(there) = device() else { return };
+    for precision in [Precision::F32, Precision::Bf16] {
+        let math = Math { precision, deterministic: true };
+        assert_eq!(run(&there, math), run(&there, math), "{precision:?}");
+    }
+    let (on_device, _) = run(&there, Math { precision: Precision::F32, deterministic: true });
+    let (on_cpu, _) = run(&Device::Cpu, Math::default());
+    for (a, b) in on_device.epochs.iter().zip(&on_cpu.epochs) {
+        let (a, b) = (a.train_loss, b.train_loss);
+        assert!((a - b).abs() <= 1e-3, "{a} on the device, {b} on the CPU");
+    }
+}
