@@ -30,7 +30,15 @@ simulator *ARGS:
 conformance DIR:
     cargo conformance "$1"
 
-# `just bench scan`: the fused scan beside its definition and a memory copy; `just bench step`: one training step
+# programs for CUDA, built without a card and without CUDA, in target/cuda; `--tests`: and the tests that need a device
+cuda-build *ARGS:
+    cuda/build "$@"
+
+# what needs a CUDA device, on an emulated one; DIR: golden vectors
+cuda-test *DIR:
+    tests/on_emulated_device "$@"
+
+# `just bench scan`: the fused scan beside its definition and a memory copy; `step`: one training step; `gpu`: everything that needs a card
 bench WHAT="scan" *ARGS:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -38,7 +46,8 @@ bench WHAT="scan" *ARGS:
     case $what in
         scan) cargo scan "$@"; cargo bench -p benches ;;
         step) cargo step "$@" ;;
-        *) echo "just bench scan, or just bench step; found '$what'" >&2; exit 2 ;;
+        gpu) benches/peers/gpu/all "$@" ;;
+        *) echo "just bench scan, step or gpu; found '$what'" >&2; exit 2 ;;
     esac
 
 # one training step beside SpikingJelly, snnTorch, Norse and PyTorch; benches/peers/setup brings them from PyPI first
