@@ -34,7 +34,7 @@ conformance DIR:
 cuda-build *ARGS:
     cuda/build "$@"
 
-# what needs a CUDA device, on an emulated one; DIR: golden vectors
+# what needs a CUDA device, on an emulated one; DIR: golden vectors, if they are not beside the checkout
 cuda-test *DIR:
     tests/on_emulated_device "$@"
 
