@@ -4,6 +4,7 @@
 //! A number is the median of several timings that took turns with the others', because two timings made one
 //! after the other on a shared machine differ by what the machine did in between.
 
+pub mod flags;
 mod forms;
 #[cfg(feature = "cuda")]
 pub mod gpu;

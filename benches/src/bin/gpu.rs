@@ -6,6 +6,7 @@
 
 use anyhow::{Context, Result, bail};
 use benches::Samples;
+use benches::flags::{at_least_one, net, norm};
 use benches::gpu::{Alone, Protocol, Seconds, Training, Work};
 use benches::step::Settings;
 use candle_core::{DType, Device};
@@ -66,28 +67,6 @@ struct Request {
     r#do: String,
     #[serde(default)]
     repeats: usize,
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| format!("expected a whole number above 0, found '{text}'"))
-}
-
-fn net(text: &str) -> Result<Architecture, String> {
-    match text {
-        "small" => Ok(Architecture::Small),
-        "middle" => Ok(Architecture::Middle),
-        "middle-cifar" => Ok(Architecture::MiddleCifar),
-        "large" => Ok(Architecture::Large),
-        other => Err(format!("expected small, middle, middle-cifar or large, found '{other}'")),
-    }
-}
-
-fn norm(text: &str) -> Result<StatisticsOver, String> {
-    match text {
-        "step" => Ok(StatisticsOver::Step),
-        "time" => Ok(StatisticsOver::Time),
-        other => Err(format!("expected step or time, found '{other}'")),
-    }
 }
 
 fn dtype(text: &str) -> Result<DType, String> {

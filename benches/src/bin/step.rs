@@ -5,6 +5,7 @@
 //! --method bpsa+bpta --json`, half a minute.
 
 use anyhow::{Context, Result, bail};
+use benches::flags::{at_least_one, net, norm};
 use benches::step::{Alone, Protocol, Settings, Step, Timed, export, latency, set_rates, train_on_mnist};
 use benches::{Machine, Samples, again_with, peak_memory_bytes, threads_are};
 use clap::Parser;
@@ -82,28 +83,6 @@ struct Arguments {
     /// Instead of a network: the Open Neuromorphic protocol with so many neurons
     #[arg(long, value_name = "NEURONS", value_parser = at_least_one)]
     onm: Option<usize>,
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| format!("expected a whole number above 0, found '{text}'"))
-}
-
-fn net(text: &str) -> Result<Architecture, String> {
-    match text {
-        "small" => Ok(Architecture::Small),
-        "middle" => Ok(Architecture::Middle),
-        "middle-cifar" => Ok(Architecture::MiddleCifar),
-        "large" => Ok(Architecture::Large),
-        other => Err(format!("expected small, middle, middle-cifar or large, found '{other}'")),
-    }
-}
-
-fn norm(text: &str) -> Result<StatisticsOver, String> {
-    match text {
-        "step" => Ok(StatisticsOver::Step),
-        "time" => Ok(StatisticsOver::Time),
-        other => Err(format!("expected step or time, found '{other}'")),
-    }
 }
 
 fn main() -> Result<()> {

@@ -22,6 +22,7 @@ pub use tensors::View;
 
 use candle_core::Device;
 use std::fmt;
+use std::io::Write;
 use std::str::FromStr;
 
 /// Which device a program is to run on.
@@ -92,6 +93,22 @@ pub fn open(choice: Choice) -> Result<(Device, Option<String>), Error> {
             Err(Error::Unusable { why, .. }) => (Device::Cpu, Some(format!("no CUDA device ({why}): using the CPU"))),
             Err(error) => (Device::Cpu, Some(error.to_string())),
         }),
+    }
+}
+
+/// The first CUDA device for a test that needs one; `None`, after a line SKIPPED on standard error, where there is none.
+///
+/// # Errors
+/// Where SPIKEGRAD_CUDA is set, a device that cannot be had: there a test that skips itself would pass unseen.
+pub fn for_a_test() -> Result<Option<Device>, Error> {
+    match cuda(0) {
+        Ok(device) => Ok(Some(device)),
+        Err(error) if std::env::var_os("SPIKEGRAD_CUDA").is_none() => {
+            // not `eprintln!`, which a passing test does not show
+            let _ = writeln!(std::io::stderr(), "SKIPPED: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -7,19 +7,6 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 use layers::{BatchNorm, Conv2d, Mode, StatisticsOver, avg_pool2d, max_pool2d, rectify};
 use neuron::Method;
-use std::io::Write;
-
-fn device() -> Option<Device> {
-    match device::open(device::Choice::Cuda(0)) {
-        Ok((device, _)) => Some(device),
-        Err(error) if std::env::var_os("SPIKEGRAD_CUDA").is_none() => {
-            // not `eprintln!`, which a passing test does not show
-            let _ = writeln!(std::io::stderr(), "SKIPPED: {error}");
-            None
-        }
-        Err(error) => panic!("SPIKEGRAD_CUDA is set, but {error}"),
-    }
-}
 
 struct Numbers(u64);
 
@@ -72,7 +59,7 @@ fn same(there: &Device, arguments: &[Tensor], what: &str, f: &dyn Fn(&[Tensor]) 
 
 #[test]
 fn pooling_and_rectifier_are_the_same_on_a_device() {
-    let Some(there) = device() else { return };
+    let Some(there) = device::for_a_test().unwrap() else { return };
     let mut n = Numbers(1);
     for k in [1, 2, 3] {
         // ties everywhere, and sizes that leave rows over
@@ -86,7 +73,7 @@ fn pooling_and_rectifier_are_the_same_on_a_device() {
 
 #[test]
 fn convolution_is_the_same_on_a_device() {
-    let Some(there) = device() else { return };
+    let Some(there) = device::for_a_test().unwrap() else { return };
     let mut n = Numbers(2);
     for (k, stride, padding, ci, co) in [(3, 1, 1, 2, 4), (5, 2, 2, 3, 7), (1, 1, 0, 8, 5)] {
         let arguments = [n.spikes(&[2, 3, 9, 8, ci]), n.tensor(&[k, k, ci, co]), n.tensor(&[co])];
@@ -98,7 +85,7 @@ fn convolution_is_the_same_on_a_device() {
 
 #[test]
 fn batch_norm_is_the_same_on_a_device() {
-    let Some(there) = device() else { return };
+    let Some(there) = device::for_a_test().unwrap() else { return };
     let mut n = Numbers(3);
     // more channels than threads of a block, and fewer
     for c in [3, 20, 300] {

@@ -9,22 +9,9 @@ use candle_nn::VarBuilder;
 use models::{Frames, Gradients, Math, Mode, Network, Precision, Spec, StatisticsOver};
 use neuron::Method;
 use std::collections::HashMap;
-use std::io::Write;
 
 mod common;
 use common::{Case, Heard, NETWORKS, agree, apart, loss, values};
-
-fn device() -> Option<Device> {
-    match device::open(device::Choice::Cuda(0)) {
-        Ok((device, _)) => Some(device),
-        Err(error) if std::env::var_os("SPIKEGRAD_CUDA").is_none() => {
-            // not `eprintln!`, which a passing test does not show
-            let _ = writeln!(std::io::stderr(), "SKIPPED: {error}");
-            None
-        }
-        Err(error) => panic!("SPIKEGRAD_CUDA is set, but {error}"),
-    }
-}
 
 /// The case's network with its weights on the device, and those by name.
 fn moved(
@@ -76,7 +63,7 @@ const EXACT: Math = Math { precision: Precision::F32, deterministic: true };
 /// Every network, method and kind of statistics, 17 → 8 pooling, a batch of one and still images among them.
 #[test]
 fn training_on_a_device_equals_the_tensor_operations() {
-    let Some(to) = device() else { return };
+    let Some(to) = device::for_a_test().unwrap() else { return };
     let mut compared = [0, 0];
     for text in NETWORKS {
         // kernels are compiled for each of them: all methods on one network, the others with the paper's
@@ -106,7 +93,7 @@ fn training_on_a_device_equals_the_tensor_operations() {
 /// Many steps: the backward passes keep them in segments and read the currents twice.
 #[test]
 fn many_steps_are_the_same_in_segments() {
-    let Some(to) = device() else { return };
+    let Some(to) = device::for_a_test().unwrap() else { return };
     let (text, over) = ("8C3-MP4-8C3-AP2-2Voting", StatisticsOver::Step);
     let mut same = 0;
     for steps in [5, 23, 40] {
@@ -121,7 +108,7 @@ fn many_steps_are_the_same_in_segments() {
 /// Evaluation with running statistics, and frames that are sent as bytes.
 #[test]
 fn evaluation_and_bytes_are_the_same() {
-    let Some(to) = device() else { return };
+    let Some(to) = device::for_a_test().unwrap() else { return };
     for text in NETWORKS {
         let (method, over) = (Method::BpsaBpta, StatisticsOver::Step);
         let case = Case::new(text, [2, 17, 17, 2], (3, false), method, over, 0.3);
@@ -146,7 +133,7 @@ fn evaluation_and_bytes_are_the_same() {
 /// nearby. What must hold is that they are finite, near in the mean, and the same every time.
 #[test]
 fn bf16_is_near_and_repeats_itself() {
-    let Some(to) = device() else { return };
+    let Some(to) = device::for_a_test().unwrap() else { return };
     let (text, method, over) = ("16C3-MP2-16C3-AP2-30FC-2Voting", Method::BpsaBpta, StatisticsOver::Time);
     let case = Case::new(text, [4, 16, 16, 2], (4, false), method, over, 0.3);
     let place = moved(&case, text, method, over, &to);

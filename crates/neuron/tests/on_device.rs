@@ -6,19 +6,6 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use neuron::{Config, Fires, Kind, Method, Neuron, Reset, ResetGradient, unroll};
-use std::io::Write;
-
-fn device() -> Option<Device> {
-    match device::open(device::Choice::Cuda(0)) {
-        Ok((device, _)) => Some(device),
-        Err(error) if std::env::var_os("SPIKEGRAD_CUDA").is_none() => {
-            // not `eprintln!`, which a passing test does not show
-            let _ = writeln!(std::io::stderr(), "SKIPPED: {error}");
-            None
-        }
-        Err(error) => panic!("SPIKEGRAD_CUDA is set, but {error}"),
-    }
-}
 
 /// BPSA's surrogate with every combination of rules, each other one with two ways across a reset: every line of source that
 /// there is, and each compiles for a tenth of a second.
@@ -80,7 +67,7 @@ fn worst(a: &[f64], b: &[f64]) -> f64 {
 /// The line of each surrogate in CUDA and in Rust, and all rules: bit for bit, but where an exponential is in it.
 #[test]
 fn the_scan_is_the_same_on_a_device() {
-    let Some(there) = device() else { return };
+    let Some(there) = device::for_a_test().unwrap() else { return };
     for config in every_config() {
         let neuron = config.build().unwrap();
         let exponential =
@@ -100,7 +87,7 @@ fn the_scan_is_the_same_on_a_device() {
 /// Shapes that fill no block, accesses that are not aligned, many steps in segments, and one.
 #[test]
 fn any_shape_is_the_same_on_a_device() {
-    let Some(there) = device() else { return };
+    let Some(there) = device::for_a_test().unwrap() else { return };
     for (steps, n) in [(1, 1), (1, 4099), (3, 257), (64, 8), (65, 8), (130, 3), (500, 2)] {
         for method in Method::ALL {
             let neuron = method.config().build().unwrap();
@@ -120,7 +107,7 @@ fn any_shape_is_the_same_on_a_device() {
 /// The definition runs there too: tensor operations with the spike of one step.
 #[test]
 fn the_definition_is_the_same_on_a_device() {
-    let Some(there) = device() else { return };
+    let Some(there) = device::for_a_test().unwrap() else { return };
     for method in Method::ALL {
         let neuron = method.config().build().unwrap();
         let (x, g) = example(5, 24, DType::F32);
@@ -134,7 +121,7 @@ fn the_definition_is_the_same_on_a_device() {
 /// Halves: the scan in f32 of the currents that a half holds, its gradient rounded once.
 #[test]
 fn halves_are_computed_in_single_precision() {
-    let Some(there) = device() else { return };
+    let Some(there) = device::for_a_test().unwrap() else { return };
     for (half, rounding) in [(DType::F16, 1e-3), (DType::BF16, 8e-3)] {
         for method in Method::ALL {
             let neuron = method.config().build().unwrap();
@@ -151,7 +138,7 @@ fn halves_are_computed_in_single_precision() {
 /// A surrogate without its line is refused with what to do.
 #[test]
 fn a_surrogate_without_a_cuda_line_is_refused() {
-    let Some(there) = device() else { return };
+    let Some(there) = device::for_a_test().unwrap() else { return };
     #[derive(Clone, Copy, Debug)]
     struct Unlined;
     impl surrogate::Surrogate for Unlined {

@@ -8,20 +8,7 @@ use candle_core::{DType, Device};
 use events::{Frames, Grid, Shape};
 use models::{Math, Network, Precision, Spec, StatisticsOver};
 use neuron::Method;
-use std::io::Write;
 use training::{AdamWConfig, Compute, Example, History, Reduction, SeededVars, Set, Setup, train};
-
-fn device() -> Option<Device> {
-    match device::open(device::Choice::Cuda(0)) {
-        Ok((device, _)) => Some(device),
-        Err(error) if std::env::var_os("SPIKEGRAD_CUDA").is_none() => {
-            // not `eprintln!`, which a passing test does not show
-            let _ = writeln!(std::io::stderr(), "SKIPPED: {error}");
-            None
-        }
-        Err(error) => panic!("SPIKEGRAD_CUDA is set, but {error}"),
-    }
-}
 
 const SETUP: Setup = Setup {
     epochs: 3,
@@ -70,7 +57,7 @@ fn run(device: &Device, math: Math) -> (History, Vec<u32>) {
 
 #[test]
 fn a_deterministic_run_repeats_itself_and_follows_the_cpu() {
-    let Some(there) = device() else { return };
+    let Some(there) = device::for_a_test().unwrap() else { return };
     for precision in [Precision::F32, Precision::Bf16] {
         let math = Math { precision, deterministic: true };
         assert_eq!(run(&there, math), run(&there, math), "{precision:?}");
