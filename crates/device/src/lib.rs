@@ -7,6 +7,8 @@
 #[cfg(feature = "cuda")]
 mod gpu;
 #[cfg(feature = "cuda")]
+mod opening;
+#[cfg(feature = "cuda")]
 mod program;
 #[cfg(feature = "cuda")]
 mod tensors;
@@ -119,7 +121,7 @@ fn cuda(number: usize) -> Result<Device, Error> {
 
 #[cfg(feature = "cuda")]
 fn cuda(number: usize) -> Result<Device, Error> {
-    gpu::open(number).map_err(|why| Error::Unusable { number, why })
+    opening::open(number).map_err(|why| Error::Unusable { number, why })
 }
 
 /// Name of a device for people: `cpu`, or what the card is called.
