@@ -109,6 +109,8 @@ pub fn record(
         seconds: clock.since.elapsed().as_secs_f64(),
         peak_memory_bytes: machine::peak_memory_bytes(),
         compute: serde_json::Value::Null,
+        weights_sha256: None,
+        analysis: None,
         versions: BTreeMap::from([("spikegrad".into(), env!("CARGO_PKG_VERSION").into())]),
     })
 }

@@ -7,6 +7,7 @@
 //! - a file is written whole or not at all ([`write_text`]), so an interrupted program leaves no half record;
 //! - a record that is not understood to the last field is an error, never a guess.
 
+mod analysis;
 mod error;
 pub mod figures;
 mod mosaic;
@@ -21,6 +22,7 @@ mod theme;
 mod ticks;
 mod write;
 
+pub use analysis::{Analysis, Histogram, Latency, LayerActivity, LayerTrace, Membrane, Trace};
 pub use error::Error;
 pub use record::{Curve, DataIdentity, Host, Metric, Origin, Record, RunIdentity, SCHEMA};
 pub use recording::Recording;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Error, number, write_text};
+use crate::{Analysis, Error, number, write_text};
 
 /// The version of [`Record`]'s JSON that this crate writes and reads; it rises whenever a field changes its meaning.
 pub const SCHEMA: u32 = 1;
@@ -59,6 +59,12 @@ pub struct Record {
     /// are dense, the memory budget, and what each layer did in the last training step. `null` in older records.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub compute: Value,
+    /// SHA-256 of the trained weights, by name and in the order of their names; absent in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_sha256: Option<String>,
+    /// What the trained network did on its test set; absent in older records and where it was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<Analysis>,
     /// Versions of what the numbers depend on, by name.
     pub versions: BTreeMap<String, String>,
 }

@@ -37,6 +37,8 @@ fn record() -> Record {
         seconds: 61.5,
         peak_memory_bytes: Some(1 << 40),
         compute: serde_json::Value::Null,
+        weights_sha256: None,
+        analysis: None,
         versions: [("candle-core".to_owned(), "0.11.1".to_owned())].into(),
     }
 }
