@@ -12,7 +12,7 @@ use events::Framing;
 use models::{Architecture, Spec, StatisticsOver, Variant};
 use neuron::Method;
 use sha2::{Digest, Sha256};
-use training::{AdamWConfig, Augment, Reduction, Setup};
+use training::{AdamWConfig, Augment, Reduction, Setup, WarmUp};
 
 /// What a profile may be told to do otherwise; it then carries the change in its name.
 #[derive(Clone, Debug, Default)]
@@ -113,6 +113,7 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
             reduction: Reduction::Mean,
             augment: augment(data),
             side: matches!(data, Name::DvsGesture | Name::Cifar10Dvs).then_some(64),
+            warm_up: WarmUp::None,
         },
     })
 }

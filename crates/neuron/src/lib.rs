@@ -19,12 +19,14 @@ mod config;
 mod lif;
 mod rules;
 mod scan;
+mod silent;
 
 pub use config::{BadParameter, Config, Kind, Method};
 pub use lif::Lif;
 pub use rules::{Fires, Reset, ResetGradient};
 pub use scan::Normalisation;
 pub use scan::stage::{Fired, Kernel, Norm, Pooling, Stage, StageGradient, Upstream};
+pub use silent::WhenSilent;
 
 use candle_core::{Result, Tensor};
 
