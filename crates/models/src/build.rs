@@ -6,6 +6,7 @@ use candle_nn::{Init, VarBuilder};
 use layers::{BatchNorm, Conv2d, Linear, StatisticsOver};
 use neuron::Neuron;
 use std::collections::HashMap;
+use std::iter;
 use std::sync::Arc;
 
 /// ε of batch norm (PyTorch's default, used by the paper).
@@ -52,24 +53,16 @@ impl Builder<'_> {
         match stage {
             Stage::Conv { channels, kernel } => {
                 let conv = self.conv(&name, Window { kernel, stride: 1, bias: true }, channels)?;
-                self.layers.push(conv);
                 let activation = self.activation(&name, channels)?;
-                self.layers.extend(activation);
+                self.layers.extend(iter::once(conv).chain(activation));
             }
             Stage::Stem { channels, kernel, stride } => {
                 let conv = self.conv(&name, Window { kernel, stride, bias: false }, channels)?;
                 self.layers.push(conv);
             }
-            Stage::Residual { channels, kernel, stride, post: false } => {
-                self.residual(&name, channels, kernel, stride)?;
-            }
-            Stage::Residual { channels, kernel, stride, post: true } => {
-                self.residual_post(&name, channels, kernel, stride)?;
-            }
-            Stage::Norm => {
-                let norm = self.norm(&name, self.shape[2])?;
-                self.layers.push(norm);
-            }
+            Stage::Residual { channels, kernel, stride, post: false } => self.pre(&name, channels, kernel, stride)?,
+            Stage::Residual { channels, kernel, stride, post: true } => self.post(&name, channels, kernel, stride)?,
+            Stage::Norm => self.layers.push(self.norm(&name, self.shape[2])?),
             Stage::GlobalAvgPool => self.pool_whole(stage)?,
             Stage::MaxPool(k) => {
                 self.shrink(stage, k)?;
@@ -82,16 +75,13 @@ impl Builder<'_> {
             Stage::Dropout => self.layers.push(Layer::Dropout(name)),
             Stage::FullyConnected { units, dropout } => {
                 self.linear(&name, units)?;
-                self.layers.push(Layer::Rectify);
-                if dropout {
-                    self.layers.push(Layer::Dropout(name.clone()));
-                }
-                self.layers.push(self.neurons(&name));
+                let drop = dropout.then(|| Layer::Dropout(name.clone()));
+                let neurons = self.neurons(&name);
+                self.layers.extend(iter::once(Layer::Rectify).chain(drop).chain([neurons]));
             }
             Stage::Voting { voters } => {
                 self.linear("head", voters * classes)?;
-                self.layers.push(self.neurons("head"));
-                self.layers.push(Layer::Vote(voters));
+                self.layers.extend([self.neurons("head"), Layer::Vote(voters)]);
             }
         }
         Ok(())
@@ -143,7 +133,7 @@ impl Builder<'_> {
     }
 
     /// A block with pre-activation.
-    fn residual(&mut self, name: &str, channels: usize, kernel: usize, stride: usize) -> Result<()> {
+    fn pre(&mut self, name: &str, channels: usize, kernel: usize, stride: usize) -> Result<()> {
         let [first, second, third] = ["1", "2", "shortcut"].map(|part| format!("{name}.{part}"));
         let before = self.shape;
         let mut body = self.activation(&first, before[2])?.to_vec();
@@ -161,7 +151,7 @@ impl Builder<'_> {
     }
 
     /// A block with post-activation.
-    fn residual_post(&mut self, name: &str, channels: usize, kernel: usize, stride: usize) -> Result<()> {
+    fn post(&mut self, name: &str, channels: usize, kernel: usize, stride: usize) -> Result<()> {
         let [first, second, third] = ["1", "2", "shortcut"].map(|part| format!("{name}.{part}"));
         let before = self.shape;
         let mut body = vec![self.conv(&first, Window { kernel, stride, bias: false }, channels)?];
