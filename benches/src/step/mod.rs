@@ -80,14 +80,14 @@ impl Settings {
         match self.net {
             Architecture::Small => ([28, 28, 1], 10),
             Architecture::Middle => ([34, 34, 2], 10),
-            Architecture::MiddleCifar => ([32, 32, 3], 10),
+            Architecture::MiddleCifar | Architecture::ResNet34 => ([32, 32, 3], 10),
             Architecture::Large => ([64, 64, 2], 11),
         }
     }
 
     /// Whether all steps show the same image: direct encoding.
     pub fn still(&self) -> bool {
-        matches!(self.net, Architecture::Small | Architecture::MiddleCifar)
+        matches!(self.net, Architecture::Small | Architecture::MiddleCifar | Architecture::ResNet34)
     }
 }
 

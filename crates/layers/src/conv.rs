@@ -10,8 +10,8 @@ use rayon::prelude::*;
 pub struct Conv2d {
     /// `[k, k, Cin, Cout]`: row, column, input channel, output channel.
     pub weight: Tensor,
-    /// `[Cout]`.
-    pub bias: Tensor,
+    /// `[Cout]`; `None` adds nothing and trains nothing, as where a batch norm follows that would take it off again.
+    pub bias: Option<Tensor>,
     /// Step of the window.
     pub stride: usize,
     /// Zeros around the map.
@@ -24,7 +24,11 @@ impl Conv2d {
     /// # Errors
     /// If `x` has other channels than the weight, or maps smaller than the window.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (weight, bias) = (self.weight.contiguous()?, self.bias.contiguous()?);
+        let weight = self.weight.contiguous()?;
+        let bias = match &self.bias {
+            Some(bias) => bias.contiguous()?,
+            None => Tensor::zeros(weight.dim(candle_core::D::Minus1)?, weight.dtype(), weight.device())?,
+        };
         let parameters = [weight.detach(), bias.detach()];
         x.contiguous()?.apply_op3(&weight, &bias, Conv { stride: self.stride, padding: self.padding, parameters })
     }

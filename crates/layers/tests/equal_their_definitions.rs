@@ -59,18 +59,54 @@ fn plain_conv(x: &Tensor, w: &Tensor, b: &Tensor, stride: usize, padding: usize)
     y.reshape((t, n, oh, ow, co))
 }
 
+/// Convolution by its definition, channels last: for each place of the window the pixels under it times that place's matrix.
+/// Takes any stride, also one that leaves pixels over.
+fn defined_conv(x: &Tensor, w: &Tensor, b: Option<&Tensor>, stride: usize, padding: usize) -> Result<Tensor> {
+    let (t, n, h, wd, ci) = x.dims5()?;
+    let (k, _, _, co) = w.dims4()?;
+    let (oh, ow) = ((h + 2 * padding - k) / stride + 1, (wd + 2 * padding - k) / stride + 1);
+    let x = x.pad_with_zeros(2, padding, padding)?.pad_with_zeros(3, padding, padding)?;
+    let every =
+        |first: usize, count: usize| Tensor::from_iter((0..count).map(|i| (first + i * stride) as u32), &Device::Cpu);
+    let mut y = Tensor::zeros((t * n * oh * ow, co), x.dtype(), x.device())?;
+    for (row, column) in (0..k * k).map(|place| (place / k, place % k)) {
+        let pixels = x.index_select(&every(row, oh)?, 2)?.index_select(&every(column, ow)?, 3)?;
+        y = (y + pixels.reshape((t * n * oh * ow, ci))?.matmul(&w.get(row)?.get(column)?)?)?;
+    }
+    let y = y.reshape((t, n, oh, ow, co))?;
+    b.map_or(Ok(y.clone()), |b| y.broadcast_add(b))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
     #[test]
     fn convolution(t in 1usize..3, n in 1usize..4, h in 3usize..9, w in 3usize..9, ci in 1usize..6, co in 1usize..6,
-                   k in prop::sample::select(vec![1usize, 3]), stride in 1usize..3, padding in 0usize..2, seed: u64) {
-        // candle's own input gradient refuses shapes whose stride leaves pixels over
-        prop_assume!((h + 2 * padding - k) % stride == 0 && (w + 2 * padding - k) % stride == 0);
+                   k in prop::sample::select(vec![1usize, 3]), stride in 1usize..4, padding in 0usize..2, biased: bool,
+                   seed: u64) {
         let mut r = Numbers(seed);
         let (x, weight, bias) = (r.var(&[t, n, h, w, ci]), r.var(&[k, k, ci, co]), r.var(&[co]));
-        let layer = Conv2d { weight: weight.as_tensor().clone(), bias: bias.as_tensor().clone(), stride, padding };
-        let plain = plain_conv(&x, &weight, &bias, stride, padding).unwrap();
-        same(&[&x, &weight, &bias], layer.forward(&x).unwrap(), plain, "convolution");
+        let b = biased.then_some(bias.as_tensor());
+        let layer = Conv2d { weight: weight.as_tensor().clone(), bias: b.cloned(), stride, padding };
+        let fast = layer.forward(&x).unwrap();
+        let plain = defined_conv(&x, &weight, b, stride, padding).unwrap();
+        let vars = [&x, &weight, &bias];
+        same(if biased { &vars } else { &vars[..2] }, fast, plain.clone(), "convolution");
+        // candle's own, which has no input gradient where the stride leaves pixels over
+        let candle = plain_conv(&x, &weight, &b.cloned().unwrap_or(bias.zeros_like().unwrap()), stride, padding);
+        prop_assert!(largest(&(candle.unwrap() - plain).unwrap()) < 1e-12);
+    }
+
+    #[test]
+    fn strided_convolution_of_odd_sizes(half in 1usize..5, k in prop::sample::select(vec![1usize, 3, 5]), seed: u64) {
+        // what a residual block needs: its body and its 1×1 shortcut make maps of one size, also of an odd one
+        let mut r = Numbers(seed);
+        let (side, stride) = (2 * half + 1, 2);
+        let (x, w, s) = (r.var(&[2, 2, side, side, 3]), r.var(&[k, k, 3, 4]), r.var(&[1, 1, 3, 4]));
+        let conv = |w: &Var, padding| Conv2d { weight: w.as_tensor().clone(), bias: None, stride, padding }.forward(&x);
+        let fast = (conv(&w, k / 2).unwrap() + conv(&s, 0).unwrap()).unwrap();
+        let plain = defined_conv(&x, &w, None, stride, k / 2).unwrap() + defined_conv(&x, &s, None, stride, 0).unwrap();
+        prop_assert_eq!(fast.dims(), [2, 2, half + 1, half + 1, 4]);
+        same(&[&x, &w, &s], fast, plain.unwrap(), "body and shortcut");
     }
 
     #[test]
@@ -156,7 +192,7 @@ fn single_precision_convolution_of_a_wide_layer_over_several_tiles() {
     let (w, b) = (r.tensor(&[3, 3, 64, 24]), r.tensor(&[24]));
     let plain = plain_conv(&x, &w, &b, 1, 1).unwrap();
     let narrow = |t: &Tensor| t.to_dtype(DType::F32).unwrap();
-    let layer = Conv2d { weight: narrow(&w), bias: narrow(&b), stride: 1, padding: 1 };
+    let layer = Conv2d { weight: narrow(&w), bias: Some(narrow(&b)), stride: 1, padding: 1 };
     let y = layer.forward(&narrow(&x)).unwrap().to_dtype(DType::F64).unwrap();
     assert!(largest(&(y - &plain).unwrap()) < 1e-5 * largest(&plain));
 }
@@ -188,7 +224,8 @@ fn the_same_bits_for_any_number_of_threads() {
             let var = |t: Tensor| Var::from_tensor(&t.to_dtype(DType::F32).unwrap()).unwrap();
             let (w, b, gamma, beta) =
                 (var(r.tensor(&[3, 3, 12, 7])), var(r.tensor(&[7])), var(r.tensor(&[7])), var(r.tensor(&[7])));
-            let conv = Conv2d { weight: w.as_tensor().clone(), bias: b.as_tensor().clone(), stride: 1, padding: 1 };
+            let conv =
+                Conv2d { weight: w.as_tensor().clone(), bias: Some(b.as_tensor().clone()), stride: 1, padding: 1 };
             let norm = BatchNorm {
                 weight: gamma.as_tensor().clone(),
                 bias: beta.as_tensor().clone(),
@@ -226,7 +263,7 @@ fn shapes_that_do_not_fit_are_refused_in_one_sentence() {
     let x = Tensor::zeros((1, 1, 4, 4, 3), DType::F32, &Device::Cpu).unwrap();
     let w = Tensor::zeros((3, 3, 2, 5), DType::F32, &Device::Cpu).unwrap();
     let b = Tensor::zeros(5, DType::F32, &Device::Cpu).unwrap();
-    let conv = Conv2d { weight: w, bias: b.clone(), stride: 1, padding: 1 };
+    let conv = Conv2d { weight: w, bias: Some(b.clone()), stride: 1, padding: 1 };
     assert!(conv.forward(&x).unwrap_err().to_string().contains("cannot take maps"));
     assert!(max_pool2d(&x, 5).unwrap_err().to_string().contains("at least that size"));
     let norm = BatchNorm {

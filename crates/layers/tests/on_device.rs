@@ -78,7 +78,7 @@ fn convolution_is_the_same_on_a_device() {
     for (k, stride, padding, ci, co) in [(3, 1, 1, 2, 4), (5, 2, 2, 3, 7), (1, 1, 0, 8, 5)] {
         let arguments = [n.spikes(&[2, 3, 9, 8, ci]), n.tensor(&[k, k, ci, co]), n.tensor(&[co])];
         same(&there, &arguments, &format!("convolution {k} {stride}"), &|a| {
-            Conv2d { weight: a[1].clone(), bias: a[2].clone(), stride, padding }.forward(&a[0])
+            Conv2d { weight: a[1].clone(), bias: Some(a[2].clone()), stride, padding }.forward(&a[0])
         });
     }
 }

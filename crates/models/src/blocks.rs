@@ -1,13 +1,15 @@
 //! A network cut at its products, as passes without a graph take it.
 
 use crate::{Layer, Network};
+use candle_core::Tensor;
 use layers::{BatchNorm, Conv2d, Linear, Product, Sizes};
 use neuron::{Kernel, Neuron, Pooling};
 
 /// The weight of a block.
 #[derive(Clone, Copy)]
 pub enum Weight<'n> {
-    Conv(&'n Conv2d),
+    /// With its bias: one without has no block.
+    Conv(&'n Conv2d, &'n Tensor),
     Linear(&'n Linear),
 }
 
@@ -27,9 +29,9 @@ pub struct Block<'n, K = &'n dyn Kernel> {
 }
 
 impl Weight<'_> {
-    pub fn tensors(&self) -> (&candle_core::Tensor, &candle_core::Tensor) {
+    pub fn tensors(&self) -> (&Tensor, &Tensor) {
         match self {
-            Weight::Conv(conv) => (&conv.weight, &conv.bias),
+            Weight::Conv(conv, bias) => (&conv.weight, bias),
             Weight::Linear(linear) => (&linear.weight, &linear.bias),
         }
     }
@@ -38,7 +40,7 @@ impl Weight<'_> {
     pub fn product(&self, shape: [usize; 4]) -> candle_core::Result<(Product, [usize; 3])> {
         let [n, h, w, c] = shape;
         match self {
-            Weight::Conv(conv) => {
+            Weight::Conv(conv, _) => {
                 let sizes = Sizes::new(shape, conv.weight.dims(), conv.stride, conv.padding)?;
                 Ok((Product::Convolution(sizes), [sizes.oh, sizes.ow, sizes.co]))
             }
@@ -86,7 +88,7 @@ fn block<'n, K>(
     };
     take(|l| matches!(l, Layer::Flatten));
     let weight = match take(|l| matches!(l, Layer::Conv(_) | Layer::Linear(_)))? {
-        Layer::Conv(conv) if conv.padding < conv.weight.dim(0).ok()? => Weight::Conv(conv),
+        Layer::Conv(conv) if conv.padding < conv.weight.dim(0).ok()? => Weight::Conv(conv, conv.bias.as_ref()?),
         Layer::Linear(linear) => Weight::Linear(linear),
         _ => return None,
     };

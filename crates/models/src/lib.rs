@@ -4,6 +4,7 @@
 //! epochs, and a network keeps nothing between two passes.
 
 mod blocks;
+mod build;
 mod event_driven;
 mod named;
 mod network;

@@ -41,6 +41,7 @@ fn every_named_network_parses_and_maps_frames_to_scores() {
         (Architecture::Middle, [34, 34, 2]),
         (Architecture::MiddleCifar, [32, 32, 3]),
         (Architecture::Large, [64, 64, 2]),
+        (Architecture::ResNet34, [32, 32, 3]),
     ] {
         for variant in [Variant::Paper, Variant::Code] {
             let text = architecture.spec(variant).unwrap().narrowed(32).to_string();

@@ -93,7 +93,7 @@ impl Run<'_> {
                 let bias = there(stored("bias")?)?;
                 self.golden.leave_out(&format!("{}.grad.{index}.bias", self.tag));
                 let padding = weight.dim(0)? / 2;
-                Conv2d { weight, bias, stride: 1, padding }.forward(x)?
+                Conv2d { weight, bias: Some(bias), stride: 1, padding }.forward(x)?
             }
             "bn" => {
                 let norm = BatchNorm {

@@ -63,8 +63,8 @@ pub struct EventDriven<'n> {
 impl Network {
     /// This network as event-driven blocks, on the CPU and in f32.
     ///
-    /// `None` if it cannot be: a neuron without [`neuron::Neuron::stage`], a layer between two products in an order
-    /// that no stage has, another precision or device.
+    /// `None` if it cannot be: a neuron without [`neuron::Neuron::stage`], a residual block, a convolution without a
+    /// bias, a layer between two products in an order that no stage has, another precision or device.
     pub fn event_driven(&self) -> Option<EventDriven<'_>> {
         let (blocks, voters) = blocks(self, |neuron| neuron.stage())?;
         let here = |t: &Tensor| t.dtype() == candle_core::DType::F32 && t.device().is_cpu() && t.is_contiguous();

@@ -22,8 +22,8 @@ pub struct OnDevice<'n> {
 impl Network {
     /// This network as blocks on the CUDA device that its weights lie on, all f32.
     ///
-    /// `None` if it cannot be: a neuron without [`neuron::Neuron::source`], a layer between two products in an order that
-    /// no stage has, another precision or device.
+    /// `None` if it cannot be: a neuron without [`neuron::Neuron::source`], a residual block, a convolution without a bias,
+    /// a layer between two products in an order that no stage has, another precision or device.
     pub fn on_device(&self) -> Option<OnDevice<'_>> {
         let (blocks, voters) = blocks(self, |neuron| neuron.source())?;
         let here = |t: &Tensor| t.dtype() == DType::F32 && t.device().is_cuda() && t.is_contiguous();

@@ -140,7 +140,7 @@ fn weighted(
     dtype: DType,
 ) -> Result<(Product, Tensor, [usize; 3])> {
     match block.weight {
-        Weight::Conv(conv) => {
+        Weight::Conv(conv, _) => {
             let (k, _, ci, co) = conv.weight.dims4()?;
             // zeros stand behind the frames' own channels, and meet zeros in the weight
             let padded = if c > ci { c } else { ci };
