@@ -29,6 +29,20 @@ pub enum Profile {
     Smoke,
 }
 
+impl Profile {
+    /// The profile that a profile's name with its overrides (`short+epochs2`) begins with.
+    ///
+    /// # Errors
+    /// If it begins with none.
+    pub fn of_name(name: &str) -> anyhow::Result<Self> {
+        let base = name.split('+').next().unwrap_or_default();
+        let known = [Self::Paper, Self::Short, Self::Smoke];
+        known.into_iter().find(|profile| profile.to_string() == base).ok_or_else(|| {
+            anyhow::anyhow!("the profile \"{name}\" is not known; a profile begins with paper, short or smoke")
+        })
+    }
+}
+
 impl std::fmt::Display for Profile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
