@@ -10,12 +10,14 @@
 mod analysis;
 mod error;
 pub mod figures;
+mod latex;
 mod mosaic;
 mod number;
 mod raster;
 mod record;
 mod recording;
 pub mod simulator_figure;
+mod student;
 mod summary;
 mod table;
 mod theme;
@@ -26,6 +28,6 @@ pub use analysis::{Analysis, Histogram, Latency, LayerActivity, LayerTrace, Memb
 pub use error::Error;
 pub use record::{Curve, DataIdentity, Host, Metric, Origin, Record, RunIdentity, SCHEMA};
 pub use recording::Recording;
-pub use summary::{Summary, summary};
+pub use summary::{Paired, Summary, paired, summary};
 pub use table::{Align, Table};
 pub use write::{write_bytes, write_text};
