@@ -286,3 +286,10 @@ pub fn series(name: &str, group: &Group<'_>) -> Series {
     let seeds = group.curves(CURVE).into_iter().map(|c| c.values.clone()).collect();
     Series { name: name.to_owned(), seeds }
 }
+
+/// What a group's networks say after each of their steps, in percent of the test samples looked at.
+pub fn anytime_series(group: &Group<'_>) -> Option<Series> {
+    let of = |r: &&report::Record| r.analysis.as_ref().map(|a| a.anytime_percent.clone());
+    let seeds: Vec<Vec<f64>> = group.records().iter().filter_map(of).collect();
+    (!seeds.is_empty()).then(|| Series { name: group.title.clone(), seeds })
+}

@@ -2,10 +2,13 @@
 //! [`Run::train`] is the straight line from frames to numbers; a [`receipt`] keeps the numbers; the table's
 //! own file says which runs it wants and lays them out. A program of `src/bin/` only reads its flags.
 
+pub mod analysis;
+pub mod choice;
 pub mod compute;
 pub mod conformance;
 pub mod data;
 pub mod data_tool;
+pub mod experiment;
 pub mod layout;
 pub mod machine;
 pub mod preset;
@@ -13,9 +16,12 @@ pub mod progress;
 pub mod receipt;
 mod run;
 pub mod runs;
+pub mod selection;
+pub mod settings;
 pub mod simulator_check;
-pub mod table2;
+pub mod tables;
 
+pub use choice::Choice;
 pub use run::{Encoding, Run};
 
 /// How much of the real thing is run.

@@ -121,6 +121,8 @@ pub const BEST: &str = "test accuracy, best epoch";
 pub const LAST: &str = "test accuracy, last epoch";
 /// Name of the metric of the mean over layers of the firing rate on the whole test set after the last epoch.
 pub const RATE: &str = "firing rate, mean over layers";
+/// What the names of the firing rates of single layers begin with.
+pub const RATE_OF: &str = "firing rate, ";
 /// Name of the curve of test accuracies.
 pub const CURVE: &str = "test accuracy";
 
@@ -138,7 +140,7 @@ fn metrics(history: &History) -> Vec<Metric> {
         all.push(metric("train loss, last epoch", last.train_loss, "1"));
         all.push(metric(RATE, mean, "spikes per neuron and step"));
         for (layer, rate) in rates {
-            all.push(metric(&format!("firing rate, {layer}"), *rate, "spikes per neuron and step"));
+            all.push(metric(&format!("{RATE_OF}{layer}"), *rate, "spikes per neuron and step"));
         }
     }
     all

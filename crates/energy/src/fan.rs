@@ -12,6 +12,8 @@ pub(crate) struct Fan {
     pub weights: u64,
     pub zero_weights: u64,
     pub biases: u64,
+    /// Channels, or units.
+    pub outputs: u64,
 }
 
 impl Fan {
@@ -37,7 +39,7 @@ impl Fan {
             }
         }
         let dense = windows * (inputs * outputs) as u64;
-        Fan::new(effective, dense, &conv.weight, &alive, &conv.bias)
+        Fan::new(effective, dense, &conv.weight, &alive, conv.bias.as_ref())
     }
 
     /// Of a fully connected layer.
@@ -45,13 +47,15 @@ impl Fan {
         let (_, outputs) = linear.weight.dims2()?;
         let alive = alive(&linear.weight, outputs)?;
         let dense = linear.weight.elem_count() as u64;
-        Fan::new(alive.clone(), dense, &linear.weight, &alive, &linear.bias)
+        Fan::new(alive.clone(), dense, &linear.weight, &alive, Some(&linear.bias))
     }
 
-    fn new(effective: Vec<u64>, dense: u64, weight: &Tensor, alive: &[u64], bias: &Tensor) -> Result<Fan> {
+    fn new(effective: Vec<u64>, dense: u64, weight: &Tensor, alive: &[u64], bias: Option<&Tensor>) -> Result<Fan> {
         let weights = weight.elem_count() as u64;
         let zero_weights = weights - alive.iter().sum::<u64>();
-        Ok(Fan { effective, dense, weights, zero_weights, biases: bias.elem_count() as u64 })
+        let biases = bias.map_or(0, |bias| bias.elem_count() as u64);
+        let outputs = weight.dims().last().map_or(0, |&n| n as u64);
+        Ok(Fan { effective, dense, weights, zero_weights, biases, outputs })
     }
 }
 

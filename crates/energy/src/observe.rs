@@ -70,21 +70,26 @@ impl Seen {
 
     fn operation(&mut self, operation: &Operation, x: &Tensor, y: &Tensor) -> Result<()> {
         match operation {
-            Operation::Conv(conv) => self.weights("conv", &Fan::of_conv(conv, x)?, [&conv.weight, &conv.bias], x, y)?,
+            Operation::Conv(conv) => {
+                self.store([&conv.weight].into_iter().chain(&conv.bias));
+                self.weights("conv", &Fan::of_conv(conv, x)?, x, y)?;
+            }
             Operation::Linear(linear) => {
-                self.weights("linear", &Fan::of_linear(linear)?, [&linear.weight, &linear.bias], x, y)?;
+                self.store([&linear.weight, &linear.bias]);
+                self.weights("linear", &Fan::of_linear(linear)?, x, y)?;
             }
             Operation::Norm(name, norm) => self.norm(name, norm, x, y)?,
             Operation::Rectify => self.rectify(x, y)?,
             Operation::Neuron(name, neuron) => self.neurons(name, neuron.as_ref(), x, y)?,
             Operation::MaxPool(_) | Operation::AvgPool(_) => self.syops_elementwise(x, 1)?,
             Operation::Dropout(_) => self.follow(x, y),
-            Operation::Flatten | Operation::Vote(_) => {}
+            // what is inside a block was seen already
+            Operation::Flatten | Operation::Vote(_) | Operation::Residual { .. } => {}
         }
         Ok(())
     }
 
-    fn weights(&mut self, kind: &str, fan: &Fan, parameters: [&Tensor; 2], x: &Tensor, y: &Tensor) -> Result<()> {
+    fn weights(&mut self, kind: &str, fan: &Fan, x: &Tensor, y: &Tensor) -> Result<()> {
         let calls = self.activity.steps * self.activity.samples;
         let mut synapses = Synapses {
             input_values: 0,
@@ -110,7 +115,6 @@ impl Seen {
                 synapses.still &= first == step;
             }
         }
-        self.store(parameters);
         self.driven(kind, synapses, y);
         Ok(())
     }
@@ -190,7 +194,7 @@ impl Seen {
         }
     }
 
-    fn store(&mut self, parameters: [&Tensor; 2]) {
+    fn store<'t>(&mut self, parameters: impl IntoIterator<Item = &'t Tensor>) {
         for parameter in parameters {
             self.activity.stored.parameters += parameter.elem_count() as u64;
             self.activity.stored.parameter_bytes += bytes(parameter);
@@ -248,7 +252,7 @@ impl Synapses {
 
 /// What syops counts for the weights in one sample at one step: without regard to borders, and with biases.
 fn syops_of_weights(fan: &Fan, kind: &str, outputs: u64) -> u64 {
-    let positions = if kind == "conv" { outputs / fan.biases.max(1) } else { 1 };
+    let positions = if kind == "conv" { outputs / fan.outputs.max(1) } else { 1 };
     (fan.weights + fan.biases) * positions
 }
 

@@ -16,11 +16,14 @@ impl Network {
     }
 }
 
-/// The output of `layers` in turn.
+/// The output of `layers` in turn; of a residual block its body, its shortcut, and then the whole of it.
 fn through(layers: &[Layer], frames: &Tensor, visit: Visit<'_>) -> Result<Tensor> {
     let mut x = frames.clone();
     for layer in layers {
-        let y = layer.forward(&x, Mode::Eval, &mut ())?;
+        let y = match layer {
+            Layer::Residual { body, shortcut } => (through(body, &x, visit)? + through(shortcut, &x, visit)?)?,
+            layer => layer.forward(&x, Mode::Eval, &mut ())?,
+        };
         visit(layer, &x, &y)?;
         x = y;
     }
