@@ -18,6 +18,7 @@ mod recording;
 pub mod simulator_figure;
 mod summary;
 mod table;
+mod tensorboard;
 mod theme;
 mod ticks;
 mod write;
@@ -28,4 +29,5 @@ pub use record::{Curve, DataIdentity, Host, Metric, Origin, Record, RunIdentity,
 pub use recording::Recording;
 pub use summary::{Summary, summary};
 pub use table::{Align, Table};
+pub use tensorboard::EventFile;
 pub use write::{write_bytes, write_text};
