@@ -12,6 +12,7 @@ mod error;
 pub mod figures;
 mod mosaic;
 mod number;
+pub mod page;
 mod raster;
 mod record;
 mod recording;
