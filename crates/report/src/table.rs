@@ -13,8 +13,8 @@ pub enum Align {
 
 /// A table as text: a title, columns, rows with one cell for each column, and notes below.
 ///
-/// Every row has as many cells as there are columns. A cell is the same text in every format; only Markdown and LaTeX
-/// give a meaning to `**` and `` ` `` in it.
+/// Every row has as many cells as there are columns. A cell is the same text in every format; only Markdown, LaTeX and
+/// the [`crate::page`] give a meaning to `**` and `` ` `` in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     title: String,
@@ -51,6 +51,22 @@ impl Table {
     /// Adds a note below the table.
     pub fn push_note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
+    }
+
+    pub(crate) fn title(&self) -> &str {
+        &self.title
+    }
+
+    pub(crate) fn columns(&self) -> &[(String, Align)] {
+        &self.columns
+    }
+
+    pub(crate) fn rows(&self) -> &[Vec<String>] {
+        &self.rows
+    }
+
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// GitHub Markdown: the title in bold, the table with aligned columns, the notes as a list. Pipes, backslashes and
