@@ -22,7 +22,7 @@ pub mod simulator_check;
 pub mod tables;
 
 pub use choice::Choice;
-pub use run::{Encoding, Run};
+pub use run::{Encoding, Own, Run};
 
 /// How much of the real thing is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -7,7 +7,7 @@
 
 use crate::data::StandIn;
 use crate::settings::Setting;
-use crate::{Encoding, Profile, Run};
+use crate::{Encoding, Own, Profile, Run};
 use anyhow::Result;
 use datasets::Name;
 use events::Framing;
@@ -37,6 +37,8 @@ pub struct Overrides {
     pub architecture: Option<Architecture>,
     /// Another warm-up; part of a table, not of the profile's name.
     pub warm_up: Option<WarmUp>,
+    /// A surrogate of the user's own.
+    pub own: Option<Own>,
     /// Single fields, set last and in order.
     pub settings: Vec<Setting>,
 }
@@ -87,13 +89,17 @@ fn warm_up(data: Name, profile: Profile, epochs: usize) -> WarmUp {
     }
 }
 
-/// Recordings of the stand-in, where no data set is found and there is a generator for it. The paper's setting has none:
-/// it would be weeks of work on numbers that say nothing.
+/// Recordings of the stand-in, where no data set is found: more where there are more classes, so that each is seen. The paper's
+/// setting has none: it would be weeks of work on numbers that say nothing.
 pub fn stand_in(data: Name, profile: Profile) -> Option<StandIn> {
     let (train, test) = match (profile, data) {
-        (Profile::Paper, _) | (_, Name::SpeechCommands | Name::Mnist | Name::Cifar10 | Name::Cifar100) => return None,
-        (Profile::Short, Name::NMnist) => (500, 200),
+        (Profile::Paper, _) => return None,
+        (Profile::Short, Name::NMnist | Name::Mnist) => (500, 200),
+        (Profile::Short, Name::Cifar100) => (400, 200),
+        (Profile::Short, Name::SpeechCommands) => (350, 105),
         (Profile::Short, _) => (220, 110),
+        (Profile::Smoke, Name::Cifar100) => (100, 100),
+        (Profile::Smoke, Name::SpeechCommands) => (70, 35),
         (Profile::Smoke, _) => (44, 22),
     };
     Some(StandIn { train, test, seed: 0 })
@@ -133,6 +139,7 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
         batch_norm: StatisticsOver::Step,
         method,
         neuron: method.config(),
+        own_surrogate: o.own.clone(),
         setup: Setup {
             epochs,
             batch: size.batch,
@@ -196,6 +203,9 @@ pub fn profile_name(profile: Profile, o: &Overrides) -> String {
         // a digest, because the name becomes part of a file's name; the run itself has the whole text
         let digest = Sha256::digest(network.to_string());
         name += &format!("+net-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]);
+    }
+    if let Some(own) = &o.own {
+        name += &format!("+surrogate-{}", own.name());
     }
     o.settings.iter().for_each(|setting| name += &format!("+{}", setting.name()));
     name

@@ -67,7 +67,7 @@ impl Setting {
     /// # Errors
     /// A field that a run does not have, or a value that the field does not take.
     pub fn apply(&self, run: &Run) -> Result<Run> {
-        let mut all = serde_json::to_value(run)?;
+        let mut all = serde_json::to_value(Run { own_surrogate: None, ..run.clone() })?;
         let Self { key, value } = self;
         match key.as_str() {
             "surrogate" => *field(&mut all, "neuron.surrogate", key)? = self.surrogate()?,
@@ -85,10 +85,10 @@ impl Setting {
             }
             place => *field(&mut all, place, key)? = serde_json::from_str(value).unwrap_or_else(|_| json!(value)),
         }
-        let run: Run = serde_json::from_value(all)
+        let changed: Run = serde_json::from_value(all)
             .map_err(|e| anyhow!("--set {key}={value}: {e}; give the field a value of its kind"))?;
-        run.neuron.build().map_err(|e| anyhow!("--set {key}={value}: {e}"))?;
-        Ok(run)
+        changed.neuron.build().map_err(|e| anyhow!("--set {key}={value}: {e}"))?;
+        Ok(Run { own_surrogate: run.own_surrogate.clone(), ..changed })
     }
 
     fn number(&self) -> Result<f64> {
