@@ -91,13 +91,7 @@ fn layer(layer: &energy::Layer) -> LayerActivity {
 }
 
 /// Time of single samples, by the passes that would serve them; only on the CPU, where a pass ends when it returns.
-fn latency(
-    run: &Run,
-    network: &Network,
-    set: Set<'_>,
-    compute: &Compute,
-    device: &Device,
-) -> Result<Option<Latency>> {
+fn latency(run: &Run, network: &Network, set: Set<'_>, compute: &Compute, device: &Device) -> Result<Option<Latency>> {
     if !device.is_cpu() {
         return Ok(None);
     }
@@ -134,8 +128,17 @@ fn latency(
     }))
 }
 
-/// The first test sample through all layers of neurons.
-fn trace(run: &Run, network: &Network, set: Set<'_>, device: &Device, predicted: Option<u32>) -> Result<Option<Trace>> {
+/// The first test sample through all layers of neurons; `predicted` is what the network says of it.
+///
+/// # Errors
+/// A sample that cannot be read, or a failing device.
+pub fn trace(
+    run: &Run,
+    network: &Network,
+    set: Set<'_>,
+    device: &Device,
+    predicted: Option<u32>,
+) -> Result<Option<Trace>> {
     let Some(predicted) = predicted else { return Ok(None) };
     let (frames, labels) = set.frames(&[0], &run.setup, device)?;
     let mut layers = Vec::new();

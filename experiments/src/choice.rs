@@ -1,3 +1,5 @@
+//! A run as a table asks for it.
+
 use crate::preset::{self, Overrides};
 use crate::{Profile, Run};
 use anyhow::Result;

@@ -1,3 +1,5 @@
+//! What makes a table or a figure, and the list of all.
+
 use crate::choice::Choice;
 use crate::selection::Receipts;
 use crate::tables;

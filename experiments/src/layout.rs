@@ -216,7 +216,8 @@ fn data_used(g: &Group<'_>) -> String {
     format!("{}, {counts}", origin(d.origin))
 }
 
-fn thousands(n: u64) -> String {
+/// A number with commas.
+pub fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {

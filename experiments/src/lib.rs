@@ -3,22 +3,28 @@
 //! own file says which runs it wants and lays them out. A program of `src/bin/` only reads its flags.
 
 pub mod analysis;
+pub mod board;
 pub mod choice;
 pub mod compute;
 pub mod conformance;
 pub mod data;
 pub mod data_tool;
 pub mod experiment;
+pub mod keeper;
 pub mod layout;
 pub mod machine;
+pub mod paper;
+pub mod plan;
 pub mod preset;
 pub mod progress;
+pub mod publish;
 pub mod receipt;
 mod run;
 pub mod runs;
 pub mod selection;
 pub mod settings;
 pub mod simulator_check;
+pub mod stop;
 pub mod tables;
 
 pub use choice::Choice;

@@ -113,16 +113,9 @@ impl Run {
         let [height, width, channels] = info.content.frame();
         let (height, width) = self.setup.side.map_or((height, width), |side| (side, side));
         let builder = vars.builder(DType::F32, device);
-        Network::new(
-            &spec,
-            [height, width, channels],
-            info.classes.len(),
-            self.neuron()?,
-            self.batch_norm,
-            builder,
-        )
-        .map_err(in_one_sentence)
-        .with_context(|| format!("cannot build {} for {height}×{width} frames of {}", self.network, info.title))
+        Network::new(&spec, [height, width, channels], info.classes.len(), self.neuron()?, self.batch_norm, builder)
+            .map_err(in_one_sentence)
+            .with_context(|| format!("cannot build {} for {height}×{width} frames of {}", self.network, info.title))
     }
 
     /// The neuron, with the user's surrogate and the warm-up's fallback where the run has them.

@@ -50,7 +50,9 @@ impl Setting {
     /// As a part of the profile's name, and so of a file's.
     pub fn name(&self) -> String {
         let plain = |text: &str| {
-            text.chars().map(|c| if c.is_ascii_alphanumeric() || ".+-".contains(c) { c } else { '_' }).collect::<String>()
+            text.chars()
+                .map(|c| if c.is_ascii_alphanumeric() || ".+-".contains(c) { c } else { '_' })
+                .collect::<String>()
         };
         let name = format!("{}-{}", plain(&self.key), plain(&self.value));
         match name.len() <= 40 && plain(&self.value) == self.value {
@@ -115,7 +117,9 @@ impl Setting {
         Ok(match (kind, parameter.parse::<usize>(), parameter.parse::<f64>()) {
             ("none", ..) if parameter.is_empty() => json!("none"),
             ("ann", Ok(epochs), _) => json!({ "ann": { "epochs": epochs } }),
-            ("sigmoid", _, Ok(rate)) if (0.0..=1.0).contains(&rate) => json!({ "sigmoid-when-silent": { "rate": rate } }),
+            ("sigmoid", _, Ok(rate)) if (0.0..=1.0).contains(&rate) => {
+                json!({ "sigmoid-when-silent": { "rate": rate } })
+            }
             _ => bail!(
                 "--set warm-up={}: expected none, ann:EPOCHS with a whole number, or sigmoid:RATE with a rate from 0 to 1",
                 self.value

@@ -53,7 +53,8 @@ impl Table {
         self.notes.push(note.into());
     }
 
-    pub(crate) fn title(&self) -> &str {
+    /// The title.
+    pub fn title(&self) -> &str {
         &self.title
     }
 

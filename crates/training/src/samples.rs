@@ -86,12 +86,7 @@ impl<'a> Set<'a> {
     ///
     /// # Errors
     /// A sample that cannot be read, or samples of unequal sizes.
-    pub fn frames(
-        self,
-        indices: &[usize],
-        setup: &Setup,
-        device: &Device,
-    ) -> Result<(Tensor, Vec<u32>), Error> {
+    pub fn frames(self, indices: &[usize], setup: &Setup, device: &Device) -> Result<(Tensor, Vec<u32>), Error> {
         let work = Gathering { set: self, setup, epoch: None, bytes: false };
         let mut batch = Batch::gather(work, indices)?;
         let labels = std::mem::take(&mut batch.labels);

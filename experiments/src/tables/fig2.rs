@@ -55,7 +55,8 @@ pub(super) fn rates(
         return Ok(None);
     }
     let series = same.iter().map(|(choice, g)| {
-        let seed = |i: usize| layers.iter().filter_map(|l| g.values(&format!("{RATE_OF}{l}")).get(i).map(|r| 100.0 * r));
+        let of_layers: Vec<Vec<f64>> = layers.iter().map(|layer| g.values(&format!("{RATE_OF}{layer}"))).collect();
+        let seed = |i: usize| of_layers.iter().filter_map(move |rates| rates.get(i).map(|rate| 100.0 * rate));
         Series {
             name: choice.method.id().to_owned(),
             seeds: (0..g.records().len()).map(|i| seed(i).collect()).collect(),

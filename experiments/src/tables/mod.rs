@@ -1,5 +1,6 @@
 //! The paper's tables and figures, one file each: what is published as constants, what is trained, and how both are laid out.
 
+pub mod behind;
 pub mod fig1;
 pub mod fig2;
 pub mod fig3;
@@ -45,7 +46,8 @@ fn curves_of(id: &str, data: &[Name], receipts: &Receipts<'_>) -> Result<Vec<Pic
     let mut pictures = Vec::new();
     for &data in data {
         if let Some(svg) = layout::curves(receipts, &each(&[data], &Method::ALL))? {
-            let caption = format!("Test accuracy on {} after each epoch, for each method that has receipts.", data.title());
+            let caption =
+                format!("Test accuracy on {} after each epoch, for each method that has receipts.", data.title());
             pictures.push(Picture { name: format!("{id}-{}", data.id()), svg, caption });
         }
     }

@@ -6,7 +6,7 @@
 //! setting has not been run to its end by us; what has been run is in `results/runs/table2/`.
 
 use super::{curves_of, each, with_runs};
-use crate::choice::{Change, Choice};
+use crate::choice::Change;
 use crate::experiment::Experiment;
 use crate::layout::{Published, cited, notes, systems};
 use crate::selection::Receipts;

@@ -68,14 +68,15 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
         "FP32 ratio, ours",
         "Energy µJ, ours",
     ];
-    let mut table =
-        Table::new(EXPERIMENT.title, &[&words[..], &numbers.map(|n| (n, Align::Right))].concat());
+    let mut table = Table::new(EXPERIMENT.title, &[&words[..], &numbers.map(|n| (n, Align::Right))].concat());
     for ((data, accuracy), published) in ROWS.into_iter().zip(&TABLE_5) {
         let ours = (accuracy[0], published.rate_ours, published.efficiency_ours);
         let baseline = (accuracy[1], published.rate_baseline, published.efficiency_baseline);
-        for (name, method, printed) in
-            [("BPSA + BPTA", Method::BpsaBpta, Some(ours)), ("BPSA", Method::Bpsa, None), ("baseline", Method::Baseline, Some(baseline))]
-        {
+        for (name, method, printed) in [
+            ("BPSA + BPTA", Method::BpsaBpta, Some(ours)),
+            ("BPSA", Method::Bpsa, None),
+            ("baseline", Method::Baseline, Some(baseline)),
+        ] {
             let group = receipts.group(Choice::new(data, method))?;
             if printed.is_some() || group.is_some() {
                 table.push_row(spiking(data, name, printed, group.as_ref()))?;
@@ -110,9 +111,12 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
 fn spiking(data: Name, name: &str, printed: Option<(f64, f64, f64)>, group: Option<&Group<'_>>) -> Vec<String> {
     let mut cells = vec![data.title().to_owned(), name.to_owned()];
     let [accuracy, rate, ee, again] = match printed {
-        Some((accuracy, rate, ee)) => {
-            [format!("{accuracy:.2}"), format!("{rate:.3}"), format!("{ee:.1}"), format!("{:.1}", efficiency(paper::STEPS, rate))]
-        }
+        Some((accuracy, rate, ee)) => [
+            format!("{accuracy:.2}"),
+            format!("{rate:.3}"),
+            format!("{ee:.1}"),
+            format!("{:.1}", efficiency(paper::STEPS, rate)),
+        ],
         None => [const { String::new() }; 4],
     };
     let ours = group.map_or(String::new(), |g| {
@@ -139,8 +143,8 @@ fn of(group: &Group<'_>, metric: &str, decimals: usize) -> String {
 /// What each layer does, in exact counts, of the first seed of each run.
 fn layers(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>> {
     let words = [("Data set", Align::Left), ("Run", Align::Left), ("Layer", Align::Left)];
-    let numbers =
-        ["Neurons", "Spikes a sample", "Firing rate %", "Input not 0 %", "ACs", "MACs", "Dense"].map(|n| (n, Align::Right));
+    let numbers = ["Neurons", "Spikes a sample", "Firing rate %", "Input not 0 %", "ACs", "MACs", "Dense"]
+        .map(|n| (n, Align::Right));
     let mut table = Table::new("Operations of each layer, a sample", &[&words[..], &numbers].concat());
     let mut any = false;
     for (choice, group) in receipts.groups(choices)? {
@@ -149,7 +153,8 @@ fn layers(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>> 
             any = true;
             let samples = analysis.samples.max(1) as f64;
             let per = |n: u64| format!("{:.0}", n as f64 / samples);
-            let percent = |n: u64, of: f64| if of > 0.0 { format!("{:.1}", 100.0 * n as f64 / of) } else { String::new() };
+            let percent =
+                |n: u64, of: f64| if of > 0.0 { format!("{:.1}", 100.0 * n as f64 / of) } else { String::new() };
             let chances = layer.neurons as f64 * analysis.steps as f64 * samples;
             table.push_row([
                 choice.data.title().to_owned(),
@@ -188,9 +193,7 @@ fn columns(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>>
     }
     for (name, unit) in &rows {
         let mut cells = vec![(*name).to_owned(), (*unit).to_owned()];
-        cells.extend(groups.iter().map(|(_, g)| {
-            summary(&energies(g, name)).map_or(String::new(), |s| number(s.mean))
-        }));
+        cells.extend(groups.iter().map(|(_, g)| summary(&energies(g, name)).map_or(String::new(), |s| number(s.mean))));
         table.push_row(cells)?;
     }
     table.push_note("Mean over the seeds; what each assumes, and where it comes from, is in docs/energy.md.");

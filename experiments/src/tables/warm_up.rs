@@ -37,7 +37,9 @@ fn choices(methods: &[Method]) -> Vec<Choice> {
     let mut all = Vec::new();
     for data in DATA {
         for (warm, _) in WARM {
-            all.extend(methods.iter().map(|&method| Choice { change: Change::WarmUp(warm), ..Choice::new(data, method) }));
+            all.extend(
+                methods.iter().map(|&method| Choice { change: Change::WarmUp(warm), ..Choice::new(data, method) }),
+            );
         }
     }
     all
