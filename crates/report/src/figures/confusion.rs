@@ -1,7 +1,7 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::labels::{Names, along, every, word};
+use super::labels::{Names, along, every, outline, word};
 use super::{Caption, fail, page};
 use crate::Error;
 use crate::theme::{self, Area, DrawResult, MARGIN, WIDTH, pt, px, shade};
@@ -76,7 +76,7 @@ impl Place<'_> {
         let (left, top, side) = (px(self.left), px(TOP), px(self.side));
         self.cells(area, counts)?;
         let frame = [(left, top), (left + side, top + side)];
-        area.draw(&Rectangle::new(frame, BLACK.stroke_width(px(0.5) as u32)))?;
+        outline(area, frame, 0.5)?;
         let centre = |k: usize| (self.edge(k) + self.edge(k + 1)) / 2;
         self.names.draw(area, |k| left + centre(k), top + side + px(3.0))?;
         let small = theme::text(6.5, BLACK);
@@ -146,7 +146,7 @@ fn scale(area: &Area, (left_pt, top_pt, height_pt): (f64, f64, f64)) -> DrawResu
         let overlap = if step == 0 { 0 } else { 4 };
         area.draw(&Rectangle::new([(left, y(to)), (right, y(from) + overlap)], shade((from + to) / 2.0).filled()))?;
     }
-    area.draw(&Rectangle::new([(left, y(1.0)), (right, y(0.0))], BLACK.stroke_width(px(0.4) as u32)))?;
+    outline(area, [(left, y(1.0)), (right, y(0.0))], 0.4)?;
     for tick in &axis.ticks {
         let at = y(tick / 100.0);
         area.draw(&PathElement::new([(right, at), (right + px(2.0), at)], BLACK.stroke_width(px(0.4) as u32)))?;

@@ -8,7 +8,7 @@ use crate::ticks::{self, Axis};
 use crate::{Error, summary};
 
 /// More points than this have no room for their names.
-const MOST_POINTS: usize = 100;
+const MOST_POINTS: usize = 40;
 /// Energies that the axis can show, µJ.
 const ENERGIES: std::ops::RangeInclusive<f64> = 1e-12..=1e12;
 const DOMINATED: RGBColor = RGBColor(140, 140, 140);
@@ -35,7 +35,7 @@ pub struct Point {
 /// energy. The methods on it are blue, those that another one surpasses in both are grey.
 ///
 /// # Errors
-/// [`Error::Figure`] when there is no point or more than 100, when a point has no value, an accuracy that is not a
+/// [`Error::Figure`] when there is no point or more than 40, when a point has no value, an accuracy that is not a
 /// percentage from 0 to 100 or an energy that is not from 1e-12 to 1e12 µJ; [`Error::Draw`] when the drawing library
 /// fails.
 pub fn front(points: &[Point], caption: &Caption) -> Result<String, Error> {

@@ -188,10 +188,11 @@ fn histogram(area: &Area, layer: &LayerTrace) -> DrawResult {
     let y = ticks::from_zero(if most > 0.0 { most } else { 1.0 }, 4);
     let top = y.to;
     let mut chart = theme::panel(&rest, [x, y], ["", ""])?;
-    let bars = counts.iter().zip(edges.windows(2)).filter(|(count, _)| **count > 0);
-    chart.draw_series(
-        bars.map(|(&count, edge)| Rectangle::new([(edge[0], 0.0), (edge[1], share(count))], COLOURS[0].filled())),
-    )?;
+    // one outline, because bars side by side would show the ground between them
+    let steps = counts.iter().zip(edges.windows(2));
+    let steps = steps.flat_map(|(&count, edge)| [(edge[0], share(count)), (edge[1], share(count))]);
+    let feet = [(edges[edges.len() - 1], 0.0), (edges[0], 0.0)];
+    chart.draw_series([Polygon::new(steps.chain(feet).collect::<Vec<_>>(), COLOURS[0].filled())])?;
     dashed(&mut chart, [(threshold, 0.0), (threshold, top)])
 }
 
