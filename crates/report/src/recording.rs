@@ -243,7 +243,7 @@ fn plural(n: usize) -> &'static str {
 }
 
 /// `12345` → `12,345`.
-fn thousands(n: usize) -> String {
+pub(crate) fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let mut grouped = String::new();
     for (k, digit) in digits.chars().enumerate() {

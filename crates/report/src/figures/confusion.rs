@@ -4,6 +4,7 @@ use plotters::style::text_anchor::HPos;
 use super::labels::{Names, along, every, outline, word};
 use super::{Caption, fail, page};
 use crate::Error;
+use crate::recording::thousands;
 use crate::theme::{self, Area, DrawResult, MARGIN, WIDTH, pt, px, shade};
 use crate::ticks;
 
@@ -40,7 +41,7 @@ pub fn confusion(classes: &[String], counts: &[Vec<u64>], caption: &Caption) -> 
     let all = sum(&mut counts.iter().flatten().copied());
     let right = sum(&mut (0..n).map(|k| counts[k][k]));
     let share = if all > 0.0 { format!("; {:.1} % on the diagonal", 100.0 * right / all) } else { String::new() };
-    let meaning = format!("{all:.0} samples{share}; colour: share of the true class");
+    let meaning = format!("{} samples{share}; colour: share of the true class", thousands(all as usize));
     let place = Place::new(classes);
     page(caption, &meaning, Vec::new(), place.body_pt(), |area| place.draw(area, counts))
 }

@@ -220,10 +220,22 @@ fn names(area: &Area, chart: &Chart, spots: &[Spot], stairs: &[(f64, f64)]) -> D
             continue;
         };
         let Block([left, top, ..]) = place.0;
+        leader(area, centre, place.0)?;
         word(area, &words, (px(left), px(top + LINE / 2.0)), HPos::Left, style.clone())?;
         taken.push((place.0, 10.0));
     }
     Ok(())
+}
+
+/// A thin line from a point to a name that does not stand beside it.
+fn leader(area: &Area, (x, y): (f64, f64), Block([left, top, right, bottom]): Block) -> DrawResult {
+    let near = (x.clamp(left, right), y.clamp(top + 1.5, bottom - 1.5));
+    let away = (near.0 - x).hypot(near.1 - y);
+    if away < DOT + 5.0 {
+        return Ok(());
+    }
+    let from = |reach: f64| (px(x + (near.0 - x) * reach / away), px(y + (near.1 - y) * reach / away));
+    area.draw(&PathElement::new([from(DOT + 0.8), from(away - 0.6)], DOMINATED.stroke_width(px(0.4) as u32)))
 }
 
 /// Where a name of `width` may stand around a point, the best places first, each with what it costs to be there.

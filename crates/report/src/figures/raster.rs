@@ -3,6 +3,7 @@ use plotters::style::text_anchor::HPos;
 
 use super::labels::{outline, word};
 use super::{Caption, fail, page};
+use crate::recording::thousands;
 use crate::theme::{self, Area, COLOURS, DrawResult, GREY, GRID, MARGIN, WIDTH, px};
 use crate::ticks::{self, Axis};
 use crate::{Error, LayerTrace, Trace};
@@ -93,7 +94,7 @@ pub(super) fn sample(trace: &Trace, classes: &[String]) -> String {
 
 /// Height of each panel, pt: by its neurons, and less where all together would be too tall.
 fn heights(layers: &[LayerTrace]) -> Vec<f64> {
-    let natural = layers.iter().map(|layer| (2.4 * layer.shown.len() as f64).clamp(18.0, 84.0));
+    let natural = layers.iter().map(|layer| (2.0 * layer.shown.len() as f64).clamp(18.0, 66.0));
     let all: f64 = natural.clone().sum();
     let scale = (TALLEST / all).min(1.0);
     natural.map(|height| (height * scale).max(8.5)).collect()
@@ -157,7 +158,11 @@ fn title(area: &Area, layer: &LayerTrace, middle_pt: f64, height_pt: f64) -> Dra
     let words = theme::shortened(&layer.name, room, &name);
     word(area, &words, (x, px(middle_pt - 4.0)), HPos::Left, name)?;
     let shown = layer.shown.len() as u64;
-    let count = if shown == layer.neurons { shown.to_string() } else { format!("{shown} of {}", layer.neurons) };
+    let count = if shown == layer.neurons {
+        thousands(layer.neurons as usize)
+    } else {
+        format!("{shown} of {}", thousands(layer.neurons as usize))
+    };
     let words = theme::shortened(&format!("{count} neurons"), room, &small);
     word(area, &words, (x, px(middle_pt + 4.5)), HPos::Left, small)
 }
