@@ -138,7 +138,7 @@ impl Place<'_> {
 
 /// What the colours mean, upwards; place and height in points.
 fn scale(area: &Area, (left_pt, top_pt, height_pt): (f64, f64, f64)) -> DrawResult {
-    const STEPS: usize = 64;
+    const STEPS: usize = 160;
     let axis = ticks::from_zero(100.0, if height_pt < 60.0 { 2 } else { 5 });
     let y = |share: f64| px(top_pt + height_pt * (1.0 - share));
     let (left, right) = (px(left_pt), px(left_pt + 7.0));
