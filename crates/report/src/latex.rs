@@ -59,8 +59,7 @@ pub(crate) fn escape(text: &str) -> String {
     let text = text.replace("\r\n", " ");
     let mut out = String::new();
     let mut rest = text.as_str();
-    loop {
-        let Some((before, mark, inner, after)) = next_marked(rest) else { break };
+    while let Some((before, mark, inner, after)) = next_marked(rest) {
         let command = if mark == "**" { "textbf" } else { "texttt" };
         out += &format!("{}\\{command}{{{}}}", plain(before), plain(inner));
         rest = after;

@@ -258,6 +258,7 @@ impl Layout {
         let style = text(7.5, BLACK);
         let (left, right) = (px(MARGIN), px(WIDTH - MARGIN));
         let indent = px(KEY.0 + KEY.1);
+        let gap = px(if entries.len() > COLOURS.len() { 5.0 } else { 10.0 });
         let (mut x, mut row_pt) = (left, 0.0);
         for Key { name, colour, mark } in entries {
             let lines = wrap(name, right - left - indent, &style);
@@ -271,7 +272,7 @@ impl Layout {
                 self.texts.push((line.clone(), (x + indent, self.height + k as i32 * px(10.0)), style.clone()));
             }
             row_pt = f64::max(row_pt, 10.0 * lines.len() as f64 + 1.0);
-            x += indent + width + px(10.0);
+            x += indent + width + gap;
         }
         self.height += px(row_pt);
     }

@@ -276,7 +276,7 @@ fn accuracy_against_energy() {
         Point { name: "spread".into(), accuracy_percent: vec![0.0, 100.0], energy_uj: vec![0.001, 900.0, 1.0] };
     check_texts("front-spread", &front(&[spread], &caption("Spread")).unwrap());
     let many: Vec<Point> =
-        (0..100).map(|k| point(&format!("m{k}"), 50.0 + 40.0 * noise(k), 1.0 + 99.0 * noise(k + 500), 3)).collect();
+        (0..40).map(|k| point(&format!("m{k}"), 50.0 + 40.0 * noise(k), 1.0 + 99.0 * noise(k + 500), 3)).collect();
     svg::check("front-many", &front(&many, &caption("Many")).unwrap());
 }
 
@@ -284,7 +284,7 @@ fn accuracy_against_energy() {
 fn points_without_a_place_are_refused() {
     let good = point("a", 90.0, 1.0, 2);
     for (bad, words) in [
-        (vec![], "1 to 100 points, found 0"),
+        (vec![], "1 to 40 points, found 0"),
         (vec![Point { energy_uj: vec![0.0], ..good.clone() }], "found energy 0 in \"a\""),
         (vec![Point { energy_uj: vec![f64::NAN], ..good.clone() }], "found energy NaN"),
         (vec![Point { energy_uj: vec![], ..good.clone() }], "at least one energy"),

@@ -103,7 +103,9 @@ fn bar(chart: &mut Chart, (middle, width, width_pt): (f64, f64, f64), values: &[
     let from = middle - apart * (values.len() - 1) as f64 / 2.0;
     let dots = values.iter().enumerate().map(|(k, &value)| (from + apart * k as f64, value));
     let dots: Vec<_> = dots.collect();
-    chart.draw_series(dots.iter().map(|&at| Circle::new(at, radius + px(0.3), WHITE.filled())))?;
+    if width_pt > 5.0 {
+        chart.draw_series(dots.iter().map(|&at| Circle::new(at, radius + px(0.3), WHITE.filled())))?;
+    }
     chart.draw_series(dots.iter().map(|&at| Circle::new(at, radius, theme::GREY.filled())))?;
     Ok(())
 }

@@ -1,9 +1,10 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::labels::{Names, along, every, word};
+use super::labels::{Names, along, every, outline, word};
 use super::{Caption, fail, page};
 use crate::Error;
+use crate::recording::thousands;
 use crate::theme::{self, Area, DrawResult, MARGIN, WIDTH, pt, px, shade};
 use crate::ticks;
 
@@ -40,7 +41,7 @@ pub fn confusion(classes: &[String], counts: &[Vec<u64>], caption: &Caption) -> 
     let all = sum(&mut counts.iter().flatten().copied());
     let right = sum(&mut (0..n).map(|k| counts[k][k]));
     let share = if all > 0.0 { format!("; {:.1} % on the diagonal", 100.0 * right / all) } else { String::new() };
-    let meaning = format!("{all:.0} samples{share}; colour: share of the true class");
+    let meaning = format!("{} samples{share}; colour: share of the true class", thousands(all as usize));
     let place = Place::new(classes);
     page(caption, &meaning, Vec::new(), place.body_pt(), |area| place.draw(area, counts))
 }
@@ -76,7 +77,7 @@ impl Place<'_> {
         let (left, top, side) = (px(self.left), px(TOP), px(self.side));
         self.cells(area, counts)?;
         let frame = [(left, top), (left + side, top + side)];
-        area.draw(&Rectangle::new(frame, BLACK.stroke_width(px(0.5) as u32)))?;
+        outline(area, frame, 0.5)?;
         let centre = |k: usize| (self.edge(k) + self.edge(k + 1)) / 2;
         self.names.draw(area, |k| left + centre(k), top + side + px(3.0))?;
         let small = theme::text(6.5, BLACK);
@@ -137,7 +138,7 @@ impl Place<'_> {
 
 /// What the colours mean, upwards; place and height in points.
 fn scale(area: &Area, (left_pt, top_pt, height_pt): (f64, f64, f64)) -> DrawResult {
-    const STEPS: usize = 64;
+    const STEPS: usize = 160;
     let axis = ticks::from_zero(100.0, if height_pt < 60.0 { 2 } else { 5 });
     let y = |share: f64| px(top_pt + height_pt * (1.0 - share));
     let (left, right) = (px(left_pt), px(left_pt + 7.0));
@@ -146,7 +147,7 @@ fn scale(area: &Area, (left_pt, top_pt, height_pt): (f64, f64, f64)) -> DrawResu
         let overlap = if step == 0 { 0 } else { 4 };
         area.draw(&Rectangle::new([(left, y(to)), (right, y(from) + overlap)], shade((from + to) / 2.0).filled()))?;
     }
-    area.draw(&Rectangle::new([(left, y(1.0)), (right, y(0.0))], BLACK.stroke_width(px(0.4) as u32)))?;
+    outline(area, [(left, y(1.0)), (right, y(0.0))], 0.4)?;
     for tick in &axis.ticks {
         let at = y(tick / 100.0);
         area.draw(&PathElement::new([(right, at), (right + px(2.0), at)], BLACK.stroke_width(px(0.4) as u32)))?;

@@ -8,7 +8,7 @@ use crate::ticks::{self, Axis};
 use crate::{Error, summary};
 
 /// More points than this have no room for their names.
-const MOST_POINTS: usize = 100;
+const MOST_POINTS: usize = 40;
 /// Energies that the axis can show, µJ.
 const ENERGIES: std::ops::RangeInclusive<f64> = 1e-12..=1e12;
 const DOMINATED: RGBColor = RGBColor(140, 140, 140);
@@ -35,7 +35,7 @@ pub struct Point {
 /// energy. The methods on it are blue, those that another one surpasses in both are grey.
 ///
 /// # Errors
-/// [`Error::Figure`] when there is no point or more than 100, when a point has no value, an accuracy that is not a
+/// [`Error::Figure`] when there is no point or more than 40, when a point has no value, an accuracy that is not a
 /// percentage from 0 to 100 or an energy that is not from 1e-12 to 1e12 µJ; [`Error::Draw`] when the drawing library
 /// fails.
 pub fn front(points: &[Point], caption: &Caption) -> Result<String, Error> {
@@ -220,10 +220,22 @@ fn names(area: &Area, chart: &Chart, spots: &[Spot], stairs: &[(f64, f64)]) -> D
             continue;
         };
         let Block([left, top, ..]) = place.0;
+        leader(area, centre, place.0)?;
         word(area, &words, (px(left), px(top + LINE / 2.0)), HPos::Left, style.clone())?;
         taken.push((place.0, 10.0));
     }
     Ok(())
+}
+
+/// A thin line from a point to a name that does not stand beside it.
+fn leader(area: &Area, (x, y): (f64, f64), Block([left, top, right, bottom]): Block) -> DrawResult {
+    let near = (x.clamp(left, right), y.clamp(top + 1.5, bottom - 1.5));
+    let away = (near.0 - x).hypot(near.1 - y);
+    if away < DOT + 5.0 {
+        return Ok(());
+    }
+    let from = |reach: f64| (px(x + (near.0 - x) * reach / away), px(y + (near.1 - y) * reach / away));
+    area.draw(&PathElement::new([from(DOT + 0.8), from(away - 0.6)], DOMINATED.stroke_width(px(0.4) as u32)))
 }
 
 /// Where a name of `width` may stand around a point, the best places first, each with what it costs to be there.

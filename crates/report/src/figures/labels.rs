@@ -63,6 +63,12 @@ pub(super) fn along(area: &Area, words: &str, at: (i32, i32), style: TextStyle<'
     area.draw(&Text::new(words, at, style))
 }
 
+/// A rectangle's outline; plotters gives an SVG rectangle no line width.
+pub(super) fn outline(area: &Area, [(left, top), (right, bottom)]: [(i32, i32); 2], width_pt: f64) -> DrawResult {
+    let corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
+    area.draw(&PathElement::new(corners, BLACK.stroke_width(px(width_pt) as u32)))
+}
+
 /// A point of the whole figure in the pixels of `area`.
 pub(super) fn local(area: &Area, (x, y): (i32, i32)) -> (i32, i32) {
     let (columns, rows) = area.get_pixel_range();

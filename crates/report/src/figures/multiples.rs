@@ -6,6 +6,7 @@ use plotters::style::text_anchor::HPos;
 use super::labels::{along, word};
 use super::raster::{MOST_LAYERS, sample, steps};
 use super::{Caption, fail, page};
+use crate::recording::thousands;
 use crate::theme::{self, Area, COLOURS, Dash, DrawResult, GREY, Key, MARGIN, Mark, WIDTH, px};
 use crate::ticks::{self, Axis};
 use crate::{Error, Histogram, LayerTrace, Trace};
@@ -151,7 +152,11 @@ fn titled<'a>(area: &Area<'a>, name: &str, more: &str) -> Result<Area<'a>, Drawi
 }
 
 fn membrane(area: &Area, layer: &LayerTrace, steps: usize) -> DrawResult {
-    let rest = titled(area, &layer.name, &format!("neuron {} of {}", layer.membrane.neuron, layer.neurons))?;
+    let rest = titled(
+        area,
+        &layer.name,
+        &format!("neuron {} of {}", thousands(layer.membrane.neuron as usize), thousands(layer.neurons as usize)),
+    )?;
     let (u, threshold) = (&layer.membrane.u, layer.membrane.threshold);
     let (low, high) = u.iter().fold((threshold.min(0.0), threshold), |(a, b), &u| (a.min(u), b.max(u)));
     let x = ticks::steps(steps, 5);
@@ -178,7 +183,7 @@ fn dashed(chart: &mut theme::Chart, ends: [(f64, f64); 2]) -> DrawResult {
 fn histogram(area: &Area, layer: &LayerTrace) -> DrawResult {
     let Histogram { edges, counts } = &layer.histogram;
     let threshold = layer.membrane.threshold;
-    let rest = titled(area, &layer.name, &format!("{} neurons", layer.neurons))?;
+    let rest = titled(area, &layer.name, &format!("{} neurons", thousands(layer.neurons as usize)))?;
     let (low, high) = (edges[0].min(threshold), edges[edges.len() - 1].max(threshold));
     let all = counts.iter().map(|&count| count as f64).sum::<f64>().max(1.0);
     let share = |count: u64| 100.0 * count as f64 / all;
@@ -188,10 +193,11 @@ fn histogram(area: &Area, layer: &LayerTrace) -> DrawResult {
     let y = ticks::from_zero(if most > 0.0 { most } else { 1.0 }, 4);
     let top = y.to;
     let mut chart = theme::panel(&rest, [x, y], ["", ""])?;
-    let bars = counts.iter().zip(edges.windows(2)).filter(|(count, _)| **count > 0);
-    chart.draw_series(
-        bars.map(|(&count, edge)| Rectangle::new([(edge[0], 0.0), (edge[1], share(count))], COLOURS[0].filled())),
-    )?;
+    // one outline, because bars side by side would show the ground between them
+    let steps = counts.iter().zip(edges.windows(2));
+    let steps = steps.flat_map(|(&count, edge)| [(edge[0], share(count)), (edge[1], share(count))]);
+    let feet = [(edges[edges.len() - 1], 0.0), (edges[0], 0.0)];
+    chart.draw_series([Polygon::new(steps.chain(feet).collect::<Vec<_>>(), COLOURS[0].filled())])?;
     dashed(&mut chart, [(threshold, 0.0), (threshold, top)])
 }
 

@@ -1,8 +1,9 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::labels::word;
+use super::labels::{outline, word};
 use super::{Caption, fail, page};
+use crate::recording::thousands;
 use crate::theme::{self, Area, COLOURS, DrawResult, GREY, GRID, MARGIN, WIDTH, px};
 use crate::ticks::{self, Axis};
 use crate::{Error, LayerTrace, Trace};
@@ -93,7 +94,7 @@ pub(super) fn sample(trace: &Trace, classes: &[String]) -> String {
 
 /// Height of each panel, pt: by its neurons, and less where all together would be too tall.
 fn heights(layers: &[LayerTrace]) -> Vec<f64> {
-    let natural = layers.iter().map(|layer| (1.6 * layer.shown.len() as f64).clamp(18.0, 64.0));
+    let natural = layers.iter().map(|layer| (2.0 * layer.shown.len() as f64).clamp(18.0, 66.0));
     let all: f64 = natural.clone().sum();
     let scale = (TALLEST / all).min(1.0);
     natural.map(|height| (height * scale).max(8.5)).collect()
@@ -131,17 +132,17 @@ fn panel(
     }
     let row_pt = height_pt / layer.shown.len().max(1) as f64;
     let slot_pt = (RIGHT - LEFT) / (axis.to - axis.from);
-    let style = COLOURS[0].stroke_width(px((0.5 * slot_pt).clamp(0.25, 1.0)) as u32);
+    let style = COLOURS[0].stroke_width(px((0.5 * slot_pt).min((0.45 * row_pt).max(0.6)).clamp(0.25, 0.9)) as u32);
     for (row, spikes) in layer.spikes.iter().enumerate() {
         let middle = top_pt + row_pt * (row as f64 + 0.5);
-        let half = (0.42 * row_pt).clamp(0.25, 4.0);
+        let half = (0.45 * row_pt).clamp(0.25, 4.0);
         for &step in spikes {
             let at = x(step as f64 + 1.0);
             area.draw(&PathElement::new([(at, px(middle - half)), (at, px(middle + half))], style))?;
         }
     }
     let frame = [(px(LEFT), px(top_pt)), (px(RIGHT), px(top_pt + height_pt))];
-    area.draw(&Rectangle::new(frame, BLACK.stroke_width(px(0.5) as u32)))?;
+    outline(area, frame, 0.4)?;
     title(area, layer, top_pt + height_pt / 2.0, height_pt)
 }
 
@@ -157,7 +158,11 @@ fn title(area: &Area, layer: &LayerTrace, middle_pt: f64, height_pt: f64) -> Dra
     let words = theme::shortened(&layer.name, room, &name);
     word(area, &words, (x, px(middle_pt - 4.0)), HPos::Left, name)?;
     let shown = layer.shown.len() as u64;
-    let count = if shown == layer.neurons { shown.to_string() } else { format!("{shown} of {}", layer.neurons) };
+    let count = if shown == layer.neurons {
+        thousands(layer.neurons as usize)
+    } else {
+        format!("{shown} of {}", thousands(layer.neurons as usize))
+    };
     let words = theme::shortened(&format!("{count} neurons"), room, &small);
     word(area, &words, (x, px(middle_pt + 4.5)), HPos::Left, small)
 }

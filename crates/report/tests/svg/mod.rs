@@ -3,10 +3,12 @@
 
 use resvg::usvg::{Group, Node, Options, Rect, Tree};
 
-/// Leaves the figure in the folder `REPORT_FIGURES`, if it is set.
+/// Leaves the figure as SVG and PNG in the folder `REPORT_FIGURES`, if it is set.
 pub fn leave(file: &str, svg: &str) {
     if let Some(folder) = std::env::var_os("REPORT_FIGURES") {
-        report::write_text(&std::path::Path::new(&folder).join(format!("{file}.svg")), svg).unwrap();
+        let path = |ending: &str| std::path::Path::new(&folder).join(format!("{file}.{ending}"));
+        report::write_text(&path("svg"), svg).unwrap();
+        report::write_bytes(&path("png"), &report::figures::png(svg, 144.0).unwrap()).unwrap();
     }
 }
 
