@@ -152,7 +152,7 @@ fn a_receipt_says_all_that_a_reader_asks() {
         "<span class=\"badge sample\">sample</span> <span class=\"badge dirty\">dirty work tree</span>",
         "<dd>94.25 table2</dd>",
         "<dd>NaN table2</dd>",
-        "and 2 metrics in the file",
+        "and 2 more metrics in the file",
         "1,000 + 100 of 60,000 + 10,000",
         ">2026-11-24 07:07:32 UTC</time>",
         "<dd>1 min 2 s</dd>",

@@ -5,6 +5,8 @@ use crate::{Metric, Origin, Record};
 
 /// Metrics shown of a receipt; a network's list has one a layer, and all are in the file.
 const METRICS: usize = 7;
+/// Characters of a split's name shown.
+const SPLIT: usize = 160;
 /// Characters of a commit shown.
 const COMMIT: usize = 9;
 
@@ -42,7 +44,7 @@ fn item(Receipt { path, record }: &Receipt) -> String {
     html += &list("metrics", &metrics(&record.metrics));
     let hidden = record.metrics.len().saturating_sub(METRICS);
     if hidden > 0 {
-        html += &format!("<p class=\"soft\">and {} in the file</p>\n", count(hidden, "metric"));
+        html += &format!("<p class=\"soft\">and {} in the file</p>\n", count(hidden, "more metric"));
     }
     html += &list("facts", &facts(record));
     html += "</li>\n";
@@ -59,6 +61,8 @@ fn list(class: &str, entries: &[(&str, String)]) -> String {
 fn metrics(metrics: &[Metric]) -> Vec<(&str, String)> {
     let value = |metric: &Metric| match metric.unit.as_str() {
         "" | "1" => brief(metric.value),
+        // a column of percentages reads best with the same decimals in all
+        "%" if metric.value.is_finite() => format!("{:.2} %", metric.value),
         unit => format!("{} {}", brief(metric.value), escape(unit)),
     };
     metrics.iter().take(METRICS).map(|metric| (metric.name.as_str(), value(metric))).collect()
@@ -73,7 +77,7 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
         thousands(data.test as usize),
         thousands(data.train_published as usize),
         thousands(data.test_published as usize),
-        data.split
+        shortened(&data.split)
     );
     let host = &record.host;
     let memory =
@@ -89,6 +93,15 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
         ("host", escape(&format!("{}, {} cores, {}", host.cpu, host.cores, host.os))),
         ("commit", commit(record)),
     ]
+}
+
+/// A split may tell how its data were made, to the last constant.
+fn shortened(split: &str) -> String {
+    if split.chars().count() <= SPLIT {
+        return split.to_owned();
+    }
+    let start: String = split.chars().take(SPLIT).collect();
+    format!("{} … (in full in the file)", start.trim_end())
 }
 
 fn started(utc: &str) -> String {

@@ -1,6 +1,9 @@
 use super::text::{escape, inline};
 use crate::{Align, Table};
 
+/// Characters from which on the name of a column of numbers is given room.
+const LONG: usize = 18;
+
 /// A table in a frame of its own that scrolls sideways, so that a wide one never widens the page; its title is a heading
 /// above, because a caption would scroll with it.
 pub(super) fn html(table: &Table) -> String {
@@ -36,6 +39,8 @@ pub(super) fn html(table: &Table) -> String {
 fn cell(scope: &str, align: Align, text: &str) -> String {
     let class = match align {
         Align::Left => "",
+        // a browser would set a long name as a tower of words over narrow numbers
+        Align::Right if scope == "col" && text.chars().count() > LONG => " class=\"number long\"",
         Align::Right => " class=\"number\"",
     };
     let html = inline(text).replace('\n', "<br>");
