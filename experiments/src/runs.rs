@@ -16,7 +16,7 @@ use candle_core::Device;
 use datasets::{Name, Recordings};
 use models::{Spec, Variant};
 use neuron::Method;
-use report::{Record, RunIdentity, write_text};
+use report::{RunIdentity, write_text};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use training::{Job, Rule, Rules, SeededVars, save_weights, train_from};
@@ -201,7 +201,7 @@ impl RunFlags {
             prepare_folder(&self.results)?;
             stop::listen()?;
         }
-        Record::read_all(&receipts)?;
+        receipt::of_all_experiments(&self.results)?;
         if let Some(threads) = self.threads {
             rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
         }
