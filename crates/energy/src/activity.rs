@@ -52,7 +52,8 @@ pub struct Synapses {
     pub biases: u64,
     /// Output values of one sample at one step.
     pub outputs: u64,
-    /// Whether every sample's input was the same at all steps, so that its currents could be computed once.
+    /// Whether no neurons stand before these weights and every sample's input was the same at all steps, as with a still image:
+    /// then their currents could be computed once.
     pub still: bool,
 }
 

@@ -36,6 +36,8 @@ struct Seen {
     activity: Activity,
     batch: Batch,
     current: Option<Current>,
+    /// Whether neurons have fired already: what comes behind them is no longer the frames.
+    behind_neurons: bool,
     /// Convolutions and fully connected layers so far.
     numbers: [usize; 2],
 }
@@ -65,7 +67,13 @@ impl Seen {
     fn new(steps: usize, samples: usize) -> Seen {
         let (steps, samples) = (steps as u64, samples as u64);
         let activity = Activity { samples, steps, ..Activity::default() };
-        Seen { activity, batch: Batch { samples, ..Batch::default() }, current: None, numbers: [0; 2] }
+        Seen {
+            activity,
+            batch: Batch { samples, ..Batch::default() },
+            current: None,
+            behind_neurons: false,
+            numbers: [0; 2],
+        }
     }
 
     fn operation(&mut self, operation: &Operation, x: &Tensor, y: &Tensor) -> Result<()> {
@@ -96,7 +104,7 @@ impl Seen {
             zero_weights: fan.zero_weights,
             biases: fan.biases,
             outputs: y.elem_count() as u64 / calls,
-            still: true,
+            still: !self.behind_neurons,
         };
         let syops = syops_of_weights(fan, kind, synapses.outputs);
         let mut first = Vec::new();
@@ -107,7 +115,7 @@ impl Seen {
             if t == 0 {
                 first = step;
             } else {
-                synapses.still &= first == step;
+                synapses.still = synapses.still && first == step;
             }
         }
         self.store(parameters);
@@ -161,6 +169,7 @@ impl Seen {
         self.batch.chances += chances;
         self.activity.syops.accumulates += chances as f64;
         self.activity.stored.neuron_layers += 1;
+        self.behind_neurons = true;
         self.name(name, x);
         match self.current.take().filter(|current| current.tensor == x.id()) {
             Some(current) => self.activity.layers[current.layer].neurons = Some(counts),
