@@ -1,9 +1,9 @@
 use candle_core::{DType, Result, Tensor, bail};
 use layers::{Conv2d, Linear};
 
-/// To how many outputs each input value of one sample leads. A synaptic operation is a value that is not 0 meeting a weight
-/// that is not 0, so the operations of an input are the sum of its values' fans: whole numbers, exact at every border,
-/// and without one product.
+/// To how many outputs each input value of one sample leads. A synaptic operation is a value that is not 0 meeting a
+/// weight that is not 0, so the operations of an input are the sum of its values' fans: whole numbers, exact at every
+/// border, and without one product.
 pub(crate) struct Fan {
     /// Weights that are not 0, by position in the sample.
     pub effective: Vec<u64>,
@@ -63,7 +63,8 @@ fn last_three(x: &Tensor) -> Result<&[usize; 3]> {
     }
 }
 
-/// The input rows (or columns) that row `offset` of the window meets, once for each output row, without those in the padding.
+/// The input rows (or columns) that row `offset` of the window meets, once for each output row, without those in the
+/// padding.
 fn met(size: usize, k: usize, offset: usize, conv: &Conv2d) -> Vec<usize> {
     let outputs = (size + 2 * conv.padding + conv.stride).saturating_sub(k) / conv.stride;
     let input = |output: usize| (output * conv.stride + offset).checked_sub(conv.padding);
@@ -82,8 +83,8 @@ mod tests {
     use super::*;
     use candle_core::Device;
 
-    /// NeuroBench's rule: what the layer gives for ones in place of weights and input, 0 for the bias, where every value that is
-    /// not 0 is a one already.
+    /// NeuroBench's rule: what the layer gives for ones in place of weights and input, 0 for the bias, where every
+    /// value that is not 0 is a one already.
     fn by_definition(conv: &Conv2d, x: &Tensor) -> u64 {
         conv.forward(x).unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap() as u64
     }

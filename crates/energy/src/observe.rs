@@ -5,9 +5,9 @@ use layers::BatchNorm;
 use models::{Layer as Operation, Network};
 use neuron::Neuron;
 
-/// Runs `network` on `frames` `[T, B, H, W, C]` in evaluation mode and adds to `activity` what it did. Returns the votes of each
-/// step, `[T, B, K]`, whose mean over time are the scores. Slower than [`Network::forward`] and with every layer's input and
-/// output in memory: take batches of moderate size.
+/// Runs `network` on `frames` `[T, B, H, W, C]` in evaluation mode and adds to `activity` what it did. Returns the
+/// votes of each step, `[T, B, K]`, whose mean over time are the scores. Slower than [`Network::forward`] and with
+/// every layer's input and output in memory: take batches of moderate size.
 ///
 /// Counts are exact: nothing is summed in floating point but `syops`, which is defined so.
 ///
@@ -42,7 +42,8 @@ struct Seen {
     numbers: [usize; 2],
 }
 
-/// The tensor that a layer's weights gave, followed through norm, ReLU and dropout: whoever takes it first names the layer.
+/// The tensor that a layer's weights gave, followed through norm, ReLU and dropout: whoever takes it first names the
+/// layer.
 struct Current {
     tensor: TensorId,
     layer: usize,
@@ -262,7 +263,8 @@ fn syops_of_weights(fan: &Fan, kind: &str, outputs: u64) -> u64 {
 }
 
 impl Syops {
-    /// Operations on an input: those of spikes times their mean, where at most two values, both in [0, 1], pass for spikes.
+    /// Operations on an input: those of spikes times their mean, where at most two values, both in [0, 1], pass for
+    /// spikes.
     fn count(&mut self, operations: u64, input: &[f32]) {
         let first = input.first().copied().unwrap_or(0.0);
         let second = input.iter().copied().find(|&v| v != first).unwrap_or(first);

@@ -1,4 +1,5 @@
-//! Counts beside their definitions: NeuroBench's rule taken word for word, sums beyond what f32 holds, batches added up.
+//! Counts beside their definitions: NeuroBench's rule taken word for word, sums beyond what f32 holds, batches added
+//! up.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use candle_core::{DType, Device, Result, Tensor};
@@ -52,8 +53,8 @@ fn binary(x: &Tensor, ones: bool) -> Result<Tensor> {
     if ones { x.ones_like() } else { x.ne(0.0)?.to_dtype(x.dtype()) }
 }
 
-/// NeuroBench's rule: everything that is not 0 becomes 1 (or everything does), the bias 0; what the layer then gives is the
-/// number of operations of each output. In f64, where no sum is rounded.
+/// NeuroBench's rule: everything that is not 0 becomes 1 (or everything does), the bias 0; what the layer then gives is
+/// the number of operations of each output. In f64, where no sum is rounded.
 fn by_definition(layer: &Layer, x: &Tensor, ones: bool) -> Result<u64> {
     let x = binary(&x.to_dtype(DType::F64)?, ones)?;
     let both = |w: &Tensor, b: &Tensor| {
@@ -117,7 +118,8 @@ fn operations_are_those_of_the_definition_at_every_border() {
     }
 }
 
-/// A convolution of 3 × 3 with padding 1, two to eight channels, 8 × 8: 7744 operations at each step, not 9 · 16 · 64 = 9216.
+/// A convolution of 3 × 3 with padding 1, two to eight channels, 8 × 8: 7744 operations at each step, not 9 · 16 · 64 =
+/// 9216.
 #[test]
 fn what_lies_beyond_the_border_does_not_count() {
     let network = network("8C3-1Voting", [8, 8, 2], 2);
@@ -200,7 +202,8 @@ fn layers_are_named_by_their_stage_and_still_input_is_seen() {
     assert!((saved - first * 0.75 * 4.6e-6).abs() < 1e-9, "three of four steps of the first layer are saved");
 }
 
-/// syops 0.0.5 by hand, for 1 × 1 convolution (3 channels on 2 × 2 × 1) with norm, ReLU and neurons, flattening, and a head of 2.
+/// syops 0.0.5 by hand, for 1 × 1 convolution (3 channels on 2 × 2 × 1) with norm, ReLU and neurons, flattening, and a
+/// head of 2.
 #[test]
 fn syops_counts_by_its_own_rules() {
     let network = network("3C1-1Voting", [2, 2, 1], 2);
