@@ -6,6 +6,7 @@ pub mod compute;
 pub mod conformance;
 pub mod data;
 pub mod data_tool;
+pub mod import;
 pub mod layout;
 pub mod machine;
 pub mod preset;
