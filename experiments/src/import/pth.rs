@@ -107,8 +107,11 @@ fn read(archive: &mut ZipArchive<BufReader<File>>, name: &str, skip: u64, length
     Ok(bytes)
 }
 
+/// The number that bytes say.
+type Decode = fn(&[u8]) -> f64;
+
 /// Bytes of an element of a storage, and what they say.
-fn element(storage: &str) -> Option<(usize, fn(&[u8]) -> f64)> {
+fn element(storage: &str) -> Option<(usize, Decode)> {
     fn bytes<const N: usize>(b: &[u8]) -> [u8; N] {
         let mut bytes = [0; N];
         bytes.iter_mut().zip(b).for_each(|(to, from)| *to = *from);
