@@ -1,247 +1,185 @@
-//! From receipts to Table 2, its list of runs and its curves. Whatever has no receipt stays empty.
+//! What tables share: cells, the published systems beside ours, the runs behind a table, and differences between methods.
 
+use crate::choice::{Change, Choice};
 use crate::receipt::{BEST, CURVE, LAST, RATE};
-use crate::table2::{DATA, PUBLISHED};
+use crate::selection::{Group, Receipts};
 use anyhow::Result;
 use datasets::Name;
 use neuron::Method;
 use report::figures::{Band, Caption, Series, accuracy_curves};
-use report::{Align, DataIdentity, Origin, Record, Summary, Table, summary};
-use std::cmp::Reverse;
+use report::{Align, Origin, Summary, Table, paired, summary};
 
-/// The receipts of one cell: one method on one data set, equal but for the seed.
-pub struct Group<'a> {
-    /// The data set.
-    pub data: Name,
-    /// The method.
-    pub method: Method,
-    records: Vec<&'a Record>,
+/// A row as published: system, kind of training, accuracy in percent in each column, and our run that stands beside it.
+pub struct Published<const N: usize> {
+    /// The system's name in the paper, with its reference number.
+    pub system: &'static str,
+    /// Its training as the paper says.
+    pub training: &'static str,
+    /// Percent; `None` where the paper has a dash.
+    pub accuracy: [Option<f64>; N],
+    /// Ours that stands beside it.
+    pub ours: Option<(Method, Change)>,
 }
 
-/// What a cell was asked to hold: receipts of other recordings or another run do not belong there.
-pub struct Wanted {
-    /// The data set.
-    pub data: Name,
-    /// The recordings found now.
-    pub recordings: DataIdentity,
-    /// The running program: receipts of other builds count only where any build does.
-    pub program_sha256: String,
-    /// The run, for each method.
-    pub run: Box<dyn Fn(Method) -> Result<serde_json::Value>>,
-}
-
-impl Group<'_> {
-    fn values(&self, metric: &str) -> Vec<f64> {
-        let value = |r: &&Record| r.metrics.iter().find(|m| m.name == metric).map(|m| m.value);
-        self.records.iter().filter_map(value).collect()
-    }
-
-    fn summary(&self, metric: &str) -> Option<Summary> {
-        summary(&self.values(metric))
-    }
-
-    fn first(&self) -> &Record {
-        self.records[0]
-    }
-
-    /// "sample, 1,000 of 60,000 + 100 of 10,000"
-    fn data_used(&self) -> String {
-        let d = &self.first().data;
-        let counts = match d.origin {
-            Origin::Complete => format!("{} + {}", thousands(d.train), thousands(d.test)),
-            Origin::Sample => format!(
-                "{} of {} + {} of {}",
-                thousands(d.train),
-                thousands(d.train_published),
-                thousands(d.test),
-                thousands(d.test_published)
-            ),
-            Origin::Synthetic => format!("{} + {} generated", thousands(d.train), thousands(d.test)),
-        };
-        format!("{}, {counts}", origin(d.origin))
-    }
-
-    /// Number of steps T, whatever the encoding.
-    fn steps(&self) -> String {
-        if self.first().run.pointer("/framing").is_some_and(|framing| framing == "chunks") {
-            return "16".to_owned();
-        }
-        let pointers = ["/framing/number/frames", "/framing/time/frames", "/framing/direct/steps"];
-        let found = pointers.into_iter().find_map(|pointer| self.first().run.pointer(pointer));
-        found.map_or("?".to_owned(), ToString::to_string)
-    }
-
-    fn run_field(&self, pointer: &str) -> String {
-        match self.first().run.pointer(pointer) {
-            Some(serde_json::Value::String(s)) => s.clone(),
-            Some(v) => v.to_string(),
-            None => "?".into(),
-        }
-    }
-}
-
-fn origin(o: Origin) -> &'static str {
-    match o {
-        Origin::Complete => "complete",
-        Origin::Sample => "sample",
-        Origin::Synthetic => "synthetic",
-    }
-}
-
-fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
-}
-
-/// Picks, for each data set and method, the receipts that belong together: those of the run and recordings
-/// wanted now, or, for a data set that was not asked for, of the best recordings that any receipt names
-/// (complete before sample before synthetic, then the newest). A data set never mixes recordings, and a cell
-/// never mixes runs, nor, unless `any_build`, programs.
-///
-/// # Errors
-/// If a wanted run cannot be described.
-pub fn groups<'a>(
-    records: &'a [Record],
-    data: &[Name],
-    profile: &str,
-    wanted: &[Wanted],
-    any_build: bool,
-) -> Result<Vec<Group<'a>>> {
-    let rank = |r: &Record| match r.data.origin {
-        Origin::Complete => 2,
-        Origin::Sample => 1,
-        Origin::Synthetic => 0,
-    };
-    let mut groups = Vec::new();
-    for &data in data {
-        let mut of_data: Vec<&Record> =
-            records.iter().filter(|r| r.data.name == data.id() && r.profile == profile).collect();
-        of_data.sort_by_key(|r| (Reverse(rank(r)), Reverse(r.started_utc.clone())));
-        let wanted = wanted.iter().find(|w| w.data == data);
-        let Some(recordings) = wanted.map(|w| &w.recordings).or(of_data.first().map(|r| &r.data)) else { continue };
-        for method in Method::ALL {
-            let of_method = |r: &&&Record| r.run.get("method").and_then(|m| m.as_str()) == Some(method.id());
-            let mut cell: Vec<&Record> =
-                of_data.iter().filter(of_method).filter(|r| r.data == *recordings).copied().collect();
-            if let Some(w) = wanted {
-                let run = (w.run)(method)?;
-                cell.retain(|r| r.run == run && (any_build || r.program_sha256 == w.program_sha256));
-            }
-            let Some(newest) = cell.first().copied() else { continue };
-            cell.retain(|r| r.run == newest.run && (any_build || r.program_sha256 == newest.program_sha256));
-            cell.sort_by_key(|r| r.seed);
-            groups.push(Group { data, method, records: cell });
-        }
-    }
-    Ok(groups)
-}
-
-/// All receipts, in the order of the data sets: those of one row stand together, its newest run and program.
-pub fn all_groups(records: &[Record]) -> Vec<Group<'_>> {
-    let mut groups = Vec::new();
-    for data in Name::ALL {
-        let mut of_data: Vec<&Record> = records.iter().filter(|r| r.data.name == data.id()).collect();
-        of_data.sort_by_key(|r| (r.row.clone(), Reverse(r.started_utc.clone())));
-        for row in of_data.chunk_by(|a, b| a.row == b.row) {
-            let newest = row[0];
-            let method = newest.run.get("method").and_then(|m| m.as_str());
-            let Some(method) = Method::ALL.into_iter().find(|known| Some(known.id()) == method) else { continue };
-            let same = |r: &&Record| r.run == newest.run && r.program_sha256 == newest.program_sha256;
-            let mut records: Vec<&Record> = row.iter().copied().filter(same).collect();
-            records.sort_by_key(|r| r.seed);
-            groups.push(Group { data, method, records });
-        }
-    }
-    groups
-}
-
-fn find<'a, 'b>(groups: &'a [Group<'b>], data: Name, method: Method) -> Option<&'a Group<'b>> {
-    groups.iter().find(|g| g.data == data && g.method == method)
+/// A cited row without one of ours.
+pub const fn cited<const N: usize>(
+    system: &'static str,
+    training: &'static str,
+    accuracy: [Option<f64>; N],
+) -> Published<N> {
+    Published { system, training, accuracy, ours: None }
 }
 
 /// "95.3 ± 0.4 (n=3), sample": the best epoch's accuracy, as the paper's code reports it.
-fn cell(group: Option<&Group<'_>>) -> String {
-    let Some((group, s)) = group.and_then(|g| Some((g, g.summary(BEST)?))) else { return String::new() };
-    let value = if s.n > 1 { format!("{s:#.1}") } else { format!("{s:.1}") };
-    match group.first().data.origin {
-        Origin::Complete => value,
+pub fn cell(group: Option<&Group<'_>>) -> String {
+    value(group, BEST, 1.0, 1)
+}
+
+/// A metric of a cell, times `factor`; with deviation and n where there are several seeds, and the origin where it is not the
+/// complete data set.
+pub fn value(group: Option<&Group<'_>>, metric: &str, factor: f64, decimals: usize) -> String {
+    let values = |g: &Group<'_>| g.values(metric).into_iter().map(|v| v * factor).collect::<Vec<f64>>();
+    let Some((group, s)) = group.and_then(|g| Some((g, summary(&values(g))?))) else { return String::new() };
+    let value = if s.n > 1 { format!("{s:#.decimals$}") } else { format!("{s:.decimals$}") };
+    marked(&value, group.origin())
+}
+
+/// A value with the origin of its data, where that is not the complete data set.
+pub fn marked(value: &str, origin: Origin) -> String {
+    match origin {
+        Origin::Complete => value.to_owned(),
         Origin::Sample => format!("{value}, sample"),
         Origin::Synthetic => format!("synthetic {value}"),
     }
 }
 
-/// The paper's table with our column beside each of its three; `stand_ins` says, for each data set that was
-/// asked for and not found, why.
+/// A number as the paper prints it, or its dash.
+pub fn printed(value: Option<f64>) -> String {
+    value.map_or("–".into(), |v| v.to_string())
+}
+
+/// The paper's systems with our column beside each of its own.
 ///
 /// # Errors
-/// Never with the columns of this file.
-pub fn table(groups: &[Group<'_>], profile: &str, stand_ins: &[String]) -> Result<Table> {
-    let ours = DATA.map(|d| format!("{} ours, {profile}", d.title()));
-    let mut columns = vec![("Models", Align::Left)];
-    columns.extend(DATA.iter().zip(&ours).flat_map(|(d, ours)| [(d.title(), Align::Right), (ours, Align::Right)]));
-    let title = "Table 2. Classification accuracy (%) on N-MNIST, DVS-Gesture and DVS-CIFAR10";
+/// As [`Receipts::group`].
+pub fn systems<const N: usize>(
+    title: &str,
+    data: [Name; N],
+    rows: &[Published<N>],
+    receipts: &Receipts<'_>,
+) -> Result<Table> {
+    let ours = data.map(|d| format!("{} ours, {}", d.title(), receipts.profile));
+    let mut columns = vec![("Models", Align::Left), ("Training", Align::Left)];
+    columns.extend(data.iter().zip(&ours).flat_map(|(d, ours)| [(d.title(), Align::Right), (ours, Align::Right)]));
     let mut table = Table::new(title, &columns);
-    let mut push = |system: &str, accuracy: [Option<f64>; 3], ours: Option<Method>| -> Result<()> {
-        let mut cells = vec![system.to_owned()];
-        for (data, accuracy) in DATA.into_iter().zip(accuracy) {
-            cells.push(accuracy.map_or("–".into(), |a| a.to_string()));
-            cells.push(ours.map_or(String::new(), |method| cell(find(groups, data, method))));
+    for row in rows {
+        let mut cells = vec![row.system.to_owned(), row.training.to_owned()];
+        for (data, accuracy) in data.into_iter().zip(row.accuracy) {
+            cells.push(printed(accuracy));
+            let choice = row.ours.map(|(method, change)| Choice { data, method, change });
+            cells.push(match choice {
+                Some(choice) => cell(receipts.group(choice)?.as_ref()),
+                None => String::new(),
+            });
         }
-        Ok(table.push_row(cells)?)
-    };
-    for p in &PUBLISHED {
-        if p.ours == Some(Method::BpsaBpta) && groups.iter().any(|g| g.method == Method::Bpsa) {
-            push("BPSA alone (not in this table)", [None; 3], Some(Method::Bpsa))?;
+        // a row of ours alone is there only for what it holds
+        if row.accuracy.iter().any(Option::is_some) || cells[2..].iter().skip(1).step_by(2).any(|c| !c.is_empty()) {
+            table.push_row(cells)?;
         }
-        push(p.system, p.accuracy, p.ours)?;
     }
+    Ok(table)
+}
+
+/// What every table of accuracies must say of itself.
+///
+/// # Errors
+/// As [`Receipts::group`].
+pub fn notes(table: &mut Table, receipts: &Receipts<'_>, choices: &[Choice]) -> Result<()> {
     table.push_note(
         "Ours: test accuracy of the best epoch, the test set choosing the epoch, as the paper's code reports it; mean ± \
          standard deviation over n seeds; empty where there is no receipt.",
     );
-    table.push_note("Ours beside STBP is this paper's baseline: STBP's surrogate and reset in this paper's network.");
+    let profile = &receipts.profile;
     if profile != "paper" {
         table.push_note(format!(
             "Profile {profile} is not the paper's setting: its numbers and the paper's are not comparable. \
              `--profile paper` is the paper's setting."
         ));
     }
-    if groups.iter().any(|g| g.first().data.origin == Origin::Sample) {
+    let groups = receipts.groups(choices)?;
+    if groups.iter().any(|(_, g)| g.origin() == Origin::Sample) {
         table.push_note("sample: a part of the published data set; how much of it, the list of runs says.");
     }
-    if groups.iter().any(|g| g.first().data.origin == Origin::Synthetic) {
+    if groups.iter().any(|(_, g)| g.origin() == Origin::Synthetic) {
         table.push_note(
             "synthetic: generated recordings in place of the data set; such a number says nothing about the data set.",
         );
     }
-    stand_ins.iter().for_each(|why| table.push_note(why.as_str()));
-    Ok(table)
+    Ok(())
+}
+
+/// Differences between methods on the same data, seed by seed: nothing else differs between the two runs of a pair.
+///
+/// # Errors
+/// As [`Receipts::group`].
+pub fn differences(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>> {
+    let head = [("Data set", Align::Left), ("Difference", Align::Left)];
+    let numbers = ["n", "Best epoch, points", "Last epoch, points"].map(|n| (n, Align::Right));
+    let mut table = Table::new("Paired differences", &[&head[..], &numbers].concat());
+    let groups = receipts.groups(choices)?;
+    let mut any = false;
+    for (i, (a, ga)) in groups.iter().enumerate() {
+        for (b, gb) in &groups[..i] {
+            let one_change = a.data == b.data && ((a.method == b.method) != (a.change == b.change));
+            let pairs = |metric| {
+                let other = gb.seeds(metric);
+                let both = |(seed, x): (u64, f64)| Some((x, other.iter().find(|(s, _)| *s == seed)?.1));
+                ga.seeds(metric).into_iter().filter_map(both).unzip::<f64, f64, Vec<_>, Vec<_>>()
+            };
+            let difference = |metric| {
+                let (x, y) = pairs(metric);
+                paired(&x, &y)
+            };
+            let Some(best) = difference(BEST).filter(|_| one_change) else { continue };
+            any = true;
+            let name = |c: &Choice| c.title().replacen(c.data.title(), "", 1).trim_start_matches([' ', ',']).to_owned();
+            table.push_row([
+                a.data.title().to_owned(),
+                format!("{} − {}", name(a), name(b)),
+                best.n.to_string(),
+                marked(&interval(&best), ga.origin()),
+                difference(LAST).map_or(String::new(), |d| interval(&d)),
+            ])?;
+        }
+    }
+    table.push_note(
+        "Mean over seeds of the difference between two runs of one seed, with its 95 % confidence interval (Student's t); \
+         an interval that holds 0 shows no difference.",
+    );
+    Ok(any.then_some(table))
+}
+
+fn interval(p: &report::Paired) -> String {
+    format!("{:+.1} [{:.1}, {:.1}]", p.mean, p.low, p.high).replace('-', "−")
 }
 
 /// Every cell's runs in detail, under `title`.
 ///
 /// # Errors
 /// Never with the columns of this file.
-pub fn runs(title: &str, groups: &[Group<'_>]) -> Result<Table> {
-    let words = ["Data set", "Method", "Recordings"].map(|name| (name, Align::Left));
+pub fn runs<'g>(title: &str, groups: impl Iterator<Item = &'g Group<'g>> + Clone) -> Result<Table> {
+    let words = ["Data set", "Run", "Recordings"].map(|name| (name, Align::Left));
     let numbers = ["Seeds", "Best epoch %", "Last epoch %", "Firing rate %", "T", "Epochs", "Minutes a run"];
     let mut table = Table::new(title, &[&words[..], &numbers.map(|n| (n, Align::Right))[..]].concat());
     let text = |s: Option<Summary>| s.map_or(String::new(), |s| format!("{s:.1}"));
-    for g in groups {
+    for g in groups.clone() {
         let rate: Vec<f64> = g.values(RATE).iter().map(|r| 100.0 * r).collect();
-        let minutes: Vec<f64> = g.records.iter().map(|r| r.seconds / 60.0).collect();
-        let seeds: Vec<String> = g.records.iter().map(|r| r.seed.to_string()).collect();
+        let minutes: Vec<f64> = g.records().iter().map(|r| r.seconds / 60.0).collect();
+        let seeds: Vec<String> = g.records().iter().map(|r| r.seed.to_string()).collect();
         table.push_row([
             g.data.title().to_owned(),
-            g.method.id().to_owned(),
-            origin(g.first().data.origin).to_owned(),
+            g.title.replacen(g.data.title(), "", 1).trim().to_owned(),
+            origin(g.origin()).to_owned(),
             seeds.join(","),
             text(g.summary(BEST)),
             text(g.summary(LAST)),
@@ -254,23 +192,53 @@ pub fn runs(title: &str, groups: &[Group<'_>]) -> Result<Table> {
     table.push_note(
         "Firing rate: spikes per neuron and step on the whole test set after the last epoch, mean over layers.",
     );
-    for g in groups {
-        table.push_note(provenance(g));
-    }
+    groups.for_each(|g| table.push_note(provenance(g)));
     Ok(table)
+}
+
+fn origin(o: Origin) -> &'static str {
+    match o {
+        Origin::Complete => "complete",
+        Origin::Sample => "sample",
+        Origin::Synthetic => "synthetic",
+    }
+}
+
+/// "sample, 1,000 of 60,000 + 100 of 10,000"
+fn data_used(g: &Group<'_>) -> String {
+    let d = &g.first().data;
+    let [train, test, all_train, all_test] = [d.train, d.test, d.train_published, d.test_published].map(thousands);
+    let counts = match d.origin {
+        Origin::Complete => format!("{train} + {test}"),
+        Origin::Sample => format!("{train} of {all_train} + {test} of {all_test}"),
+        Origin::Synthetic => format!("{train} + {test} generated"),
+    };
+    format!("{}, {counts}", origin(d.origin))
+}
+
+/// A number with commas.
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// Where the numbers of a group come from, in one sentence.
 fn provenance(g: &Group<'_>) -> String {
     let r = g.first();
     let commit = r.commit.as_deref().map_or("unknown", |c| &c[..c.len().min(9)]);
-    let modified = if g.records.iter().any(|r| r.dirty == Some(true)) { " with changes" } else { "" };
+    let modified = if g.records().iter().any(|r| r.dirty == Some(true)) { " with changes" } else { "" };
     format!(
-        "{} {}: {} (train + test), split {}; profile {}, {}, batch {}; {} threads of {} ({} cores); commit {commit}{modified}; from {}; \
+        "{}: {} (train + test), split {}; profile {}, {}, batch {}; {} threads of {} ({} cores); commit {commit}{modified}; from {}; \
          receipts runs/{}/{}-s*.json",
-        g.data.title(),
-        g.method.id(),
-        g.data_used(),
+        g.title,
+        data_used(g),
         r.data.split,
         r.profile,
         g.run_field("/network"),
@@ -284,36 +252,45 @@ fn provenance(g: &Group<'_>) -> String {
     )
 }
 
-/// The test curves of one data set as SVG, if it has receipts.
-///
-/// # Errors
-/// If the curves cannot be drawn.
-pub fn figure(groups: &[Group<'_>], data: Name, profile: &str) -> Result<Option<String>> {
-    let of_data: Vec<&Group<'_>> = groups.iter().filter(|g| g.data == data).collect();
-    let Some(first) = of_data.first() else { return Ok(None) };
-    let series: Vec<Series> = of_data
-        .iter()
-        .map(|g| Series {
-            name: g.method.id().into(),
-            seeds: g
-                .records
-                .iter()
-                .filter_map(|r| r.curves.iter().find(|c| c.name == CURVE).map(|c| c.values.clone()))
-                .collect(),
-        })
-        .collect();
-    let caption = Caption {
-        title: match first.first().data.origin {
-            Origin::Synthetic => format!("Test accuracy on a generated stand-in for {}", data.title()),
-            _ => format!("Test accuracy on {}", data.title()),
+/// What stands under a figure of these groups.
+pub fn caption(title: &str, groups: &[&Group<'_>], profile: &str) -> Option<Caption> {
+    let first = groups.first()?;
+    Some(Caption {
+        title: match first.origin() {
+            Origin::Synthetic => format!("{title} on a generated stand-in for {}", first.data.title()),
+            _ => format!("{title} on {}", first.data.title()),
         },
         subtitle: format!(
             "{}; T = {}, profile {profile}, seeds: {}",
-            first.data_used(),
+            data_used(first),
             first.steps(),
-            of_data.iter().map(|g| g.records.len()).max().unwrap_or(0)
+            groups.iter().map(|g| g.records().len()).max().unwrap_or(0)
         ),
-        origin: first.first().data.origin,
-    };
+        origin: first.origin(),
+    })
+}
+
+/// The test curves of one data set's methods as SVG, if it has receipts.
+///
+/// # Errors
+/// If the curves cannot be drawn.
+pub fn curves(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<String>> {
+    let groups = receipts.groups(choices)?;
+    let all: Vec<&Group<'_>> = groups.iter().map(|(_, g)| g).collect();
+    let Some(caption) = caption("Test accuracy", &all, &receipts.profile) else { return Ok(None) };
+    let series: Vec<Series> = groups.iter().map(|(c, g)| series(c.method.id(), g)).collect();
     Ok(Some(accuracy_curves(&series, &caption, Band::MinMax, false)?))
+}
+
+/// A group's test accuracies, epoch by epoch.
+pub fn series(name: &str, group: &Group<'_>) -> Series {
+    let seeds = group.curves(CURVE).into_iter().map(|c| c.values.clone()).collect();
+    Series { name: name.to_owned(), seeds }
+}
+
+/// What a group's networks say after each of their steps, in percent of the test samples looked at.
+pub fn anytime_series(group: &Group<'_>) -> Option<Series> {
+    let of = |r: &&report::Record| r.analysis.as_ref().map(|a| a.anytime_percent.clone());
+    let seeds: Vec<Vec<f64>> = group.records().iter().filter_map(of).collect();
+    (!seeds.is_empty()).then(|| Series { name: group.title.clone(), seeds })
 }

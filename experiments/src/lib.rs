@@ -2,22 +2,34 @@
 //! [`Run::train`] is the straight line from frames to numbers; a [`receipt`] keeps the numbers; the table's
 //! own file says which runs it wants and lays them out. A program of `src/bin/` only reads its flags.
 
+pub mod analysis;
+pub mod board;
+pub mod choice;
 pub mod compute;
 pub mod conformance;
 pub mod data;
 pub mod data_tool;
+pub mod experiment;
 pub mod import;
+pub mod keeper;
 pub mod layout;
 pub mod machine;
+pub mod paper;
+pub mod plan;
 pub mod preset;
 pub mod progress;
+pub mod publish;
 pub mod receipt;
 mod run;
 pub mod runs;
+pub mod selection;
+pub mod settings;
 pub mod simulator_check;
-pub mod table2;
+pub mod stop;
+pub mod tables;
 
-pub use run::{Encoding, Run};
+pub use choice::Choice;
+pub use run::{Encoding, Own, Run};
 
 /// How much of the real thing is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -28,6 +40,20 @@ pub enum Profile {
     Short,
     /// Seconds: does everything, learns nothing.
     Smoke,
+}
+
+impl Profile {
+    /// The profile that a profile's name with its overrides (`short+epochs2`) begins with.
+    ///
+    /// # Errors
+    /// If it begins with none.
+    pub fn of_name(name: &str) -> anyhow::Result<Self> {
+        let base = name.split('+').next().unwrap_or_default();
+        let known = [Self::Paper, Self::Short, Self::Smoke];
+        known.into_iter().find(|profile| profile.to_string() == base).ok_or_else(|| {
+            anyhow::anyhow!("the profile \"{name}\" is not known; a profile begins with paper, short or smoke")
+        })
+    }
 }
 
 impl std::fmt::Display for Profile {

@@ -1,9 +1,13 @@
 //! What a person sees while it runs: a bar on a terminal, plain lines elsewhere. All on stderr.
 
+use crate::board::Board;
+use crate::keeper::Keeper;
+use crate::stop;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use models::LayerTrace;
 use std::io::IsTerminal;
-use training::{Epoch, Progress};
+use std::time::Instant;
+use training::{Epoch, Progress, Refusal, Setback, State};
 
 /// A bar that counts to `n`; silent where stderr is no terminal.
 pub fn counter(what: &str, n: u64) -> ProgressBar {
@@ -17,40 +21,65 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// Follows one run.
-pub struct Watch {
+/// Follows one run, keeps its state, and writes its curves for TensorBoard.
+pub struct Watch<'a> {
     title: String,
     epochs: usize,
+    batch: usize,
     bar: ProgressBar,
     terminal: bool,
     latest: String,
+    /// When this program began with the run, and how many steps ago.
+    since: Instant,
+    steps: u64,
     /// What the layers did in the latest epoch's last step, if that was event-driven.
     pub layers: Vec<LayerTrace>,
+    /// Saves the state, if it is to be saved.
+    pub keeper: Option<Keeper>,
+    /// Writes for TensorBoard, if that was asked for.
+    pub board: Option<Board<'a>>,
 }
 
-impl Watch {
-    /// `title` is shown in front of every line.
-    pub fn new(title: String, epochs: usize) -> Self {
+impl Watch<'_> {
+    /// `title` is shown in front of every line; `batch` is the size of a step.
+    pub fn new(title: String, epochs: usize, batch: usize) -> Self {
         let bar = ProgressBar::with_draw_target(Some(epochs as u64), ProgressDrawTarget::stderr());
         bar.set_style(style("{prefix} {wide_bar} {percent}% {msg} eta {eta}"));
         bar.set_prefix(title.clone());
         Self {
             title,
             epochs,
+            batch,
             bar,
             terminal: std::io::stderr().is_terminal(),
             latest: String::new(),
+            since: Instant::now(),
+            steps: 0,
             layers: Vec::new(),
+            keeper: None,
+            board: None,
         }
+    }
+
+    fn say(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{} {line}", self.title));
     }
 }
 
-impl Progress for Watch {
+impl Progress for Watch<'_> {
     fn step(&mut self, epoch: usize, step: usize, steps: usize, loss: f64, accuracy_percent: f64) {
+        let done = (epoch * steps + step + 1) as u64;
+        if self.steps == 0 {
+            // a resumed run does not take the steps before it for its own speed
+            self.since = Instant::now();
+            self.bar.reset_eta();
+        }
+        self.steps += 1;
         self.bar.set_length((self.epochs * steps) as u64);
-        self.bar.set_position((epoch * steps + step + 1) as u64);
+        self.bar.set_position(done);
+        let speed = (self.steps - 1) as f64 * self.batch as f64 / self.since.elapsed().as_secs_f64().max(1e-9);
         let now = format!("epoch {}/{} loss {loss:.4} train {accuracy_percent:.1} %", epoch + 1, self.epochs);
-        self.bar.set_message(format!("{now}{}", self.latest));
+        self.bar.set_message(format!("{now}{} {speed:.0} samples/s", self.latest));
     }
 
     fn layers(&mut self, layers: &[LayerTrace]) {
@@ -73,8 +102,35 @@ impl Progress for Watch {
                 epoch.seconds
             );
         }
+        if let Some(said) = self.board.as_mut().and_then(|board| board.epoch(index, epoch).err()) {
+            // the curves are in the receipt too: a run of hours does not end for them
+            self.board = None;
+            self.say(&format!("writes no more for TensorBoard: {said}"));
+        }
         if index + 1 == self.epochs {
             self.bar.finish_and_clear();
         }
+    }
+
+    fn silent(&mut self, layer: &str, epoch: usize, step: usize) {
+        self.say(&format!("epoch {epoch}, step {step}: the layer {layer} has not fired for as long as an epoch"));
+    }
+
+    fn setback(&mut self, setback: &Setback) {
+        self.say(&format!(
+            "goes back to the beginning of epoch {} with half the learning rate: {}",
+            setback.epoch, setback.what
+        ));
+    }
+
+    fn keep(&mut self, state: &State) -> Result<(), Refusal> {
+        match &mut self.keeper {
+            Some(keeper) => keeper.keep(state, state.standing.epoch == self.epochs || stop::asked()),
+            None => Ok(()),
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        stop::asked()
     }
 }

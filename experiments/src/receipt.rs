@@ -5,14 +5,14 @@ use anyhow::Result;
 use datasets::{Origin, Recordings};
 use report::{Curve, DataIdentity, Metric, Record, RunIdentity};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use training::History;
 
 /// What names a receipt.
 #[derive(Clone, Debug)]
 pub struct Label {
     /// The table or figure.
-    pub experiment: &'static str,
+    pub experiment: String,
     /// Id of the row, a part of the file's name.
     pub row: String,
     /// For people.
@@ -21,22 +21,56 @@ pub struct Label {
     pub profile: String,
 }
 
-/// The receipt in `dir` of the same run, seed, recordings and (unless `any_build`) program, if there is one.
+/// The receipt of the same run, seed, recordings and (unless `any_build`) program, if there is one: in `dir`, or in the folder of
+/// another experiment beside it, since equal runs are one run.
 ///
 /// # Errors
 /// If a file of that name is there and is no receipt.
 pub fn existing(dir: &Path, row: &str, wanted: RunIdentity<'_>, any_build: bool) -> Result<Option<Record>> {
-    let path = Record::path(dir, row, wanted.seed);
-    if !path.exists() {
-        return Ok(None);
-    }
-    let record = Record::read(&path)?;
-    let same = |r: &Record| {
-        let found = r.identity();
+    let mut folders = vec![dir.to_owned()];
+    folders.extend(dir.parent().map(experiments).transpose()?.unwrap_or_default());
+    for folder in folders {
+        let path = Record::path(&folder, row, wanted.seed);
+        if !path.exists() {
+            continue;
+        }
+        let record = Record::read(&path)?;
+        let found = record.identity();
         let program_sha256 = if any_build { found.program_sha256 } else { wanted.program_sha256 };
-        found == RunIdentity { program_sha256, ..wanted }
-    };
-    Ok(Some(record).filter(same))
+        if found == (RunIdentity { program_sha256, ..wanted }) {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
+}
+
+/// The folders below `runs`, in order of name.
+fn experiments(runs: &Path) -> Result<Vec<PathBuf>> {
+    let fail = |cause| report::Error::Read { path: runs.to_owned(), cause };
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(runs).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        if path.is_dir() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// Every receipt below `<results>/runs`, of all experiments.
+///
+/// # Errors
+/// A broken receipt.
+pub fn of_all_experiments(results: &Path) -> Result<Vec<Record>> {
+    let runs = results.join("runs");
+    let mut all = Vec::new();
+    if runs.is_dir() {
+        for folder in experiments(&runs)? {
+            all.extend(Record::read_all(&folder)?);
+        }
+    }
+    Ok(all)
 }
 
 /// The data identity of recordings.
@@ -90,7 +124,7 @@ pub fn record(
     let (commit, dirty) = clock.commit.clone();
     Ok(Record {
         schema: report::SCHEMA,
-        experiment: label.experiment.into(),
+        experiment: label.experiment.clone(),
         row: label.row.clone(),
         title: label.title.clone(),
         run: serde_json::to_value(run)?,
@@ -106,7 +140,8 @@ pub fn record(
         commit,
         dirty,
         started_utc: humantime::format_rfc3339_seconds(clock.started).to_string(),
-        seconds: clock.since.elapsed().as_secs_f64(),
+        // of all sessions, where the run was interrupted
+        seconds: clock.since.elapsed().as_secs_f64().max(history.epochs.iter().map(|e| e.seconds).sum()),
         peak_memory_bytes: machine::peak_memory_bytes(),
         compute: serde_json::Value::Null,
         weights_sha256: None,
@@ -121,6 +156,8 @@ pub const BEST: &str = "test accuracy, best epoch";
 pub const LAST: &str = "test accuracy, last epoch";
 /// Name of the metric of the mean over layers of the firing rate on the whole test set after the last epoch.
 pub const RATE: &str = "firing rate, mean over layers";
+/// What the names of the firing rates of single layers begin with.
+pub const RATE_OF: &str = "firing rate, ";
 /// Name of the curve of test accuracies.
 pub const CURVE: &str = "test accuracy";
 
@@ -136,9 +173,10 @@ fn metrics(history: &History) -> Vec<Metric> {
         all.push(metric("test loss, last epoch", last.test.loss, "1"));
         all.push(metric("train accuracy, last epoch", last.train_accuracy_percent, "%"));
         all.push(metric("train loss, last epoch", last.train_loss, "1"));
+        all.push(metric("setbacks", history.setbacks.len() as f64, "1"));
         all.push(metric(RATE, mean, "spikes per neuron and step"));
         for (layer, rate) in rates {
-            all.push(metric(&format!("firing rate, {layer}"), *rate, "spikes per neuron and step"));
+            all.push(metric(&format!("{RATE_OF}{layer}"), *rate, "spikes per neuron and step"));
         }
     }
     all

@@ -1,12 +1,14 @@
 use crate::data::Sets;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use candle_core::{DType, Device};
 use datasets::Name;
 use events::Framing;
 use models::{Network, Spec, StatisticsOver};
-use neuron::{Config, Method};
+use neuron::{BadParameter, Config, Method, Neuron, WhenSilent};
 use serde::{Deserialize, Serialize};
-use training::{Compute, History, Progress, SeededVars, Setup, train};
+use std::sync::Arc;
+use surrogate::Surrogate;
+use training::{Compute, History, Progress, SeededVars, Setup, WarmUp, train};
 
 /// One run as plain data, one field per axis: everything that decides its numbers but the seed, the
 /// recordings and the program.
@@ -26,8 +28,62 @@ pub struct Run {
     pub method: Method,
     /// The method's neuron, or what was made of it.
     pub neuron: Config,
+    /// A surrogate of the user's own in place of the neuron's; a receipt has its name.
+    #[serde(default, skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub own_surrogate: Option<Own>,
     /// Epochs, batches, optimiser, loss, augmentation.
     pub setup: Setup,
+}
+
+/// A surrogate of a user's own, with the name under which receipts have it.
+#[derive(Clone)]
+pub struct Own {
+    name: String,
+    neuron: fn(&Own, &Config) -> Result<Arc<dyn Neuron>, BadParameter>,
+    value: Arc<dyn std::any::Any + Send + Sync>,
+}
+
+impl Own {
+    /// A surrogate under a name: letters, digits and `-_+.`, since it becomes a part of a file's name. Its parameters belong
+    /// into the name, because a receipt has nothing else of it.
+    ///
+    /// # Errors
+    /// Another character in the name.
+    pub fn new<S: Surrogate>(name: &str, surrogate: S) -> Result<Self> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_+.".contains(c);
+        ensure!(
+            !name.is_empty() && name.chars().all(plain),
+            "the surrogate's name: expected letters, digits and -_+., found \"{name}\"; choose another"
+        );
+        let neuron = |own: &Own, config: &Config| match own.value.downcast_ref::<S>() {
+            Some(surrogate) => config.with(*surrogate),
+            None => config.build(),
+        };
+        Ok(Self { name: name.to_owned(), neuron, value: Arc::new(surrogate) })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl std::fmt::Debug for Own {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Own({})", self.name)
+    }
+}
+
+impl PartialEq for Own {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Serialize for Own {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.name)
+    }
 }
 
 /// How a recording becomes the input of each step.
@@ -57,16 +113,32 @@ impl Run {
         let [height, width, channels] = info.content.frame();
         let (height, width) = self.setup.side.map_or((height, width), |side| (side, side));
         let builder = vars.builder(DType::F32, device);
-        Network::new(
-            &spec,
-            [height, width, channels],
-            info.classes.len(),
-            self.neuron.build()?,
-            self.batch_norm,
-            builder,
-        )
-        .map_err(in_one_sentence)
-        .with_context(|| format!("cannot build {} for {height}×{width} frames of {}", self.network, info.title))
+        Network::new(&spec, [height, width, channels], info.classes.len(), self.neuron()?, self.batch_norm, builder)
+            .map_err(in_one_sentence)
+            .with_context(|| format!("cannot build {} for {height}×{width} frames of {}", self.network, info.title))
+    }
+
+    /// The neuron, with the user's surrogate and the warm-up's fallback where the run has them.
+    ///
+    /// # Errors
+    /// A parameter outside its range.
+    pub fn neuron(&self) -> Result<Arc<dyn Neuron>> {
+        let usual = match &self.own_surrogate {
+            Some(own) => (own.neuron)(own, &self.neuron)?,
+            None => self.neuron.build()?,
+        };
+        Ok(match self.setup.warm_up {
+            WarmUp::SigmoidWhenSilent { rate } => Arc::new(WhenSilent::new(usual, &self.neuron, rate)?),
+            _ => usual,
+        })
+    }
+
+    /// The network that is there after the last epoch: without neurons if the warm-up never ended.
+    pub fn trained(&self, network: &Network) -> Network {
+        match self.setup.warm_up {
+            WarmUp::Ann { epochs } if epochs >= self.setup.epochs => network.analogue(),
+            _ => network.clone(),
+        }
     }
 
     /// The straight line from frames to numbers: network, training, history.

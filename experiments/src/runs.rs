@@ -1,19 +1,25 @@
 //! Runs as the programs share them: the flags that shape them, and training one data set with every method and seed
 //! asked for, leaving a receipt of each.
 
-use crate::compute::{self, ComputeFlags};
-use crate::layout::Wanted;
+use crate::board::Board;
+use crate::compute::{self, ComputeFlags, Place};
+use crate::data::Sets;
+use crate::keeper::{Identity, Keeper};
+use crate::plan::Planned;
 use crate::preset::{self, Overrides};
 use crate::receipt::{self, Clock, Label};
-use crate::{Profile, data, machine, progress};
+use crate::selection::Wanted;
+use crate::settings::Setting;
+use crate::{Encoding, Own, Profile, Run, analysis, data, machine, progress, stop};
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::Device;
 use datasets::{Name, Recordings};
 use models::{Spec, Variant};
 use neuron::Method;
-use report::{DataIdentity, Record, RunIdentity, write_text};
-use sha2::{Digest, Sha256};
+use report::{Record, RunIdentity, write_text};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use training::{Job, Rule, Rules, SeededVars, save_weights, train_from};
 
 /// Flags of every program that trains.
 #[derive(clap::Args)]
@@ -24,9 +30,9 @@ pub struct RunFlags {
     /// Folder where `data prepare` keeps frames [default: SPIKEGRAD_CACHE, else .cache in the folder with the data sets]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Methods to train: baseline, bpsa, bpsa+bpta
-    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "bpsa+bpta")]
-    pub methods: Vec<Method>,
+    /// Methods to train, instead of the usual ones: baseline, bpsa, bpsa+bpta
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    methods: Vec<Method>,
     /// Number of seeds for each cell, from 0
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub seeds: u64,
@@ -51,6 +57,9 @@ pub struct RunFlags {
     /// Another network in the paper's notation, such as 16C3-MP2-32C3-AP4-10Voting, taken as it is written
     #[arg(long, value_name = "SPEC", conflicts_with = "paper_layers")]
     network: Option<Spec>,
+    /// One field of the runs, as a receipt shows them, such as surrogate=atan, neuron.alpha=0.5 or setup.batch=32; again for more
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<Setting>,
     /// Speech Commands only: sixteen windows that move over the spectrogram, instead of all of it at every step
     #[arg(long, conflicts_with = "steps")]
     chunks: bool,
@@ -65,9 +74,65 @@ pub struct RunFlags {
     /// Run even what has its receipt
     #[arg(long)]
     force: bool,
-    /// Count receipts that another build of this program made as done, and put them into the same cell
+    /// Say what would be run, with what earlier receipts tell of its time and memory, and run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Minutes between two checkpoints; an interrupted command goes on from the last one
+    #[arg(long, value_name = "MINUTES", default_value_t = 5.0, value_parser = minutes)]
+    checkpoint_every: f64,
+    /// When the loss or a weight is not finite any more: stop the run, or go back to the beginning of the epoch with half the
+    /// learning rate
+    #[arg(long, value_enum, default_value_t = OnNan::Stop)]
+    on_nan: OnNan,
+    /// When a layer has not fired for as long as an epoch
+    #[arg(long, value_enum, default_value_t = OnSilence::Report)]
+    on_silence: OnSilence,
+    /// Curves for TensorBoard in DIR, a folder for each run
+    #[arg(long, value_name = "DIR")]
+    tensorboard: Option<PathBuf>,
+    /// Count receipts and checkpoints that another build of this program made, and put them into the same cell
     #[arg(long, conflicts_with = "force")]
     pub any_build: bool,
+    /// A surrogate of the user's own; no flag, but set by a program of theirs.
+    #[arg(skip)]
+    pub own: Option<Own>,
+}
+
+/// What to do when the loss or a weight is not finite any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum OnNan {
+    /// The run ends; others go on.
+    Stop,
+    /// The epoch begins again with half the learning rate, up to eight times.
+    BackOff,
+}
+
+/// What to do when a layer is silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum OnSilence {
+    /// Say so and go on.
+    Report,
+    /// The run ends; others go on.
+    Stop,
+    /// The epoch begins again with half the learning rate, up to eight times.
+    BackOff,
+}
+
+/// A run to be trained: what it is called, and what it is.
+pub struct Item {
+    /// For people.
+    pub title: String,
+    /// The name of its receipts without their seed.
+    pub row: String,
+    /// The run.
+    pub run: Run,
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if (0.0..=1e6).contains(&x) => Ok(x),
+        _ => Err("expected a number of minutes, 0 or more".into()),
+    }
 }
 
 /// A whole number above 0, for clap.
@@ -89,6 +154,11 @@ fn positive_real(text: &str) -> Result<f64, String> {
 }
 
 impl RunFlags {
+    /// The methods asked for, or the usual ones.
+    pub fn methods<'a>(&'a self, usual: &'a [Method]) -> &'a [Method] {
+        if self.methods.is_empty() { usual } else { &self.methods }
+    }
+
     /// What the flags change of the profile.
     pub fn overrides(&self) -> Overrides {
         Overrides {
@@ -99,6 +169,10 @@ impl RunFlags {
             variant: self.paper_layers.then_some(Variant::Paper),
             network: self.network.clone(),
             chunks: self.chunks,
+            architecture: None,
+            warm_up: None,
+            own: self.own.clone(),
+            settings: self.settings.clone(),
         }
     }
 
@@ -112,24 +186,21 @@ impl RunFlags {
     /// # Errors
     /// If the program cannot be identified.
     pub fn wanted(&self, recordings: &Recordings) -> Result<Wanted> {
-        let (data, profile, overrides) = (recordings.name, self.profile, self.overrides());
-        Ok(Wanted {
-            data,
-            recordings: receipt::identity(recordings),
-            program_sha256: machine::program_sha256()?,
-            run: Box::new(move |method| Ok(serde_json::to_value(preset::run(data, method, profile, &overrides)?)?)),
-        })
+        Ok(Wanted { recordings: receipt::identity(recordings), program_sha256: machine::program_sha256()? })
     }
 
     /// The folder of an experiment's receipts, made and proven to be writable, and its receipts to be readable, before
-    /// hours are spent on what goes there; and the number of threads set.
+    /// hours are spent on what goes there; the number of threads set, and Ctrl-C listened to.
     ///
     /// # Errors
     /// A folder that cannot be written, or a broken receipt in it.
     pub fn start(&self, experiment: &str) -> Result<PathBuf> {
         let receipts = self.results.join("runs").join(experiment);
-        prepare_folder(&receipts)?;
-        prepare_folder(&self.results)?;
+        if !self.dry_run {
+            prepare_folder(&receipts)?;
+            prepare_folder(&self.results)?;
+            stop::listen()?;
+        }
         Record::read_all(&receipts)?;
         if let Some(threads) = self.threads {
             rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
@@ -137,72 +208,167 @@ impl RunFlags {
         Ok(receipts)
     }
 
-    /// Proves that the network of each method can be built for the data set.
+    /// Proves that a run's network can be built.
     ///
     /// # Errors
-    /// If one cannot.
-    pub fn prove(&self, data: Name) -> Result<()> {
-        if self.chunks && data != Name::SpeechCommands {
-            bail!("--chunks is for speech-commands, found {data}; leave it out, or name speech-commands alone");
+    /// If it cannot.
+    pub fn prove(&self, run: &Run) -> Result<()> {
+        if self.chunks && run.data != Name::SpeechCommands {
+            bail!("--chunks is for speech-commands, found {}; leave it out, or name speech-commands alone", run.data);
         }
-        for &method in &self.methods {
-            let run = preset::run(data, method, self.profile, &self.overrides())?;
-            run.network(&training::SeededVars::new(0), &Device::Cpu)?;
-        }
+        run.network(&SeededVars::new(0), &Device::Cpu)?;
         Ok(())
     }
 
-    /// Trains one data set with every method and seed asked for, leaving a receipt of each. A run that diverges does not
-    /// stop the others; what it said is returned.
+    /// Every seed of every item that has no receipt yet, among those of all experiments.
     ///
     /// # Errors
-    /// Recordings that cannot be read, a receipt that cannot be written.
-    pub fn train(&self, experiment: &'static str, recordings: &Recordings, receipts: &Path) -> Result<Vec<String>> {
+    /// A broken receipt.
+    pub fn missing<'i>(
+        &self,
+        items: &'i [Item],
+        recordings: &Recordings,
+        receipts: &Path,
+    ) -> Result<Vec<(&'i Item, u64)>> {
         let program = machine::program_sha256()?;
-        let overrides = self.overrides();
         let identity = receipt::identity(recordings);
-        let profile = self.profile_name();
-        let root = data::root(self.data.clone())?;
-        let cache = root.map(|root| data::cache_folder(self.cache.as_deref(), &root));
-        let (mut sets, mut diverged, mut chosen) = (None, Vec::new(), None);
-        for &method in &self.methods {
-            let run = preset::run(recordings.name, method, self.profile, &overrides)?;
-            let value = serde_json::to_value(&run)?;
-            let label = label(experiment, method, &profile, recordings, &identity);
+        let mut missing = Vec::new();
+        for item in items {
+            let value = serde_json::to_value(&item.run)?;
             for seed in 0..self.seeds {
                 let this = RunIdentity { run: &value, data: &identity, program_sha256: &program, seed };
-                if !self.force && receipt::existing(receipts, &label.row, this, self.any_build)?.is_some() {
-                    eprintln!("{} seed {seed}: receipt found, not run again (--force runs it)", label.title);
-                    continue;
+                let found = || receipt::existing(receipts, &item.row, this, self.any_build);
+                if !self.force && found()?.is_some() {
+                    eprintln!("{} seed {seed}: receipt found, not run again (--force runs it)", item.title);
+                } else {
+                    missing.push((item, seed));
                 }
-                let sets = match &sets {
-                    Some(sets) => sets,
-                    None => sets.insert(data::load(recordings, run.encoding, cache.as_deref())?),
-                };
-                let place = match &chosen {
-                    Some(place) => place,
-                    None => chosen.insert(self.compute.choose()?),
-                };
-                let mut watch = progress::Watch::new(format!("{} seed {seed}", label.title), run.setup.epochs);
-                let clock = Clock::start();
-                device::reset_peak_memory(&place.device);
-                let history = match run.train(sets, &place.compute, seed, &place.device, &mut watch) {
-                    Ok(history) => history,
-                    Err(error @ training::Error::Diverged { .. }) => {
-                        let said = format!("{} seed {seed}: {error}", label.title);
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Trains what is missing of one data set, leaving a receipt of each run. A run that diverges does not stop the others; what
+    /// it said is returned.
+    ///
+    /// # Errors
+    /// Recordings that cannot be read, a receipt that cannot be written, Ctrl-C.
+    pub fn train(
+        &self,
+        experiment: &str,
+        items: &[Item],
+        recordings: &Recordings,
+        receipts: &Path,
+    ) -> Result<Vec<String>> {
+        let root = data::root(self.data.clone())?;
+        let cache = root.map(|root| data::cache_folder(self.cache.as_deref(), &root));
+        // frames depend on the encoding: those of the one before serve only the same
+        let mut loaded: Option<(Encoding, Sets)> = None;
+        let (mut diverged, mut chosen) = (Vec::new(), None);
+        for (item, seed) in self.missing(items, recordings, receipts)? {
+            let encoding = item.run.encoding;
+            if loaded.as_ref().is_none_or(|(of, _)| *of != encoding) {
+                // the ones before go first, so that memory never holds two
+                drop(loaded.take());
+                loaded = Some((encoding, data::load(recordings, encoding, cache.as_deref())?));
+            }
+            let Some((_, sets)) = &loaded else { continue };
+            let place = match &chosen {
+                Some(place) => place,
+                None => chosen.insert(self.compute.choose()?),
+            };
+            match self.one(experiment, item, seed, recordings, sets, place, receipts) {
+                Ok(()) => (),
+                Err(error) => match error.downcast_ref() {
+                    Some(training::Error::Diverged { .. } | training::Error::Silent { .. }) => {
+                        let said = format!("{} seed {seed}: {error}", item.title);
                         eprintln!("{said}");
                         diverged.push(said);
-                        continue;
                     }
-                    Err(error) => return Err(error.into()),
-                };
-                let mut record = receipt::record(&label, &run, identity.clone(), seed, &history, &clock, &program)?;
-                record.device = place.name.clone();
-                record.compute = compute::said(place, &watch.layers);
-                record.write(receipts)?;
+                    _ => return Err(error),
+                },
             }
         }
         Ok(diverged)
+    }
+
+    /// One run, from its checkpoint if it has one, to its receipt.
+    fn one(
+        &self,
+        experiment: &str,
+        item: &Item,
+        seed: u64,
+        recordings: &Recordings,
+        sets: &Sets,
+        place: &Place,
+        receipts: &Path,
+    ) -> Result<()> {
+        let Item { title, row, run } = item;
+        let program = machine::program_sha256()?;
+        let identity = receipt::identity(recordings);
+        let name = format!("{row}-s{seed}");
+        let mut vars = SeededVars::new(seed);
+        let network = run.network(&vars, &place.device)?;
+        let mut watch = progress::Watch::new(format!("{title} seed {seed}"), run.setup.epochs, run.setup.batch);
+        let path = self.results.join("checkpoints").join(format!("{name}.safetensors"));
+        let rules = self.rules();
+        let what = (run, &identity, seed, format!("{rules:?}"));
+        let every = Duration::from_secs_f64(60.0 * self.checkpoint_every);
+        let (keeper, from) = Keeper::open(&path, Identity::new(&what, &program)?, every, self.any_build)?;
+        if from.is_some() {
+            eprintln!("{title} seed {seed}: goes on from {}", path.display());
+        }
+        watch.keeper = Some(keeper);
+        if let Some(dir) = &self.tensorboard {
+            let probe = || analysis::trace(run, &network, sets.test(), &place.device, Some(0));
+            watch.board = Some(Board::new(&dir.join(&name), Box::new(probe))?);
+        }
+        let clock = Clock::start();
+        device::reset_peak_memory(&place.device);
+        let (train, test, setup) = (sets.train(), sets.test(), &run.setup);
+        let (compute, device) = (&place.compute, &place.device);
+        let job = Job { network: &network, sets: (train, test), setup, rules, compute, seed, device };
+        let history = train_from(&job, &mut vars, from, &mut watch)?;
+        let label = Label {
+            experiment: experiment.into(),
+            row: row.clone(),
+            title: title.clone(),
+            profile: self.profile_name(),
+        };
+        let mut record = receipt::record(&label, run, identity, seed, &history, &clock, &program)?;
+        record.device = place.name.clone();
+        record.compute = compute::said(place, &watch.layers);
+        record.weights_sha256 = Some(vars.sha256()?);
+        record.analysis = Some(analysis::analyse(run, &run.trained(&network), test, compute, device)?);
+        let weights = self.results.join("weights");
+        prepare_folder(&weights)?;
+        save_weights(&weights.join(format!("{name}.safetensors")), &vars).map_err(|e| anyhow!("{e}"))?;
+        record.write(receipts)?;
+        watch.keeper.take().map_or(Ok(()), Keeper::done)
+    }
+
+    fn rules(&self) -> Rules {
+        Rules {
+            not_finite: match self.on_nan {
+                OnNan::Stop => Rule::Stop,
+                OnNan::BackOff => Rule::GoBack,
+            },
+            silence: match self.on_silence {
+                OnSilence::Report => Rule::Report,
+                OnSilence::Stop => Rule::Stop,
+                OnSilence::BackOff => Rule::GoBack,
+            },
+        }
+    }
+
+    /// What the runs of these items would cost, as earlier receipts tell.
+    ///
+    /// # Errors
+    /// A broken receipt.
+    pub fn plan(&self, items: &[Item], recordings: &Recordings, receipts: &Path) -> Result<Vec<Planned>> {
+        let earlier = receipt::of_all_experiments(&self.results)?;
+        let missing = self.missing(items, recordings, receipts)?;
+        Ok(missing.into_iter().map(|(item, seed)| Planned::new(item, seed, recordings.train.len(), &earlier)).collect())
     }
 }
 
@@ -214,33 +380,4 @@ fn prepare_folder(dir: &Path) -> Result<()> {
     let probe = dir.join(format!(".writable-{}", std::process::id()));
     write_text(&probe, "")?;
     std::fs::remove_file(&probe).with_context(|| format!("cannot remove {}", probe.display()))
-}
-
-fn label(
-    experiment: &'static str,
-    method: Method,
-    profile: &str,
-    recordings: &Recordings,
-    identity: &DataIdentity,
-) -> Label {
-    let origin = match identity.origin {
-        report::Origin::Complete => String::new(),
-        report::Origin::Sample => "-sample".to_owned(),
-        report::Origin::Synthetic => "-synthetic".to_owned(),
-    };
-    // two parts or two splits of a data set are two rows
-    let part = match experiment {
-        "train" => {
-            let digest = Sha256::digest(format!("{}\n{}", identity.manifest_sha256, identity.split));
-            let digest: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("-{}+{}-{digest}", identity.train, identity.test)
-        }
-        _ => String::new(),
-    };
-    Label {
-        experiment,
-        row: format!("{}-{}-{profile}{origin}{part}", recordings.name.id(), method.id()),
-        title: format!("{} {}", recordings.name.title(), method.id()),
-        profile: profile.to_owned(),
-    }
 }

@@ -24,7 +24,7 @@ const FILES: &[&str] = &["serde_json", "safetensors", "csv", "tempfile"];
 /// No tables, figures or terminals.
 const FORMATS: &[&str] = &["serde_json", "csv", "plotters", "indicatif"];
 
-const ROOMS: [Room; 11] = [
+const ROOMS: [Room; 12] = [
     Room { name: "device", level: 0, may_use: &[], must_not_use: FILES },
     Room { name: "surrogate", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "events", level: 0, may_use: &[], must_not_use: TENSORS },
@@ -34,12 +34,13 @@ const ROOMS: [Room; 11] = [
     Room { name: "datasets", level: 1, may_use: &["events"], must_not_use: TENSORS },
     Room { name: "models", level: 2, may_use: &["device", "layers", "neuron"], must_not_use: FILES },
     Room { name: "training", level: 3, may_use: &["models", "datasets", "events"], must_not_use: FORMATS },
+    Room { name: "energy", level: 3, may_use: &["models", "layers", "neuron"], must_not_use: FORMATS },
     Room { name: "experiments", level: 4, may_use: EVERY_LIBRARY, must_not_use: &[] },
     Room { name: "benches", level: 4, may_use: EVERY_LIBRARY, must_not_use: &[] },
 ];
 
 const EVERY_LIBRARY: &[&str] =
-    &["device", "surrogate", "events", "report", "neuron", "layers", "datasets", "models", "training"];
+    &["device", "surrogate", "events", "report", "neuron", "layers", "datasets", "models", "training", "energy"];
 
 /// The one edge between crates of a level: layers may take the neuron into a fused block.
 const SIDEWAYS: (&str, &str) = ("layers", "neuron");

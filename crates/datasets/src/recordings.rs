@@ -136,9 +136,9 @@ impl Recording {
     /// # Errors
     /// The data set holds no events; the file cannot be read or decoded, or holds events outside the data set's sensor.
     pub fn events(&self) -> Result<Events, Error> {
-        match self.source {
-            Source::Synthetic { seed, test, index } => synthetic::events(self.name, self.label, seed, test, index),
-            _ => self.cut(&self.columns()?),
+        match self.made() {
+            Some(make) => make.events(),
+            None => self.cut(&self.columns()?),
         }
     }
 
@@ -198,25 +198,36 @@ impl Recording {
         self.source.path().is_some_and(|path| other.source.path() == Some(path))
     }
 
-    /// The image, channels last: `[1, H, W, C]`, 0 black to 255 white.
+    /// The image, read or made, channels last: `[1, H, W, C]`, 0 black to 255 white.
     ///
     /// # Errors
     /// The data set holds no images.
     pub fn image(&self) -> Result<Grid<u8>, Error> {
-        match &self.source {
-            Source::Image { file, index } => file.image(*index),
+        match (&self.source, self.made()) {
+            (Source::Image { file, index }, _) => file.image(*index),
+            (_, Some(make)) => make.image(),
             _ => Err(self.holds_no("images")),
         }
     }
 
-    /// The sound: as many samples as [`crate::Content::Speech`] says. Longer clips are cut behind, shorter ones stand in the middle of zeros.
+    /// The sound, read or made: as many samples as [`crate::Content::Speech`] says. Longer clips are cut behind, shorter ones stand in the middle of zeros.
     ///
     /// # Errors
     /// The data set holds no sounds; the file cannot be read, is damaged, or has another rate, depth or number of channels.
     pub fn waveform(&self) -> Result<Vec<i16>, Error> {
-        match (self.name.info().content, &self.source) {
-            (Content::Speech { .. }, Source::File(path)) => speech_commands::waveform(path),
+        match (self.name.info().content, &self.source, self.made()) {
+            (Content::Speech { .. }, Source::File(path), _) => speech_commands::waveform(path),
+            (_, _, Some(make)) => make.waveform(),
             _ => Err(self.holds_no("sounds")),
+        }
+    }
+
+    /// The arguments of the generator, if that is the source.
+    fn made(&self) -> Option<synthetic::Make> {
+        let Self { name, label, ref source } = *self;
+        match *source {
+            Source::Synthetic { seed, test, index } => Some(synthetic::Make { name, label, seed, test, index }),
+            _ => None,
         }
     }
 

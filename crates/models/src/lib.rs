@@ -11,6 +11,7 @@ mod network;
 #[cfg(feature = "cuda")]
 mod on_device;
 mod spec;
+mod walk;
 
 pub use device::{Math, Precision};
 pub use event_driven::{Decision, EventDriven, Frames, Gradients, Inference, LayerTrace, Options, Plan};

@@ -106,3 +106,31 @@ fn networks_that_cannot_be_built_say_why() {
     assert!(error("1048576FC-1048576FC-10Voting", [8, 8, 2]).contains("more than 2³² numbers"));
     assert!(error("20FC-8C3-10Voting", [8, 8, 2]).contains("8C3-1 needs maps"));
 }
+
+/// Every operation is seen once and in order, each takes what the one before gave, and the scores are those of `forward`.
+#[test]
+fn walking_through_a_network_equals_forward() {
+    for architecture in Architecture::ALL {
+        let text = architecture.spec(Variant::Code).unwrap().narrowed(32).to_string();
+        let sample = if architecture == Architecture::Large { [64, 64, 2] } else { [34, 34, 2] };
+        let (network, _) = build(&text, sample, 3).unwrap();
+        let frames = Tensor::rand(0f32, 30.0, (3, 2, sample[0], sample[1], sample[2]), &Device::Cpu).unwrap();
+        let (mut seen, mut last, mut spikes) = (Vec::new(), frames.clone(), 0.0);
+        let scores = network
+            .walk(&frames, &mut |layer, x, y| {
+                assert_eq!(x.id(), last.id(), "{layer:?}");
+                seen.push(std::mem::discriminant(layer));
+                if matches!(layer, Layer::Neuron(..)) {
+                    spikes += y.sum_all()?.to_scalar::<f32>()?;
+                }
+                last = y.clone();
+                Ok(())
+            })
+            .unwrap();
+        let layers: Vec<_> = network.layers().iter().map(std::mem::discriminant).collect();
+        assert_eq!(seen, layers);
+        let forward = network.forward(&frames, Mode::Eval, &mut ()).unwrap();
+        assert_eq!(scores.to_vec2::<f32>().unwrap(), forward.to_vec2::<f32>().unwrap());
+        assert!(spikes > 0.0, "{text}: a silent network shows nothing");
+    }
+}

@@ -85,7 +85,7 @@ pub struct BadParameter {
     found: f64,
 }
 
-fn range(name: &'static str, found: f64, ok: bool, expected: &'static str) -> Result<(), BadParameter> {
+pub(crate) fn range(name: &'static str, found: f64, ok: bool, expected: &'static str) -> Result<(), BadParameter> {
     if ok { Ok(()) } else { Err(BadParameter { name, expected, found }) }
 }
 

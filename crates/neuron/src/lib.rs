@@ -19,12 +19,14 @@ mod config;
 mod lif;
 mod rules;
 mod scan;
+mod silent;
 
 pub use config::{BadParameter, Config, Kind, Method};
 pub use lif::Lif;
 pub use rules::{Fires, Reset, ResetGradient};
 pub use scan::Normalisation;
 pub use scan::stage::{Fired, Kernel, Norm, Pooling, Stage, StageGradient, Upstream};
+pub use silent::WhenSilent;
 
 use candle_core::{Result, Tensor};
 
@@ -76,4 +78,23 @@ pub fn unroll(neuron: &dyn Neuron, x: &Tensor) -> Result<Tensor> {
         v = next;
     }
     Tensor::stack(&spikes, 0)
+}
+
+/// What [`unroll`] passes by: membranes before reset, `u[t] = v[t-1] + x[t]`, and spikes, both of the shape of `x` `[T, …]`,
+/// by [`Neuron::step`]. For looking at neurons: no network runs this.
+///
+/// # Errors
+/// If `x` has no axis or no step, or [`Neuron::step`] refuses it.
+pub fn membranes(neuron: &dyn Neuron, x: &Tensor) -> Result<(Tensor, Tensor)> {
+    let steps = x.dim(0)?;
+    let mut v = x.get(0)?.zeros_like()?;
+    let (mut before_reset, mut spikes) = (Vec::with_capacity(steps), Vec::with_capacity(steps));
+    for t in 0..steps {
+        let x = x.get(t)?;
+        let (o, next) = neuron.step(&x, &v)?;
+        before_reset.push((v + x)?);
+        spikes.push(o);
+        v = next;
+    }
+    Ok((Tensor::stack(&before_reset, 0)?, Tensor::stack(&spikes, 0)?))
 }

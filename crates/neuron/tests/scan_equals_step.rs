@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use candle_core::{DType, Device, Tensor, Var};
-use neuron::{Config, Fires, Kind, Method, Normalisation, Reset, ResetGradient, unroll};
+use neuron::{Config, Fires, Kind, Method, Normalisation, Reset, ResetGradient, membranes, unroll};
 
 fn every_config() -> Vec<Config> {
     let mut all = Vec::new();
@@ -190,6 +190,33 @@ fn batch_norm_relu_and_neurons_fused_equal_the_three_one_after_the_other() {
                         "{config:?} {steps}x{rows}x{c}: {name} differs by {worst} of {scale}"
                     );
                 }
+            }
+        }
+    }
+}
+
+/// Membranes by hand, in scalars and without `step`: u = v + x, a spike where u crosses θ, then reset and leak.
+#[test]
+fn membranes_are_what_the_equations_say() {
+    let (steps, n) = (7, 33);
+    let (x, _) = example(steps, n, 5);
+    for config in every_config() {
+        let (u, o) = membranes(config.build().unwrap().as_ref(), &x).unwrap();
+        assert_eq!(values(&o), values(&config.build().unwrap().scan(&x).unwrap()), "spikes of {config:?}");
+        let decay = if let Kind::Lif { decay } = config.kind { decay } else { 1.0 };
+        let (x, u) = (values(&x), values(&u));
+        for i in 0..n {
+            let mut v = 0.0;
+            for t in 0..steps {
+                let expected = v + x[t * n + i];
+                assert_eq!(u[t * n + i], expected, "u[{t}] of {config:?}");
+                let fired =
+                    expected > config.threshold || expected == config.threshold && config.fires == Fires::AtThreshold;
+                v = match (fired, config.reset) {
+                    (false, _) => decay * expected,
+                    (true, Reset::ToZero) => 0.0,
+                    (true, Reset::Subtract) => decay * (expected - config.threshold),
+                };
             }
         }
     }

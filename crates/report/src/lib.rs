@@ -10,14 +10,18 @@
 mod analysis;
 mod error;
 pub mod figures;
+mod latex;
 mod mosaic;
 mod number;
+pub mod page;
 mod raster;
 mod record;
 mod recording;
 pub mod simulator_figure;
+mod student;
 mod summary;
 mod table;
+mod tensorboard;
 mod theme;
 mod ticks;
 mod write;
@@ -26,6 +30,7 @@ pub use analysis::{Analysis, Histogram, Latency, LayerActivity, LayerTrace, Memb
 pub use error::Error;
 pub use record::{Curve, DataIdentity, Host, Metric, Origin, Record, RunIdentity, SCHEMA};
 pub use recording::Recording;
-pub use summary::{Summary, summary};
+pub use summary::{Paired, Summary, paired, summary};
 pub use table::{Align, Table};
+pub use tensorboard::EventFile;
 pub use write::{write_bytes, write_text};

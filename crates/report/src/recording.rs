@@ -3,7 +3,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::mosaic::{self, Mosaic, OFF, ON};
 use crate::raster::Raster;
-use crate::theme::{self, Area, DrawResult, GREY, Head, pt, px};
+use crate::theme::{self, Area, DrawResult, GREY, Head, Key, pt, px};
 use crate::{Error, ticks};
 
 /// More frames than this are too small to be looked at.
@@ -86,7 +86,7 @@ impl Recording<'_> {
             title: self.name,
             subtitles: &[&self.facts(), &meaning],
             warning: None,
-            legend: vec![("ON", ON), ("OFF", OFF), ("both", mosaic::mix(1.0, 1.0))],
+            legend: vec![Key::line("ON", ON), Key::line("OFF", OFF), Key::line("both", mosaic::mix(1.0, 1.0))],
         };
         let mut top = 0.0;
         let svg = theme::figure(&head, mosaic.height_pt() + RATE, |area| {
@@ -243,7 +243,7 @@ fn plural(n: usize) -> &'static str {
 }
 
 /// `12345` → `12,345`.
-fn thousands(n: usize) -> String {
+pub(crate) fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let mut grouped = String::new();
     for (k, digit) in digits.chars().enumerate() {

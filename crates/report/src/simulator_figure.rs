@@ -4,7 +4,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::Error;
-use crate::theme::{self, Area, COLOURS, DrawResult, GRID, Head, px};
+use crate::theme::{self, Area, COLOURS, DrawResult, Head, Key, px};
 use crate::ticks::{Axis, from_zero};
 
 /// What the figure shows of real, then simulated recordings.
@@ -40,7 +40,7 @@ pub fn simulated(figure: &Simulated) -> Result<String, Error> {
         title: figure.title,
         subtitles: figure.subtitles,
         warning: None,
-        legend: vec![("real", COLOURS[0]), ("simulated", COLOURS[1])],
+        legend: vec![Key::line("real", COLOURS[0]), Key::line("simulated", COLOURS[1])],
     };
     theme::figure(&head, 322.0, |area| draw(area, figure))
         .map_err(|found| Error::Draw { title: figure.title.to_owned(), found })
@@ -92,43 +92,11 @@ fn greatest<'a>(values: impl IntoIterator<Item = &'a f64>) -> f64 {
     values.into_iter().fold(0.0, |most, &value| most.max(value))
 }
 
-type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
-
-/// Empty axes with words along them.
-fn axes<'a, 'b>(
-    area: &Area<'b>,
-    [x, y]: [Axis; 2],
-    [x_words, y_words]: [&str; 2],
-) -> Result<Chart<'a, 'b>, DrawingAreaErrorKind<std::io::Error>> {
-    let [x_decimals, y_decimals] = [x.decimals, y.decimals];
-    let mut chart = ChartBuilder::on(area)
-        .margin(px(4.0))
-        .margin_right(px(10.0)) // half of the last tick's label stands beyond the axis
-        .x_label_area_size(px(26.0))
-        .y_label_area_size(px(36.0))
-        .build_cartesian_2d(x, y)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .bold_line_style(GRID.stroke_width(px(0.4) as u32))
-        .light_line_style(TRANSPARENT)
-        .axis_style(BLACK.stroke_width(px(0.6) as u32))
-        .set_all_tick_mark_size(px(2.5))
-        .label_style(theme::text(6.5, BLACK))
-        .axis_desc_style(theme::text(7.0, BLACK))
-        .x_desc(x_words)
-        .y_desc(y_words)
-        .x_label_formatter(&|v| format!("{v:.x_decimals$}"))
-        .y_label_formatter(&|v| format!("{v:.y_decimals$}"))
-        .draw()?;
-    Ok(chart)
-}
-
 /// Each list as a line through the middles of its bins.
 fn lines(area: &Area, pair: [&[f64]; 2], length_ms: f64, words: [&str; 2]) -> DrawResult {
     let x = from_zero(pair[0].len() as f64 * length_ms, 7);
     let y = from_zero(greatest(pair.into_iter().flatten()), 4);
-    let mut chart = axes(area, [x, y], words)?;
+    let mut chart = theme::panel(area, [x, y], words)?;
     for (values, colour) in pair.into_iter().zip(COLOURS) {
         let points = values.iter().enumerate().map(|(bin, &value)| ((bin as f64 + 0.5) * length_ms, value));
         chart.draw_series(LineSeries::new(points, colour.stroke_width(px(1.0) as u32)))?;
@@ -140,7 +108,7 @@ fn lines(area: &Area, pair: [&[f64]; 2], length_ms: f64, words: [&str; 2]) -> Dr
 fn scatter(area: &Area, [real, simulated]: [&[f64]; 2]) -> DrawResult {
     let axis = from_zero(greatest(real.iter().chain(simulated)), 4);
     let to = axis.to;
-    let mut chart = axes(area, [axis.clone(), axis], ["Events, real recording", "Events, simulated"])?;
+    let mut chart = theme::panel(area, [axis.clone(), axis], ["Events, real recording", "Events, simulated"])?;
     chart.draw_series(LineSeries::new([(0.0, 0.0), (to, to)], BLACK.mix(0.5).stroke_width(px(0.5) as u32)))?;
     let dots = real.iter().zip(simulated).map(|(&x, &y)| Circle::new((x, y), px(1.1), COLOURS[1].mix(0.6).filled()));
     chart.draw_series(dots)?;
@@ -160,7 +128,7 @@ fn maps(area: &Area, pair: [&[f64]; 2]) -> DrawResult {
         for (k, value) in values.iter().enumerate() {
             let (x, y) = (k % side, k / side);
             let corners = [(x, y), (x + 1, y + 1)].map(|(x, y)| (px(left_pt) + at(x), px(TOP_PT) + at(y)));
-            area.draw(&Rectangle::new(corners, shade(value / most.to).filled()))?;
+            area.draw(&Rectangle::new(corners, theme::shade(value / most.to).filled()))?;
         }
         let frame = [(px(left_pt), px(TOP_PT)), (px(left_pt) + at(side), px(TOP_PT) + at(side))];
         area.draw(&Rectangle::new(frame, BLACK.stroke_width(px(0.4) as u32)))?;
@@ -175,7 +143,7 @@ fn bar(area: &Area, axis: &Axis, (left_pt, top_pt, height_pt): (f64, f64, f64)) 
     for step in 0..STEPS {
         let [from, to] = [step, step + 1].map(|step| step as f64 / STEPS as f64);
         let corners = [(px(left_pt), y(to)), (px(left_pt + 6.0), y(from))];
-        area.draw(&Rectangle::new(corners, shade((from + to) / 2.0).filled()))?;
+        area.draw(&Rectangle::new(corners, theme::shade((from + to) / 2.0).filled()))?;
     }
     let style = theme::text(6.5, BLACK).pos(Pos::new(HPos::Left, VPos::Center));
     for tick in &axis.ticks {
@@ -183,12 +151,6 @@ fn bar(area: &Area, axis: &Axis, (left_pt, top_pt, height_pt): (f64, f64, f64)) 
         area.draw(&Text::new(words, (px(left_pt + 8.0), y(tick / axis.to)), style.clone()))?;
     }
     Ok(())
-}
-
-/// White for 0 to the darkest blue for 1.
-fn shade(share: f64) -> RGBColor {
-    let to = |dark: f64| (255.0 + (dark - 255.0) * share.clamp(0.0, 1.0)).round() as u8;
-    RGBColor(to(8.0), to(48.0), to(107.0))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::Error;
+use crate::{Error, latex};
 
 /// On which side of its column a cell stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub enum Align {
 
 /// A table as text: a title, columns, rows with one cell for each column, and notes below.
 ///
-/// Every row has as many cells as there are columns. A cell is the same text in every format; only Markdown gives a
-/// meaning to `**` and `` ` `` in it.
+/// Every row has as many cells as there are columns. A cell is the same text in every format; only Markdown, LaTeX and
+/// the [`crate::page`] give a meaning to `**` and `` ` `` in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     title: String,
@@ -51,6 +51,23 @@ impl Table {
     /// Adds a note below the table.
     pub fn push_note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
+    }
+
+    /// The title.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    pub(crate) fn columns(&self) -> &[(String, Align)] {
+        &self.columns
+    }
+
+    pub(crate) fn rows(&self) -> &[Vec<String>] {
+        &self.rows
+    }
+
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// GitHub Markdown: the title in bold, the table with aligned columns, the notes as a list. Pipes, backslashes and
@@ -104,6 +121,15 @@ impl Table {
         let columns: Vec<Value> = self.columns.iter().map(|(name, _)| json!(name)).collect();
         let table = json!({ "title": self.title, "columns": columns, "rows": self.rows, "notes": self.notes });
         format!("{table:#}\n")
+    }
+
+    /// A LaTeX float with rules of the package booktabs, for plain pdflatex: the title is its caption, the notes stand below
+    /// in footnote size. All characters that LaTeX would take for commands are escaped, signs and Greek letters become
+    /// commands, and a character that pdflatex does not know is written as `[U+9E7F]`. Characters that a label cannot hold
+    /// become hyphens; an empty `label` is left out.
+    pub fn to_latex(&self, label: &str) -> String {
+        let parts = latex::Parts { title: &self.title, columns: &self.columns, rows: &self.rows, notes: &self.notes };
+        latex::float(&parts, label)
     }
 
     /// Plain text for a terminal: aligned columns without boxes. Where the table is wider than 120 characters, its

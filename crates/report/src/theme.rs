@@ -4,11 +4,12 @@
 //! element then states the size in points: its viewBox scales the drawing down.
 
 use plotters::coord::Shift;
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, register_font};
 
-use crate::ticks::Axis;
+use crate::ticks::{self, Axis};
 
 pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(crate) type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
@@ -58,7 +59,16 @@ pub(crate) fn text(pt: f64, colour: RGBColor) -> TextStyle<'static> {
 }
 
 /// Axes with their names and the decimals of their ticks, x before y, over thin horizontal lines.
-pub(crate) fn mesh(chart: &mut Chart, [x, y]: [&str; 2], [x_decimals, y_decimals]: [usize; 2]) -> DrawResult {
+pub(crate) fn mesh(chart: &mut Chart, names: [&str; 2], [x_decimals, y_decimals]: [usize; 2]) -> DrawResult {
+    mesh_with(chart, names, [&|v| format!("{v:.x_decimals$}"), &|v| format!("{v:.y_decimals$}")])
+}
+
+/// As [`mesh`], with the texts of the ticks, x before y.
+pub(crate) fn mesh_with(
+    chart: &mut Chart,
+    [x, y]: [&str; 2],
+    [x_words, y_words]: [&dyn Fn(&f64) -> String; 2],
+) -> DrawResult {
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -70,9 +80,101 @@ pub(crate) fn mesh(chart: &mut Chart, [x, y]: [&str; 2], [x_decimals, y_decimals
         .axis_desc_style(text(8.0, BLACK))
         .x_desc(x)
         .y_desc(y)
-        .x_label_formatter(&|v| format!("{v:.x_decimals$}"))
-        .y_label_formatter(&|v| format!("{v:.y_decimals$}"))
+        .x_label_formatter(x_words)
+        .y_label_formatter(y_words)
         .draw()
+}
+
+/// Smaller axes for one of several panels: as [`mesh`], and without room for words where `x` or `y` has none.
+pub(crate) fn panel<'a, 'b>(
+    area: &Area<'b>,
+    [x, y]: [Axis; 2],
+    [x_words, y_words]: [&str; 2],
+) -> Result<Chart<'a, 'b>, DrawingAreaErrorKind<std::io::Error>> {
+    let [x_decimals, y_decimals] = [x.decimals, y.decimals];
+    let room = |words: &str, with: f64, without: f64| px(if words.is_empty() { without } else { with });
+    let mut chart = ChartBuilder::on(area)
+        .margin(px(4.0))
+        .margin_right(px(10.0)) // half of the last tick's label stands beyond the axis
+        .x_label_area_size(room(x_words, 26.0, 11.0))
+        .y_label_area_size(room(y_words, 36.0, 24.0))
+        .build_cartesian_2d(x, y)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .bold_line_style(GRID.stroke_width(px(0.4) as u32))
+        .light_line_style(TRANSPARENT)
+        .axis_style(BLACK.stroke_width(px(0.6) as u32))
+        .set_all_tick_mark_size(px(2.5))
+        .label_style(text(6.5, BLACK))
+        .axis_desc_style(text(7.0, BLACK))
+        .x_desc(x_words)
+        .y_desc(y_words)
+        .x_label_formatter(&|v| ticks::words(*v, x_decimals))
+        .y_label_formatter(&|v| ticks::words(*v, y_decimals))
+        .draw()?;
+    Ok(chart)
+}
+
+/// How a line is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dash {
+    /// Without gaps.
+    #[default]
+    Solid,
+    /// Long dashes.
+    Dashed,
+    /// Short dashes.
+    Dotted,
+}
+
+impl Dash {
+    /// Length of a dash and of the gap after it, px.
+    pub(crate) fn lengths(self) -> Option<[i32; 2]> {
+        match self {
+            Dash::Solid => None,
+            Dash::Dashed => Some([px(3.6), px(2.0)]),
+            Dash::Dotted => Some([px(1.2), px(1.4)]),
+        }
+    }
+}
+
+/// An entry of the legend.
+pub(crate) struct Key<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) colour: RGBColor,
+    pub(crate) mark: Mark,
+}
+
+/// What a key looks like.
+#[derive(Clone, Copy)]
+pub(crate) enum Mark {
+    Line(Dash),
+    Square,
+    Dot,
+}
+
+impl<'a> Key<'a> {
+    pub(crate) fn line(name: &'a str, colour: RGBColor) -> Key<'a> {
+        Key { name, colour, mark: Mark::Line(Dash::Solid) }
+    }
+
+    /// Draws the mark, its left middle at `x`, `y`.
+    fn draw(area: &Area, (x, y): (i32, i32), colour: RGBColor, mark: Mark) -> DrawResult {
+        let style = colour.stroke_width(px(1.4) as u32);
+        let ends = [(x, y), (x + px(KEY.0), y)];
+        match mark {
+            Mark::Line(dash) => match dash.lengths() {
+                None => area.draw(&PathElement::new(ends, style)),
+                Some([dash, gap]) => area.draw(&DashedPathElement::new(ends, dash, gap, style)),
+            },
+            Mark::Square => {
+                let (middle, half) = (x + px(KEY.0 / 2.0), px(3.0));
+                area.draw(&Rectangle::new([(middle - half, y - half), (middle + half, y + half)], colour.filled()))
+            }
+            Mark::Dot => area.draw(&Circle::new((x + px(KEY.0 / 2.0), y), px(2.2), colour.filled())),
+        }
+    }
 }
 
 /// What stands above the axes.
@@ -82,7 +184,7 @@ pub(crate) struct Head<'a> {
     pub(crate) subtitles: &'a [&'a str],
     /// A word of warning on a coloured bar across the figure.
     pub(crate) warning: Option<&'a str>,
-    pub(crate) legend: Vec<(&'a str, RGBColor)>,
+    pub(crate) legend: Vec<Key<'a>>,
 }
 
 /// Draws the head, and `body` below it on `body_pt` points of height; returns the SVG or what the library said.
@@ -119,7 +221,7 @@ fn finish(svg: &str, (width, height): (u32, u32)) -> String {
 struct Layout {
     bar: Option<[(i32, i32); 2]>,
     texts: Vec<(String, (i32, i32), TextStyle<'static>)>,
-    keys: Vec<((i32, i32), RGBColor)>,
+    keys: Vec<((i32, i32), RGBColor, Mark)>,
     height: i32,
 }
 
@@ -152,24 +254,25 @@ impl Layout {
     }
 
     /// Keys and names side by side, in as many rows as they need: above the axes they hide no data.
-    fn legend(&mut self, entries: &[(&str, RGBColor)]) {
+    fn legend(&mut self, entries: &[Key]) {
         let style = text(7.5, BLACK);
         let (left, right) = (px(MARGIN), px(WIDTH - MARGIN));
         let indent = px(KEY.0 + KEY.1);
+        let gap = px(if entries.len() > COLOURS.len() { 5.0 } else { 10.0 });
         let (mut x, mut row_pt) = (left, 0.0);
-        for (name, colour) in entries {
+        for Key { name, colour, mark } in entries {
             let lines = wrap(name, right - left - indent, &style);
             let width = lines.iter().map(|line| measure(line, &style)).max().unwrap_or(0);
             if x > left && x + indent + width > right {
                 self.height += px(row_pt);
                 (x, row_pt) = (left, 0.0);
             }
-            self.keys.push(((x, self.height + px(3.2)), *colour));
+            self.keys.push(((x, self.height + px(3.2)), *colour, *mark));
             for (k, line) in lines.iter().enumerate() {
                 self.texts.push((line.clone(), (x + indent, self.height + k as i32 * px(10.0)), style.clone()));
             }
             row_pt = f64::max(row_pt, 10.0 * lines.len() as f64 + 1.0);
-            x += indent + width + px(10.0);
+            x += indent + width + gap;
         }
         self.height += px(row_pt);
     }
@@ -178,8 +281,8 @@ impl Layout {
         if let Some(corners) = self.bar {
             area.draw(&Rectangle::new(corners, WARNING.filled()))?;
         }
-        for &((x, y), colour) in &self.keys {
-            area.draw(&PathElement::new(vec![(x, y), (x + px(KEY.0), y)], colour.stroke_width(px(1.4) as u32)))?;
+        for &(at, colour, mark) in &self.keys {
+            Key::draw(area, at, colour, mark)?;
         }
         for (line, position, style) in &self.texts {
             area.draw(&Text::new(line.as_str(), *position, style.clone()))?;
@@ -188,9 +291,36 @@ impl Layout {
     }
 }
 
+/// White for 0 to the darkest blue for 1.
+pub(crate) fn shade(share: f64) -> RGBColor {
+    let to = |dark: f64| (255.0 + (dark - 255.0) * share.clamp(0.0, 1.0)).round() as u8;
+    RGBColor(to(8.0), to(48.0), to(107.0))
+}
+
 /// Width of `line`, px.
 pub(crate) fn measure(line: &str, style: &TextStyle) -> i32 {
     style.font.box_size(line).map_or(0, |(width, _)| width as i32)
+}
+
+/// `words` on one line of at most `width` pixels; what is too long loses its middle, because names often differ at their
+/// end.
+pub(crate) fn shortened(words: &str, width: i32, style: &TextStyle) -> String {
+    let words = words.replace(char::is_control, " ");
+    if measure(&words, style) <= width {
+        return words;
+    }
+    let letters: Vec<char> = words.chars().take(500).collect();
+    let tail: Vec<char> = words.chars().rev().take(500).collect();
+    let cut = |kept: usize| {
+        let start: String = letters.iter().take(kept.div_ceil(2)).collect();
+        let end: String = tail[..kept / 2].iter().rev().collect();
+        format!("{}…{}", start.trim_end(), end.trim_start())
+    };
+    let mut kept = letters.len().saturating_sub(1);
+    while kept > 0 && measure(&cut(kept), style) > width {
+        kept -= 1;
+    }
+    cut(kept)
 }
 
 /// Breaks `words` into lines of at most `width` pixels, between words, or within a word that is wider.

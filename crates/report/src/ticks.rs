@@ -64,6 +64,71 @@ pub(crate) fn above(high: f64) -> Axis {
     from_zero(high, 5)
 }
 
+/// Holds `low` to `high`, both finite and within ±1e30, with a tick at each end.
+pub(crate) fn span(low: f64, high: f64, parts: usize) -> Axis {
+    // closer together than their own digits, values would have no ticks that differ
+    let least = (1e-9 * low.abs().max(high.abs())).max(1e-3);
+    let missing = (least - (high - low)).max(0.0);
+    let (low, high) = (low - missing / 2.0, high + missing / 2.0);
+    let step = step(high - low, parts);
+    let from = (low / step + 1e-9).floor() * step;
+    let to = (high / step - 1e-9).ceil() * step;
+    Axis { from, to, ticks: multiples(from, to, step), decimals: decimals(step) }
+}
+
+/// Steps 1 to `last`, each in the middle of its place.
+pub(crate) fn steps(last: usize, parts: usize) -> Axis {
+    let step = step(last as f64, parts).max(1.0);
+    let mut ticks = multiples(1.0, last as f64, step);
+    if step > 2.0 {
+        ticks.insert(0, 1.0);
+    }
+    Axis { from: 0.5, to: last as f64 + 0.5, ticks, decimals: 0 }
+}
+
+/// A logarithmic axis with room around the powers of ten `low` to `high`, both within ±12; values and ticks are powers too.
+pub(crate) fn powers(low: f64, high: f64) -> Axis {
+    let room = (0.08 * (high - low)).max(0.15);
+    let (from, to) = (low - room, high + room);
+    let decades = (to - from) / 8.0;
+    let within = |power: &f64| (from..=to).contains(power);
+    let every = |step: f64| multiples(from, to, step);
+    let mantissas = |all: &[f64]| -> Vec<f64> {
+        let whole = multiples(from.floor(), to.ceil(), 1.0);
+        whole.into_iter().flat_map(|power| all.iter().map(move |m| power + m.log10())).filter(within).collect()
+    };
+    let ticks = match to - from {
+        span if span < 0.8 => mantissas(&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]),
+        span if span < 2.5 => mantissas(&[1.0, 2.0, 5.0]),
+        _ => every(decades.ceil()),
+    };
+    Axis { from, to, ticks, decimals: 0 }
+}
+
+/// The label of a tick of [`powers`]: the number itself.
+pub(crate) fn power(power: f64) -> String {
+    let exponent = (power + 1e-9).floor();
+    let mantissa = 10f64.powf(power - exponent);
+    let tidy = format!("{mantissa:.1}").replace(".0", "");
+    match exponent {
+        e if e < -3.0 => format!("{tidy}e{e}"),
+        e if e < 0.0 => format!("{:.*}", usize::from(tidy.len() > 1) + (-e) as usize, mantissa * 10f64.powf(e)),
+        e if e < 5.0 => {
+            let digits = if e < 1.0 && tidy.len() > 1 { 1 } else { 0 };
+            format!("{:.digits$}", mantissa * 10f64.powf(e))
+        }
+        e => format!("{tidy}e{e}"),
+    }
+}
+
+/// A tick's label: with `decimals`, or as `1.5e6` where that would be long.
+pub(crate) fn words(value: f64, decimals: usize) -> String {
+    if value.abs() < 1e6 {
+        return format!("{value:.decimals$}");
+    }
+    format!("{value:.1e}").replace(".0e", "e")
+}
+
 /// How many decimals tell multiples of `step` apart.
 fn decimals(step: f64) -> usize {
     (-step.log10().floor()).max(0.0) as usize
@@ -144,6 +209,47 @@ mod tests {
             }
         }
         assert_eq!(from_zero(155.4, 4).ticks, [0.0, 50.0, 100.0, 150.0, 200.0]);
+    }
+
+    #[test]
+    fn logarithmic_axes_hold_the_data_and_name_their_ticks() {
+        for low in -120..=120 {
+            for high in low..=120 {
+                let (low, high) = (f64::from(low) / 10.0, f64::from(high) / 10.0);
+                let axis = powers(low, high);
+                assert!(axis.from < low && axis.to > high, "{axis:?}");
+                assert!((2..=9).contains(&axis.ticks.len()), "{low} {high}: {:?}", axis.ticks);
+                for &tick in &axis.ticks {
+                    let read: f64 = power(tick).parse().unwrap_or(0.0);
+                    assert!((read.log10() - tick).abs() < 1e-6, "{tick}: {}", power(tick));
+                }
+            }
+        }
+        assert_eq!([-3.0, 0.0, 2.0, 5.0].map(power), ["0.001", "1", "100", "1e5"]);
+        assert_eq!(
+            [2e-3, 0.15, 5.0, 1.5, 15.0, 2e6].map(|v: f64| power(v.log10())),
+            ["0.002", "0.15", "5", "1.5", "15", "2e6"]
+        );
+    }
+
+    #[test]
+    fn spans_and_steps_hold_the_data() {
+        for (low, high) in [(0.0, 0.0), (-1.3, 2.7), (1e30, -1e30), (5.0, 5.0), (1e-9, 2e-9), (-1e30, -1e30)] {
+            let (low, high) = (f64::min(low, high), f64::max(low, high));
+            let axis = span(low, high, 4);
+            let slack = 1e-9 * high.abs().max(low.abs());
+            assert!(
+                axis.from <= low + slack && axis.to >= high - slack && axis.from < axis.to,
+                "{low} {high}: {axis:?}"
+            );
+            assert!((2..=7).contains(&axis.ticks.len()), "{low} {high}: {axis:?}");
+        }
+        for last in 1..2000 {
+            let axis = steps(last, 8);
+            assert!((1..=9).contains(&axis.ticks.len()), "{axis:?}");
+            assert!(axis.ticks.iter().all(|t| t.fract() == 0.0 && *t >= axis.from && *t <= axis.to), "{axis:?}");
+        }
+        assert_eq!([0.5, 1e5, 1.5e6, -2e30].map(|v| words(v, 1)), ["0.5", "100000.0", "1.5e6", "-2e30"]);
     }
 
     #[test]

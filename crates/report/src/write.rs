@@ -40,7 +40,7 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn explain(path: &Path, cause: &io::Error) -> Error {
+pub(crate) fn explain(path: &Path, cause: &io::Error) -> Error {
     let folder = folder(path);
     let absent = !folder.exists();
     let folder = folder.display();

@@ -2,8 +2,11 @@
 //! set, every figure drawn here is also left in that folder.
 #![allow(clippy::unwrap_used)]
 
+mod svg;
+
 use report::figures::{Band, Caption, Series, accuracy_curves};
 use report::{Error, Origin};
+use svg::texts;
 
 fn caption(origin: Origin) -> Caption {
     Caption {
@@ -33,43 +36,9 @@ fn three(epochs: usize) -> Vec<Series> {
 /// Draws, checks what must hold of every figure, and returns the SVG.
 fn drawn(file: &str, series: &[Series], caption: &Caption, band: Band, each_seed: bool) -> String {
     let svg = accuracy_curves(series, caption, band, each_seed).unwrap();
-    if let Some(folder) = std::env::var_os("REPORT_FIGURES") {
-        report::write_text(&std::path::Path::new(&folder).join(format!("{file}.svg")), &svg).unwrap();
-    }
-    assert!(svg.starts_with("<svg width=\"360pt\" height=\"") && svg.ends_with("</svg>\n"), "{file}");
-    assert!(svg.contains("viewBox=\"0 0 7200 "), "{file}");
-    assert!(svg.contains("font-family=\"DejaVu Sans, ") && !svg.contains("report-figure"), "{file}");
-    for word in ["NaN", "inf", "href", "url("] {
-        assert!(!svg.contains(word), "{file} contains {word}");
-    }
-    assert_well_formed(&svg);
+    svg::check(file, &svg);
+    assert!(svg.contains("font-family=\"DejaVu Sans, "), "{file}");
     svg
-}
-
-/// Every element is closed in turn, and no text holds a bare `<` or `&`.
-fn assert_well_formed(svg: &str) {
-    let mut open = Vec::new();
-    for part in svg.split('<').skip(1) {
-        let (tag, text) = part.split_once('>').unwrap();
-        assert!(!text.contains('>'), "{text}");
-        assert_eq!(tag.matches('"').count() % 2, 0, "{tag}");
-        let name = tag.split_whitespace().next().unwrap();
-        if let Some(closed) = name.strip_prefix('/') {
-            assert_eq!(open.pop(), Some(closed));
-        } else if !tag.ends_with('/') {
-            open.push(name);
-        }
-        for entity in text.split('&').skip(1) {
-            assert!(["lt;", "gt;", "amp;", "quot;", "apos;"].iter().any(|known| entity.starts_with(known)), "{text}");
-        }
-        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
-    }
-    assert!(open.is_empty(), "{open:?}");
-}
-
-/// The texts of a figure, trimmed.
-fn texts(svg: &str) -> Vec<&str> {
-    svg.split("<text").skip(1).map(|part| part.split(['>', '<']).nth(1).unwrap().trim()).collect()
 }
 
 #[test]

@@ -104,3 +104,30 @@ fn a_table_without_columns_or_rows_is_still_text() {
     let _ = Table::new("", &[]).to_markdown();
     let _ = Table::new("", &[]).to_csv();
 }
+
+#[test]
+fn latex() {
+    let expected = "\
+% needs \\usepackage{booktabs}
+\\begin{table}
+  \\centering
+  \\caption{Accuracy on N-MNIST}
+  \\label{tab:n-mnist}
+  \\begin{tabular}{lrr}
+    \\toprule
+    Method & Accuracy (\\%) & n \\\\
+    \\midrule
+    BPSA + BPTA & 94.3 $\\pm$ 0.5 & 3 \\\\
+    STBP & 9.1 & 1 \\\\
+    \\bottomrule
+  \\end{tabular}
+  \\par\\smallskip
+  {\\footnotesize mean $\\pm$ sample standard deviation}
+\\end{table}
+";
+    assert_eq!(table().to_latex("tab:n-mnist"), expected);
+    let mut odd = Table::new("", &[("[x]", Align::Left)]);
+    odd.push_row(["[0.3, 2.1]"]).unwrap();
+    assert!(odd.to_latex("").contains("{}[0.3, 2.1] \\\\"), "an optional argument of the line break before it");
+    assert!(Table::new("", &[]).to_latex("").contains("\\begin{tabular}{l}"));
+}

@@ -134,6 +134,15 @@ impl AdamW {
         Ok(lost)
     }
 
+    /// After weights that were not finite have been replaced.
+    pub(crate) fn forget_losses(&mut self) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Some(lost) = &self.lost {
+            self.lost = Some(lost.zeros_like()?);
+        }
+        Ok(())
+    }
+
     /// One launch a variable; what was lost is asked once, at the end.
     #[cfg(feature = "cuda")]
     fn step_on_device(

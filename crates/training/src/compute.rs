@@ -33,6 +33,11 @@ pub enum Engine<'n> {
 }
 
 impl Compute {
+    /// The same by tensor operations in f32.
+    pub(crate) fn in_tensors(&self) -> Self {
+        Self { blocks: false, math: Math { precision: Precision::F32, ..self.math }, ..*self }
+    }
+
     /// What passes of this network are made of on that device.
     ///
     /// # Errors

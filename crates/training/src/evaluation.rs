@@ -34,6 +34,18 @@ pub fn evaluate(
     compute: &Compute,
     device: &Device,
 ) -> Result<Evaluation, Error> {
+    evaluate_while(network, set, setup, compute, device, &mut || true)
+}
+
+/// [`evaluate`], ending with [`Error::Interrupted`] before the first batch at which it is not to go on.
+pub(crate) fn evaluate_while(
+    network: &Network,
+    set: Set,
+    setup: &Setup,
+    compute: &Compute,
+    device: &Device,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Evaluation, Error> {
     let engine = compute.engine(network, device)?;
     let mut rates = Rates::default();
     let (mut correct, mut loss) = (0, 0.0);
@@ -42,6 +54,9 @@ pub fn evaluate(
     let batches: Vec<&[usize]> = indices.chunks(setup.batch.max(1)).collect();
     let work = Gathering { set, setup, epoch: None, bytes: engine.takes_bytes() };
     each_batch(work, &batches, |step, mut batch| -> Result<(), Error> {
+        if !go_on() {
+            return Err(Error::Interrupted);
+        }
         let labels = std::mem::take(&mut batch.labels);
         let scores = match engine.scores(batch.frames(), Mode::Eval, compute, &mut rates)? {
             Some(scores) => scores,

@@ -15,11 +15,24 @@ pub struct Epoch {
     pub seconds: f64,
 }
 
+/// A point at which training diverged and went back to the beginning of the epoch, with half the learning rate from there on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setback {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// The step within it, from 1.
+    pub step: usize,
+    /// What went wrong, such as "the loss is not finite".
+    pub what: String,
+}
+
 /// What a run did, epoch by epoch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     /// From the first epoch to the last.
     pub epochs: Vec<Epoch>,
+    /// In order of time.
+    pub setbacks: Vec<Setback>,
 }
 
 impl History {

@@ -1,11 +1,12 @@
-use crate::batches::{Gathering, each_batch, order};
-use crate::evaluation::count_correct;
+use crate::batches::{Batch, Gathering, each_batch, order};
+use crate::evaluation::{count_correct, evaluate_while};
+use crate::standing::{Snapshot, Standing, State};
 use crate::{
-    AdamW, AdamWConfig, Augment, Compute, Epoch, History, Reduction, Refusal, SeededVars, Set, evaluate, learning_rate,
-    mse, stream,
+    AdamW, AdamWConfig, Augment, Checkpoint, Compute, Engine, Epoch, History, Reduction, Refusal, SeededVars, Set,
+    Setback, Shown, learning_rate, mse, stream,
 };
-use candle_core::{Device, Tensor, Var};
-use models::{LayerTrace, Mode, Network};
+use candle_core::{DType, Device, Tensor, Var};
+use models::{BatchStatistics, LayerTrace, Mode, Network, Observer};
 use rand_chacha::rand_core::RngCore;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
@@ -32,6 +33,75 @@ pub struct Setup {
     pub augment: Option<Augment>,
     /// Side in pixels to which frames are resized (nearest neighbour) after augmentation.
     pub side: Option<usize>,
+    /// How a network that does not fire yet is brought to.
+    #[serde(default, skip_serializing_if = "WarmUp::is_none")]
+    pub warm_up: WarmUp,
+}
+
+/// How a network that does not fire yet is brought to. A neuron that never fires has no gradient at all under BPSA.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum WarmUp {
+    /// Nothing: spikes from the first step on.
+    #[default]
+    None,
+    /// The released code's: for the first epochs the network is analogue, without neurons ([`Network::analogue`]), and a still
+    /// image is shown once. Weights, running statistics and moments carry over.
+    Ann {
+        /// Number of such epochs.
+        epochs: usize,
+    },
+    /// The one that the paper cites, of TSSL-BP (Zhang & Li 2020): a layer whose mean firing rate over a training batch is at
+    /// most `rate` takes the slope of a sigmoid, α = 5, in that batch's backward pass. It belongs to the neurons: whoever
+    /// builds the network gives it such ones (`neuron::WhenSilent`).
+    SigmoidWhenSilent {
+        /// Spikes per neuron and step.
+        rate: f64,
+    },
+}
+
+impl WarmUp {
+    /// Whether there is none.
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+
+    fn analogue(&self, epoch: usize) -> bool {
+        matches!(*self, Self::Ann { epochs } if epoch < epochs)
+    }
+}
+
+/// What to do when training goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// When the loss or a weight is not finite any more; it can only stop or go back.
+    pub not_finite: Rule,
+    /// When a layer has not fired for as many steps as an epoch has.
+    pub silence: Rule,
+}
+
+/// One such rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Say so ([`Progress::silent`]) and go on.
+    Report,
+    /// End with an error.
+    Stop,
+    /// Begin the epoch again with half the learning rate, which stays halved; end with an error the ninth time.
+    GoBack,
+}
+
+impl Default for Rules {
+    /// Stop at what is not finite, report silence.
+    fn default() -> Self {
+        Self { not_finite: Rule::Stop, silence: Rule::Report }
+    }
+}
+
+impl Rules {
+    fn go_back(&self) -> bool {
+        [self.not_finite, self.silence].contains(&Rule::GoBack)
+    }
 }
 
 /// Hears what happens while it happens; `()` ignores it.
@@ -50,6 +120,30 @@ pub trait Progress {
     /// Epoch `index` is done.
     fn epoch(&mut self, index: usize, epoch: &Epoch) {
         let _ = (index, epoch);
+    }
+
+    /// The layer has been silent for as many steps as an epoch has, up to step `step` of epoch `epoch` (both from 1).
+    fn silent(&mut self, layer: &str, epoch: usize, step: usize) {
+        let _ = (layer, epoch, step);
+    }
+
+    /// Training went back to the beginning of the epoch.
+    fn setback(&mut self, setback: &Setback) {
+        let _ = setback;
+    }
+
+    /// After every step and after every epoch: the state may be saved here.
+    ///
+    /// # Errors
+    /// If it could not be, which ends the run.
+    fn keep(&mut self, state: &State) -> Result<(), Refusal> {
+        let _ = state;
+        Ok(())
+    }
+
+    /// Whether the run is to end with [`Error::Interrupted`], after [`Progress::keep`].
+    fn interrupted(&self) -> bool {
+        false
     }
 }
 
@@ -87,7 +181,23 @@ pub enum Error {
         /// "the loss", or the name of the first variable concerned.
         what: String,
     },
-    /// A sample that cannot be read.
+    /// A layer fires no more, and the rule is not to go on then.
+    #[error(
+        "training diverged at epoch {epoch}, step {step} (both from 1): the layer {layer} has not fired for an epoch; \
+         try a lower learning rate, a warm-up, or --on-silence report"
+    )]
+    Silent {
+        /// From 1.
+        epoch: usize,
+        /// From 1.
+        step: usize,
+        /// The first such layer.
+        layer: String,
+    },
+    /// It was to end early; the state was offered to [`Progress::keep`].
+    #[error("interrupted")]
+    Interrupted,
+    /// A sample that cannot be read, or a state that cannot be saved.
     #[error("{0}")]
     Sample(Refusal),
     /// Tensors that do not fit, or a failing device.
@@ -101,74 +211,260 @@ impl From<Refusal> for Error {
     }
 }
 
+/// What to train, on what, and how it is computed.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The network; its variables are the `vars` that training changes.
+    pub network: &'a Network,
+    /// Training and test set.
+    pub sets: (Set<'a>, Set<'a>),
+    /// How to train.
+    pub setup: &'a Setup,
+    /// What to do when it goes wrong.
+    pub rules: Rules,
+    /// How passes are computed, which changes nothing but rounding.
+    pub compute: &'a Compute,
+    /// Seed of every random number.
+    pub seed: u64,
+    /// Where.
+    pub device: &'a Device,
+}
+
 /// Trains `network`, whose variables are `vars`, and evaluates it on `test` after every epoch. `compute` says how, and
-/// changes nothing but rounding.
+/// changes nothing but rounding. Stops where training diverges.
 ///
 /// # Errors
 /// See [`Error`].
 pub fn train(
     network: &Network,
     vars: &mut SeededVars,
-    (train, test): (Set, Set),
+    sets: (Set, Set),
     setup: &Setup,
     compute: &Compute,
     seed: u64,
     device: &Device,
     progress: &mut dyn Progress,
 ) -> Result<History, Error> {
-    let used = used(train.samples.len(), test.samples.len(), setup)?;
-    let mut optimiser = AdamW::new(vars.trainable(), setup.adamw)?;
-    let mut history = History::default();
-    let engine = compute.engine(network, device)?;
-    for index in 0..setup.epochs {
-        let start = Instant::now();
-        let lr = learning_rate(index, setup.epochs, setup.ramp_epochs, setup.learning_rate);
-        let order = order(train.samples.len(), seed, index);
-        let steps: Vec<&[usize]> = order[..used].chunks(setup.batch).collect();
-        let (mut loss, mut correct, mut seen) = (0.0, 0, 0);
-        let work = Gathering { set: train, setup, epoch: Some((seed, index)), bytes: engine.takes_bytes() };
-        each_batch(work, &steps, |step, mut batch| -> Result<(), Error> {
-            let dropout = stream(seed, &format!("dropout of epoch {index} step {step}")).next_u64();
-            let labels = std::mem::take(&mut batch.labels);
-            let mut error = 0.0;
-            let loss_of = |scores: &Tensor| {
-                let (gradient, value) = loss_gradient(scores, &labels, setup.reduction)?;
-                error = value;
-                Ok(gradient)
-            };
-            let (scores, value, lost);
-            if let Some(gradients) = engine.gradients(batch.frames(), dropout, compute, vars, loss_of)? {
-                lost = optimiser.step(&gradients, lr)?;
-                (scores, value) = (gradients.scores.clone(), error);
-                if step + 1 == steps.len() {
-                    progress.layers(&gradients.layers);
-                }
-            } else {
-                scores = network.forward(&batch.into_tensor(device)?, Mode::Train { seed: dropout }, vars)?;
-                let error = mse(&scores, &labels, setup.reduction)?;
-                value = f64::from(error.to_scalar::<f32>()?);
-                lost = optimiser.step(&error.backward()?, lr)?;
-            }
-            if let Some(what) = lost.or((!value.is_finite()).then(|| "the loss".into())) {
-                return Err(Error::Diverged { epoch: index + 1, step: step + 1, what });
-            }
-            loss += value * labels.len() as f64;
-            correct += count_correct(&scores.detach(), &labels)?;
-            seen += labels.len();
-            progress.step(index, step, steps.len(), loss / seen as f64, 100.0 * correct as f64 / seen as f64);
-            Ok(())
-        })?;
-        let epoch = Epoch {
-            learning_rate: lr,
-            train_loss: loss / seen as f64,
-            train_accuracy_percent: 100.0 * correct as f64 / seen as f64,
-            test: evaluate(network, test, setup, compute, device)?,
-            seconds: start.elapsed().as_secs_f64(),
-        };
-        progress.epoch(index, &epoch);
-        history.epochs.push(epoch);
+    let job = Job { network, sets, setup, rules: Rules::default(), compute, seed, device };
+    train_from(&job, vars, None, progress)
+}
+
+/// [`train`] with rules of its own, from the beginning or from a checkpoint of the same job: the same bits come out, however
+/// often it was interrupted.
+///
+/// # Errors
+/// See [`Error`].
+pub fn train_from(
+    job: &Job,
+    vars: &mut SeededVars,
+    from: Option<Checkpoint>,
+    progress: &mut dyn Progress,
+) -> Result<History, Error> {
+    let (train, test) = job.sets;
+    let used = used(train.samples.len(), test.samples.len(), job.setup)?;
+    let optimiser = AdamW::new(vars.trainable(), job.setup.adamw)?;
+    let analogue = job.network.analogue();
+    let mut run = Loop { job, used, analogue, vars, optimiser, at: Standing::default(), epoch_start: None };
+    if let Some(Checkpoint { standing, now, epoch_start, .. }) = from {
+        now.restore(run.vars, &mut run.optimiser)?;
+        (run.at, run.epoch_start) = (standing, epoch_start);
     }
-    Ok(history)
+    while run.at.epoch < job.setup.epochs {
+        if job.rules.go_back() && (run.at.step == 0 || run.epoch_start.is_none()) {
+            run.epoch_start = Some(Snapshot::of(run.vars, &run.optimiser)?);
+        }
+        match run.epoch(progress) {
+            Err(error) => run.go_back(error, progress)?,
+            Ok(epoch) => {
+                progress.epoch(run.at.epoch, &epoch);
+                run.at.history.epochs.push(epoch);
+                run.at.begin(run.at.epoch + 1);
+                run.keep(progress)?;
+            }
+        }
+    }
+    Ok(run.at.history)
+}
+
+/// A run under way.
+struct Loop<'a> {
+    job: &'a Job<'a>,
+    /// Training samples of an epoch.
+    used: usize,
+    analogue: Network,
+    vars: &'a mut SeededVars,
+    optimiser: AdamW,
+    at: Standing,
+    epoch_start: Option<Snapshot>,
+}
+
+impl Loop<'_> {
+    /// The rest of the epoch under way, and the test set after it.
+    fn epoch(&mut self, progress: &mut dyn Progress) -> Result<Epoch, Error> {
+        let start = Instant::now();
+        let before = self.at.seconds;
+        let Job { sets: (train, test), setup, compute, seed, device, .. } = *self.job;
+        let index = self.at.epoch;
+        let analogue = setup.warm_up.analogue(index);
+        let network = if analogue { self.analogue.clone() } else { self.job.network.clone() };
+        // an analogue network has no kernels, and a still image needs to be shown to it once only
+        let (once, plain) =
+            (Shown { still: train.shown.still.map(|_| 1), ..train.shown.clone() }, compute.in_tensors());
+        let shown = |set| if analogue { Set { shown: &once, ..set } } else { set };
+        let (train, test, compute) = (shown(train), shown(test), if analogue { &plain } else { compute });
+        let engine = compute.engine(&network, device)?;
+        let rate = self.at.scale() * learning_rate(index, setup.epochs, setup.ramp_epochs, setup.learning_rate);
+        let order = order(train.samples.len(), seed, index);
+        let steps: Vec<&[usize]> = order[..self.used].chunks(setup.batch).collect();
+        let done = self.at.step;
+        let work = Gathering { set: train, setup, epoch: Some((seed, index)), bytes: engine.takes_bytes() };
+        each_batch(work, &steps[done..], |i, batch| -> Result<(), Error> {
+            self.step(&network, &engine, compute, batch, rate, (done + i, steps.len()), progress)?;
+            self.at.seconds = before + start.elapsed().as_secs_f64();
+            self.keep(progress)
+        })?;
+        let test = evaluate_while(&network, test, setup, compute, device, &mut || !progress.interrupted());
+        self.at.seconds = before + start.elapsed().as_secs_f64();
+        if matches!(test, Err(Error::Interrupted)) {
+            self.keep(progress)?;
+        }
+        Ok(Epoch {
+            learning_rate: rate,
+            train_loss: self.at.loss / self.at.seen as f64,
+            train_accuracy_percent: 100.0 * self.at.correct as f64 / self.at.seen as f64,
+            test: test?,
+            seconds: self.at.seconds,
+        })
+    }
+
+    /// Step `step` of `steps`.
+    fn step(
+        &mut self,
+        network: &Network,
+        engine: &Engine,
+        compute: &Compute,
+        mut batch: Batch,
+        rate: f64,
+        (step, steps): (usize, usize),
+        progress: &mut dyn Progress,
+    ) -> Result<(), Error> {
+        let Job { setup, rules, seed, device, .. } = *self.job;
+        let index = self.at.epoch;
+        let dropout = stream(seed, &format!("dropout of epoch {index} step {step}")).next_u64();
+        let labels = std::mem::take(&mut batch.labels);
+        let mut error = 0.0;
+        let loss_of = |scores: &Tensor| {
+            let (gradient, value) = loss_gradient(scores, &labels, setup.reduction)?;
+            error = value;
+            Ok(gradient)
+        };
+        let mut heard = Heard::new(self.vars);
+        let (scores, value, lost);
+        if let Some(gradients) = engine.gradients(batch.frames(), dropout, compute, &mut heard, loss_of)? {
+            lost = self.optimiser.step(&gradients, rate)?;
+            (scores, value) = (gradients.scores.clone(), error);
+            if step + 1 == steps {
+                progress.layers(&gradients.layers);
+            }
+        } else {
+            scores = network.forward(&batch.into_tensor(device)?, Mode::Train { seed: dropout }, &mut heard)?;
+            let error = mse(&scores, &labels, setup.reduction)?;
+            value = f64::from(error.to_scalar::<f32>()?);
+            lost = self.optimiser.step(&error.backward()?, rate)?;
+        }
+        let fired = heard.fired()?;
+        let (epoch, of) = (index + 1, step + 1);
+        if let Some(what) = lost.or((!value.is_finite()).then(|| "the loss".into())) {
+            return Err(Error::Diverged { epoch, step: of, what });
+        }
+        if let Some(layer) = self.at.hear(fired, steps) {
+            progress.silent(&layer, epoch, of);
+            if rules.silence != Rule::Report {
+                return Err(Error::Silent { epoch, step: of, layer });
+            }
+        }
+        self.at.loss += value * labels.len() as f64;
+        self.at.correct += count_correct(&scores.detach(), &labels)?;
+        self.at.seen += labels.len();
+        self.at.step = of;
+        let Standing { loss, correct, seen, .. } = self.at;
+        progress.step(index, step, steps, loss / seen as f64, 100.0 * correct as f64 / seen as f64);
+        Ok(())
+    }
+
+    /// Lets the state be saved, and ends here if that was asked for.
+    fn keep(&self, progress: &mut dyn Progress) -> Result<(), Error> {
+        let epoch_start = self.epoch_start.as_ref();
+        progress.keep(&State { vars: self.vars, optimiser: &self.optimiser, standing: &self.at, epoch_start })?;
+        if progress.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// Goes back to the beginning of the epoch, with half the learning rate, if that is the rule for this error.
+    fn go_back(&mut self, error: Error, progress: &mut dyn Progress) -> Result<(), Error> {
+        let Rules { not_finite, silence } = self.job.rules;
+        let (rule, epoch, step) = match error {
+            Error::Diverged { epoch, step, .. } => (not_finite, epoch, step),
+            Error::Silent { epoch, step, .. } => (silence, epoch, step),
+            other => return Err(other),
+        };
+        let start = match &self.epoch_start {
+            Some(start) if rule == Rule::GoBack && self.at.history.setbacks.len() < SETBACKS => start,
+            _ => return Err(error),
+        };
+        start.restore(self.vars, &mut self.optimiser)?;
+        let setback = Setback { epoch, step, what: error.to_string() };
+        progress.setback(&setback);
+        self.at.history.setbacks.push(setback);
+        self.at.quiet.clear();
+        self.at.begin(self.at.epoch);
+        self.keep(progress)
+    }
+}
+
+/// After so many setbacks a lower learning rate is not what is missing.
+const SETBACKS: usize = 8;
+
+/// Hears which layers fire, and hands statistics on.
+struct Heard {
+    vars: SeededVars,
+    fired: Vec<(String, Fired)>,
+}
+
+enum Fired {
+    Count(bool),
+    /// A sum that is read after the step, so that no device waits for it within.
+    Sum(Tensor),
+}
+
+impl Heard {
+    fn new(vars: &SeededVars) -> Self {
+        Self { vars: vars.clone(), fired: Vec::new() }
+    }
+
+    /// Each layer, and whether it fired.
+    fn fired(self) -> candle_core::Result<Vec<(String, bool)>> {
+        let fired = |(name, fired)| match fired {
+            Fired::Count(fired) => Ok((name, fired)),
+            Fired::Sum(sum) => Ok((name, sum.to_dtype(DType::F32)?.to_scalar::<f32>()? > 0.0)),
+        };
+        self.fired.into_iter().map(fired).collect()
+    }
+}
+
+impl Observer for Heard {
+    fn spikes(&mut self, layer: &str, spikes: &Tensor) -> candle_core::Result<()> {
+        self.fired.push((layer.into(), Fired::Sum(spikes.detach().sum_all()?)));
+        Ok(())
+    }
+
+    fn count(&mut self, layer: &str, spikes: &[u64], _: u64) -> candle_core::Result<()> {
+        self.fired.push((layer.into(), Fired::Count(spikes.iter().any(|&n| n > 0))));
+        Ok(())
+    }
+
+    fn statistics(&mut self, layer: &str, statistics: &BatchStatistics) -> candle_core::Result<()> {
+        self.vars.statistics(layer, statistics)
+    }
 }
 
 /// ∂L/∂scores and the loss L of scores `[B, K]`.

@@ -1,3 +1,6 @@
+use crate::batches::{Batch, Gathering};
+use crate::{Error, Setup};
+use candle_core::{Device, Tensor};
 use events::{Frames, Grid, Shape};
 use std::borrow::Cow;
 
@@ -79,6 +82,17 @@ pub struct Set<'a> {
 }
 
 impl<'a> Set<'a> {
+    /// The samples `indices` as a network sees them in an evaluation, `[T, B, H, W, C]`, and their classes; every step of them.
+    ///
+    /// # Errors
+    /// A sample that cannot be read, or samples of unequal sizes.
+    pub fn frames(self, indices: &[usize], setup: &Setup, device: &Device) -> Result<(Tensor, Vec<u32>), Error> {
+        let work = Gathering { set: self, setup, epoch: None, bytes: false };
+        let mut batch = Batch::gather(work, indices)?;
+        let labels = std::mem::take(&mut batch.labels);
+        Ok((batch.into_tensor(device)?, labels))
+    }
+
     /// Samples that are shown as they are.
     pub fn recorded(samples: &'a dyn Samples) -> Self {
         const AS_THEY_ARE: &Shown = &Shown { still: None, standard: Vec::new() };

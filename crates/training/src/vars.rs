@@ -4,6 +4,7 @@ use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 use models::{BatchStatistics, Observer};
 use rand_chacha::rand_core::RngCore;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,6 +31,24 @@ impl SeededVars {
         VarBuilder::from_backend(Box::new(self.clone()), dtype, device.clone())
     }
 
+    /// All variables, sorted by name: those that a gradient changes, and running statistics.
+    pub fn all(&self) -> Vec<(String, Var)> {
+        self.locked().iter().map(|(n, v)| (n.clone(), v.clone())).collect()
+    }
+
+    /// SHA-256, in hex, of all variables: of each its name, its sizes and its values as little-endian f32, in order of name.
+    ///
+    /// # Errors
+    /// If a variable cannot be read.
+    pub fn sha256(&self) -> Result<String> {
+        let mut hash = Sha256::new();
+        for (name, var) in self.all() {
+            hash.update(format!("{name} {:?} ", var.dims()));
+            values(&var)?.iter().for_each(|v| hash.update(v.to_le_bytes()));
+        }
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// All variables that a gradient changes, sorted by name; running statistics are not among them.
     pub fn trainable(&self) -> Vec<(String, Var)> {
         let running = |name: &str| name.ends_with("running_mean") || name.ends_with("running_var");
@@ -53,6 +72,11 @@ impl SeededVars {
             None => bail!("statistics of a batch norm without the variable {name}"),
         }
     }
+}
+
+/// The values of a tensor in order, from whatever device.
+pub(crate) fn values(tensor: &Tensor) -> Result<Vec<f32>> {
+    tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
 }
 
 impl Observer for SeededVars {

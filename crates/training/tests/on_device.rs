@@ -8,7 +8,7 @@ use candle_core::{DType, Device};
 use events::{Frames, Grid, Shape};
 use models::{Math, Network, Precision, Spec, StatisticsOver};
 use neuron::Method;
-use training::{AdamWConfig, Compute, Example, History, Reduction, SeededVars, Set, Setup, train};
+use training::{AdamWConfig, Compute, Example, History, Reduction, SeededVars, Set, Setup, WarmUp, train};
 
 const SETUP: Setup = Setup {
     epochs: 3,
@@ -20,6 +20,7 @@ const SETUP: Setup = Setup {
     reduction: Reduction::Mean,
     augment: None,
     side: None,
+    warm_up: WarmUp::None,
 };
 
 /// Three classes: a bar in one of three rows, with a little noise that depends on the index.

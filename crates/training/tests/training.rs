@@ -8,7 +8,7 @@ use neuron::Method;
 use std::borrow::Cow;
 use training::{
     AdamW, AdamWConfig, Augment, Compute, Error, Example, History, Progress, Reduction, Refusal, Samples, SeededVars,
-    Set, Setup, Shown, Values, learning_rate, mse, train,
+    Set, Setup, Shown, Values, WarmUp, learning_rate, mse, train,
 };
 
 const SETUP: Setup = Setup {
@@ -21,6 +21,7 @@ const SETUP: Setup = Setup {
     reduction: Reduction::Mean,
     augment: None,
     side: None,
+    warm_up: WarmUp::None,
 };
 
 /// Three classes: a bar in one of three rows, with a little noise that depends on the index.

@@ -3,9 +3,11 @@
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use datasets::{Name, Split};
-use experiments::runs::{RunFlags, positive};
-use experiments::{data, layout};
-use report::{Record, write_text};
+use experiments::runs::{Item, RunFlags, positive};
+use experiments::{Choice, Run, data, layout, plan, receipt, selection};
+use neuron::Method;
+use report::{DataIdentity, Record, write_text};
+use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -40,13 +42,7 @@ struct Flags {
 }
 
 fn main() -> ExitCode {
-    match work(&Flags::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    experiments::paper::ended(work(&Flags::parse()))
 }
 
 fn work(flags: &Flags) -> Result<()> {
@@ -58,21 +54,38 @@ fn work(flags: &Flags) -> Result<()> {
     let root = data::root(runs.data.clone())?;
     let mut found = Vec::new();
     for &name in &flags.names {
-        runs.prove(name)?;
+        let choices = runs.methods(&[Method::BpsaBpta]).iter().map(|&method| Choice::new(name, method));
+        let runs = choices.map(|choice| Ok((choice, choice.run(flags.runs.profile, &flags.runs.overrides())?)));
+        let runs = runs.collect::<Result<Vec<_>>>()?;
+        runs.iter().try_for_each(|(_, run)| flags.runs.prove(run))?;
         // no stand-in: whoever names a data set means it
         let chosen = data::choose(name, root.as_deref(), flags.split, true, None)?;
         let mut chosen = chosen.with_context(|| format!("{} is not here", name.title()))?;
         data::only(&mut chosen, &flags.classes)?;
         data::take(&mut chosen, flags.train, flags.test);
-        found.push(chosen);
+        let identity = receipt::identity(&chosen.recordings);
+        let part = part(&identity);
+        let item = |(choice, run): (Choice, Run)| Item {
+            title: choice.title(),
+            row: selection::row(choice, flags.runs.profile, &flags.runs.profile_name(), identity.origin) + &part,
+            run,
+        };
+        found.push((runs.into_iter().map(item).collect::<Vec<_>>(), chosen));
+    }
+    if runs.dry_run {
+        let planned = found.iter().map(|(items, chosen)| runs.plan(items, &chosen.recordings, &receipts));
+        let planned = planned.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect::<Vec<_>>();
+        let _ = write!(std::io::stdout(), "{}", plan::table(&planned)?.to_terminal());
+        return Ok(());
     }
     let mut diverged = Vec::new();
-    for chosen in &found {
+    for (items, chosen) in &found {
         eprintln!("{}", chosen.says);
-        diverged.extend(runs.train("train", &chosen.recordings, &receipts)?);
+        diverged.extend(runs.train("train", items, &chosen.recordings, &receipts)?);
     }
     let records = Record::read_all(&receipts)?;
-    let table = layout::runs("Receipts of single runs", &layout::all_groups(&records))?;
+    let groups = selection::all_groups(&records);
+    let table = layout::runs("Receipts of single runs", groups.iter())?;
     // a reader that went away (`| head`) is no reason to lose the file below
     let _ = write!(std::io::stdout(), "{}", table.to_terminal());
     write_text(&runs.results.join("train.md"), &table.to_markdown())?;
@@ -80,4 +93,11 @@ fn work(flags: &Flags) -> Result<()> {
         true => Ok(()),
         false => bail!("{}; these runs have no receipt, all others do", diverged.join("; ")),
     }
+}
+
+/// Two parts or two splits of a data set are two rows.
+fn part(identity: &DataIdentity) -> String {
+    let digest = Sha256::digest(format!("{}\n{}", identity.manifest_sha256, identity.split));
+    let digest: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("-{}+{}-{digest}", identity.train, identity.test)
 }

@@ -42,12 +42,12 @@ pub fn run(reality: &Reality, digits: usize, epochs: Option<usize>, seed: u64, d
 
     let profile = preset::profile_name(Profile::Short, &overrides);
     let label = Label {
-        experiment: "simulator",
+        experiment: "simulator".into(),
         row: format!("n-mnist-simulated-{digits}-{profile}"),
         title: format!("N-MNIST, trained on {digits} simulated digits, tested on real recordings"),
         profile,
     };
-    let mut watch = progress::Watch::new(label.title.clone(), run.setup.epochs);
+    let mut watch = progress::Watch::new(label.title.clone(), run.setup.epochs, run.setup.batch);
     let clock = Clock::start();
     let place = Place { compute: training::Compute::default(), device: device.clone(), name: device::name(device) };
     let history = run.train(&sets, &place.compute, seed, device, &mut watch)?;

@@ -12,7 +12,7 @@ pub(super) fn show(label: u32, rng: &mut impl Rng, pixels: &mut Pixels) {
 }
 
 /// 20 pixels high like MNIST's digits, ink 0 to 255.
-fn image(label: u32, rng: &mut impl Rng) -> [u8; SIDE * SIDE] {
+pub(super) fn image(label: u32, rng: &mut impl Rng) -> [u8; SIDE * SIDE] {
     let radius = rng.random_range(1.1..1.8);
     let strokes = drawn_by_hand(&glyphs::digit(label), 20.0, [13.5; 2], rng);
     let lines: Vec<_> = capsules(&strokes, radius, 1.0).collect();

@@ -1,45 +1,14 @@
-//! Figures as SVG text: 5 in wide, with a title, a subtitle and a legend above the axes.
-//!
-//! The SVG needs no other file. It was laid out with the metrics of DejaVu Sans and asks for that font first and for
-//! common ones next, so it stays readable where DejaVu Sans is not installed.
-
 use plotters::prelude::*;
 
-use crate::theme::{self, Area, COLOURS, Chart, DrawResult, Head, px};
+use super::{Axes, Band, Caption, Series, Style, check, fail, page};
+use crate::theme::{self, Area, COLOURS, Chart, Dash, DrawResult, Key, Mark, px};
 use crate::ticks::{self, Axis};
-use crate::{Error, Origin, summary};
-
-/// What a figure says about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caption {
-    /// The title.
-    pub title: String,
-    /// The circumstances: data, sizes, profile, seeds.
-    pub subtitle: String,
-    /// Where the data comes from; synthetic data is announced on a red bar above the title.
-    pub origin: Origin,
-}
-
-/// One method: its test accuracies.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Series {
-    /// The method's name in the legend.
-    pub name: String,
-    /// For each seed the accuracy after each epoch, in percent; all seeds have the same number of epochs.
-    pub seeds: Vec<Vec<f64>>,
-}
-
-/// What the band around a mean shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Band {
-    /// From the lowest to the highest seed.
-    MinMax,
-    /// Mean ± sample standard deviation, cut at 0 and 100 %.
-    Deviation,
-}
+use crate::{Error, summary};
 
 /// Up to this many epochs each mean has a dot, because a short line hides how few values it joins.
 const DOTS: usize = 12;
+/// Height below the head, pt.
+const BODY: f64 = 190.0;
 
 /// Test accuracy (%) over epochs, from 1: a line through the mean of the seeds for each of at most seven series, with
 /// a band where there are several seeds, and on request a thin line for each seed (`each_seed`).
@@ -48,19 +17,42 @@ const DOTS: usize = 12;
 /// [`Error::Figure`] when there is no series or more than seven, when a series has no value or seeds of different
 /// length, or when a value is not a percentage from 0 to 100; [`Error::Draw`] when the drawing library fails.
 pub fn accuracy_curves(series: &[Series], caption: &Caption, band: Band, each_seed: bool) -> Result<String, Error> {
-    check(series, &caption.title)?;
-    let curves: Vec<Drawn> = series.iter().zip(COLOURS).map(|(one, colour)| Drawn::new(one, colour, band)).collect();
-    let meaning = meaning(series, band);
-    let head = Head {
-        title: &caption.title,
-        subtitles: &[&caption.subtitle, &meaning],
-        warning: (caption.origin == Origin::Synthetic)
-            .then_some("SYNTHETIC DATA: no measurement on the published data set"),
-        legend: curves.iter().map(|curve| (curve.series.name.as_str(), curve.colour)).collect(),
-    };
-    let epochs = last_epoch(series);
-    theme::figure(&head, 190.0, |area| draw(area, &curves, epochs, each_seed))
-        .map_err(|found| Error::Draw { title: caption.title.clone(), found })
+    check(series, caption, Style::COLOURS, "epoch")?;
+    drawn(series, caption, band, &Axes { x: "Epoch", y: "Test accuracy (%)", styles: &[], each_seed })
+}
+
+/// Test accuracy (%) when only the votes of the first t time steps count, over t from 1, as
+/// [`crate::Analysis::anytime_percent`] holds it: otherwise as [`accuracy_curves`], for at most 21 series.
+///
+/// # Errors
+/// As [`curves`].
+pub fn anytime(series: &[Series], caption: &Caption, band: Band) -> Result<String, Error> {
+    check(series, caption, Style::COUNT, "step")?;
+    drawn(series, caption, band, &Axes { x: "Time steps used", y: "Test accuracy (%)", styles: &[], each_seed: false })
+}
+
+/// Percentages over what `axes` says, from 1: a line through the mean of the seeds for each of at most 21 series, told
+/// apart by colour and dashes, with a band where there are several seeds. Series may differ in length.
+///
+/// # Errors
+/// [`Error::Figure`] when there is no series or more than 21, when a series has no value or seeds of different length,
+/// when a value is not a percentage from 0 to 100 or when a style has no colour; [`Error::Draw`] when the drawing library
+/// fails.
+pub fn curves(series: &[Series], caption: &Caption, band: Band, axes: &Axes) -> Result<String, Error> {
+    check(series, caption, Style::COUNT, "value")?;
+    if let Some(style) = axes.styles.iter().find(|style| style.colour >= Style::COLOURS) {
+        let found = format!("colour {}", style.colour);
+        return Err(fail(caption, format!("colours 0 to {}", Style::COLOURS - 1), found, "choose one of them"));
+    }
+    drawn(series, caption, band, axes)
+}
+
+fn drawn(series: &[Series], caption: &Caption, band: Band, axes: &Axes) -> Result<String, Error> {
+    let style = |k: usize| axes.styles.get(k).copied().unwrap_or_else(|| Style::nth(k));
+    let curves: Vec<Drawn> = series.iter().enumerate().map(|(k, one)| Drawn::new(one, style(k), band)).collect();
+    let legend =
+        curves.iter().map(|curve| Key { name: &curve.series.name, colour: curve.colour, mark: Mark::Line(curve.dash) });
+    page(caption, &meaning(series, band), legend.collect(), BODY, |area| draw(area, &curves, last_epoch(series), axes))
 }
 
 /// What line and band stand for; nothing where each series is a single run.
@@ -79,44 +71,21 @@ fn last_epoch(series: &[Series]) -> usize {
     series.iter().flat_map(|one| one.seeds.iter().map(Vec::len)).max().unwrap_or(0)
 }
 
-fn check(series: &[Series], title: &str) -> Result<(), Error> {
-    let fail = |expected: &str, found, advice| {
-        Err(Error::Figure { title: title.to_owned(), expected: expected.to_owned(), found, advice })
-    };
-    if series.is_empty() || series.len() > COLOURS.len() {
-        return fail("1 to 7 series", series.len().to_string(), "spread the methods over several figures");
-    }
-    for Series { name, seeds } in series {
-        let epochs = seeds.first().map_or(0, Vec::len);
-        if epochs == 0 {
-            return fail("at least one epoch", format!("none in \"{name}\""), "leave the series out");
-        }
-        for (k, run) in seeds.iter().enumerate() {
-            if run.len() != epochs {
-                let found = format!("{epochs} and {} in \"{name}\"", run.len());
-                return fail("as many epochs for each seed", found, "finish the shorter run, or leave it out");
-            }
-            if let Some(epoch) = run.iter().position(|value| !(0.0..=100.0).contains(value)) {
-                let found = format!("{} in \"{name}\", run {}, epoch {}", run[epoch], k + 1, epoch + 1);
-                return fail("percentages from 0 to 100", found, "mend the value, or leave the run out");
-            }
-        }
-    }
-    Ok(())
-}
-
 /// A series with what is drawn of it, one element an epoch.
 struct Drawn<'a> {
     series: &'a Series,
     colour: RGBColor,
+    dash: Dash,
     mean: Vec<f64>,
     low: Vec<f64>,
     high: Vec<f64>,
 }
 
 impl Drawn<'_> {
-    fn new(series: &Series, colour: RGBColor, band: Band) -> Drawn<'_> {
-        let mut drawn = Drawn { series, colour, mean: Vec::new(), low: Vec::new(), high: Vec::new() };
+    fn new(series: &Series, style: Style, band: Band) -> Drawn<'_> {
+        let Style { colour, dash } = style;
+        let colour = COLOURS[colour % COLOURS.len()];
+        let mut drawn = Drawn { series, colour, dash, mean: Vec::new(), low: Vec::new(), high: Vec::new() };
         for epoch in 0..series.seeds.first().map_or(0, Vec::len) {
             let values: Vec<f64> = series.seeds.iter().map(|run| run[epoch]).collect();
             let (least, most) = values.iter().fold((100.0, 0.0), |(a, b), &x| (f64::min(a, x), f64::max(b, x)));
@@ -134,7 +103,8 @@ impl Drawn<'_> {
     }
 }
 
-fn draw(area: &Area, curves: &[Drawn], epochs: usize, each_seed: bool) -> DrawResult {
+fn draw(area: &Area, curves: &[Drawn], epochs: usize, axes: &Axes) -> DrawResult {
+    let each_seed = axes.each_seed;
     let y = y_axis(curves, each_seed);
     let decimals = y.decimals;
     let mut chart = ChartBuilder::on(area)
@@ -143,7 +113,7 @@ fn draw(area: &Area, curves: &[Drawn], epochs: usize, each_seed: bool) -> DrawRe
         .x_label_area_size(px(28.0))
         .y_label_area_size(px(38.0))
         .build_cartesian_2d(ticks::epochs(epochs), y)?;
-    theme::mesh(&mut chart, ["Epoch", "Test accuracy (%)"], [0, decimals])?;
+    theme::mesh(&mut chart, [axes.x, axes.y], [0, decimals])?;
     if epochs == 1 {
         return whiskers(&mut chart, curves, each_seed);
     }
@@ -165,7 +135,7 @@ fn y_axis(curves: &[Drawn], each_seed: bool) -> Axis {
     ticks::percent(low, high)
 }
 
-fn points(values: &[f64]) -> impl DoubleEndedIterator<Item = (f64, f64)> {
+fn points(values: &[f64]) -> impl DoubleEndedIterator<Item = (f64, f64)> + Clone {
     values.iter().enumerate().map(|(k, &value)| ((k + 1) as f64, value))
 }
 
@@ -182,7 +152,11 @@ fn bands(chart: &mut Chart, curve: &Drawn, each_seed: bool) -> DrawResult {
 }
 
 fn line(chart: &mut Chart, curve: &Drawn) -> DrawResult {
-    chart.draw_series(LineSeries::new(points(&curve.mean), curve.colour.stroke_width(px(1.1) as u32)))?;
+    let style = curve.colour.stroke_width(px(1.1) as u32);
+    match curve.dash.lengths() {
+        None => drop(chart.draw_series(LineSeries::new(points(&curve.mean), style))?),
+        Some([dash, gap]) => drop(chart.draw_series(DashedLineSeries::new(points(&curve.mean), dash, gap, style))?),
+    }
     if curve.mean.len() <= DOTS {
         chart.draw_series(points(&curve.mean).map(|at| Circle::new(at, px(1.6), curve.colour.filled())))?;
     }

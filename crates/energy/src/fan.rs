@@ -1,0 +1,81 @@
+use candle_core::{DType, Result, Tensor, bail};
+use layers::{Conv2d, Linear};
+
+/// To how many outputs each input value of one sample leads. A synaptic operation is a value that is not 0 meeting a weight
+/// that is not 0, so the operations of an input are the sum of its values' fans: whole numbers, exact at every border,
+/// and without one product.
+pub(crate) struct Fan {
+    /// Weights that are not 0, by position in the sample.
+    pub effective: Vec<u64>,
+    /// All weights that meet one sample: operations if nothing were 0.
+    pub dense: u64,
+    pub weights: u64,
+    pub zero_weights: u64,
+    pub biases: u64,
+    /// Channels, or units.
+    pub outputs: u64,
+}
+
+impl Fan {
+    /// Of a convolution of maps `[…, H, W, Cin]`.
+    pub fn of_conv(conv: &Conv2d, x: &Tensor) -> Result<Fan> {
+        let [h, w, _] = *last_three(x)?;
+        let (k, _, inputs, outputs) = conv.weight.dims4()?;
+        let alive = alive(&conv.weight, outputs)?;
+        let mut effective = vec![0; h * w * inputs];
+        let mut windows = 0;
+        let rows: Vec<Vec<usize>> = (0..k).map(|ky| met(h, k, ky, conv)).collect();
+        let columns: Vec<Vec<usize>> = (0..k).map(|kx| met(w, k, kx, conv)).collect();
+        for (ky, rows) in rows.iter().enumerate() {
+            for (kx, columns) in columns.iter().enumerate() {
+                let alive = &alive[(ky * k + kx) * inputs..][..inputs];
+                windows += (rows.len() * columns.len()) as u64;
+                for y in rows {
+                    for x in columns {
+                        let fan = &mut effective[(y * w + x) * inputs..][..inputs];
+                        fan.iter_mut().zip(alive).for_each(|(fan, alive)| *fan += alive);
+                    }
+                }
+            }
+        }
+        let dense = windows * (inputs * outputs) as u64;
+        Fan::new(effective, dense, &conv.weight, &alive, conv.bias.as_ref())
+    }
+
+    /// Of a fully connected layer.
+    pub fn of_linear(linear: &Linear) -> Result<Fan> {
+        let (_, outputs) = linear.weight.dims2()?;
+        let alive = alive(&linear.weight, outputs)?;
+        let dense = linear.weight.elem_count() as u64;
+        Fan::new(alive.clone(), dense, &linear.weight, &alive, Some(&linear.bias))
+    }
+
+    fn new(effective: Vec<u64>, dense: u64, weight: &Tensor, alive: &[u64], bias: Option<&Tensor>) -> Result<Fan> {
+        let weights = weight.elem_count() as u64;
+        let zero_weights = weights - alive.iter().sum::<u64>();
+        let biases = bias.map_or(0, |bias| bias.elem_count() as u64);
+        let outputs = weight.dims().last().map_or(0, |&n| n as u64);
+        Ok(Fan { effective, dense, weights, zero_weights, biases, outputs })
+    }
+}
+
+/// Height, width and channels of maps.
+fn last_three(x: &Tensor) -> Result<&[usize; 3]> {
+    match x.dims().last_chunk() {
+        Some(sizes) => Ok(sizes),
+        None => bail!("operations of a convolution: expected maps [T, B, H, W, C], found shape {:?}", x.shape()),
+    }
+}
+
+/// The input rows (or columns) that row `offset` of the window meets, once for each output row, without those in the padding.
+fn met(size: usize, k: usize, offset: usize, conv: &Conv2d) -> Vec<usize> {
+    let outputs = (size + 2 * conv.padding + conv.stride).saturating_sub(k) / conv.stride;
+    let input = |output: usize| (output * conv.stride + offset).checked_sub(conv.padding);
+    (0..outputs).filter_map(input).filter(|&y| y < size).collect()
+}
+
+/// Weights that are not 0 among the `outputs` of each input, `[…, outputs]`.
+fn alive(weight: &Tensor, outputs: usize) -> Result<Vec<u64>> {
+    let weight: Vec<f64> = weight.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+    Ok(weight.chunks_exact(outputs.max(1)).map(|row| row.iter().filter(|&&w| w != 0.0).count() as u64).collect())
+}

@@ -1,0 +1,307 @@
+//! A run between two steps as a file, in safetensors with names that explain themselves: a variable has its own name
+//! (`128C3-1.weight`), its moments stand under `adamw.first.` and `adamw.second.`, what a setback returns to under
+//! `epoch-start.`, and the rest as lines of text in the header.
+
+use crate::standing::{Snapshot, Standing, State};
+use crate::vars::values;
+use crate::{Epoch, Evaluation, SeededVars, Setback};
+use candle_core::{Device, Tensor};
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensors, serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+const FIRST_LINE: &str = "spikegrad checkpoint 1";
+/// The header's one key: several would come in another order every time.
+const KEY: &str = "spikegrad";
+const WEIGHTS: &str = "";
+const FIRST: &str = "adamw.first.";
+const SECOND: &str = "adamw.second.";
+const START: &str = "epoch-start.";
+
+/// A checkpoint that was read; [`crate::train_from`] goes on from it.
+pub struct Checkpoint {
+    /// Names the run: a run goes on only from its own checkpoint.
+    pub identity: String,
+    pub(crate) standing: Standing,
+    pub(crate) now: Snapshot,
+    pub(crate) epoch_start: Option<Snapshot>,
+}
+
+/// Why a checkpoint could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// It could not be written; the one before it is untouched.
+    #[error("cannot write the checkpoint {}: {cause}; the one before it is kept, so free space or choose another folder and run the same command again", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        cause: io::Error,
+    },
+    /// It could not be read.
+    #[error("cannot read the checkpoint {}: {cause}; check that you may read it, or delete it to begin again", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        cause: io::Error,
+    },
+    /// It is not what was written.
+    #[error("the checkpoint {} is damaged: expected a checkpoint that was written whole, found {found}; delete it to begin again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        found: String,
+    },
+    /// A variable could not be read from its device.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// Named values with their sizes, in the order of their names.
+type Named = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+impl State<'_> {
+    /// Writes the state to `path`, whole or not at all; the checkpoint that was there becomes `<path>.previous`.
+    ///
+    /// # Errors
+    /// A file that cannot be written, or a variable that cannot be read.
+    pub fn save(&self, path: &Path, identity: &str) -> Result<(), CheckpointError> {
+        let mut all = Named::new();
+        for (name, var) in self.vars.all() {
+            put(&mut all, WEIGHTS, &name, &var)?;
+        }
+        for s in &self.optimiser.state {
+            put(&mut all, FIRST, &s.name, &s.first)?;
+            put(&mut all, SECOND, &s.name, &s.second)?;
+        }
+        let names = self.optimiser.state.iter().map(|s| s.name.as_str());
+        if let Some(start) = self.epoch_start {
+            start.vars.iter().try_for_each(|(name, tensor)| put(&mut all, START, name, tensor))?;
+            for (name, (first, second)) in names.zip(&start.moments) {
+                put(&mut all, &format!("{START}{FIRST}"), name, first)?;
+                put(&mut all, &format!("{START}{SECOND}"), name, second)?;
+            }
+        }
+        let start = self.epoch_start.map(|start| start.steps);
+        write(path, &all, &text(identity, self.standing, self.optimiser.steps, start), true)
+    }
+}
+
+/// Writes variables to `path` as they are named, whole or not at all: weights for other programs.
+///
+/// # Errors
+/// A file that cannot be written, or a variable that cannot be read.
+pub fn save_weights(path: &Path, vars: &SeededVars) -> Result<(), CheckpointError> {
+    let mut all = Named::new();
+    for (name, var) in vars.all() {
+        put(&mut all, WEIGHTS, &name, &var)?;
+    }
+    write(path, &all, "spikegrad weights 1\n", false)
+}
+
+impl Checkpoint {
+    /// The newest whole checkpoint at `path`: the file itself or, where that is absent or damaged, the one before it. `None`
+    /// where neither was ever written.
+    ///
+    /// # Errors
+    /// If what there is cannot be read or is damaged.
+    pub fn read(path: &Path) -> Result<Option<Self>, CheckpointError> {
+        match (Self::read_one(path), Self::read_one(&previous(path))) {
+            (Ok(Some(newest)), _) => Ok(Some(newest)),
+            (_, Ok(Some(before))) => Ok(Some(before)),
+            (newest, _) => newest,
+        }
+    }
+
+    fn read_one(path: &Path) -> Result<Option<Self>, CheckpointError> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(CheckpointError::Read { path: path.into(), cause }),
+        };
+        parse(&bytes).map(Some).map_err(|found| CheckpointError::Damaged { path: path.into(), found })
+    }
+
+    /// Removes the checkpoint and the one before it, where they are.
+    ///
+    /// # Errors
+    /// A file that cannot be removed.
+    pub fn remove(path: &Path) -> io::Result<()> {
+        for path in [path.to_owned(), previous(path), partial(path)] {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => (),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn put(all: &mut Named, prefix: &str, name: &str, tensor: &Tensor) -> candle_core::Result<()> {
+    all.insert(format!("{prefix}{name}"), (tensor.dims().to_vec(), values(tensor)?));
+    Ok(())
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+fn previous(path: &Path) -> PathBuf {
+    with_ending(path, ".previous")
+}
+
+fn partial(path: &Path) -> PathBuf {
+    with_ending(path, ".partial")
+}
+
+fn write(path: &Path, all: &Named, text: &str, keep: bool) -> Result<(), CheckpointError> {
+    let fail = |cause| CheckpointError::Write { path: path.into(), cause };
+    let bytes: Vec<(&str, &[usize], Vec<u8>)> = all
+        .iter()
+        .map(|(name, (dims, values))| (&**name, &**dims, values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        .collect();
+    let text = format!("{text}sha256\t{}\n", digest(text, bytes.iter().map(|(n, d, b)| (*n, *d, &**b))));
+    let views = bytes.iter().map(|(name, dims, bytes)| Ok((*name, TensorView::new(Dtype::F32, dims.to_vec(), bytes)?)));
+    let views: Result<Vec<_>, safetensors::SafeTensorError> = views.collect();
+    let header = HashMap::from([(KEY.to_owned(), text)]);
+    let file = views.and_then(|views| serialize(views, Some(header))).map_err(|e| fail(io::Error::other(e)))?;
+    let partial = partial(path);
+    let written = File::create(&partial).and_then(|mut f| f.write_all(&file).and_then(|()| f.sync_all()));
+    let moved = written.and_then(|()| {
+        if keep && path.exists() {
+            std::fs::rename(path, previous(path))?;
+        }
+        std::fs::rename(&partial, path)
+    });
+    moved.map_err(|cause| {
+        // what is half written helps nobody, and takes the space that is missing
+        let _ = std::fs::remove_file(&partial);
+        fail(cause)
+    })
+}
+
+fn digest<'a>(text: &str, tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>) -> String {
+    let mut hash = Sha256::new();
+    hash.update(text);
+    for (name, dims, bytes) in tensors {
+        hash.update(format!("{name} {dims:?} "));
+        hash.update(bytes);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// One fact a line, its parts apart by tabs. Rust writes an f64 with as many digits as bring back its very bits.
+fn text(identity: &str, at: &Standing, steps: u64, start: Option<u64>) -> String {
+    let Standing { epoch, step, loss, correct, seen, seconds, quiet, history } = at;
+    let mut text = format!("{FIRST_LINE}\nidentity\t{identity}\n");
+    text += &format!("at\t{epoch}\t{step}\t{loss:?}\t{correct}\t{seen}\t{seconds:?}\t{steps}\n");
+    if let Some(steps) = start {
+        text += &format!("epoch-start\t{steps}\n");
+    }
+    quiet.iter().for_each(|(layer, steps)| text += &format!("quiet\t{layer}\t{steps}\n"));
+    for Setback { epoch, step, what } in &history.setbacks {
+        text += &format!("setback\t{epoch}\t{step}\t{}\n", what.replace(['\t', '\n'], " "));
+    }
+    for Epoch { learning_rate: rate, train_loss, train_accuracy_percent: accuracy, test, seconds } in &history.epochs {
+        let Evaluation { correct, samples, loss, firing_rates } = test;
+        text +=
+            &format!("epoch\t{rate:?}\t{train_loss:?}\t{accuracy:?}\t{correct}\t{samples}\t{loss:?}\t{seconds:?}\n");
+        firing_rates.iter().for_each(|(layer, rate)| text += &format!("rate\t{layer}\t{rate:?}\n"));
+    }
+    text
+}
+
+/// A checkpoint from its bytes, or what is wrong with them.
+fn parse(bytes: &[u8]) -> Result<Checkpoint, String> {
+    let file = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
+    let header = header.metadata().as_ref().and_then(|all| all.get(KEY)).ok_or("no header of ours")?;
+    let (text, sum) = header.trim_end().rsplit_once("sha256\t").ok_or("no checksum")?;
+    let mut tensors: Vec<_> = file.tensors();
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    if digest(text, tensors.iter().map(|(name, t)| (name.as_str(), t.shape(), t.data()))) != sum {
+        return Err("another checksum than it was written with".into());
+    }
+    let (identity, standing, steps, start) = lines(text)?;
+    let mut now = Snapshot { vars: Vec::new(), moments: Vec::new(), steps };
+    let mut then = Snapshot { vars: Vec::new(), moments: Vec::new(), steps: start.unwrap_or_default() };
+    let mut second: BTreeMap<&str, Tensor> = BTreeMap::new();
+    for (name, view) in &tensors {
+        let values: Vec<f32> = view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        let tensor = Tensor::from_vec(values, view.shape(), &Device::Cpu).map_err(|e| e.to_string())?;
+        second.insert(name, tensor);
+    }
+    for (name, tensor) in &second {
+        let (snapshot, prefix, rest) = match name.strip_prefix(START) {
+            Some(rest) => (&mut then, START, rest),
+            None => (&mut now, "", *name),
+        };
+        if let Some(name) = rest.strip_prefix(FIRST) {
+            // in the order of names, which is the optimiser's
+            let other =
+                second.get(format!("{prefix}{SECOND}{name}").as_str()).ok_or("a first moment without a second")?;
+            snapshot.moments.push((tensor.clone(), other.clone()));
+        } else if !rest.starts_with(SECOND) {
+            snapshot.vars.push((rest.to_owned(), tensor.clone()));
+        }
+    }
+    Ok(Checkpoint { identity, standing, now, epoch_start: start.map(|_| then) })
+}
+
+/// Identity, standing, the optimiser's steps, and those at the beginning of the epoch where that is kept.
+fn lines(text: &str) -> Result<(String, Standing, u64, Option<u64>), String> {
+    let mut lines = text.lines();
+    match lines.next() {
+        Some(FIRST_LINE) => (),
+        other => return Err(format!("\"{}\" instead of \"{FIRST_LINE}\"", other.unwrap_or_default())),
+    }
+    let (mut identity, mut at, mut steps, mut start) = (String::new(), Standing::default(), 0, None);
+    for line in lines {
+        let parts: Vec<&str> = line.split('\t').collect();
+        match parts[..] {
+            ["identity", name] => identity = name.into(),
+            ["at", epoch, step, loss, correct, seen, seconds, moments] => {
+                (at.epoch, at.step, at.correct) = (number(epoch)?, number(step)?, number(correct)?);
+                (at.loss, at.seen, at.seconds) = (number(loss)?, number(seen)?, number(seconds)?);
+                steps = number(moments)?;
+            }
+            ["epoch-start", steps] => start = Some(number(steps)?),
+            ["quiet", layer, steps] => at.quiet.push((layer.into(), number(steps)?)),
+            ["setback", epoch, step, what] => {
+                let (epoch, step) = (number(epoch)?, number(step)?);
+                at.history.setbacks.push(Setback { epoch, step, what: what.into() });
+            }
+            ["epoch", rate, train_loss, accuracy, correct, samples, loss, seconds] => at.history.epochs.push(Epoch {
+                learning_rate: number(rate)?,
+                train_loss: number(train_loss)?,
+                train_accuracy_percent: number(accuracy)?,
+                test: Evaluation {
+                    correct: number(correct)?,
+                    samples: number(samples)?,
+                    loss: number(loss)?,
+                    firing_rates: Vec::new(),
+                },
+                seconds: number(seconds)?,
+            }),
+            ["rate", layer, rate] => match at.history.epochs.last_mut() {
+                Some(epoch) => epoch.test.firing_rates.push((layer.into(), number(rate)?)),
+                None => return Err("a firing rate before the first epoch".into()),
+            },
+            _ => return Err(format!("the line \"{line}\"")),
+        }
+    }
+    Ok((identity, at, steps, start))
+}
+
+fn number<N: std::str::FromStr>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|_| format!("\"{text}\" where a number should be"))
+}

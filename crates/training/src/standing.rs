@@ -1,0 +1,107 @@
+use crate::{AdamW, History, SeededVars};
+use candle_core::{Result, Tensor};
+
+/// Where a run stands between two steps: with weights and moments ([`State`]) all that decides how it goes on. Random
+/// streams need no place here: each is a function of the run's seed, the epoch and the step.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// The epoch under way, from 0.
+    pub epoch: usize,
+    /// Steps of it that are done.
+    pub step: usize,
+    /// Sum of the training loss over the samples seen in this epoch.
+    pub loss: f64,
+    /// Of these the samples whose class was found.
+    pub correct: usize,
+    /// Samples seen in this epoch.
+    pub seen: usize,
+    /// Wall-clock time spent in this epoch so far.
+    pub seconds: f64,
+    /// For each layer of neurons the training steps since its last spike.
+    pub quiet: Vec<(String, u64)>,
+    /// The epochs that are finished, and the setbacks so far.
+    pub history: History,
+}
+
+impl Standing {
+    /// The learning rate's factor: a half for every setback.
+    pub(crate) fn scale(&self) -> f64 {
+        0.5f64.powi(i32::try_from(self.history.setbacks.len()).unwrap_or(i32::MAX))
+    }
+
+    /// The next epoch, from its first step.
+    pub(crate) fn begin(&mut self, epoch: usize) {
+        (self.epoch, self.step, self.loss, self.correct, self.seen, self.seconds) = (epoch, 0, 0.0, 0, 0, 0.0);
+    }
+
+    /// Notes whether each layer fired in a step; the first layer that by this step has been silent for `steps` of them.
+    pub(crate) fn hear(&mut self, fired: Vec<(String, bool)>, steps: usize) -> Option<String> {
+        let mut silent = None;
+        for (layer, fired) in fired {
+            let place = match self.quiet.iter().position(|(name, _)| *name == layer) {
+                Some(place) => place,
+                None => {
+                    self.quiet.push((layer, 0));
+                    self.quiet.len() - 1
+                }
+            };
+            let (name, quiet) = &mut self.quiet[place];
+            *quiet = if fired { 0 } else { *quiet + 1 };
+            if *quiet == steps as u64 {
+                silent.get_or_insert_with(|| name.clone());
+            }
+        }
+        silent
+    }
+}
+
+/// A run between two steps, as it can be saved.
+pub struct State<'a> {
+    /// Weights and running statistics.
+    pub vars: &'a SeededVars,
+    /// Moments.
+    pub optimiser: &'a AdamW,
+    /// The rest.
+    pub standing: &'a Standing,
+    /// What the epoch under way began with, where a setback returns there.
+    pub epoch_start: Option<&'a Snapshot>,
+}
+
+/// Weights, running statistics and moments as they were at one moment.
+#[derive(Clone)]
+pub struct Snapshot {
+    /// Variables by name.
+    pub(crate) vars: Vec<(String, Tensor)>,
+    /// First and second moments, in the optimiser's order.
+    pub(crate) moments: Vec<(Tensor, Tensor)>,
+    /// The optimiser's steps.
+    pub(crate) steps: u64,
+}
+
+impl Snapshot {
+    /// Copies them.
+    pub(crate) fn of(vars: &SeededVars, optimiser: &AdamW) -> Result<Self> {
+        let copy = |(name, var): (String, candle_core::Var)| Ok((name, var.as_tensor().copy()?));
+        Ok(Self {
+            vars: vars.all().into_iter().map(copy).collect::<Result<_>>()?,
+            moments: optimiser.state.iter().map(|s| Ok((s.first.copy()?, s.second.copy()?))).collect::<Result<_>>()?,
+            steps: optimiser.steps,
+        })
+    }
+
+    /// Puts them back.
+    pub(crate) fn restore(&self, vars: &SeededVars, optimiser: &mut AdamW) -> Result<()> {
+        for (name, tensor) in &self.vars {
+            if let Some(var) = vars.get(name) {
+                var.set(&tensor.to_device(var.device())?)?;
+            }
+        }
+        for (state, (first, second)) in optimiser.state.iter_mut().zip(&self.moments) {
+            let device = state.var.device();
+            // copies: the optimiser changes its moments in place
+            (state.first, state.second) = (first.to_device(device)?.copy()?, second.to_device(device)?.copy()?);
+        }
+        optimiser.steps = self.steps;
+        optimiser.forget_losses()
+    }
+}

@@ -1,0 +1,136 @@
+//! A run as a table asks for it.
+
+use crate::preset::{self, Overrides};
+use crate::{Profile, Run};
+use anyhow::Result;
+use datasets::Name;
+use models::Architecture;
+use neuron::Method;
+use training::WarmUp;
+
+/// A run as a table asks for it: a data set, a method, and what else the table varies. A profile makes it a [`Run`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The data set.
+    pub data: Name,
+    /// The method.
+    pub method: Method,
+    /// What the table varies beside the two.
+    pub change: Change,
+}
+
+/// What a table varies beside data set and method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    None,
+    /// The network ResNet34.
+    ResNet34,
+    /// The number of time steps T.
+    Steps(usize),
+    /// A warm-up of its own.
+    WarmUp(Warm),
+    /// The analogue network of equal structure, trained without neurons from the first epoch to the last.
+    Analogue,
+}
+
+/// The warm-ups that are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warm {
+    /// None.
+    No,
+    /// The released code's: analogue for the first 16 % of the epochs, as its CIFAR-10 script has it (80 of 500).
+    Analogue,
+    /// TSSL-BP's, with its rate of 0.1.
+    Sigmoid,
+}
+
+impl Warm {
+    /// `none`, `ann` or `sigmoid`.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::No => "none",
+            Self::Analogue => "ann",
+            Self::Sigmoid => "sigmoid",
+        }
+    }
+
+    fn of(self, epochs: usize) -> WarmUp {
+        match self {
+            Self::No => WarmUp::None,
+            Self::Analogue => WarmUp::Ann { epochs: (epochs * 80 / 500).max(1) },
+            Self::Sigmoid => WarmUp::SigmoidWhenSilent { rate: 0.1 },
+        }
+    }
+}
+
+impl Choice {
+    /// Without a change.
+    pub const fn new(data: Name, method: Method) -> Self {
+        Self { data, method, change: Change::None }
+    }
+
+    /// The run that a profile with these overrides makes of it.
+    ///
+    /// # Errors
+    /// An override that does not fit the run.
+    pub fn run(self, profile: Profile, overrides: &Overrides) -> Result<Run> {
+        let mut all = overrides.clone();
+        match self.change {
+            Change::ResNet34 if all.network.is_none() => all.architecture = Some(Architecture::ResNet34),
+            Change::Steps(steps) => all.steps = Some(steps),
+            _ => (),
+        }
+        let epochs = all.epochs.unwrap_or(preset::epochs(self.data, profile));
+        match self.change {
+            Change::WarmUp(warm) => all.warm_up = Some(warm.of(epochs)),
+            Change::Analogue => all.warm_up = Some(WarmUp::Ann { epochs }),
+            _ => (),
+        }
+        preset::run(self.data, self.method, profile, &all)
+    }
+
+    /// What tells its receipts from others of one profile: a part of their names.
+    pub fn id(self, profile: Profile) -> String {
+        let Self { data, method, change } = self;
+        let plain = format!("{}-{}", data.id(), method.id());
+        match change {
+            Change::None => plain,
+            Change::ResNet34 => plain + "-resnet34",
+            // the usual T is no change
+            Change::Steps(steps) if steps == preset::steps(data, profile) => plain,
+            Change::Steps(steps) => format!("{plain}-T{steps}"),
+            Change::WarmUp(warm) => format!("{plain}-warm-up-{}", warm.id()),
+            Change::Analogue => format!("{}-ann", data.id()),
+        }
+    }
+
+    /// For people.
+    pub fn title(self) -> String {
+        let Self { data, method, change } = self;
+        let plain = format!("{} {}", data.title(), method.id());
+        match change {
+            Change::None => plain,
+            Change::ResNet34 => plain + ", ResNet34",
+            Change::Steps(steps) => format!("{plain}, T = {steps}"),
+            Change::WarmUp(warm) => format!("{plain}, warm-up {}", warm.id()),
+            Change::Analogue => format!("{} analogue network", data.title()),
+        }
+    }
+
+    /// The words by which `--only` finds it.
+    pub fn words(self) -> Vec<String> {
+        let mut words = vec![self.data.id().to_owned()];
+        match self.change {
+            Change::Analogue => words.push("ann".into()),
+            _ => words.push(self.method.id().into()),
+        }
+        match self.change {
+            Change::None | Change::Analogue => (),
+            Change::ResNet34 => words.push("resnet34".into()),
+            Change::Steps(steps) => words.push(format!("T{steps}")),
+            Change::WarmUp(warm) => words.push(format!("warm-up-{}", warm.id())),
+        }
+        words
+    }
+}

@@ -1,0 +1,244 @@
+//! The program that makes tables and figures: `paper table2 …`, `paper report`.
+
+use crate::data::{self, Chosen};
+use crate::experiment::Experiment;
+use crate::runs::{Item, RunFlags};
+use crate::selection::{self, Receipts, Wanted};
+use crate::{Choice, Own, plan, preset, publish, receipt, stop};
+use anyhow::{Result, bail};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use datasets::{Name, Origin};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The paper's tables and figures beside our numbers.
+///
+/// Each uses the data sets it finds, whole or in part, and a generator's where it finds none; it says which. A run that has its
+/// receipt in results/runs/, made by this very program from the same data, is not run again, whatever table it was made
+/// for, and a run that was interrupted goes on from its checkpoint: the same command again is always right.
+#[derive(Parser)]
+#[command(version, name = "paper")]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Accuracy on MNIST, CIFAR10, CIFAR100
+    Table1(TableFlags),
+    /// Accuracy on N-MNIST, DVS-Gesture, DVS-CIFAR10
+    Table2(TableFlags),
+    /// Accuracy on Speech Commands
+    Table3(TableFlags),
+    /// Ablation of the two adjustments
+    Table4(TableFlags),
+    /// Accuracy, firing rate, energy
+    Table5(TableFlags),
+    /// Accuracy on DVS-Gesture for several simulation lengths
+    Table6(TableFlags),
+    /// Test curves on DVS-Gesture
+    Fig1(TableFlags),
+    /// Firing rates of layers on MNIST
+    Fig2(TableFlags),
+    /// Test curves for several simulation lengths
+    Fig3(TableFlags),
+    /// Ablation of the warm-up
+    WarmUp(TableFlags),
+    /// Every table, figure and the page results/index.html again from receipts; trains nothing
+    Report(ReportFlags),
+}
+
+/// Flags of a table or figure.
+#[derive(Args)]
+pub struct TableFlags {
+    /// Only runs with all of these: data sets, methods, ann, resnet34, T4, warm-up-ann and so on
+    #[arg(long, value_name = "WORD", value_delimiter = ',')]
+    only: Vec<String>,
+    #[command(flatten)]
+    runs: RunFlags,
+}
+
+#[derive(Args)]
+struct ReportFlags {
+    /// Folder with receipts, in which tables, figures and the page are written
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    results: PathBuf,
+    /// The profile that is shown, with its overrides, as a receipt has it [default: of the newest receipts, paper before all]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+}
+
+/// Reads the command line, and does what it says.
+pub fn main() -> ExitCode {
+    // clap ends the program with status 2 itself where a flag is wrong
+    ended(work(Program::parse().command))
+}
+
+/// A user's own program: the experiment `id` with a surrogate of theirs in every run, under all of its flags. Receipts, and the
+/// profile's name, have the surrogate's name.
+pub fn with_surrogate(id: &str, own: Result<Own>) -> ExitCode {
+    let run = || {
+        let Some(experiment) = Experiment::of(id) else {
+            let known: Vec<&str> = Experiment::ALL.into_iter().map(|e| e.id).collect();
+            bail!("expected one of {}, found \"{id}\"; choose one of them", known.join(", "));
+        };
+        let own = own?;
+        let command = TableFlags::augment_args(clap::Command::new(env!("CARGO_PKG_NAME")).about(experiment.title));
+        let mut flags = TableFlags::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+        flags.runs.own = Some(own);
+        table(experiment, &flags)
+    };
+    ended(run())
+}
+
+/// Ends a program: with status 1 and its error on one line, or as a shell expects it of one that was interrupted.
+pub fn ended(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if matches!(error.downcast_ref(), Some(training::Error::Interrupted)) => {
+            eprintln!("interrupted: the state is saved, and the same command goes on from there");
+            ExitCode::from(stop::status())
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work(command: Command) -> Result<()> {
+    let (id, flags) = match command {
+        Command::Table1(flags) => ("table1", flags),
+        Command::Table2(flags) => ("table2", flags),
+        Command::Table3(flags) => ("table3", flags),
+        Command::Table4(flags) => ("table4", flags),
+        Command::Table5(flags) => ("table5", flags),
+        Command::Table6(flags) => ("table6", flags),
+        Command::Fig1(flags) => ("fig1", flags),
+        Command::Fig2(flags) => ("fig2", flags),
+        Command::Fig3(flags) => ("fig3", flags),
+        Command::WarmUp(flags) => ("warm-up", flags),
+        Command::Report(ReportFlags { results, profile }) => {
+            publish::report(&results, profile.as_deref())?;
+            eprintln!("written to {}: every table and figure, and index.html", results.display());
+            return Ok(());
+        }
+    };
+    match Experiment::of(id) {
+        Some(experiment) => table(experiment, &flags),
+        None => bail!("no experiment {id}; report this as a fault"),
+    }
+}
+
+/// What one data set's cells are to hold: its recordings and its runs.
+struct Part {
+    chosen: Chosen,
+    items: Vec<Item>,
+}
+
+fn table(experiment: &Experiment, flags: &TableFlags) -> Result<()> {
+    let runs = &flags.runs;
+    let choices = chosen(experiment, flags);
+    let receipts = runs.start(experiment.id)?;
+    let parts = parts(flags, &choices)?;
+    if runs.dry_run {
+        let mut planned = Vec::new();
+        for Part { chosen, items } in &parts {
+            eprintln!("{}", chosen.says);
+            planned.extend(runs.plan(items, &chosen.recordings, &receipts)?);
+        }
+        let _ = write!(std::io::stdout(), "{}", plan::table(&planned)?.to_terminal());
+        return Ok(());
+    }
+    let mut diverged = Vec::new();
+    for Part { chosen, items } in &parts {
+        eprintln!("{}", chosen.says);
+        diverged.extend(runs.train(experiment.id, items, &chosen.recordings, &receipts)?);
+    }
+    publish(experiment, runs, &parts)?;
+    match diverged.is_empty() {
+        true => Ok(()),
+        false => bail!("{}; these runs have no receipt, all others do", diverged.join("; ")),
+    }
+}
+
+/// The runs that `--methods` and `--only` leave; ends the program where a word finds none.
+fn chosen(experiment: &Experiment, flags: &TableFlags) -> Vec<Choice> {
+    let all = (experiment.choices)(flags.runs.methods(experiment.methods));
+    let known: Vec<String> = all.iter().flat_map(|choice| choice.words()).fold(Vec::new(), |mut known, word| {
+        if !known.contains(&word) {
+            known.push(word);
+        }
+        known
+    });
+    let usage = |said: String| -> ! { Program::command().error(ErrorKind::InvalidValue, said).exit() };
+    if let Some(word) = flags.only.iter().find(|word| !known.contains(word)) {
+        usage(format!(
+            "--only: expected words of {} ({}), found \"{word}\"; use one of those",
+            experiment.id,
+            known.join(", ")
+        ));
+    }
+    // data sets are one list, other words another: n-mnist,dvs-gesture,bpsa is BPSA on either
+    let (data, other): (Vec<&String>, Vec<&String>) =
+        flags.only.iter().partition(|word| Name::ALL.iter().any(|name| name.id() == **word));
+    let fits = |words: &[String], asked: &[&String]| asked.is_empty() || asked.iter().any(|word| words.contains(word));
+    let kept: Vec<Choice> = all.into_iter().filter(|c| fits(&c.words(), &data) && fits(&c.words(), &other)).collect();
+    if kept.is_empty() {
+        usage(format!("--only {}: no run of {} has all of these", flags.only.join(","), experiment.id));
+    }
+    kept
+}
+
+/// The recordings and runs of each data set, proven to be buildable before any of them is trained.
+fn parts(flags: &TableFlags, choices: &[Choice]) -> Result<Vec<Part>> {
+    let runs = &flags.runs;
+    let (overrides, profile) = (runs.overrides(), runs.profile_name());
+    let root = data::root(runs.data.clone())?;
+    let mut parts: Vec<Part> = Vec::new();
+    let mut names: Vec<Name> = Vec::new();
+    for choice in choices {
+        if !names.contains(&choice.data) {
+            names.push(choice.data);
+        }
+    }
+    for name in names {
+        let named = flags.only.iter().any(|word| word == name.id());
+        let stand_in = preset::stand_in(name, runs.profile);
+        let mut items = Vec::new();
+        for choice in choices.iter().filter(|choice| choice.data == name) {
+            let run = choice.run(runs.profile, &overrides)?;
+            runs.prove(&run)?;
+            items.push((*choice, run));
+        }
+        let Some(chosen) = data::choose(name, root.as_deref(), None, named, stand_in)? else { continue };
+        let origin = receipt::identity(&chosen.recordings).origin;
+        let item = |(choice, run): (Choice, _)| Item {
+            title: choice.title(),
+            row: selection::row(choice, runs.profile, &profile, origin),
+            run,
+        };
+        parts.push(Part { chosen, items: items.into_iter().map(item).collect() });
+    }
+    Ok(parts)
+}
+
+/// Lays out what the receipts say, on standard output and in the results folder.
+fn publish(experiment: &Experiment, flags: &RunFlags, parts: &[Part]) -> Result<()> {
+    let wanted: Vec<Wanted> = parts.iter().map(|p| flags.wanted(&p.chosen.recordings)).collect::<Result<_>>()?;
+    let synthetic = |p: &&Part| p.chosen.recordings.origin == Origin::Synthetic;
+    let stand_ins: Vec<String> = parts.iter().filter(synthetic).map(|p| p.chosen.says.clone()).collect();
+    let records = receipt::of_all_experiments(&flags.results)?;
+    let receipts = Receipts::new(&records, &flags.profile_name())?.only(flags.overrides(), wanted, flags.any_build);
+    let laid = publish::lay_out(experiment, &receipts, &stand_ins)?;
+    laid.print();
+    laid.write(experiment, &flags.results)?;
+    let (id, results) = (experiment.id, flags.results.display());
+    eprintln!(
+        "written to {results}: {id}.md, .tex, .csv, .json, figures (.svg, .png), receipts (runs/); `paper report` makes the page of all"
+    );
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! What an experiment's receipts say, on standard output and as files: Markdown, LaTeX, CSV, JSON, figures; and one page of all.
+
+use crate::experiment::{Experiment, Picture};
+use crate::receipt;
+use crate::selection::Receipts;
+use anyhow::{Context, Result};
+use report::figures::png;
+use report::page::{self, Section};
+use report::{Record, Table, write_bytes, write_text};
+use std::io::Write;
+use std::path::Path;
+
+/// Pixels an inch of a figure's PNG: what journals ask for.
+const DPI: f64 = 300.0;
+
+/// An experiment laid out.
+pub struct Laid {
+    tables: Vec<Table>,
+    pictures: Vec<Picture>,
+}
+
+/// Lays out an experiment; `notes` stand below its first table.
+///
+/// # Errors
+/// If a figure cannot be drawn.
+pub fn lay_out(experiment: &Experiment, receipts: &Receipts<'_>, notes: &[String]) -> Result<Laid> {
+    let mut tables = (experiment.tables)(receipts)?;
+    if let Some(first) = tables.first_mut() {
+        notes.iter().for_each(|note| first.push_note(note.as_str()));
+    }
+    Ok(Laid { tables, pictures: (experiment.figures)(receipts)? })
+}
+
+impl Laid {
+    /// Prints the tables.
+    pub fn print(&self) {
+        for table in &self.tables {
+            // a reader that went away (`| head`) is no reason to lose the files
+            let _ = writeln!(std::io::stdout(), "{}", table.to_terminal());
+        }
+    }
+
+    /// Writes `<id>.md`, `.tex`, `.csv`, `.json` and each figure as SVG and PNG into `results`; figures of an earlier state that
+    /// have no receipts any more are removed.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write(&self, experiment: &Experiment, results: &Path) -> Result<()> {
+        let id = experiment.id;
+        let join = |form: fn(&Table) -> String| self.tables.iter().map(form).collect::<Vec<_>>().join("\n");
+        write_text(&results.join(format!("{id}.md")), &join(Table::to_markdown))?;
+        let label = |i: usize| if i == 0 { format!("tab:{id}") } else { format!("tab:{id}-{}", i + 1) };
+        let tex: Vec<String> = self.tables.iter().enumerate().map(|(i, t)| t.to_latex(&label(i))).collect();
+        write_text(&results.join(format!("{id}.tex")), &tex.join("\n"))?;
+        let mut all = serde_json::Map::new();
+        for (i, table) in self.tables.iter().enumerate() {
+            let name = match i {
+                0 => id.to_owned(),
+                _ => table.title().to_owned(),
+            };
+            all.insert(name, serde_json::from_str(&table.to_json())?);
+        }
+        write_text(&results.join(format!("{id}.json")), &format!("{:#}\n", serde_json::Value::Object(all)))?;
+        let csv = self.tables.first().map(Table::to_csv).transpose()?.unwrap_or_default();
+        write_text(&results.join(format!("{id}.csv")), &csv)?;
+        self.figures(id, results)
+    }
+
+    fn figures(&self, id: &str, results: &Path) -> Result<()> {
+        let stale = |path: &Path| {
+            let (stem, ending) = (path.file_stem()?.to_str()?, path.extension()?.to_str()?);
+            let of_it = stem == id || stem.strip_prefix(id).is_some_and(|rest| rest.starts_with('-'));
+            let kept = self.pictures.iter().any(|p| p.name == stem);
+            (["svg", "png"].contains(&ending) && of_it && !kept).then_some(())
+        };
+        for entry in std::fs::read_dir(results).with_context(|| format!("cannot read {}", results.display()))? {
+            let path = entry?.path();
+            // curves of an earlier table must not stand beside this one
+            if stale(&path).is_some() {
+                std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+        for picture in &self.pictures {
+            write_text(&results.join(format!("{}.svg", picture.name)), &picture.svg)?;
+            write_bytes(&results.join(format!("{}.png", picture.name)), &png(&picture.svg, DPI)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// The profile of an experiment's newest runs, the paper's before all others; `None` without receipts.
+pub fn profile_of(experiment: &Experiment, records: &[Record]) -> Option<String> {
+    let of = |r: &&Record| r.experiment == experiment.id || covers(experiment, r);
+    let key = |r: &&Record| (r.profile == "paper", r.started_utc.clone());
+    records.iter().filter(of).max_by_key(key).map(|r| r.profile.clone())
+}
+
+/// Whether a receipt of another experiment stands in one of this one's cells.
+fn covers(experiment: &Experiment, record: &Record) -> bool {
+    let Ok(base) = crate::Profile::of_name(&record.profile) else { return false };
+    let rows = (experiment.choices)(&neuron::Method::ALL);
+    rows.into_iter()
+        .any(|choice| crate::selection::row(choice, base, &record.profile, record.data.origin) == record.row)
+}
+
+/// Everything that receipts below `results` say: each experiment's files and `index.html`. Nothing is trained.
+///
+/// # Errors
+/// A broken receipt, or a file that cannot be written.
+pub fn report(results: &Path, profile: Option<&str>) -> Result<()> {
+    let records = receipt::of_all_experiments(results)?;
+    let mut sections = Vec::new();
+    for experiment in Experiment::ALL {
+        let chosen = profile.map(str::to_owned).or_else(|| profile_of(experiment, &records));
+        let chosen = chosen.unwrap_or_else(|| "paper".to_owned());
+        let receipts = Receipts::new(&records, &chosen)?;
+        let laid = lay_out(experiment, &receipts, &[])?;
+        laid.write(experiment, results)?;
+        sections.push(section(experiment, laid, &receipts)?);
+    }
+    sections.push(crate::tables::behind::section(&records)?);
+    let lead = "Every number here comes from a receipt, a file that a command wrote when it had trained a network; cells without \
+                one are empty. Numbers of the paper stand beside ours.";
+    write_text(&results.join("index.html"), &page::html("spikegrad: results", lead, &sections))?;
+    Ok(())
+}
+
+fn section(experiment: &Experiment, laid: Laid, receipts: &Receipts<'_>) -> Result<Section> {
+    let groups = receipts.groups(&(experiment.choices)(&neuron::Method::ALL))?;
+    let records = groups.iter().flat_map(|(_, g)| g.records().iter().copied());
+    Ok(Section {
+        id: experiment.id.to_owned(),
+        title: experiment.title.to_owned(),
+        lead: experiment.about.to_owned(),
+        command: format!("just {}", experiment.id),
+        tables: laid.tables,
+        figures: laid.pictures.into_iter().map(figure).collect(),
+        receipts: records.map(receipt_of).collect(),
+    })
+}
+
+/// A figure with the files it is in.
+pub fn figure(picture: Picture) -> page::Figure {
+    let files = ["svg", "png"].map(|ending| format!("{}.{ending}", picture.name)).to_vec();
+    page::Figure { svg: picture.svg, alt: picture.caption.clone(), caption: picture.caption, files }
+}
+
+/// A receipt with the place of its file below the results.
+pub fn receipt_of(record: &Record) -> page::Receipt {
+    let path = format!("runs/{}/{}-s{}.json", record.experiment, record.row, record.seed);
+    page::Receipt { path, record: record.clone() }
+}

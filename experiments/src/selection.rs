@@ -1,0 +1,202 @@
+//! Which receipts stand in which cell. Whatever has no receipt stays empty.
+
+use crate::preset::Overrides;
+use crate::{Choice, Profile};
+use anyhow::Result;
+use datasets::Name;
+use report::{Curve, DataIdentity, Origin, Record, Summary, summary};
+use std::cmp::Reverse;
+
+/// The receipts of one cell, equal but for the seed; in the order of their seeds, at least one.
+pub struct Group<'a> {
+    /// For people.
+    pub title: String,
+    /// The data set.
+    pub data: Name,
+    records: Vec<&'a Record>,
+}
+
+impl<'a> Group<'a> {
+    fn new(title: String, data: Name, mut records: Vec<&'a Record>) -> Option<Self> {
+        records.sort_by_key(|r| r.seed);
+        (!records.is_empty()).then_some(Self { title, data, records })
+    }
+
+    /// The receipts.
+    pub fn records(&self) -> &[&'a Record] {
+        &self.records
+    }
+
+    /// The receipt of the lowest seed.
+    pub fn first(&self) -> &'a Record {
+        self.records[0]
+    }
+
+    /// A metric of each receipt that has it, with its seed.
+    pub fn seeds(&self, metric: &str) -> Vec<(u64, f64)> {
+        let value = |r: &&Record| Some((r.seed, r.metrics.iter().find(|m| m.name == metric)?.value));
+        self.records.iter().filter_map(value).collect()
+    }
+
+    /// A metric of each receipt that has it.
+    pub fn values(&self, metric: &str) -> Vec<f64> {
+        self.seeds(metric).into_iter().map(|(_, value)| value).collect()
+    }
+
+    /// Mean and deviation over the seeds.
+    pub fn summary(&self, metric: &str) -> Option<Summary> {
+        summary(&self.values(metric))
+    }
+
+    /// A curve of each receipt that has it.
+    pub fn curves(&self, name: &str) -> Vec<&'a Curve> {
+        self.records.iter().filter_map(|r| r.curves.iter().find(|c| c.name == name)).collect()
+    }
+
+    /// A field of the run, such as `/setup/epochs`, as text.
+    pub fn run_field(&self, pointer: &str) -> String {
+        match self.first().run.pointer(pointer) {
+            Some(serde_json::Value::String(s)) => s.clone(),
+            Some(v) => v.to_string(),
+            None => "?".into(),
+        }
+    }
+
+    /// Number of steps T, whatever the encoding.
+    pub fn steps(&self) -> String {
+        if self.first().run.pointer("/framing").is_some_and(|framing| framing == "chunks") {
+            return "16".to_owned();
+        }
+        let pointers = ["/framing/number/frames", "/framing/time/frames", "/framing/direct/steps"];
+        let found = pointers.into_iter().find_map(|pointer| self.first().run.pointer(pointer));
+        found.map_or("?".to_owned(), ToString::to_string)
+    }
+
+    /// Where its recordings come from.
+    pub fn origin(&self) -> Origin {
+        self.first().data.origin
+    }
+}
+
+/// What the cells of a data set were asked to hold.
+pub struct Wanted {
+    /// The recordings found now: receipts of others do not belong there.
+    pub recordings: DataIdentity,
+    /// The running program: receipts of other builds count only where any build does.
+    pub program_sha256: String,
+}
+
+/// Receipts from which cells are filled.
+pub struct Receipts<'a> {
+    records: Vec<&'a Record>,
+    /// The profile's name with its overrides.
+    pub profile: String,
+    base: Profile,
+    overrides: Option<Overrides>,
+    wanted: Vec<Wanted>,
+    any_build: bool,
+}
+
+impl<'a> Receipts<'a> {
+    /// All receipts of a profile, of whatever table: equal runs are one run.
+    ///
+    /// # Errors
+    /// A profile's name that begins with none of the profiles.
+    pub fn new(records: &'a [Record], profile: &str) -> Result<Self> {
+        let base = Profile::of_name(profile)?;
+        let records = records.iter().filter(|r| r.profile == profile).collect();
+        Ok(Self { records, profile: profile.into(), base, overrides: None, wanted: Vec::new(), any_build: true })
+    }
+
+    /// Only what was asked for: runs of these overrides, the recordings found and, unless `any_build`, this program.
+    pub fn only(self, overrides: Overrides, wanted: Vec<Wanted>, any_build: bool) -> Self {
+        Self { overrides: Some(overrides), wanted, any_build, ..self }
+    }
+
+    /// The recordings of a data set's cells: those wanted, else the best that any receipt names (complete before sample before
+    /// synthetic, then the newest), so that a data set never mixes recordings.
+    fn recordings(&self, data: Name) -> Option<&DataIdentity> {
+        if let Some(wanted) = self.wanted.iter().find(|w| w.recordings.name == data.id()) {
+            return Some(&wanted.recordings);
+        }
+        let of_data = self.records.iter().filter(|r| r.data.name == data.id() && r.experiment != "train");
+        of_data.min_by_key(|r| (Reverse(rank(r.data.origin)), Reverse(&r.started_utc))).map(|r| &r.data)
+    }
+
+    /// The receipts of a cell: one run of one program. `None` where there is none.
+    ///
+    /// # Errors
+    /// An override that does not fit the run.
+    pub fn group(&self, choice: Choice) -> Result<Option<Group<'a>>> {
+        let Some(recordings) = self.recordings(choice.data) else { return Ok(None) };
+        let row = row(choice, self.base, &self.profile, recordings.origin);
+        let mut cell: Vec<&Record> =
+            self.records.iter().copied().filter(|r| r.row == row && r.data == *recordings).collect();
+        let wanted = self.wanted.iter().find(|w| w.recordings.name == choice.data.id());
+        if let (Some(wanted), Some(overrides)) = (wanted, &self.overrides) {
+            let run = serde_json::to_value(choice.run(self.base, overrides)?)?;
+            cell.retain(|r| r.run == run && (self.any_build || r.program_sha256 == wanted.program_sha256));
+        }
+        cell.sort_by_key(|r| Reverse(&r.started_utc));
+        if let Some(&newest) = cell.first() {
+            let every_build = self.any_build && !self.wanted.is_empty();
+            cell.retain(|r| r.run == newest.run && (every_build || r.program_sha256 == newest.program_sha256));
+        }
+        // the same seed in two tables' folders is the same run twice
+        cell.sort_by_key(|r| (r.seed, Reverse(&r.started_utc)));
+        cell.dedup_by_key(|r| r.seed);
+        Ok(Group::new(choice.title(), choice.data, cell))
+    }
+
+    /// The cells that have receipts, in order.
+    ///
+    /// # Errors
+    /// As [`Receipts::group`].
+    pub fn groups(&self, choices: &[Choice]) -> Result<Vec<(Choice, Group<'a>)>> {
+        let mut groups = Vec::new();
+        for &choice in choices {
+            if let Some(group) = self.group(choice)? {
+                groups.push((choice, group));
+            }
+        }
+        Ok(groups)
+    }
+}
+
+fn rank(origin: Origin) -> u8 {
+    match origin {
+        Origin::Complete => 2,
+        Origin::Sample => 1,
+        Origin::Synthetic => 0,
+    }
+}
+
+/// The name of a cell's receipts without their seed.
+pub fn row(choice: Choice, base: Profile, profile: &str, origin: Origin) -> String {
+    format!("{}-{profile}{}", choice.id(base), suffix(origin))
+}
+
+/// What a row's name says of its recordings.
+pub fn suffix(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Complete => "",
+        Origin::Sample => "-sample",
+        Origin::Synthetic => "-synthetic",
+    }
+}
+
+/// All receipts, in the order of the data sets: those of one row stand together, its newest run and program.
+pub fn all_groups(records: &[Record]) -> Vec<Group<'_>> {
+    let mut groups = Vec::new();
+    for data in Name::ALL {
+        let mut of_data: Vec<&Record> = records.iter().filter(|r| r.data.name == data.id()).collect();
+        of_data.sort_by_key(|r| (r.row.clone(), Reverse(r.started_utc.clone())));
+        for row in of_data.chunk_by(|a, b| a.row == b.row) {
+            let newest = row[0];
+            let same = |r: &&Record| r.run == newest.run && r.program_sha256 == newest.program_sha256;
+            let records: Vec<&Record> = row.iter().copied().filter(same).collect();
+            groups.extend(Group::new(newest.title.clone(), data, records));
+        }
+    }
+    groups
+}

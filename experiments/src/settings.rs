@@ -1,0 +1,216 @@
+//! `--set KEY=VALUE`: an ablation by one field of a run. A key is the place of a field in the run as a receipt shows it
+//! (`setup.adamw.weight_decay`, `neuron.threshold`), or one of the short names below.
+
+use crate::Run;
+use anyhow::{Result, anyhow, bail};
+use neuron::Method;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::str::FromStr;
+
+/// One field and its new value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    key: String,
+    value: String,
+}
+
+/// Short names: what is written for them, and what they mean.
+const SHORT: [(&str, &str); 5] = [
+    ("surrogate", "NAME: rectangular, inverse-membrane, atan, sigmoid, triangular or piecewise-exponential"),
+    ("network", "the paper's notation, taken as it is written"),
+    ("neuron.alpha", "the residual factor of BPTA; other methods have none and stay as they are"),
+    ("neuron.decay", "what a membrane keeps of itself each step"),
+    ("warm-up", "none, ann:EPOCHS or sigmoid:RATE"),
+];
+
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() && !value.is_empty() => {
+                Ok(Self { key: key.to_lowercase().replace('_', "-"), value: value.into() }.with_key(key))
+            }
+            _ => Err("expected KEY=VALUE, such as surrogate=atan or neuron.threshold=1".into()),
+        }
+    }
+}
+
+impl Setting {
+    /// Short names are written in several ways; places in a run in one.
+    fn with_key(mut self, written: &str) -> Self {
+        let short = |name: &str| SHORT.iter().any(|(short, _)| *short == name);
+        if !short(&self.key) {
+            self.key = written.to_owned();
+        }
+        self
+    }
+
+    /// As a part of the profile's name, and so of a file's.
+    pub fn name(&self) -> String {
+        let plain = |text: &str| {
+            text.chars()
+                .map(|c| if c.is_ascii_alphanumeric() || ".+-".contains(c) { c } else { '_' })
+                .collect::<String>()
+        };
+        let name = format!("{}-{}", plain(&self.key), plain(&self.value));
+        match name.len() <= 40 && plain(&self.value) == self.value {
+            true => name,
+            false => {
+                let digest = Sha256::digest(&self.value);
+                format!("{}-{:02x}{:02x}{:02x}{:02x}", plain(&self.key), digest[0], digest[1], digest[2], digest[3])
+            }
+        }
+    }
+
+    /// The run with the field changed.
+    ///
+    /// # Errors
+    /// A field that a run does not have, or a value that the field does not take.
+    pub fn apply(&self, run: &Run) -> Result<Run> {
+        let mut all = serde_json::to_value(Run { own_surrogate: None, ..run.clone() })?;
+        let Self { key, value } = self;
+        match key.as_str() {
+            "surrogate" => *field(&mut all, "neuron.surrogate", key)? = self.surrogate()?,
+            "network" => *field(&mut all, "network", key)? = json!(value.parse::<models::Spec>()?.to_string()),
+            "neuron.alpha" if run.method == Method::BpsaBpta => {
+                *field(&mut all, "neuron.reset_gradient", key)? = json!({ "residual": { "alpha": self.number()? } });
+            }
+            "neuron.alpha" => _ = self.number()?,
+            "neuron.decay" => *field(&mut all, "neuron.kind", key)? = json!({ "lif": { "decay": self.number()? } }),
+            "warm-up" => {
+                let warm_up = self.warm_up()?;
+                if let Some(setup) = all.pointer_mut("/setup").and_then(Value::as_object_mut) {
+                    setup.insert("warm_up".into(), warm_up);
+                }
+            }
+            place => *field(&mut all, place, key)? = serde_json::from_str(value).unwrap_or_else(|_| json!(value)),
+        }
+        let changed: Run = serde_json::from_value(all)
+            .map_err(|e| anyhow!("--set {key}={value}: {e}; give the field a value of its kind"))?;
+        changed.neuron.build().map_err(|e| anyhow!("--set {key}={value}: {e}"))?;
+        Ok(Run { own_surrogate: run.own_surrogate.clone(), ..changed })
+    }
+
+    fn number(&self) -> Result<f64> {
+        let Self { key, value } = self;
+        value.parse().map_err(|_| anyhow!("--set {key}={value}: expected a number, found \"{value}\""))
+    }
+
+    fn surrogate(&self) -> Result<Value> {
+        let kinds = surrogate::Kind::all().map(serde_json::to_value);
+        let mut names = Vec::new();
+        for kind in kinds {
+            let kind = kind?;
+            let name = kind.as_object().and_then(|o| o.keys().next()).cloned().unwrap_or_default();
+            if name == self.value {
+                return Ok(kind);
+            }
+            names.push(name);
+        }
+        bail!("--set surrogate={}: expected one of {}; use one of those names", self.value, names.join(", "))
+    }
+
+    fn warm_up(&self) -> Result<Value> {
+        let (kind, parameter) = self.value.split_once(':').unwrap_or((&self.value, ""));
+        Ok(match (kind, parameter.parse::<usize>(), parameter.parse::<f64>()) {
+            ("none", ..) if parameter.is_empty() => json!("none"),
+            ("ann", Ok(epochs), _) => json!({ "ann": { "epochs": epochs } }),
+            ("sigmoid", _, Ok(rate)) if (0.0..=1.0).contains(&rate) => {
+                json!({ "sigmoid-when-silent": { "rate": rate } })
+            }
+            _ => bail!(
+                "--set warm-up={}: expected none, ann:EPOCHS with a whole number, or sigmoid:RATE with a rate from 0 to 1",
+                self.value
+            ),
+        })
+    }
+}
+
+/// The field at `place`, such as `setup.adamw.beta1`.
+fn field<'a>(all: &'a mut Value, place: &str, key: &str) -> Result<&'a mut Value> {
+    let mut at = all;
+    let mut path = String::from("a run");
+    for part in place.split('.') {
+        let known: Vec<String> = at.as_object().map(|o| o.keys().cloned().collect()).unwrap_or_default();
+        at = match at.get_mut(part) {
+            Some(field) => field,
+            None if known.is_empty() => bail!("--set {key}: {path} has no fields, found \"{part}\"; leave it out"),
+            None => {
+                let short: Vec<&str> = SHORT.iter().map(|(name, _)| *name).collect();
+                bail!(
+                    "--set {key}: {path} has no field \"{part}\"; it has {}; short names are {}",
+                    known.join(", "),
+                    short.join(", ")
+                )
+            }
+        };
+        path = format!("\"{part}\"");
+    }
+    Ok(at)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{Profile, preset};
+    use datasets::Name;
+    use neuron::{Kind, ResetGradient};
+    use training::WarmUp;
+
+    fn with(method: Method, text: &str) -> Result<Run> {
+        let run = preset::run(Name::NMnist, method, Profile::Paper, &preset::Overrides::default())?;
+        text.parse::<Setting>().map_err(anyhow::Error::msg)?.apply(&run)
+    }
+
+    #[test]
+    fn one_field_changes_and_no_other() {
+        let plain = with(Method::BpsaBpta, "setup.batch=64").unwrap();
+        let run = with(Method::BpsaBpta, "surrogate=atan").unwrap();
+        assert!(matches!(run.neuron.surrogate, surrogate::Kind::Atan(_)));
+        assert_eq!(Run { neuron: plain.neuron, ..run }, plain);
+        let run = with(Method::BpsaBpta, "neuron.alpha=0.5").unwrap();
+        assert_eq!(run.neuron.reset_gradient, ResetGradient::Residual { alpha: 0.5 });
+        let run = with(Method::Bpsa, "neuron.alpha=0.5").unwrap();
+        assert_eq!(run.neuron.reset_gradient, ResetGradient::Residual { alpha: 0.0 }, "BPSA has no residual");
+        assert_eq!(with(Method::Bpsa, "neuron.decay=0.5").unwrap().neuron.kind, Kind::Lif { decay: 0.5 });
+        assert_eq!(with(Method::Bpsa, "neuron.threshold=1").unwrap().neuron.threshold, 1.0);
+        assert_eq!(with(Method::Bpsa, "network=16C3-AP2-10Voting").unwrap().network, "16C3-AP2-10Voting");
+        assert_eq!(with(Method::Bpsa, "warm-up=ann:7").unwrap().setup.warm_up, WarmUp::Ann { epochs: 7 });
+        assert_eq!(with(Method::Bpsa, "warm_up=none").unwrap().setup.warm_up, WarmUp::None);
+        assert_eq!(with(Method::Bpsa, "batch_norm=time").unwrap().batch_norm, models::StatisticsOver::Time);
+        assert_eq!(with(Method::Bpsa, "setup.adamw.weight_decay=0").unwrap().setup.adamw.weight_decay, 0.0);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        for (text, words) in [
+            ("surrogate=atn", &["atn", "triangular", "use one of those"][..]),
+            ("neuron.tau=2", &["no field \"tau\"", "threshold", "short names are surrogate"]),
+            ("setup.batch=many", &["setup.batch=many", "expected usize"]),
+            ("neuron.threshold=-1", &["threshold must be positive"]),
+            ("neuron.alpha=x", &["expected a number"]),
+            ("network=16C3", &["character 5"]),
+            ("warm-up=ann", &["ann:EPOCHS"]),
+            ("setup.batch.more=1", &["has no fields"]),
+        ] {
+            let error = with(Method::BpsaBpta, text).unwrap_err().to_string();
+            words.iter().for_each(|word| assert!(error.contains(word), "{text}: {error}"));
+        }
+        for text in ["", "x", "=1", "x="] {
+            assert!(text.parse::<Setting>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_can_be_files_and_differ() {
+        let name = |text: &str| text.parse::<Setting>().unwrap().name();
+        assert_eq!(name("neuron.alpha=0.5"), "neuron.alpha-0.5");
+        assert_ne!(name("warm-up=ann:1"), name("warm-up=ann_1"));
+        for text in ["network=16C3-MP2-32C3-AP4-10Voting", "a/b=../c", "setup.augment={\"padding\":1}"] {
+            assert!(name(text).chars().all(|c| c.is_ascii_alphanumeric() || "-_+.".contains(c)), "{}", name(text));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! An ablation of ours: does the warm-up alone explain the gain? Each method without one, with the released code's (analogue for
+//! the first 16 % of the epochs) and with TSSL-BP's, which the paper's text names (a sigmoid's slope in layers that are silent).
+//!
+//! Command: `just warm-up`, or `cargo warm-up --profile paper --data DIR` for the paper's setting.
+//! Expected: not known; the paper has no such table.
+
+use super::with_runs;
+use crate::choice::{Change, Choice, Warm};
+use crate::experiment::Experiment;
+use crate::layout::{cell, notes};
+use crate::selection::Receipts;
+use anyhow::Result;
+use datasets::Name;
+use neuron::Method;
+use report::{Align, Table};
+
+const DATA: [Name; 2] = [Name::NMnist, Name::Cifar10];
+const WARM: [(Warm, &str); 3] = [
+    (Warm::No, "none"),
+    (Warm::Analogue, "analogue for 16 % of the epochs (released code)"),
+    (Warm::Sigmoid, "sigmoid where a layer is silent (TSSL-BP, paper's text)"),
+];
+
+/// See the head of this file.
+pub const EXPERIMENT: Experiment = Experiment {
+    id: "warm-up",
+    title: "Ablation of the warm-up: accuracy (%)",
+    about: "A neuron that never fires has no gradient under BPSA, so the released code begins some runs without neurons, and the \
+            paper's text names another warm-up. Whether a warm-up alone explains a gain shows when every method has each of them.",
+    methods: &[Method::Baseline, Method::BpsaBpta],
+    choices,
+    tables,
+    figures: |_| Ok(Vec::new()),
+};
+
+fn choices(methods: &[Method]) -> Vec<Choice> {
+    let mut all = Vec::new();
+    for data in DATA {
+        for (warm, _) in WARM {
+            all.extend(
+                methods.iter().map(|&method| Choice { change: Change::WarmUp(warm), ..Choice::new(data, method) }),
+            );
+        }
+    }
+    all
+}
+
+fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
+    let names = ["Baseline", "BPSA", "BPSA + BPTA"].map(|name| format!("{name}, {}", receipts.profile));
+    let mut columns = vec![("Data set", Align::Left), ("Warm-up", Align::Left)];
+    columns.extend(names.iter().map(|name| (name.as_str(), Align::Right)));
+    let mut table = Table::new(EXPERIMENT.title, &columns);
+    for data in DATA {
+        for (warm, says) in WARM {
+            let mut cells = vec![data.title().to_owned(), says.to_owned()];
+            for method in Method::ALL {
+                let choice = Choice { data, method, change: Change::WarmUp(warm) };
+                cells.push(cell(receipts.group(choice)?.as_ref()));
+            }
+            table.push_row(cells)?;
+        }
+    }
+    let choices = choices(&Method::ALL);
+    notes(&mut table, receipts, &choices)?;
+    with_runs("the warm-up", vec![table], receipts, &choices)
+}
