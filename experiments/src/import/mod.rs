@@ -107,21 +107,12 @@ fn safetensors(path: &Path, run: &Run, vars: &SeededVars) -> Result<Imported> {
     let ours = |(name, tensor): (&String, &Tensor)| (name.clone(), tensor.dims().to_vec());
     let mut shapes: BTreeMap<String, Vec<usize>> = tensors.iter().map(ours).collect();
     shapes.retain(|name, _| !BESIDE.iter().any(|prefix| name.starts_with(prefix)));
-    let wanted = all(vars).into_iter().map(|name| Wanted { theirs: name.clone(), ours: name, layout: Layout::Vector });
+    let wanted =
+        vars.all().into_iter().map(|(name, _)| Wanted { theirs: name.clone(), ours: name, layout: Layout::Vector });
     let matched = Matched::of(wanted.collect(), shapes, run, vars, Vec::new())?;
     matched.set(Source::Safetensors, |wanted| {
         tensors.get(&wanted.theirs).cloned().with_context(|| format!("{} is missing", wanted.theirs))
     })
-}
-
-/// Names of all variables, running statistics too.
-fn all(vars: &SeededVars) -> Vec<String> {
-    let mut names: Vec<String> = vars.trainable().into_iter().map(|(name, _)| name).collect();
-    let norms: Vec<String> =
-        names.iter().filter_map(|name| Some(name.strip_suffix("norm.weight")?.to_owned())).collect();
-    names
-        .extend(norms.iter().flat_map(|norm| ["running_mean", "running_var"].map(|what| format!("{norm}norm.{what}"))));
-    names
 }
 
 /// Variables that the file has all of.

@@ -127,6 +127,11 @@ impl Torch {
     }
 }
 
+/// Names of all variables.
+fn all(vars: &SeededVars) -> Vec<String> {
+    vars.all().into_iter().map(|(name, _)| name).collect()
+}
+
 /// A run with its network and variables.
 struct Case {
     run: Run,
