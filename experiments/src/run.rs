@@ -160,7 +160,7 @@ impl Run {
 }
 
 /// candle's error without the backtrace that it adds where RUST_BACKTRACE asks for one.
-fn in_one_sentence(error: candle_core::Error) -> anyhow::Error {
+pub(crate) fn in_one_sentence(error: candle_core::Error) -> anyhow::Error {
     let text = error.to_string();
     anyhow::anyhow!("{}", text.lines().next().unwrap_or_default().trim())
 }

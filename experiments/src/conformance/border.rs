@@ -1,5 +1,6 @@
 //! The one place where the stored layouts (channels first, OIHW, `[out, in]` after a flattened C, H, W map) meet ours
-//! (channels last, `[k, k, in, out]`, `[in, out]` after a flattened H, W, C map).
+//! (channels last, `[k, k, in, out]`, `[in, out]` after a flattened H, W, C map); stored in golden files, and in checkpoints of
+//! the paper's released code, which have the same.
 
 use candle_core::{Result, Tensor, bail};
 
@@ -34,7 +35,7 @@ pub fn frames(input: &Tensor, steps: usize) -> Result<Tensor> {
 }
 
 /// How a parameter is laid out on both sides.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Layout {
     /// The same on both.
     Vector,

@@ -18,6 +18,10 @@ mod parts;
 mod pass;
 mod tables;
 
+pub(crate) use border::Layout;
+#[cfg(test)]
+pub(crate) use border::frames;
+
 use anyhow::{Result, anyhow, bail};
 use candle_core::Device;
 use check::{Row, Rows};

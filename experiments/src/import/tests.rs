@@ -1,0 +1,378 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Checkpoints as `torch.save` lays them out, written here without it, and a small one that it wrote itself.
+
+use super::*;
+use crate::preset::{Overrides, run};
+use crate::{Profile, conformance};
+use candle_core::DType;
+use datasets::Name;
+use models::{Mode, Observer, Variant};
+use neuron::Method;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// CRC-32 as zip has it.
+fn crc(bytes: &[u8]) -> u32 {
+    let byte = |crc: u32, b: &u8| {
+        (0..8).fold(crc ^ u32::from(*b), |c, _| if c & 1 == 1 { c >> 1 ^ 0xedb8_8320 } else { c >> 1 })
+    };
+    !bytes.iter().fold(!0, byte)
+}
+
+/// A zip archive of files that are stored as they are.
+fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let (mut out, mut directory) = (Vec::new(), Vec::new());
+    for (name, bytes) in files {
+        let (at, size) = (out.len() as u32, (bytes.len() as u32).to_le_bytes());
+        // version, flags, method, time and date, checksum, sizes, lengths of name and extra
+        let common = [
+            &[0, 0, 0, 0, 0, 0, 0, 0],
+            &crc(bytes).to_le_bytes()[..],
+            &size,
+            &size,
+            &(name.len() as u16).to_le_bytes(),
+            &[0, 0],
+        ]
+        .concat();
+        out.extend([b"PK\x03\x04\x14\0", &common[..], name.as_bytes(), bytes].concat());
+        directory
+            .extend([b"PK\x01\x02\x14\0\x14\0", &common[..], &[0; 10], &at.to_le_bytes(), name.as_bytes()].concat());
+    }
+    let (n, at) = ((files.len() as u16).to_le_bytes(), (out.len() as u32).to_le_bytes());
+    out.extend_from_slice(&directory);
+    out.extend([b"PK\x05\x06\0\0\0\0", &n[..], &n, &(directory.len() as u32).to_le_bytes(), &at, &[0, 0]].concat());
+    out
+}
+
+/// A pickle of protocol 2, opcode by opcode.
+#[derive(Default)]
+struct Pickle(Vec<u8>);
+
+impl Pickle {
+    fn op(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    fn text(&mut self, text: &str) -> &mut Self {
+        self.op(b"X").op(&(text.len() as u32).to_le_bytes()).op(text.as_bytes())
+    }
+
+    fn int(&mut self, n: usize) -> &mut Self {
+        self.op(b"J").op(&(n as u32).to_le_bytes())
+    }
+
+    fn ints(&mut self, all: &[usize]) -> &mut Self {
+        self.op(b"(");
+        for &n in all {
+            self.int(n);
+        }
+        self.op(b"t")
+    }
+
+    /// `_rebuild_tensor_v2(('storage', FloatStorage, key, 'cpu', n), 0, shape, strides, False, OrderedDict())`.
+    fn tensor(&mut self, key: usize, shape: &[usize]) -> &mut Self {
+        let strides: Vec<usize> = (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()).collect();
+        self.op(b"ctorch._utils\n_rebuild_tensor_v2\n((").text("storage").op(b"ctorch\nFloatStorage\n");
+        self.text(&key.to_string()).text("cpu").int(shape.iter().product()).op(b"tQ").int(0);
+        self.ints(shape).ints(&strides).op(b"\x89ccollections\nOrderedDict\n)RtR")
+    }
+}
+
+/// A checkpoint to be written: names and values.
+#[derive(Clone, Default)]
+struct Torch {
+    tensors: Vec<(String, Vec<usize>, Vec<f32>)>,
+    /// Under a key, beside other things, as training programs save it; with a prefix.
+    nested: Option<(&'static str, &'static str)>,
+}
+
+impl Torch {
+    fn put(&mut self, name: &str, tensor: &Tensor) {
+        let values = tensor.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        self.tensors.push((name.into(), tensor.dims().to_vec(), values));
+    }
+
+    fn pickle(&self) -> Vec<u8> {
+        let mut p = Pickle::default();
+        p.op(b"\x80\x02");
+        if let Some((key, _)) = self.nested {
+            p.op(b"}(").text("best_acc").tensor(0, &self.tensors[0].1).text("epoch").op(b"K\x03").text(key);
+        }
+        p.op(b"ccollections\nOrderedDict\n)Rq\x07(");
+        let prefix = self.nested.map_or("", |(_, prefix)| prefix);
+        for (key, (name, shape, _)) in self.tensors.iter().enumerate() {
+            p.text(&format!("{prefix}{name}")).tensor(key, shape);
+        }
+        p.op(b"u}").text("_metadata").op(b"ccollections\nOrderedDict\n)Rsb");
+        if self.nested.is_some() {
+            p.text("optimizer").op(b"}").text("lr").op(b"G?PbM\xd2\xf1\xa9\xfcsu");
+        }
+        p.op(b".");
+        p.0
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let storage = |(key, (_, _, values)): (usize, &(String, Vec<usize>, Vec<f32>))| {
+            (format!("archive/data/{key}"), values.iter().flat_map(|v| v.to_le_bytes()).collect())
+        };
+        let mut files = vec![("archive/data.pkl".to_owned(), self.pickle())];
+        files.extend(self.tensors.iter().enumerate().map(storage));
+        files.push(("archive/version".into(), b"3\n".to_vec()));
+        zip(&files)
+    }
+
+    fn named(&mut self, name: &str) -> &mut (String, Vec<usize>, Vec<f32>) {
+        self.tensors.iter_mut().find(|(n, ..)| n == name).unwrap()
+    }
+}
+
+/// Names of all variables.
+fn all(vars: &SeededVars) -> Vec<String> {
+    vars.all().into_iter().map(|(name, _)| name).collect()
+}
+
+/// A run with its network and variables.
+struct Case {
+    run: Run,
+    network: Network,
+    vars: SeededVars,
+    folder: TempDir,
+}
+
+impl Case {
+    fn new(data: Name, o: &Overrides) -> Case {
+        let run = run(data, Method::BpsaBpta, Profile::Smoke, o).unwrap();
+        let vars = SeededVars::new(1);
+        let network = run.network(&vars, &Device::Cpu).unwrap();
+        Case { run, network, vars, folder: TempDir::new().unwrap() }
+    }
+
+    fn tiny() -> Case {
+        Case::new(
+            Name::Mnist,
+            &Overrides { network: Some("2C3-2C3-AP28-1Voting".parse().unwrap()), ..Default::default() },
+        )
+    }
+
+    fn import(&self, bytes: &[u8]) -> Result<Imported> {
+        let path = self.folder.path().join("weights");
+        std::fs::write(&path, bytes).unwrap();
+        weights(&path, &self.run, &self.network, &self.vars)
+    }
+
+    /// The sentence of an import that fails, and changes nothing.
+    #[track_caller]
+    fn refused(&self, bytes: &[u8]) -> String {
+        let before = self.values();
+        let error = format!("{:#}", self.import(bytes).unwrap_err());
+        assert_eq!(self.values(), before);
+        assert!(error.starts_with("cannot take weights from /") && !error.contains('\n'), "{error}");
+        error
+    }
+
+    fn values(&self) -> Vec<Vec<f32>> {
+        let values = |name: String| self.vars.get(&name).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        all(&self.vars).into_iter().map(values).collect()
+    }
+
+    /// A checkpoint of this network, with counted values.
+    fn torch(&self) -> Torch {
+        let mut torch = Torch::default();
+        let names = Names::of(&self.run, &self.network).unwrap();
+        for (i, wanted) in names.wanted.iter().enumerate() {
+            let var = self.vars.get(&wanted.ours).unwrap();
+            let stored = wanted.layout.golden(&var.affine(0.0, i as f64).unwrap()).unwrap();
+            torch.put(&wanted.theirs, &stored);
+        }
+        torch
+    }
+}
+
+/// The folder of golden files, or `None` (said aloud) where this machine has none.
+fn golden() -> Option<PathBuf> {
+    let shared = std::env::var_os("SPIKEGRAD_SHARED").map(PathBuf::from);
+    let folder = shared.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared").into()).join("golden");
+    if !folder.is_dir() {
+        eprintln!("SKIPPED: no golden files in {}", folder.display());
+        return None;
+    }
+    Some(folder)
+}
+
+/// Spikes of each layer and step.
+#[derive(Default)]
+struct Counts(Vec<Tensor>);
+
+impl Observer for Counts {
+    fn spikes(&mut self, _: &str, spikes: &Tensor) -> candle_core::Result<()> {
+        self.0.push(spikes.to_dtype(DType::F64)?.flatten_from(1)?.sum(1)?.to_dtype(DType::I64)?);
+        Ok(())
+    }
+}
+
+/// The golden networks in evaluation mode, with the weights that a checkpoint brought.
+#[test]
+fn imported_golden_weights_reproduce_outputs_and_spike_counts() {
+    let Some(folder) = golden() else { return };
+    for (net, data, variant) in [
+        ("small", Name::Mnist, Variant::Code),
+        ("small_paper", Name::Mnist, Variant::Paper),
+        ("middle_cifar", Name::Cifar10, Variant::Code),
+        ("middle_nmnist", Name::NMnist, Variant::Code),
+        ("large", Name::DvsGesture, Variant::Code),
+        ("large_paper", Name::DvsGesture, Variant::Paper),
+    ] {
+        let tensors =
+            candle_core::safetensors::load(folder.join(format!("network_{net}.safetensors")), &Device::Cpu).unwrap();
+        let mut torch = Torch::default();
+        for (name, tensor) in &tensors {
+            if let Some(name) = name.strip_prefix("param.").or_else(|| name.strip_prefix("bpsta.f32.bn.")) {
+                torch.put(name, tensor);
+            }
+        }
+        for nested in [None, Some(("network", "module."))] {
+            let case = Case::new(data, &Overrides { narrow: Some(16), variant: Some(variant), ..Default::default() });
+            if nested.is_some() {
+                let names = Names::of(&case.run, &case.network).unwrap();
+                let scalar = |value: f64| Tensor::new(value as f32, &Device::Cpu).unwrap();
+                names.constants.iter().for_each(|(name, _, value)| torch.put(name, &scalar(*value)));
+                names.counters.iter().for_each(|name| torch.put(name, &scalar(1.0)));
+            }
+            let imported = case.import(&Torch { nested, ..torch.clone() }.bytes()).unwrap();
+            assert_eq!(imported.source, Source::Torch);
+            let counts = &tensors["bpsta.eval.spike_count"];
+            let mut frames = conformance::frames(&tensors["input"], counts.dim(1).unwrap()).unwrap();
+            if frames.dim(2).unwrap() == 128 {
+                let even = Tensor::arange_step(0u32, 128, 2, &Device::Cpu).unwrap();
+                frames = frames.index_select(&even, 2).unwrap().index_select(&even, 3).unwrap();
+            }
+            let mut seen = Counts::default();
+            let scores = case.network.forward(&frames.to_dtype(DType::F32).unwrap(), Mode::Eval, &mut seen).unwrap();
+            let off = (scores - &tensors["bpsta.f32.eval.output"]).unwrap().abs().unwrap().max_all().unwrap();
+            assert!(off.to_scalar::<f32>().unwrap() <= 1e-6, "{net}");
+            let seen: Vec<Vec<i64>> = Tensor::stack(&seen.0, 0).unwrap().to_vec2().unwrap();
+            assert_eq!(seen, counts.to_vec2::<i64>().unwrap(), "{net}");
+        }
+    }
+}
+
+/// `torch.pth` was saved by PyTorch 1.12.1: `{'network': …, 'epoch', 'optimizer', 'best_acc'}` of a `DataParallel` network whose
+/// convolutions lie in memory channels last. Parameters, then running statistics, count up in eighths.
+#[test]
+fn a_file_that_torch_wrote() {
+    let case = Case::tiny();
+    let imported = case.import(include_bytes!("torch.pth")).unwrap();
+    assert_eq!(imported, Imported { source: Source::Torch, variables: 14, numbers: 104 });
+    let eighths = |name: &str| -> Vec<f32> {
+        let var = case.vars.get(name).unwrap();
+        (var.as_tensor() * 8.0).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    };
+    let counted = |range: std::ops::Range<u32>| range.map(|n| n as f32).collect::<Vec<_>>();
+    // OIHW 2×1×3×3 from 0 on, then bias and norm
+    assert_eq!(eighths("2C3-1.weight")[..4], [0.0, 9.0, 1.0, 10.0]);
+    assert_eq!(eighths("2C3-1.bias"), counted(18..20));
+    assert_eq!(eighths("2C3-1.norm.bias"), counted(22..24));
+    // OIHW 2×2×3×3 from 24 on: i, o at the first pixel are 24, 42, 33, 51
+    assert_eq!(eighths("2C3-2.weight")[..4], [24.0, 42.0, 33.0, 51.0]);
+    // 10×2 from 66 on
+    assert_eq!(eighths("head.weight")[..3], [66.0, 68.0, 70.0]);
+    assert_eq!(eighths("head.bias"), counted(86..96));
+    assert_eq!(eighths("2C3-2.norm.running_var"), counted(102..104));
+}
+
+#[test]
+fn what_does_not_fit_is_told_by_name_and_changes_nothing() {
+    let case = Case::tiny();
+    let whole = case.torch();
+    assert_eq!(case.import(&whole.bytes()).unwrap().variables, 14);
+    let mut torch = whole.clone();
+    torch.named("fun.1.running_mean").0 = "fun.1.running_mode".into();
+    torch.named("fun.0.bias").0 = "fun.0.bus".into();
+    torch.named("fun.10.weight").1 = vec![2, 10];
+    let error = case.refused(&torch.bytes());
+    for fault in [
+        "does not fit the network 2C3-2C3-AP28-1Voting: ",
+        "fun.0.bias (2C3-1.bias here) is missing; ",
+        "fun.1.running_mean (2C3-1.norm.running_mean here) is missing; ",
+        "fun.10.weight has shape [2, 10], expected [10, 2]; ",
+        "fun.0.bus has no place here; fun.1.running_mode has no place here",
+    ] {
+        assert!(error.contains(fault), "{error}");
+    }
+    let mut torch = whole.clone();
+    let constant = |value: f32| Tensor::new(value, &Device::Cpu).unwrap();
+    torch.put("fun.3.threshold", &constant(1.0));
+    torch.put("fun.3.decay", &constant(0.9));
+    torch.put("fun.7.decay", &Tensor::new(&[0.9f32, 0.9], &Device::Cpu).unwrap());
+    let error = case.refused(&torch.bytes());
+    assert!(error.contains("fun.3.threshold is 1 and the run's threshold 0.5, so give the neuron"), "{error}");
+    assert!(error.contains("fun.7.decay is of shape [2]") && !error.contains("fun.3.decay"), "{error}");
+    let other = Torch { nested: Some(("weights", "")), ..whole.clone() };
+    assert!(
+        case.refused(&other.bytes()).contains("fun.0.weight (2C3-1.weight here) is missing"),
+        "best_acc alone is none"
+    );
+    let empty = case.refused(&Torch::default().bytes());
+    assert!(
+        empty.contains("expected tensors by name, plain or under one of network, state_dict")
+            && empty.contains("_metadata"),
+        "{empty}"
+    );
+}
+
+#[test]
+fn every_place_where_programs_keep_a_state_dict() {
+    let case = Case::tiny();
+    let torch = case.torch();
+    for nested in [("network", ""), ("model", "module."), ("state_dict", "_orig_mod.module."), ("net", "")] {
+        let torch = Torch { nested: Some(nested), ..torch.clone() };
+        assert_eq!(case.import(&torch.bytes()).unwrap().numbers, 104);
+    }
+}
+
+#[test]
+fn other_and_damaged_files_are_one_sentence() {
+    let case = Case::tiny();
+    let bytes = case.torch().bytes();
+    assert!(case.refused(b"\x80\x02\x8a\x0a\x6c\xfc").contains("since PyTorch 1.6, found a bare pickle"));
+    assert!(case.refused(b"").contains("found neither"));
+    assert!(case.refused(&bytes[..bytes.len() / 2]).contains("damaged or cut short"));
+    assert!(case.refused(b"\x05\0\0\0\0\0\0\0{").contains("the file is damaged or cut short"));
+    assert!(case.refused(&zip(&[("readme".into(), vec![])])).contains("found another zip archive"));
+    let object = zip(&[("a/data.pkl".into(), b"\x80\x02cmodels\nNet\n)R.".to_vec())]);
+    assert!(case.refused(&object).contains("save model.state_dict() instead"));
+    assert!(case.import(&std::fs::read(case.folder.path()).unwrap_or_default()).is_err());
+    let missing = weights(Path::new("/nowhere/x.pth"), &case.run, &case.network, &case.vars).unwrap_err();
+    assert!(format!("{missing:#}").starts_with("cannot take weights from /nowhere/x.pth: "));
+    // whatever a pickle says, it is an error or it is read
+    let pickle = case.torch().pickle();
+    for at in 0..pickle.len() {
+        let mut pickle = pickle.clone();
+        pickle[at] ^= [0x01, 0x10, 0x80, 0x0b][at % 4];
+        let _ = case.import(&zip(&[("archive/data.pkl".into(), pickle)]));
+    }
+}
+
+#[test]
+fn our_own_files_go_by_name_residual_networks_too() {
+    let spec = "4S3-4RB3-8RB3/2-BN-GAP-1Voting".parse().unwrap();
+    let case = Case::new(Name::Cifar10, &Overrides { network: Some(spec), ..Default::default() });
+    let torch = Names::of(&case.run, &case.network).map(|_| ()).unwrap_err().to_string();
+    assert!(torch.contains("no residual network") && torch.contains("take a .safetensors file"), "{torch}");
+    let file = case.folder.path().join("ours.safetensors");
+    let mut tensors: HashMap<String, Tensor> = all(&case.vars)
+        .into_iter()
+        .map(|name| (name.clone(), case.vars.get(&name).unwrap().affine(0.0, 3.0).unwrap()))
+        .collect();
+    tensors.insert("adamw.first.head.bias".into(), Tensor::zeros(3, DType::F32, &Device::Cpu).unwrap());
+    candle_core::safetensors::save(&tensors, &file).unwrap();
+    let imported = weights(&file, &case.run, &case.network, &case.vars).unwrap();
+    assert_eq!((imported.source, imported.variables), (Source::Safetensors, all(&case.vars).len()));
+    assert!(case.values().iter().flatten().all(|&v| v == 3.0));
+    tensors.remove("8RB3/2-1.shortcut.norm.running_var");
+    tensors.insert("extra".into(), Tensor::zeros(3, DType::F32, &Device::Cpu).unwrap());
+    candle_core::safetensors::save(&tensors, &file).unwrap();
+    let error = case.refused(&std::fs::read(&file).unwrap());
+    assert!(error.contains("8RB3/2-1.shortcut.norm.running_var is missing; extra has no place here"), "{error}");
+}
