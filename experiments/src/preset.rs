@@ -60,7 +60,7 @@ fn size(data: Name, profile: Profile) -> Size {
         (Profile::Paper, Name::Cifar10 | Name::Cifar100) => size(16, 500, 1, 128, 1e-3),
         (Profile::Paper, _) => size(16, 300, 1, 64, 1e-3),
         (Profile::Short, Name::NMnist) => size(8, 24, 8, 16, 5e-3),
-        (Profile::Short, Name::Mnist) => size(4, 2, 8, 64, 5e-3),
+        (Profile::Short, Name::Mnist) => size(4, 2, 8, 64, 1e-3),
         (Profile::Short, Name::Cifar10 | Name::Cifar100) => size(4, 8, 8, 32, 5e-3),
         (Profile::Short, Name::SpeechCommands) => size(4, 8, 16, 16, 5e-3),
         (Profile::Short, _) => size(8, 8, 16, 8, 5e-3),

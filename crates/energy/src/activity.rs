@@ -1,7 +1,7 @@
 use std::fmt;
 
-/// What a network was seen to do, counted over samples and steps; [`crate::observe`] fills it. Everything is a total over all
-/// samples and, where nothing else is said, all steps. Starts empty with `Activity::default()`.
+/// What a network was seen to do, counted over samples and steps; [`crate::observe`] fills it. Everything is a total
+/// over all samples and, where nothing else is said, all steps. Starts empty with `Activity::default()`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Activity {
     /// Samples.
@@ -21,8 +21,8 @@ pub struct Activity {
 /// Weights, and the neurons that they drive.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
-    /// The stage, such as `128C3-1`: the name of the batch norm or the neurons that take the weights' output; `conv-3` or
-    /// `linear-1`, counted from 1, where none takes it directly.
+    /// The stage, such as `128C3-1`: the name of the batch norm or the neurons that take the weights' output; `conv-3`
+    /// or `linear-1`, counted from 1, where none takes it directly.
     pub name: String,
     /// Its weights, if it has any.
     pub synapses: Option<Synapses>,
@@ -37,8 +37,8 @@ pub struct Synapses {
     pub input_values: u64,
     /// Those that are not 0.
     pub input_nonzero: u64,
-    /// Synaptic operations in calls whose input holds only −1, 0 and 1: pairs of an input and a weight that meet and are both
-    /// not 0. A call is one step of one batch, as in NeuroBench; nothing outside the map's border counts.
+    /// Synaptic operations in calls whose input holds only −1, 0 and 1: pairs of an input and a weight that meet and
+    /// are both not 0. A call is one step of one batch, as in NeuroBench; nothing outside the map's border counts.
     pub accumulates: u64,
     /// The same in all other calls.
     pub multiply_accumulates: u64,
@@ -52,7 +52,8 @@ pub struct Synapses {
     pub biases: u64,
     /// Output values of one sample at one step.
     pub outputs: u64,
-    /// Whether every sample's input was the same at all steps, so that its currents could be computed once.
+    /// Whether no neurons stand before these weights and every sample's input was the same at all steps, as with a
+    /// still image: then their currents could be computed once.
     pub still: bool,
 }
 
@@ -65,8 +66,8 @@ pub struct Neurons {
     pub spikes: u64,
     /// Neurons · samples · steps: how many spikes there could have been.
     pub chances: u64,
-    /// Updates of membranes as NeuroBench counts them: all at the first step, and later those with u[t] ≠ u[t−1], where u is
-    /// the membrane before its reset.
+    /// Updates of membranes as NeuroBench counts them: all at the first step, and later those with u[t] ≠ u[t−1], where
+    /// u is the membrane before its reset.
     pub membrane_updates: u64,
 }
 

@@ -1,9 +1,9 @@
 use candle_core::{DType, Result, Tensor, bail};
 use layers::{Conv2d, Linear};
 
-/// To how many outputs each input value of one sample leads. A synaptic operation is a value that is not 0 meeting a weight
-/// that is not 0, so the operations of an input are the sum of its values' fans: whole numbers, exact at every border,
-/// and without one product.
+/// To how many outputs each input value of one sample leads. A synaptic operation is a value that is not 0 meeting a
+/// weight that is not 0, so the operations of an input are the sum of its values' fans: whole numbers, exact at every
+/// border, and without one product.
 pub(crate) struct Fan {
     /// Weights that are not 0, by position in the sample.
     pub effective: Vec<u64>,
@@ -67,7 +67,8 @@ fn last_three(x: &Tensor) -> Result<&[usize; 3]> {
     }
 }
 
-/// The input rows (or columns) that row `offset` of the window meets, once for each output row, without those in the padding.
+/// The input rows (or columns) that row `offset` of the window meets, once for each output row, without those in the
+/// padding.
 fn met(size: usize, k: usize, offset: usize, conv: &Conv2d) -> Vec<usize> {
     let outputs = (size + 2 * conv.padding + conv.stride).saturating_sub(k) / conv.stride;
     let input = |output: usize| (output * conv.stride + offset).checked_sub(conv.padding);
@@ -78,4 +79,39 @@ fn met(size: usize, k: usize, offset: usize, conv: &Conv2d) -> Vec<usize> {
 fn alive(weight: &Tensor, outputs: usize) -> Result<Vec<u64>> {
     let weight: Vec<f64> = weight.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
     Ok(weight.chunks_exact(outputs.max(1)).map(|row| row.iter().filter(|&&w| w != 0.0).count() as u64).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use candle_core::Device;
+
+    /// NeuroBench's rule: what the layer gives for ones in place of weights and input, 0 for the bias, where every
+    /// value that is not 0 is a one already.
+    fn by_definition(conv: &Conv2d, x: &Tensor) -> u64 {
+        conv.forward(x).unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap() as u64
+    }
+
+    #[test]
+    fn strides_and_paddings_are_followed() {
+        let weight: Vec<f32> = (0..3 * 3 * 2 * 4).map(|i| f32::from(u8::from(i % 5 != 0))).collect();
+        let weight = Tensor::from_vec(weight, (3, 3, 2, 4), &Device::Cpu).unwrap();
+        let bias = Tensor::zeros(4, DType::F32, &Device::Cpu).unwrap();
+        for (h, w, stride, padding) in
+            [(8, 7, 2, 1), (5, 5, 3, 0), (3, 4, 2, 2), (9, 9, 4, 1), (3, 3, 1, 0), (6, 6, 1, 1)]
+        {
+            let conv = Conv2d { weight: weight.clone(), bias: bias.clone(), stride, padding };
+            let ones = Tensor::ones((1, h, w, 2), DType::F32, &Device::Cpu).unwrap();
+            let values: Vec<f32> = (0..h * w * 2).map(|i| f32::from(u8::from(i % 3 == 1))).collect();
+            let x = Tensor::from_vec(values.clone(), (1, h, w, 2), &Device::Cpu).unwrap();
+            let fan = Fan::of_conv(&conv, &x).unwrap();
+            let place = format!("{h}×{w}, stride {stride}, padding {padding}");
+            let found: u64 = fan.effective.iter().zip(&values).filter(|(_, v)| **v != 0.0).map(|(fan, _)| fan).sum();
+            assert_eq!(found, by_definition(&conv, &x), "{place}");
+            assert_eq!(fan.effective.iter().sum::<u64>(), by_definition(&conv, &ones), "{place}");
+            let full = Conv2d { weight: weight.ones_like().unwrap(), ..conv };
+            assert_eq!(fan.dense, by_definition(&full, &ones), "{place}");
+        }
+    }
 }

@@ -7,8 +7,8 @@ pub struct Anytime {
     pub samples: u64,
     /// Samples that are right when only the votes of the first t steps count; `[0]` belongs to t = 1.
     pub correct: Vec<u64>,
-    /// Samples whose decision after t steps stays the same at all later steps; `[0]` belongs to t = 1. Never falls, and the
-    /// last entry is all samples; the difference of neighbours is how many became final at that step.
+    /// Samples whose decision after t steps stays the same at all later steps; `[0]` belongs to t = 1. Never falls, and
+    /// the last entry is all samples; the difference of neighbours is how many became final at that step.
     pub final_from_step: Vec<u64>,
     /// The class of each sample after all steps.
     pub predictions: Vec<u32>,
@@ -25,9 +25,9 @@ pub struct Unfit {
     found: String,
 }
 
-/// The decisions of `votes` `[T, B, K]`, one sample's class being the largest sum of votes so far, of equal sums the lowest
-/// class. Sums are f32 in the order of time, as in the scores of a network, so that the last decision is that of an
-/// evaluation to the bit.
+/// The decisions of `votes` `[T, B, K]`, one sample's class being the largest sum of votes so far, of equal sums the
+/// lowest class. Sums are f32 in the order of time, as in the scores of a network, so that the last decision is that of
+/// an evaluation to the bit.
 ///
 /// # Errors
 /// If the number of votes or labels does not fit `[steps, samples, classes]`, one of them is 0, or a label is no class.

@@ -5,9 +5,9 @@ use layers::BatchNorm;
 use models::{Layer as Operation, Network};
 use neuron::Neuron;
 
-/// Runs `network` on `frames` `[T, B, H, W, C]` in evaluation mode and adds to `activity` what it did. Returns the votes of each
-/// step, `[T, B, K]`, whose mean over time are the scores. Slower than [`Network::forward`] and with every layer's input and
-/// output in memory: take batches of moderate size.
+/// Runs `network` on `frames` `[T, B, H, W, C]` in evaluation mode and adds to `activity` what it did. Returns the
+/// votes of each step, `[T, B, K]`, whose mean over time are the scores. Slower than [`Network::forward`] and with
+/// every layer's input and output in memory: take batches of moderate size.
 ///
 /// Counts are exact: nothing is summed in floating point but `syops`, which is defined so.
 ///
@@ -36,11 +36,14 @@ struct Seen {
     activity: Activity,
     batch: Batch,
     current: Option<Current>,
+    /// Whether neurons have fired already: what comes behind them is no longer the frames.
+    behind_neurons: bool,
     /// Convolutions and fully connected layers so far.
     numbers: [usize; 2],
 }
 
-/// The tensor that a layer's weights gave, followed through norm, ReLU and dropout: whoever takes it first names the layer.
+/// The tensor that a layer's weights gave, followed through norm, ReLU and dropout: whoever takes it first names the
+/// layer.
 struct Current {
     tensor: TensorId,
     layer: usize,
@@ -65,7 +68,13 @@ impl Seen {
     fn new(steps: usize, samples: usize) -> Seen {
         let (steps, samples) = (steps as u64, samples as u64);
         let activity = Activity { samples, steps, ..Activity::default() };
-        Seen { activity, batch: Batch { samples, ..Batch::default() }, current: None, numbers: [0; 2] }
+        Seen {
+            activity,
+            batch: Batch { samples, ..Batch::default() },
+            current: None,
+            behind_neurons: false,
+            numbers: [0; 2],
+        }
     }
 
     fn operation(&mut self, operation: &Operation, x: &Tensor, y: &Tensor) -> Result<()> {
@@ -101,7 +110,7 @@ impl Seen {
             zero_weights: fan.zero_weights,
             biases: fan.biases,
             outputs: y.elem_count() as u64 / calls,
-            still: true,
+            still: !self.behind_neurons,
         };
         let syops = syops_of_weights(fan, kind, synapses.outputs);
         let mut first = Vec::new();
@@ -112,7 +121,7 @@ impl Seen {
             if t == 0 {
                 first = step;
             } else {
-                synapses.still &= first == step;
+                synapses.still = synapses.still && first == step;
             }
         }
         self.driven(kind, synapses, y);
@@ -165,6 +174,7 @@ impl Seen {
         self.batch.chances += chances;
         self.activity.syops.accumulates += chances as f64;
         self.activity.stored.neuron_layers += 1;
+        self.behind_neurons = true;
         self.name(name, x);
         match self.current.take().filter(|current| current.tensor == x.id()) {
             Some(current) => self.activity.layers[current.layer].neurons = Some(counts),
@@ -257,7 +267,8 @@ fn syops_of_weights(fan: &Fan, kind: &str, outputs: u64) -> u64 {
 }
 
 impl Syops {
-    /// Operations on an input: those of spikes times their mean, where at most two values, both in [0, 1], pass for spikes.
+    /// Operations on an input: those of spikes times their mean, where at most two values, both in [0, 1], pass for
+    /// spikes.
     fn count(&mut self, operations: u64, input: &[f32]) {
         let first = input.first().copied().unwrap_or(0.0);
         let second = input.iter().copied().find(|&v| v != first).unwrap_or(first);

@@ -80,8 +80,8 @@ pub fn unroll(neuron: &dyn Neuron, x: &Tensor) -> Result<Tensor> {
     Tensor::stack(&spikes, 0)
 }
 
-/// What [`unroll`] passes by: membranes before reset, `u[t] = v[t-1] + x[t]`, and spikes, both of the shape of `x` `[T, …]`,
-/// by [`Neuron::step`]. For looking at neurons: no network runs this.
+/// What [`unroll`] passes by: membranes before reset, `u[t] = v[t-1] + x[t]`, and spikes, both of the shape of `x`
+/// `[T, …]`, by [`Neuron::step`]. For looking at neurons: no network runs this.
 ///
 /// # Errors
 /// If `x` has no axis or no step, or [`Neuron::step`] refuses it.

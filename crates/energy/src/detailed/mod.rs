@@ -1,12 +1,12 @@
-//! Energy of one inference under assumptions that are named: each [`Column`] says its own. All are estimates from exact counts, in
-//! 45 nm, and none includes clocks, control, routing of spikes or leakage; estimators of this kind differ from each other by
-//! orders of magnitude on equal work, so numbers compare within a column and not across.
+//! Energy of one inference under assumptions that are named: each [`Column`] says its own. All are estimates from exact
+//! counts, in 45 nm, and none includes clocks, control, routing of spikes or leakage; estimators of this kind differ
+//! from each other by orders of magnitude on equal work, so numbers compare within a column and not across.
 //!
 //! ```text
-//! E_SNN = ACs · E_AC + MACs · E_MAC                        ACs, MACs: synaptic operations of all steps, exact (Activity)
-//! E_ANN = dense · E_MAC                                    dense: operations of the analogue network, once, not T times
-//! E_neurons = neurons · T · (E_mul + 2·E_add)              leak, charge, comparison
-//! E_memory = bytes · E_byte                                weights; membranes read and written at each step
+//! E_SNN     = ACs · E_AC + MACs · E_MAC            ACs, MACs: synaptic operations of all steps, exact
+//! E_ANN     = dense · E_MAC                        dense: operations of the analogue network, once, not T times
+//! E_neurons = neurons · T · (E_mul + 2·E_add)      leak, charge, comparison
+//! E_memory  = bytes · E_byte                       weights; membranes read and written at each step
 //! ```
 
 mod technology;
@@ -23,155 +23,187 @@ pub fn equivalent_bits(steps: u64) -> u32 {
     u64::BITS - steps.leading_zeros()
 }
 
-/// Multiply and add of an activation of so many bits with an 8-bit weight, pJ: a multiplier's energy taken as proportional to the
-/// bits of one factor, so 0.2 · bits/8 + 0.03.
+/// Multiply and add of an activation of so many bits with an 8-bit weight, pJ: a multiplier's energy taken as
+/// proportional to the bits of one factor, so 0.2 · bits/8 + 0.03.
 pub fn quantised_mac_pj(bits: u32) -> f64 {
     INT8.multiply_pj * f64::from(bits) / 8.0 + INT8.add_pj
 }
 
 /// All columns, for one mean inference of what `activity` saw.
 pub fn columns(activity: &Activity) -> Vec<Column> {
-    let totals = Totals::of(activity);
-    let parts = [counts(activity, &totals), arithmetic(&totals), memory(&totals), others(activity, &totals)];
+    let t = &Totals::of(activity);
+    let parts = [
+        rates(activity, t),
+        operations(t),
+        synapses(t),
+        neurons(t),
+        still(t),
+        memory(t),
+        memory_ratios(t),
+        quantised(activity, t),
+        syops(t),
+    ];
     parts.concat()
 }
 
-const fn column(name: &'static str, value: f64, unit: &'static str, assumption: &'static str) -> Column {
-    Column { name, value, unit, assumption }
-}
-
-fn counts(activity: &Activity, t: &Totals) -> Vec<Column> {
+fn rates(activity: &Activity, t: &Totals) -> Vec<Column> {
     let rate = activity.firing_rate();
     let efficiency = paper::efficiency(activity.steps, rate);
     vec![
-        column(
+        Column::new(
             "paper's efficiency, Eq. 1",
             efficiency,
             "1",
-            "4.6/(0.1·T·rate): FP32 MAC for the ANN, INT32 add for the SNN, operations = ANN's · rate; no neurons, no memory",
+            "4.6/(0.1·T·rate): FP32 MAC for the ANN, INT32 add for the SNN, operations = ANN's · rate; no neurons, \
+             no memory",
         ),
-        column("firing rate", rate, "1", "spikes a neuron and step, all neurons alike"),
-        column("spikes", t.spikes, "1", "of all neurons at all steps"),
-        column("spikes per neuron", t.spikes / t.neurons, "1", "firing rate · T"),
-        column(
+        Column::new("firing rate", rate, "1", "spikes a neuron and step, all neurons alike"),
+        Column::new("spikes", t.spikes, "1", "of all neurons at all steps"),
+        Column::new("spikes per neuron", t.spikes / t.neurons, "1", "firing rate · T"),
+        Column::new(
             "spikes per synapse",
             t.operations() / t.ann,
             "1",
-            "operations ÷ synapses met once; break-even 0.15 to 1.38, depending on the hardware (Dampfhoffer et al. 2023)",
+            "operations ÷ synapses met once; break-even 0.15 to 1.38, depending on the hardware (Dampfhoffer et al. \
+             2023)",
         ),
-        column(
+    ]
+}
+
+fn operations(t: &Totals) -> Vec<Column> {
+    vec![
+        Column::new(
             "ACs",
             t.accumulates,
             "1",
             "exact, of calls (a step of a batch) with inputs −1, 0, 1 only; zero weights do nothing",
         ),
-        column(
+        Column::new(
             "MACs",
             t.multiply_accumulates,
             "1",
             "exact, of all other calls: analogue input, counts above 1, after average pooling",
         ),
-        column(
+        Column::new(
             "MACs of the ANN",
             t.ann,
             "1",
             "every weight wherever it meets the map, once: an ANN of equal structure without use of its zeros",
         ),
-        column("neuron updates", t.updates, "1", "every neuron at every step"),
+        Column::new("neuron updates", t.updates, "1", "every neuron at every step"),
     ]
 }
 
-fn arithmetic(t: &Totals) -> Vec<Column> {
-    let once = arithmetic_uj(FP32, t.once);
-    let with_neurons = |a: Arithmetic| t.snn_uj(a) + t.neurons_uj(a);
+fn synapses(t: &Totals) -> Vec<Column> {
     vec![
-        column(
+        Column::new(
             "SNN energy, FP32",
             t.snn_uj(FP32),
             "µJ",
             "synaptic operations alone: AC 0.9 pJ, MAC 4.6 pJ, 45 nm (Horowitz 2014)",
         ),
-        column("ANN energy, FP32", t.ann_uj(FP32), "µJ", "dense MACs once at 4.6 pJ"),
-        column("ANN/SNN, FP32", t.ann_uj(FP32) / t.snn_uj(FP32), "1", "synaptic operations alone"),
-        column(
+        Column::new("ANN energy, FP32", t.ann_uj(FP32), "µJ", "dense MACs once at 4.6 pJ"),
+        Column::new("ANN/SNN, FP32", t.ann_uj(FP32) / t.snn_uj(FP32), "1", "synaptic operations alone"),
+        Column::new(
             "SNN energy, INT8",
             t.snn_uj(INT8),
             "µJ",
-            "synaptic operations alone: AC 0.03 pJ, MAC 0.23 pJ, 45 nm (Horowitz 2014); accuracy after quantisation not checked",
+            "synaptic operations alone: AC 0.03 pJ, MAC 0.23 pJ, 45 nm (Horowitz 2014); accuracy after quantisation \
+             not checked",
         ),
-        column("ANN energy, INT8", t.ann_uj(INT8), "µJ", "dense MACs once at 0.23 pJ"),
-        column("ANN/SNN, INT8", t.ann_uj(INT8) / t.snn_uj(INT8), "1", "synaptic operations alone"),
-        column(
+        Column::new("ANN energy, INT8", t.ann_uj(INT8), "µJ", "dense MACs once at 0.23 pJ"),
+        Column::new("ANN/SNN, INT8", t.ann_uj(INT8) / t.snn_uj(INT8), "1", "synaptic operations alone"),
+    ]
+}
+
+fn neurons(t: &Totals) -> Vec<Column> {
+    let ratio = |a: Arithmetic| t.ann_uj(a) / (t.snn_uj(a) + t.neurons_uj(a));
+    vec![
+        Column::new(
             "neuron energy, FP32",
             t.neurons_uj(FP32),
             "µJ",
             "multiply, add, compare for each neuron at each step: 3.7 + 0.9 + 0.9 pJ; batch norm folded into weights",
         ),
-        column(
+        Column::new(
             "neuron energy, INT8",
             t.neurons_uj(INT8),
             "µJ",
             "the same with 0.2 + 0.03 + 0.03 pJ; membranes often need more bits",
         ),
-        column("ANN/SNN with neurons, FP32", t.ann_uj(FP32) / with_neurons(FP32), "1", "ReLU of the ANN free"),
-        column("ANN/SNN with neurons, INT8", t.ann_uj(INT8) / with_neurons(INT8), "1", "ReLU of the ANN free"),
-        column(
+        Column::new("ANN/SNN with neurons, FP32", ratio(FP32), "1", "ReLU of the ANN free"),
+        Column::new("ANN/SNN with neurons, INT8", ratio(INT8), "1", "ReLU of the ANN free"),
+    ]
+}
+
+fn still(t: &Totals) -> Vec<Column> {
+    let once = arithmetic_uj(FP32, t.once);
+    vec![
+        Column::new(
             "SNN energy, FP32, still input once",
             once,
             "µJ",
-            "layers whose input is the same at all steps compute their currents once; equals SNN energy, FP32 where none is",
+            "layers whose input is the same at all steps compute their currents once; equals SNN energy, FP32 where \
+             none is",
         ),
-        column("ANN/SNN, FP32, still input once", t.ann_uj(FP32) / once, "1", "synaptic operations alone"),
+        Column::new("ANN/SNN, FP32, still input once", t.ann_uj(FP32) / once, "1", "synaptic operations alone"),
     ]
 }
 
 fn memory(t: &Totals) -> Vec<Column> {
-    let (snn, ann, dram) = (t.snn_memory_uj(FP32), t.ann_memory_uj(FP32), t.dram_uj(FP32));
-    let ratio = |i: usize| (t.ann_uj(FP32) + ann[i]) / (t.snn_uj(FP32) + t.neurons_uj(FP32) + snn[i]);
+    let (snn, ann) = (t.snn_memory_uj(FP32), t.ann_memory_uj(FP32));
     vec![
-        column(
+        Column::new(
             "SNN memory energy, low",
             snn[0],
             "µJ",
-            "per layer the fewer of one weight an operation and all weights a step; membranes read and written each step; 4 byte; 8 KB SRAM, 10 pJ/64 bit",
+            "per layer the fewer of one weight an operation and all weights a step; membranes read and written each \
+             step; 4 byte; 8 KB SRAM, 10 pJ/64 bit",
         ),
-        column(
+        Column::new(
             "SNN memory energy, high",
             snn[1],
             "µJ",
             "per layer the more of the two; membranes alike; 1 MB SRAM, 100 pJ/64 bit",
         ),
-        column(
+        Column::new(
             "ANN memory energy, low",
             ann[0],
             "µJ",
             "each weight read once, each output written and read once; 4 byte; 8 KB SRAM, 10 pJ/64 bit",
         ),
-        column(
+        Column::new(
             "ANN memory energy, high",
             ann[1],
             "µJ",
             "one weight a MAC, each output written and read once; 1 MB SRAM, 100 pJ/64 bit",
         ),
-        column(
+    ]
+}
+
+fn memory_ratios(t: &Totals) -> Vec<Column> {
+    let (snn, ann, dram) = (t.snn_memory_uj(FP32), t.ann_memory_uj(FP32), t.dram_uj(FP32));
+    let ratio = |i: usize| (t.ann_uj(FP32) + ann[i]) / (t.snn_uj(FP32) + t.neurons_uj(FP32) + snn[i]);
+    vec![
+        Column::new(
             "ANN/SNN with neurons and memory, low",
             ratio(0),
             "1",
             "FP32, both at the low end: weights reused, small memories",
         ),
-        column(
+        Column::new(
             "ANN/SNN with neurons and memory, high",
             ratio(1),
             "1",
             "FP32, both at the high end: no weight reused, large memories",
         ),
-        column(
+        Column::new(
             "SNN weights from DRAM, low",
             t.steps * dram[0],
             "µJ",
             "all weights once a step, 1.3 nJ/64 bit; the ANN reads them once: this ÷ T",
         ),
-        column(
+        Column::new(
             "SNN weights from DRAM, high",
             t.steps * dram[1],
             "µJ",
@@ -180,35 +212,46 @@ fn memory(t: &Totals) -> Vec<Column> {
     ]
 }
 
-fn others(activity: &Activity, t: &Totals) -> Vec<Column> {
+fn quantised(activity: &Activity, t: &Totals) -> Vec<Column> {
     let bits = equivalent_bits(activity.steps);
-    let quantised = t.ann * quantised_mac_pj(bits) * 1e-6;
+    let energy = t.ann * quantised_mac_pj(bits) * 1e-6;
     vec![
-        column(
+        Column::new(
             "bits of the QNN",
             f64::from(bits),
             "bit",
             "⌈log₂(T+1)⌉: as many levels as a spike count in T steps has (Yan et al. 2026)",
         ),
-        column(
+        Column::new(
             "QNN energy",
-            quantised,
+            energy,
             "µJ",
             "dense MACs once, 8-bit weights: (0.2·bits/8 + 0.03) pJ, a multiplier linear in the bits of one factor",
         ),
-        column(
+        Column::new(
             "QNN/SNN, INT8",
-            quantised / t.snn_uj(INT8),
+            energy / t.snn_uj(INT8),
             "1",
             "synaptic operations alone; above 1 the SNN costs less",
         ),
-        column(
+    ]
+}
+
+fn syops(t: &Totals) -> Vec<Column> {
+    vec![
+        Column::new(
             "syops ACs",
             t.syops[0],
             "1",
-            "rules of syops 0.0.5, batch of 1: dense operations · mean input, inexact at borders; with biases, norms, pooling, ReLU, and one a neuron and step",
+            "rules of syops 0.0.5, batch of 1: dense operations · mean input, inexact at borders; with biases, \
+             norms, pooling, ReLU, and one a neuron and step",
         ),
-        column("syops MACs", t.syops[1], "1", "operations whose input has more than two values or one outside [0, 1]"),
-        column("syops energy", arithmetic_uj(FP32, t.syops), "µJ", "AC 0.9 pJ, MAC 4.6 pJ"),
+        Column::new(
+            "syops MACs",
+            t.syops[1],
+            "1",
+            "operations whose input has more than two values or one outside [0, 1]",
+        ),
+        Column::new("syops energy", arithmetic_uj(FP32, t.syops), "µJ", "AC 0.9 pJ, MAC 4.6 pJ"),
     ]
 }
