@@ -1,8 +1,9 @@
 //! A run as a table asks for it.
 
 use crate::preset::{self, Overrides};
+use crate::settings::Setting;
 use crate::{Profile, Run};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use datasets::Name;
 use models::Architecture;
 use neuron::Method;
@@ -75,6 +76,16 @@ impl Choice {
     /// # Errors
     /// An override that does not fit the run.
     pub fn run(self, profile: Profile, overrides: &Overrides) -> Result<Run> {
+        let varied = match self.change {
+            Change::Steps(_) if overrides.steps.is_some() => Some("--steps"),
+            Change::WarmUp(_) | Change::Analogue if overrides.settings.iter().any(Setting::of_warm_up) => {
+                Some("--set warm-up")
+            }
+            _ => None,
+        };
+        if let Some(flag) = varied {
+            bail!("{flag} is what this table varies itself, in the row {}; leave it out", self.title());
+        }
         let mut all = overrides.clone();
         match self.change {
             Change::ResNet34 if all.network.is_none() => all.architecture = Some(Architecture::ResNet34),
@@ -96,6 +107,8 @@ impl Choice {
         let plain = format!("{}-{}", data.id(), method.id());
         match change {
             Change::None => plain,
+            // the usual warm-up is no change
+            Change::WarmUp(Warm::No) if !preset::warms_up(data, profile) => plain,
             Change::ResNet34 => plain + "-resnet34",
             // the usual T is no change
             Change::Steps(steps) if steps == preset::steps(data, profile) => plain,

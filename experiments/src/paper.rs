@@ -1,5 +1,6 @@
 //! The program that makes tables and figures: `paper table2 …`, `paper report`.
 
+use crate::choice::Change;
 use crate::data::{self, Chosen};
 use crate::experiment::Experiment;
 use crate::runs::{Item, RunFlags};
@@ -54,7 +55,7 @@ enum Command {
 /// Flags of a table or figure.
 #[derive(Args)]
 pub struct TableFlags {
-    /// Only runs with all of these: data sets, methods, ann, resnet34, T4, warm-up-ann and so on
+    /// Only runs of these data sets, and of these other words: methods, ann, resnet34, T4, warm-up-ann and so on
     #[arg(long, value_name = "WORD", value_delimiter = ',')]
     only: Vec<String>,
     #[command(flatten)]
@@ -167,7 +168,11 @@ fn table(experiment: &Experiment, flags: &TableFlags) -> Result<()> {
 
 /// The runs that `--methods` and `--only` leave; ends the program where a word finds none.
 fn chosen(experiment: &Experiment, flags: &TableFlags) -> Vec<Choice> {
-    let all = (experiment.choices)(flags.runs.methods(experiment.methods));
+    let mut all = (experiment.choices)(flags.runs.methods(experiment.methods));
+    if flags.runs.names_a_network() {
+        // the network takes the place of every other, and there is only one of it
+        all.retain(|choice| choice.change != Change::ResNet34);
+    }
     let known: Vec<String> = all.iter().flat_map(|choice| choice.words()).fold(Vec::new(), |mut known, word| {
         if !known.contains(&word) {
             known.push(word);
@@ -196,7 +201,7 @@ fn chosen(experiment: &Experiment, flags: &TableFlags) -> Vec<Choice> {
 /// The recordings and runs of each data set, proven to be buildable before any of them is trained.
 fn parts(flags: &TableFlags, choices: &[Choice]) -> Result<Vec<Part>> {
     let runs = &flags.runs;
-    let (overrides, profile) = (runs.overrides(), runs.profile_name());
+    let (overrides, profile) = (runs.read_overrides()?, runs.profile_name()?);
     let root = data::root(runs.data.clone())?;
     let mut parts: Vec<Part> = Vec::new();
     let mut names: Vec<Name> = Vec::new();
@@ -232,7 +237,8 @@ fn publish(experiment: &Experiment, flags: &RunFlags, parts: &[Part]) -> Result<
     let synthetic = |p: &&Part| p.chosen.recordings.origin == Origin::Synthetic;
     let stand_ins: Vec<String> = parts.iter().filter(synthetic).map(|p| p.chosen.says.clone()).collect();
     let records = receipt::of_all_experiments(&flags.results)?;
-    let receipts = Receipts::new(&records, &flags.profile_name())?.only(flags.overrides(), wanted, flags.any_build);
+    let receipts =
+        Receipts::new(&records, &flags.profile_name()?)?.only(flags.read_overrides()?, wanted, flags.any_build);
     let laid = publish::lay_out(experiment, &receipts, &stand_ins)?;
     laid.print();
     laid.write(experiment, &flags.results)?;

@@ -75,7 +75,8 @@ pub fn table(planned: &[Planned]) -> Result<Table, report::Error> {
             p.earlier.as_ref().map_or("no receipt of this network on these frames".into(), |e| e.says.clone()),
         ])?;
     }
-    let known: f64 = planned.iter().filter_map(|p| p.earlier.as_ref()).map(|e| e.seconds).sum();
+    // the sum of nothing is -0
+    let known = planned.iter().filter_map(|p| p.earlier.as_ref()).map(|e| e.seconds).fold(0.0, |a, b| a + b);
     let unknown = planned.iter().filter(|p| p.earlier.is_none()).count();
     table.push_note(match (planned.len(), unknown) {
         (0, _) => "Nothing: every run has its receipt.".to_owned(),

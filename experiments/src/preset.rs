@@ -39,6 +39,8 @@ pub struct Overrides {
     pub warm_up: Option<WarmUp>,
     /// A surrogate of the user's own.
     pub own: Option<Own>,
+    /// SHA-256, in hex, of the file with the weights to begin with.
+    pub weights: Option<String>,
     /// Single fields, set last and in order.
     pub settings: Vec<Setting>,
 }
@@ -77,6 +79,11 @@ pub fn epochs(data: Name, profile: Profile) -> usize {
 /// Steps T of a data set in a profile.
 pub fn steps(data: Name, profile: Profile) -> usize {
     size(data, profile).steps
+}
+
+/// Whether a data set has a warm-up in a profile, if its epochs are enough for one.
+pub fn warms_up(data: Name, profile: Profile) -> bool {
+    !warm_up(data, profile, usize::MAX / 80).is_none()
 }
 
 /// The warm-up of the released scripts: 80 of 500 epochs for CIFAR, none for event data; a shorter run has the same part of its.
@@ -140,6 +147,7 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
         method,
         neuron: method.config(),
         own_surrogate: o.own.clone(),
+        initial_weights_sha256: o.weights.clone(),
         setup: Setup {
             epochs,
             batch: size.batch,
@@ -206,6 +214,9 @@ pub fn profile_name(profile: Profile, o: &Overrides) -> String {
     }
     if let Some(own) = &o.own {
         name += &format!("+surrogate-{}", own.name());
+    }
+    if let Some(weights) = &o.weights {
+        name += &format!("+weights-{}", &weights[..weights.len().min(8)]);
     }
     o.settings.iter().for_each(|setting| name += &format!("+{}", setting.name()));
     name

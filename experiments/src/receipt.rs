@@ -46,6 +46,9 @@ pub fn existing(dir: &Path, row: &str, wanted: RunIdentity<'_>, any_build: bool)
 
 /// The folders below `runs`, in order of name.
 fn experiments(runs: &Path) -> Result<Vec<PathBuf>> {
+    if !runs.is_dir() {
+        return Ok(Vec::new());
+    }
     let fail = |cause| report::Error::Read { path: runs.to_owned(), cause };
     let mut folders = Vec::new();
     for entry in std::fs::read_dir(runs).map_err(fail)? {
@@ -63,12 +66,9 @@ fn experiments(runs: &Path) -> Result<Vec<PathBuf>> {
 /// # Errors
 /// A broken receipt.
 pub fn of_all_experiments(results: &Path) -> Result<Vec<Record>> {
-    let runs = results.join("runs");
     let mut all = Vec::new();
-    if runs.is_dir() {
-        for folder in experiments(&runs)? {
-            all.extend(Record::read_all(&folder)?);
-        }
+    for folder in experiments(&results.join("runs"))? {
+        all.extend(Record::read_all(&folder)?);
     }
     Ok(all)
 }

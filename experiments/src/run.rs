@@ -31,6 +31,9 @@ pub struct Run {
     /// A surrogate of the user's own in place of the neuron's; a receipt has its name.
     #[serde(default, skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub own_surrogate: Option<Own>,
+    /// SHA-256, in hex, of the file whose weights it begins with in place of random ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_weights_sha256: Option<String>,
     /// Epochs, batches, optimiser, loss, augmentation.
     pub setup: Setup,
 }
@@ -39,9 +42,12 @@ pub struct Run {
 #[derive(Clone)]
 pub struct Own {
     name: String,
-    neuron: fn(&Own, &Config) -> Result<Arc<dyn Neuron>, BadParameter>,
+    neuron: WithOwn,
     value: Arc<dyn std::any::Any + Send + Sync>,
 }
+
+/// A neuron with the surrogate that an [`Own`] holds.
+type WithOwn = fn(&Own, &Config) -> Result<Arc<dyn Neuron>, BadParameter>;
 
 impl Own {
     /// A surrogate under a name: letters, digits and `-_+.`, since it becomes a part of a file's name. Its parameters belong

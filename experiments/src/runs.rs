@@ -10,16 +10,17 @@ use crate::preset::{self, Overrides};
 use crate::receipt::{self, Clock, Label};
 use crate::selection::Wanted;
 use crate::settings::Setting;
-use crate::{Encoding, Own, Profile, Run, analysis, data, machine, progress, stop};
+use crate::{Encoding, Own, Profile, Run, analysis, data, import, machine, progress, stop};
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::Device;
 use datasets::{Name, Recordings};
-use models::{Spec, Variant};
+use models::{Network, Spec, Variant};
 use neuron::Method;
 use report::{RunIdentity, write_text};
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use training::{Job, Rule, Rules, SeededVars, save_weights, train_from};
+use training::{Evaluation, Job, Rule, Rules, SeededVars, evaluate, save_weights, train_from};
 
 /// Flags of every program that trains.
 #[derive(clap::Args)]
@@ -60,6 +61,9 @@ pub struct RunFlags {
     /// One field of the runs, as a receipt shows them, such as surrogate=atan, neuron.alpha=0.5 or setup.batch=32; again for more
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<Setting>,
+    /// Begin with these weights instead of random ones: a .safetensors of ours, or a .pth of the paper's released code
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
     /// Speech Commands only: sixteen windows that move over the spectrogram, instead of all of it at every step
     #[arg(long, conflicts_with = "steps")]
     chunks: bool,
@@ -103,7 +107,7 @@ pub struct RunFlags {
 enum OnNan {
     /// The run ends; others go on.
     Stop,
-    /// The epoch begins again with half the learning rate, up to eight times.
+    /// The epoch begins again with half the learning rate; up to eight times in a run, whatever the reasons.
     BackOff,
 }
 
@@ -114,7 +118,7 @@ enum OnSilence {
     Report,
     /// The run ends; others go on.
     Stop,
-    /// The epoch begins again with half the learning rate, up to eight times.
+    /// The epoch begins again with half the learning rate; up to eight times in a run, whatever the reasons.
     BackOff,
 }
 
@@ -159,6 +163,11 @@ impl RunFlags {
         if self.methods.is_empty() { usual } else { &self.methods }
     }
 
+    /// Whether a network was named, in place of the data sets' own.
+    pub fn names_a_network(&self) -> bool {
+        self.network.is_some() || self.settings.iter().any(Setting::of_network)
+    }
+
     /// What the flags change of the profile.
     pub fn overrides(&self) -> Overrides {
         Overrides {
@@ -173,12 +182,30 @@ impl RunFlags {
             warm_up: None,
             own: self.own.clone(),
             settings: self.settings.clone(),
+            weights: None,
         }
     }
 
+    /// [`RunFlags::overrides`] with what needs a file to be read: the weights to begin with.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn read_overrides(&self) -> Result<Overrides> {
+        let digest = |path: &PathBuf| -> Result<String> {
+            let bytes = std::fs::read(path).map_err(|e| {
+                anyhow!("--weights: cannot read {}: {e}; check that it exists and that you may read it", path.display())
+            })?;
+            Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+        };
+        Ok(Overrides { weights: self.weights.as_ref().map(digest).transpose()?, ..self.overrides() })
+    }
+
     /// The profile's name with what was overridden.
-    pub fn profile_name(&self) -> String {
-        preset::profile_name(self.profile, &self.overrides()) + &self.compute.profile()
+    ///
+    /// # Errors
+    /// As [`RunFlags::read_overrides`].
+    pub fn profile_name(&self) -> Result<String> {
+        Ok(preset::profile_name(self.profile, &self.read_overrides()?) + &self.compute.profile())
     }
 
     /// What the cells of these recordings are to hold.
@@ -309,10 +336,12 @@ impl RunFlags {
         let name = format!("{row}-s{seed}");
         let mut vars = SeededVars::new(seed);
         let network = run.network(&vars, &place.device)?;
+        self.begin_with(run, &network, &vars)?;
         let mut watch = progress::Watch::new(format!("{title} seed {seed}"), run.setup.epochs, run.setup.batch);
         let path = self.results.join("checkpoints").join(format!("{name}.safetensors"));
         let rules = self.rules();
-        let what = (run, &identity, seed, format!("{rules:?}"));
+        // rules and the way to compute too: with others the bits would be others
+        let what = (run, &identity, seed, format!("{rules:?} {:?}", place.compute));
         let every = Duration::from_secs_f64(60.0 * self.checkpoint_every);
         let (keeper, from) = Keeper::open(&path, Identity::new(&what, &program)?, every, self.any_build)?;
         if from.is_some() {
@@ -333,7 +362,7 @@ impl RunFlags {
             experiment: experiment.into(),
             row: row.clone(),
             title: title.clone(),
-            profile: self.profile_name(),
+            profile: self.profile_name()?,
         };
         let mut record = receipt::record(&label, run, identity, seed, &history, &clock, &program)?;
         record.device = place.name.clone();
@@ -345,6 +374,32 @@ impl RunFlags {
         save_weights(&weights.join(format!("{name}.safetensors")), &vars).map_err(|e| anyhow!("{e}"))?;
         record.write(receipts)?;
         watch.keeper.take().map_or(Ok(()), Keeper::done)
+    }
+
+    /// Puts the weights that were named into a network.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or weights that are not this network's.
+    pub fn begin_with(&self, run: &Run, network: &Network, vars: &SeededVars) -> Result<()> {
+        if let Some(path) = &self.weights {
+            import::weights(path, run, network, vars)?;
+        }
+        Ok(())
+    }
+
+    /// What a run's network does on the test set, with the weights that were named and without training.
+    ///
+    /// # Errors
+    /// Recordings or weights that cannot be read.
+    pub fn evaluate(&self, run: &Run, recordings: &Recordings) -> Result<Evaluation> {
+        let root = data::root(self.data.clone())?;
+        let cache = root.map(|root| data::cache_folder(self.cache.as_deref(), &root));
+        let sets = data::load(recordings, run.encoding, cache.as_deref())?;
+        let place = self.compute.choose()?;
+        let vars = SeededVars::new(0);
+        let network = run.network(&vars, &place.device)?;
+        self.begin_with(run, &network, &vars)?;
+        Ok(evaluate(&run.trained(&network), sets.test(), &run.setup, &place.compute, &place.device)?)
     }
 
     fn rules(&self) -> Rules {

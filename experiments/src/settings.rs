@@ -47,6 +47,16 @@ impl Setting {
         self
     }
 
+    /// Whether it sets the warm-up.
+    pub fn of_warm_up(&self) -> bool {
+        self.key == "warm-up" || self.key.starts_with("setup.warm_up")
+    }
+
+    /// Whether it sets the network.
+    pub fn of_network(&self) -> bool {
+        self.key == "network"
+    }
+
     /// As a part of the profile's name, and so of a file's.
     pub fn name(&self) -> String {
         let plain = |text: &str| {
@@ -72,6 +82,9 @@ impl Setting {
         let mut all = serde_json::to_value(Run { own_surrogate: None, ..run.clone() })?;
         let Self { key, value } = self;
         match key.as_str() {
+            "data" | "method" => bail!(
+                "--set {key}: it is what recordings and neuron are chosen by, not a field beside them; use --only or --methods"
+            ),
             "surrogate" => *field(&mut all, "neuron.surrogate", key)? = self.surrogate()?,
             "network" => *field(&mut all, "network", key)? = json!(value.parse::<models::Spec>()?.to_string()),
             "neuron.alpha" if run.method == Method::BpsaBpta => {
@@ -195,6 +208,7 @@ mod tests {
             ("network=16C3", &["character 5"]),
             ("warm-up=ann", &["ann:EPOCHS"]),
             ("setup.batch.more=1", &["has no fields"]),
+            ("method=bpsa", &["--methods"]),
         ] {
             let error = with(Method::BpsaBpta, text).unwrap_err().to_string();
             words.iter().for_each(|word| assert!(error.contains(word), "{text}: {error}"));

@@ -101,7 +101,7 @@ mod tests {
         for (h, w, stride, padding) in
             [(8, 7, 2, 1), (5, 5, 3, 0), (3, 4, 2, 2), (9, 9, 4, 1), (3, 3, 1, 0), (6, 6, 1, 1)]
         {
-            let conv = Conv2d { weight: weight.clone(), bias: bias.clone(), stride, padding };
+            let conv = Conv2d { weight: weight.clone(), bias: Some(bias.clone()), stride, padding };
             let ones = Tensor::ones((1, h, w, 2), DType::F32, &Device::Cpu).unwrap();
             let values: Vec<f32> = (0..h * w * 2).map(|i| f32::from(u8::from(i % 3 == 1))).collect();
             let x = Tensor::from_vec(values.clone(), (1, h, w, 2), &Device::Cpu).unwrap();

@@ -62,8 +62,8 @@ fn by_definition(layer: &Layer, x: &Tensor, ones: bool) -> Result<u64> {
     };
     let y = match layer {
         Layer::Conv(conv) => {
-            let (weight, bias) = both(&conv.weight, &conv.bias)?;
-            Conv2d { weight, bias, ..conv.clone() }.forward(&x)?
+            let weight = binary(&conv.weight.to_dtype(DType::F64)?, ones)?;
+            Conv2d { weight, bias: None, ..conv.clone() }.forward(&x)?
         }
         Layer::Linear(linear) => {
             let (weight, bias) = both(&linear.weight, &linear.bias)?;

@@ -44,7 +44,7 @@ pub struct Record {
     pub host: Host,
     /// SHA-256 of the program that ran, in hex.
     pub program_sha256: String,
-    /// The commit the program was built from, where known.
+    /// The commit of the program's checkout when the run started, where known.
     pub commit: Option<String>,
     /// Whether the work tree differed from that commit, where known.
     pub dirty: Option<bool>,

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, Histogram, write};
 
-/// A file of scalars and histograms over steps for TensorBoard; every number in it is also in the run's [`crate::Record`].
+/// A file of scalars and histograms over steps for TensorBoard: for looking at a run while it goes on. What a run is judged by
+/// is in its [`crate::Record`].
 ///
 /// A file grows while a run goes on, so it is not written whole or not at all: a program that is killed leaves a last
 /// record that is cut short, and TensorBoard stops in front of it. A run that is resumed creates another file in the

@@ -16,7 +16,7 @@ static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Trains the paper's network on any of its data sets and lists what the receipts say.
 ///
-/// A run that is already in results/runs/train/, made by this very program from the same recordings, is not run
+/// A run that is already in results/runs/, made by this very program from the same recordings, is not run
 /// again, so an interrupted command goes on where it stopped.
 #[derive(Parser)]
 #[command(version)]
@@ -37,6 +37,9 @@ struct Flags {
     /// speech-commands
     #[arg(long, value_name = "SPLIT")]
     split: Option<Split>,
+    /// Train nothing: say what the network does on the test set with the weights of --weights
+    #[arg(long, requires = "weights", conflicts_with = "dry_run")]
+    evaluate: bool,
     #[command(flatten)]
     runs: RunFlags,
 }
@@ -55,7 +58,7 @@ fn work(flags: &Flags) -> Result<()> {
     let mut found = Vec::new();
     for &name in &flags.names {
         let choices = runs.methods(&[Method::BpsaBpta]).iter().map(|&method| Choice::new(name, method));
-        let runs = choices.map(|choice| Ok((choice, choice.run(flags.runs.profile, &flags.runs.overrides())?)));
+        let runs = choices.map(|choice| Ok((choice, choice.run(flags.runs.profile, &flags.runs.read_overrides()?)?)));
         let runs = runs.collect::<Result<Vec<_>>>()?;
         runs.iter().try_for_each(|(_, run)| flags.runs.prove(run))?;
         // no stand-in: whoever names a data set means it
@@ -65,9 +68,10 @@ fn work(flags: &Flags) -> Result<()> {
         data::take(&mut chosen, flags.train, flags.test);
         let identity = receipt::identity(&chosen.recordings);
         let part = part(&identity);
+        let profile = flags.runs.profile_name()?;
         let item = |(choice, run): (Choice, Run)| Item {
             title: choice.title(),
-            row: selection::row(choice, flags.runs.profile, &flags.runs.profile_name(), identity.origin) + &part,
+            row: selection::row(choice, flags.runs.profile, &profile, identity.origin) + &part,
             run,
         };
         found.push((runs.into_iter().map(item).collect::<Vec<_>>(), chosen));
@@ -76,6 +80,21 @@ fn work(flags: &Flags) -> Result<()> {
         let planned = found.iter().map(|(items, chosen)| runs.plan(items, &chosen.recordings, &receipts));
         let planned = planned.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect::<Vec<_>>();
         let _ = write!(std::io::stdout(), "{}", plan::table(&planned)?.to_terminal());
+        return Ok(());
+    }
+    if flags.evaluate {
+        for (items, chosen) in &found {
+            eprintln!("{}", chosen.says);
+            for item in items {
+                let said = runs.evaluate(&item.run, &chosen.recordings)?;
+                let accuracy = said.accuracy_percent();
+                println!(
+                    "{}: {} of {} right, {accuracy:.2} %, loss {:.4}",
+                    item.title, said.correct, said.samples, said.loss
+                );
+                said.firing_rates.iter().for_each(|(layer, rate)| println!("  {layer}: {:.2} % fire", 100.0 * rate));
+            }
+        }
         return Ok(());
     }
     let mut diverged = Vec::new();

@@ -104,7 +104,9 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
     }
     let mut tables = vec![table];
     tables.extend(layers(receipts, &choices)?);
-    tables.extend(columns(receipts, &choices)?);
+    for data in DATA {
+        tables.extend(columns(receipts, data, &choices)?);
+    }
     with_runs("table5", tables, receipts, &choices)
 }
 
@@ -177,14 +179,15 @@ fn layers(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>> 
     Ok(any.then_some(table))
 }
 
-/// Every energy and count, a row each, and a column for each run.
-fn columns(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>> {
-    let groups: Vec<(Choice, Group<'_>)> =
-        receipts.groups(choices)?.into_iter().filter(|(_, g)| g.first().analysis.is_some()).collect();
-    let names: Vec<String> = groups.iter().map(|(_, g)| g.title.clone()).collect();
+/// Every energy and count of a data set, a row each, and a column for each run.
+fn columns(receipts: &Receipts<'_>, data: Name, choices: &[Choice]) -> Result<Option<Table>> {
+    let of_data: Vec<Choice> = choices.iter().copied().filter(|choice| choice.data == data).collect();
+    let mut groups = receipts.groups(&of_data)?;
+    groups.retain(|(_, g)| g.first().analysis.is_some());
+    let names: Vec<String> = groups.iter().map(|(_, g)| g.title.replacen(data.title(), "", 1)).collect();
     let mut heads = vec![("Quantity, of one sample", Align::Left), ("Unit", Align::Left)];
-    heads.extend(names.iter().map(|name| (name.as_str(), Align::Right)));
-    let mut table = Table::new("Energies and counts", &heads);
+    heads.extend(names.iter().map(|name| (name.trim(), Align::Right)));
+    let mut table = Table::new(&format!("Energies and counts, {}", data.title()), &heads);
     let mut rows: Vec<(&str, &str)> = Vec::new();
     for metric in groups.iter().filter_map(|(_, g)| g.first().analysis.as_ref()).flat_map(|a| &a.energy) {
         if !rows.iter().any(|(name, _)| *name == metric.name) {
@@ -193,7 +196,8 @@ fn columns(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>>
     }
     for (name, unit) in &rows {
         let mut cells = vec![(*name).to_owned(), (*unit).to_owned()];
-        cells.extend(groups.iter().map(|(_, g)| summary(&energies(g, name)).map_or(String::new(), |s| number(s.mean))));
+        let mean = |g: &Group<'_>| summary(&energies(g, name)).map_or(String::new(), |s| number(s.mean));
+        cells.extend(groups.iter().map(|(_, g)| mean(g)));
         table.push_row(cells)?;
     }
     table.push_note("Mean over the seeds; what each assumes, and where it comes from, is in docs/energy.md.");
