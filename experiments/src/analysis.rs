@@ -4,11 +4,11 @@ use crate::Run;
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 use energy::latency::{Anytime, anytime};
-use energy::{Activity, detailed, neurobench, observe};
+use energy::{Activity, Column, detailed, neurobench, observe};
 use models::{Frames, Layer, Mode, Network};
 use report::{Analysis, Histogram, Latency, LayerActivity, LayerTrace, Membrane, Metric, Trace};
 use std::time::Instant;
-use training::{Compute, Set};
+use training::{Compute, Set, Shown};
 
 /// Energy of a network of equal structure that multiplies everywhere, once: see docs/energy.md.
 pub const DENSE_UJ: &str = "ANN energy, FP32";
@@ -21,8 +21,6 @@ pub const FP32_RATIO: &str = "ANN/SNN, FP32";
 const SAMPLES: usize = 256;
 /// Samples timed one by one.
 const TIMED: usize = 64;
-/// Values of a batch's frames, beyond which it holds fewer samples.
-const BATCH_VALUES: usize = 1 << 21;
 /// Neurons of a layer shown in a raster.
 const SHOWN: usize = 48;
 /// Bins of a histogram of membranes, which spans from three thresholds below 0 to five above.
@@ -36,19 +34,17 @@ pub fn analyse(run: &Run, network: &Network, set: Set<'_>, compute: &Compute, de
     let n = set.samples.len().min(SAMPLES);
     let classes = run.data.info().classes;
     let (mut activity, mut decisions, mut labels) = (Activity::default(), Anytime::default(), Vec::new());
-    let mut at = 0;
-    let mut size = 1;
-    while at < n {
-        let indices: Vec<usize> = (at..(at + size).min(n)).collect();
-        let (frames, of_batch) = set.frames(&indices, &run.setup, device)?;
+    // an analogue network says the same of a still image every time, and is shown it once
+    let once = Shown { still: set.shown.still.map(|_| 1), ..set.shown.clone() };
+    let set = if run.is_analogue() { Set { shown: &once, ..set } } else { set };
+    // one by one, so that no sample's inputs decide what another's operations are
+    for i in 0..n {
+        let (frames, of_batch) = set.frames(&[i], &run.setup, device)?;
         let votes = observe(network, &frames, &mut activity)?;
         let [steps, samples, kinds] = *votes.dims() else { anyhow::bail!("votes of {:?}", votes.shape()) };
         let votes: Vec<f32> = votes.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?;
         decisions.merge(anytime(&votes, [steps, samples, kinds], &of_batch)?)?;
         labels.extend(of_batch);
-        at += indices.len();
-        // the first sample says how large they are
-        size = (BATCH_VALUES * indices.len() / frames.elem_count().max(1)).clamp(1, 32);
     }
     let mut confusion = vec![vec![0; classes.len()]; classes.len()];
     for (&label, &said) in labels.iter().zip(&decisions.predictions) {
@@ -68,12 +64,21 @@ pub fn analyse(run: &Run, network: &Network, set: Set<'_>, compute: &Compute, de
     })
 }
 
-/// Columns of one module may have the name of another's; those of NeuroBench say whose they are.
+/// All columns that are numbers; of a network without neurons those of a network without neurons.
 fn energies(activity: &Activity) -> Vec<Metric> {
-    let own = detailed::columns(activity).into_iter().map(|c| (c.name.to_owned(), c));
-    let theirs = neurobench::columns(activity).into_iter().map(|c| (format!("NeuroBench {}", c.name), c));
-    let metric = |(name, c): (String, energy::Column)| Metric { name, value: c.value, unit: c.unit.into() };
-    own.chain(theirs).map(metric).collect()
+    let spiking = activity.neurons().next().is_some();
+    let all = detailed::columns(activity).into_iter().chain(neurobench::columns(activity));
+    let analogue =
+        |c: &Column| ["ANN energy", "ANN memory", "MACs of the ANN"].iter().any(|name| c.name.starts_with(name));
+    let kept = all.filter(|c| c.value.is_finite() && (spiking || analogue(c)));
+    kept.map(|c| Metric { name: c.name.to_owned(), value: c.value, unit: c.unit.into() }).collect()
+}
+
+/// What a column assumes, by its name.
+pub fn assumption(name: &str) -> &'static str {
+    let none = Activity::default();
+    let mut all = detailed::columns(&none).into_iter().chain(neurobench::columns(&none));
+    all.find(|c| c.name == name).map_or("", |c| c.assumption)
 }
 
 fn layer(layer: &energy::Layer) -> LayerActivity {
@@ -100,11 +105,13 @@ fn latency(run: &Run, network: &Network, set: Set<'_>, compute: &Compute, device
     for i in 0..set.samples.len().min(TIMED) {
         let (frames, _) = set.frames(&[i], &run.setup, device)?;
         let (steps, b, h, w, c) = frames.dims5()?;
-        let values: Vec<f32> = frames.flatten_all()?.to_vec1()?;
+        let still = set.shown.still.is_some() && steps > 1;
+        let shown = if still { frames.narrow(0, 0, 1)? } else { frames.clone() };
+        let values: Vec<f32> = shown.flatten_all()?.to_vec1()?;
         let pass = || -> Result<Tensor> {
             Ok(match &blocks {
                 Some(blocks) => {
-                    let frames = Frames { values: &values, bytes: None, steps, shape: [b, h, w, c], still: false };
+                    let frames = Frames { values: &values, bytes: None, steps, shape: [b, h, w, c], still };
                     blocks.scores(frames, Mode::Eval, compute.options, &mut ())?
                 }
                 None => network.forward(&frames, Mode::Eval, &mut ())?,

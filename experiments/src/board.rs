@@ -51,7 +51,9 @@ impl<'a> Board<'a> {
         for (layer, rate) in rates {
             self.file.scalar(&format!("firing_rate/{layer}"), step, time, *rate)?;
         }
-        for layer in (self.probe)()?.map(|trace| trace.layers).unwrap_or_default() {
+        // in an analogue epoch there are no neurons to look at
+        let trace = if rates.is_empty() { None } else { (self.probe)()? };
+        for layer in trace.map(|trace| trace.layers).unwrap_or_default() {
             self.file.histogram(&format!("membrane/{}", layer.name), step, time, &layer.histogram)?;
             let steps = layer.membrane.u.len();
             // one bin for each number of spikes that a neuron can have

@@ -59,6 +59,8 @@ impl Warm {
     fn of(self, epochs: usize) -> WarmUp {
         match self {
             Self::No => WarmUp::None,
+            // of a single epoch nothing would be left
+            Self::Analogue if epochs == 1 => WarmUp::None,
             Self::Analogue => WarmUp::Ann { epochs: (epochs * 80 / 500).max(1) },
             Self::Sigmoid => WarmUp::SigmoidWhenSilent { rate: 0.1 },
         }
@@ -76,11 +78,11 @@ impl Choice {
     /// # Errors
     /// An override that does not fit the run.
     pub fn run(self, profile: Profile, overrides: &Overrides) -> Result<Run> {
+        let sets = |what: fn(&Setting) -> bool| overrides.settings.iter().any(what);
         let varied = match self.change {
             Change::Steps(_) if overrides.steps.is_some() => Some("--steps"),
-            Change::WarmUp(_) | Change::Analogue if overrides.settings.iter().any(Setting::of_warm_up) => {
-                Some("--set warm-up")
-            }
+            Change::Steps(_) if sets(Setting::of_framing) => Some("--set framing"),
+            Change::WarmUp(_) | Change::Analogue if sets(Setting::of_warm_up) => Some("--set warm-up"),
             _ => None,
         };
         if let Some(flag) = varied {
@@ -109,6 +111,7 @@ impl Choice {
             Change::None => plain,
             // the usual warm-up is no change
             Change::WarmUp(Warm::No) if !preset::warms_up(data, profile) => plain,
+            Change::WarmUp(Warm::Analogue) if preset::warms_up(data, profile) => plain,
             Change::ResNet34 => plain + "-resnet34",
             // the usual T is no change
             Change::Steps(steps) if steps == preset::steps(data, profile) => plain,

@@ -4,7 +4,7 @@ use crate::machine;
 use anyhow::{Result, ensure};
 use candle_core::Device;
 use clap::ValueEnum;
-use models::{Crossovers, LayerTrace, Math, Options, Precision, calibrate};
+use models::{Crossovers, LayerTrace, Math, Network, Options, Precision, calibrate};
 use report::write_text;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -127,6 +127,25 @@ impl ComputeFlags {
         Ok(Place { compute: Compute { blocks, options, math }, name: device::name(&device), device })
     }
 
+    /// Whether the densities are those measured on the machine.
+    pub fn crossover_is_auto(&self) -> bool {
+        self.crossover == Chosen::Auto
+    }
+
+    /// Refuses a network that has no blocks in a precision that only blocks have.
+    ///
+    /// # Errors
+    /// Another precision than f32, for such a network.
+    pub fn fits(&self, network: &Network) -> Result<()> {
+        ensure!(
+            self.precision == Precision::F32 || network.event_driven().is_some(),
+            "--precision {} is for networks of blocks, and one of these runs by tensor operations in f32; leave it out, or the run \
+             with --only",
+            self.precision.id()
+        );
+        Ok(())
+    }
+
     /// What the flags add to the name of a profile: another precision is another experiment.
     pub fn profile(&self) -> String {
         match self.precision {
@@ -137,7 +156,7 @@ impl ComputeFlags {
 }
 
 /// What a receipt says of it. Times of the layers are left out: they are the machine's, not the run's.
-pub fn said(place: &Place, layers: &[LayerTrace]) -> Value {
+pub fn said(place: &Place, network: &Network, layers: &[LayerTrace]) -> Value {
     let compute = &place.compute;
     if !place.device.is_cpu() {
         return json!({
@@ -146,7 +165,7 @@ pub fn said(place: &Place, layers: &[LayerTrace]) -> Value {
             "peak_device_memory_bytes": device::peak_memory(&place.device),
         });
     }
-    if layers.is_empty() {
+    if !compute.blocks || network.event_driven().is_none() {
         return json!({ "passes": "tensor operations" });
     }
     let layers: Vec<Value> = layers

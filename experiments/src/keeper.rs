@@ -1,7 +1,9 @@
 //! The state of a run under way, in a file beside its receipts, so that the same command goes on where it was ended.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
+use models::Crossovers;
 use sha2::{Digest, Sha256};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use training::{Checkpoint, Refusal, State};
@@ -12,13 +14,17 @@ pub struct Keeper {
     identity: Identity,
     every: Duration,
     saved: Instant,
+    /// Held while the run goes on, so that no other process writes to the same files.
+    lock: (PathBuf, File),
 }
 
-/// What tells a run's checkpoint from others: run, recordings, seed and rules; and the program.
+/// What tells a run's checkpoint from others: run, recordings, seed, rules and place; the program; and the densities from which on
+/// products were dense, which decide bits.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     run: String,
     program: String,
+    crossover: String,
 }
 
 impl Identity {
@@ -26,54 +32,63 @@ impl Identity {
     ///
     /// # Errors
     /// If it cannot be written as JSON.
-    pub fn new(what: &impl serde::Serialize, program_sha256: &str) -> Result<Self> {
+    pub fn new(what: &impl serde::Serialize, program_sha256: &str, crossover: Crossovers) -> Result<Self> {
         let text = serde_json::to_string(what)?;
         let run = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { run, program: program_sha256.to_owned() })
+        Ok(Self { run, program: program_sha256.to_owned(), crossover: serde_json::to_string(&crossover)? })
     }
 
     fn text(&self) -> String {
-        format!("{} {}", self.run, self.program)
+        format!("{} {} {}", self.run, self.program, self.crossover)
     }
 }
 
 impl Keeper {
     /// The keeper of the run, which saves to `path` every `every`, and the checkpoint to go on from, if there is one of this run
-    /// and, unless `any_build`, of this program. One of another run is said on stderr and will be replaced.
+    /// and, unless `any_build`, of this program. With `adopt` the run goes on with the checkpoint's crossovers, else it must have
+    /// the same. A checkpoint of another run is said on stderr and will be replaced.
     ///
     /// # Errors
-    /// A folder that cannot be made, or a checkpoint that is damaged.
+    /// A folder that cannot be made, a checkpoint that is damaged, or another process that trains this very run.
     pub fn open(
         path: &Path,
-        identity: Identity,
+        mut identity: Identity,
         every: Duration,
         any_build: bool,
+        adopt: bool,
     ) -> Result<(Self, Option<Checkpoint>)> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|e| {
-                anyhow!(
-                    "cannot make the folder of checkpoints {}: {e}; choose another with --results DIR",
-                    folder.display()
-                )
-            })?;
-        }
+        let lock = lock(path)?;
         let found = Checkpoint::read(path).map_err(|error| anyhow!("{error}"))?;
-        let ours = |checkpoint: &Checkpoint| match any_build {
-            true => checkpoint.identity.split(' ').next() == Some(&*identity.run),
-            false => checkpoint.identity == identity.text(),
+        let parts =
+            found.as_ref().map(|checkpoint| checkpoint.identity.splitn(3, ' ').map(str::to_owned).collect::<Vec<_>>());
+        let found = match parts.as_deref() {
+            Some([run, program, crossover])
+                if *run == identity.run
+                    && (any_build || *program == identity.program)
+                    && (adopt || *crossover == identity.crossover) =>
+            {
+                crossover.clone_into(&mut identity.crossover);
+                found
+            }
+            Some(_) => {
+                eprintln!(
+                    "{}: of another run, device, rule, crossover or build of this program; begins again (--any-build goes on after a \
+                     rebuild)",
+                    path.display()
+                );
+                None
+            }
+            None => None,
         };
-        let (found, other) = match found {
-            Some(checkpoint) if !ours(&checkpoint) => (None, true),
-            found => (found, false),
-        };
-        if other {
-            eprintln!(
-                "{}: of another run or another build of this program; begins again (--any-build goes on after a rebuild)",
-                path.display()
-            );
-        }
-        let keeper = Self { path: path.to_owned(), identity, every, saved: Instant::now() };
-        Ok((keeper, found))
+        Ok((Self { path: path.to_owned(), identity, every, saved: Instant::now(), lock }, found))
+    }
+
+    /// The crossovers that the run goes on with.
+    ///
+    /// # Errors
+    /// If the checkpoint's cannot be read.
+    pub fn crossover(&self) -> Result<Crossovers> {
+        Ok(serde_json::from_str(&self.identity.crossover)?)
     }
 
     /// Saves the state if it is time, or `now`.
@@ -93,6 +108,30 @@ impl Keeper {
     /// # Errors
     /// A file that cannot be removed.
     pub fn done(self) -> Result<()> {
-        Checkpoint::remove(&self.path).map_err(|e| anyhow!("cannot remove the checkpoint {}: {e}", self.path.display()))
+        let removed = Checkpoint::remove(&self.path).and_then(|()| std::fs::remove_file(&self.lock.0));
+        removed.map_err(|e| anyhow!("cannot remove the checkpoint {}: {e}", self.path.display()))
+    }
+}
+
+/// The run's lock, in a folder that is made for it.
+fn lock(path: &Path) -> Result<(PathBuf, File)> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let fail = |e: std::io::Error| {
+        anyhow!(
+            "cannot write in the folder of checkpoints {}: {e}; choose another with --results DIR",
+            folder.display()
+        )
+    };
+    std::fs::create_dir_all(folder).map_err(fail)?;
+    let lock = path.with_extension("lock");
+    let file = File::create(&lock).map_err(fail)?;
+    match file.try_lock() {
+        Ok(()) => Ok((lock, file)),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another process trains the run of {} now; wait for it, or choose another folder with --results DIR",
+            path.display()
+        ),
+        // a file system without locks is no reason not to train
+        Err(TryLockError::Error(_)) => Ok((lock, file)),
     }
 }

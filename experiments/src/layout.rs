@@ -53,7 +53,7 @@ pub fn marked(value: &str, origin: Origin) -> String {
     }
 }
 
-/// A number as the paper prints it, or its dash.
+/// A number as the paper prints it but for zeros at its end, or its dash.
 pub fn printed(value: Option<f64>) -> String {
     value.map_or("–".into(), |v| v.to_string())
 }
@@ -130,7 +130,9 @@ pub fn differences(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option
     let mut any = false;
     for (i, (a, ga)) in groups.iter().enumerate() {
         for (b, gb) in &groups[..i] {
-            let one_change = a.data == b.data && ((a.method == b.method) != (a.change == b.change));
+            let one_change = a.data == b.data
+                && ((a.method == b.method) != (a.change == b.change))
+                && equal_but_for(a.change != b.change, ga.first(), gb.first());
             let pairs = |metric| {
                 let other = gb.seeds(metric);
                 let both = |(seed, x): (u64, f64)| Some((x, other.iter().find(|(s, _)| *s == seed)?.1));
@@ -157,6 +159,27 @@ pub fn differences(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option
          an interval that holds 0 shows no difference.",
     );
     Ok(any.then_some(table))
+}
+
+/// Whether two runs, of one program, differ in nothing but their method, or in nothing but what a table's `change` may change.
+fn equal_but_for(change: bool, a: &report::Record, b: &report::Record) -> bool {
+    let rest = |r: &report::Record| {
+        let mut run = r.run.clone();
+        let mut without = |place: &str, keys: &[&str]| {
+            if let Some(fields) = run.pointer_mut(place).and_then(serde_json::Value::as_object_mut) {
+                keys.iter().for_each(|key| _ = fields.remove(*key));
+            }
+        };
+        match change {
+            true => {
+                without("", &["network", "framing"]);
+                without("/setup", &["warm_up"]);
+            }
+            false => without("", &["method", "neuron"]),
+        }
+        run
+    };
+    a.program_sha256 == b.program_sha256 && rest(a) == rest(b)
 }
 
 fn interval(p: &report::Paired) -> String {

@@ -8,7 +8,7 @@ use crate::selection::{self, Receipts, Wanted};
 use crate::{Choice, Own, plan, preset, publish, receipt, stop};
 use anyhow::{Result, bail};
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, FromArgMatches, Parser, Subcommand};
 use datasets::{Name, Origin};
 use std::io::Write;
 use std::path::PathBuf;
@@ -72,6 +72,13 @@ struct ReportFlags {
     profile: Option<String>,
 }
 
+/// What the program was called.
+fn program_name() -> String {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    let name = called.and_then(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
+    name.unwrap_or_else(|| "paper".to_owned())
+}
+
 /// Reads the command line, and does what it says.
 pub fn main() -> ExitCode {
     // clap ends the program with status 2 itself where a flag is wrong
@@ -87,7 +94,8 @@ pub fn with_surrogate(id: &str, own: Result<Own>) -> ExitCode {
             bail!("expected one of {}, found \"{id}\"; choose one of them", known.join(", "));
         };
         let own = own?;
-        let command = TableFlags::augment_args(clap::Command::new(env!("CARGO_PKG_NAME")).about(experiment.title));
+        let command =
+            TableFlags::augment_args(clap::Command::new("paper").bin_name(program_name()).about(experiment.title));
         let mut flags = TableFlags::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
         flags.runs.own = Some(own);
         table(experiment, &flags)
@@ -179,7 +187,9 @@ fn chosen(experiment: &Experiment, flags: &TableFlags) -> Vec<Choice> {
         }
         known
     });
-    let usage = |said: String| -> ! { Program::command().error(ErrorKind::InvalidValue, said).exit() };
+    let usage = |said: String| -> ! {
+        clap::Command::new("paper").bin_name(program_name()).error(ErrorKind::InvalidValue, said).exit()
+    };
     if let Some(word) = flags.only.iter().find(|word| !known.contains(word)) {
         usage(format!(
             "--only: expected words of {} ({}), found \"{word}\"; use one of those",

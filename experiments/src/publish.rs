@@ -3,7 +3,7 @@
 use crate::experiment::{Experiment, Picture};
 use crate::receipt;
 use crate::selection::Receipts;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use report::figures::png;
 use report::page::{self, Section};
 use report::{Record, Table, write_bytes, write_text};
@@ -69,7 +69,9 @@ impl Laid {
     fn figures(&self, id: &str, results: &Path) -> Result<()> {
         let stale = |path: &Path| {
             let (stem, ending) = (path.file_stem()?.to_str()?, path.extension()?.to_str()?);
-            let of_it = stem == id || stem.strip_prefix(id).is_some_and(|rest| rest.starts_with('-'));
+            let ours =
+                |rest: &str| rest == "anytime" || datasets::Name::ALL.iter().any(|name| rest.starts_with(name.id()));
+            let of_it = stem == id || stem.strip_prefix(id).and_then(|rest| rest.strip_prefix('-')).is_some_and(ours);
             let kept = self.pictures.iter().any(|p| p.name == stem);
             (["svg", "png"].contains(&ending) && of_it && !kept).then_some(())
         };
@@ -77,7 +79,12 @@ impl Laid {
             let path = entry?.path();
             // curves of an earlier table must not stand beside this one
             if stale(&path).is_some() {
-                std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+                match std::fs::remove_file(&path) {
+                    Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                        bail!("cannot remove {}: {e}", path.display())
+                    }
+                    _ => (),
+                }
             }
         }
         for picture in &self.pictures {
@@ -88,10 +95,17 @@ impl Laid {
     }
 }
 
-/// The profile of an experiment's newest runs, the paper's before all others; `None` without receipts.
+/// The profile that an experiment is shown in: the paper's before the short one, those before their like with overrides, the smoke
+/// profile last; of equals that of the newest run. `None` without receipts.
 pub fn profile_of(experiment: &Experiment, records: &[Record]) -> Option<String> {
     let of = |r: &&Record| r.experiment == experiment.id || covers(experiment, r);
-    let key = |r: &&Record| (r.profile == "paper", r.started_utc.clone());
+    let order = |name: &str| match name {
+        "paper" => 0,
+        "short" => 1,
+        other if other.starts_with("smoke") => 3,
+        _ => 2,
+    };
+    let key = |r: &&Record| (std::cmp::Reverse(order(&r.profile)), r.started_utc.clone());
     records.iter().filter(of).max_by_key(key).map(|r| r.profile.clone())
 }
 
@@ -109,6 +123,12 @@ fn covers(experiment: &Experiment, record: &Record) -> bool {
 /// A broken receipt, or a file that cannot be written.
 pub fn report(results: &Path, profile: Option<&str>) -> Result<()> {
     let records = receipt::of_all_experiments(results)?;
+    if let Some(name) = profile.filter(|name| records.iter().all(|r| r.profile != *name)) {
+        let mut known: Vec<&str> = records.iter().map(|r| r.profile.as_str()).collect();
+        known.sort_unstable();
+        known.dedup();
+        bail!("--profile {name}: no receipt has it; there are receipts of {}", known.join(", "));
+    }
     let mut sections = Vec::new();
     for experiment in Experiment::ALL {
         let chosen = profile.map(str::to_owned).or_else(|| profile_of(experiment, &records));

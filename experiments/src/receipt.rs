@@ -174,7 +174,9 @@ fn metrics(history: &History) -> Vec<Metric> {
         all.push(metric("train accuracy, last epoch", last.train_accuracy_percent, "%"));
         all.push(metric("train loss, last epoch", last.train_loss, "1"));
         all.push(metric("setbacks", history.setbacks.len() as f64, "1"));
-        all.push(metric(RATE, mean, "spikes per neuron and step"));
+        if !rates.is_empty() {
+            all.push(metric(RATE, mean, "spikes per neuron and step"));
+        }
         for (layer, rate) in rates {
             all.push(metric(&format!("{RATE_OF}{layer}"), *rate, "spikes per neuron and step"));
         }

@@ -139,12 +139,14 @@ impl Run {
         })
     }
 
+    /// Whether its warm-up never ends: it trains the analogue network.
+    pub fn is_analogue(&self) -> bool {
+        matches!(self.setup.warm_up, WarmUp::Ann { epochs } if epochs >= self.setup.epochs)
+    }
+
     /// The network that is there after the last epoch: without neurons if the warm-up never ended.
     pub fn trained(&self, network: &Network) -> Network {
-        match self.setup.warm_up {
-            WarmUp::Ann { epochs } if epochs >= self.setup.epochs => network.analogue(),
-            _ => network.clone(),
-        }
+        if self.is_analogue() { network.analogue() } else { network.clone() }
     }
 
     /// The straight line from frames to numbers: network, training, history.

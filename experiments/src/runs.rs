@@ -205,7 +205,12 @@ impl RunFlags {
     /// # Errors
     /// As [`RunFlags::read_overrides`].
     pub fn profile_name(&self) -> Result<String> {
-        Ok(preset::profile_name(self.profile, &self.read_overrides()?) + &self.compute.profile())
+        let rules = [
+            ("+nan-back-off", self.on_nan == OnNan::BackOff),
+            ("+silence-back-off", self.on_silence == OnSilence::BackOff),
+        ];
+        let rules: String = rules.into_iter().filter(|(_, back_off)| *back_off).map(|(name, _)| name).collect();
+        Ok(preset::profile_name(self.profile, &self.read_overrides()?) + &self.compute.profile() + &rules)
     }
 
     /// What the cells of these recordings are to hold.
@@ -243,8 +248,7 @@ impl RunFlags {
         if self.chunks && run.data != Name::SpeechCommands {
             bail!("--chunks is for speech-commands, found {}; leave it out, or name speech-commands alone", run.data);
         }
-        run.network(&SeededVars::new(0), &Device::Cpu)?;
-        Ok(())
+        self.compute.fits(&run.network(&SeededVars::new(0), &Device::Cpu)?)
     }
 
     /// Every seed of every item that has no receipt yet, among those of all experiments.
@@ -293,6 +297,10 @@ impl RunFlags {
         let mut loaded: Option<(Encoding, Sets)> = None;
         let (mut diverged, mut chosen) = (Vec::new(), None);
         for (item, seed) in self.missing(items, recordings, receipts)? {
+            let place = match &chosen {
+                Some(place) => place,
+                None => chosen.insert(self.compute.choose()?),
+            };
             let encoding = item.run.encoding;
             if loaded.as_ref().is_none_or(|(of, _)| *of != encoding) {
                 // the ones before go first, so that memory never holds two
@@ -300,10 +308,6 @@ impl RunFlags {
                 loaded = Some((encoding, data::load(recordings, encoding, cache.as_deref())?));
             }
             let Some((_, sets)) = &loaded else { continue };
-            let place = match &chosen {
-                Some(place) => place,
-                None => chosen.insert(self.compute.choose()?),
-            };
             match self.one(experiment, item, seed, recordings, sets, place, receipts) {
                 Ok(()) => (),
                 Err(error) => match error.downcast_ref() {
@@ -337,16 +341,27 @@ impl RunFlags {
         let mut vars = SeededVars::new(seed);
         let network = run.network(&vars, &place.device)?;
         self.begin_with(run, &network, &vars)?;
-        let mut watch = progress::Watch::new(format!("{title} seed {seed}"), run.setup.epochs, run.setup.batch);
         let path = self.results.join("checkpoints").join(format!("{name}.safetensors"));
         let rules = self.rules();
         // rules and the way to compute too: with others the bits would be others
-        let what = (run, &identity, seed, format!("{rules:?} {:?}", place.compute));
+        let what = (
+            run,
+            &identity,
+            seed,
+            format!("{rules:?} {} {:?} {}", place.compute.blocks, place.compute.math, place.name),
+        );
         let every = Duration::from_secs_f64(60.0 * self.checkpoint_every);
-        let (keeper, from) = Keeper::open(&path, Identity::new(&what, &program)?, every, self.any_build)?;
+        let identity_of_it = Identity::new(&what, &program, place.compute.options.crossover)?;
+        let (keeper, from) =
+            Keeper::open(&path, identity_of_it, every, self.any_build, self.compute.crossover_is_auto())?;
         if from.is_some() {
             eprintln!("{title} seed {seed}: goes on from {}", path.display());
         }
+        // measured crossovers may be others today, and with them the bits
+        let mut adopted = place.clone();
+        adopted.compute.options.crossover = keeper.crossover()?;
+        let place = &adopted;
+        let mut watch = progress::Watch::new(format!("{title} seed {seed}"), run.setup.epochs, run.setup.batch);
         watch.keeper = Some(keeper);
         if let Some(dir) = &self.tensorboard {
             let probe = || analysis::trace(run, &network, sets.test(), &place.device, Some(0));
@@ -366,9 +381,13 @@ impl RunFlags {
         };
         let mut record = receipt::record(&label, run, identity, seed, &history, &clock, &program)?;
         record.device = place.name.clone();
-        record.compute = compute::said(place, &watch.layers);
+        record.compute = compute::said(place, &network, &watch.layers);
         record.weights_sha256 = Some(vars.sha256()?);
-        record.analysis = Some(analysis::analyse(run, &run.trained(&network), test, compute, device)?);
+        match analysis::analyse(run, &run.trained(&network), test, compute, device) {
+            Ok(analysis) => record.analysis = Some(analysis),
+            // hours of training are not lost for what is looked at after them
+            Err(error) => eprintln!("{title} seed {seed}: trained, but its receipt has no analysis: {error:#}"),
+        }
         let weights = self.results.join("weights");
         prepare_folder(&weights)?;
         save_weights(&weights.join(format!("{name}.safetensors")), &vars).map_err(|e| anyhow!("{e}"))?;

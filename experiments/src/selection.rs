@@ -134,7 +134,9 @@ impl<'a> Receipts<'a> {
             self.records.iter().copied().filter(|r| r.row == row && r.data == *recordings).collect();
         let wanted = self.wanted.iter().find(|w| w.recordings.name == choice.data.id());
         if let (Some(wanted), Some(overrides)) = (wanted, &self.overrides) {
-            let run = serde_json::to_value(choice.run(self.base, overrides)?)?;
+            // what these overrides do not go with was not run with them
+            let Ok(run) = choice.run(self.base, overrides) else { return Ok(None) };
+            let run = serde_json::to_value(run)?;
             cell.retain(|r| r.run == run && (self.any_build || r.program_sha256 == wanted.program_sha256));
         }
         cell.sort_by_key(|r| Reverse(&r.started_utc));

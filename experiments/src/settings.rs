@@ -52,6 +52,11 @@ impl Setting {
         self.key == "warm-up" || self.key.starts_with("setup.warm_up")
     }
 
+    /// Whether it sets how recordings become frames.
+    pub fn of_framing(&self) -> bool {
+        self.key.starts_with("framing")
+    }
+
     /// Whether it sets the network.
     pub fn of_network(&self) -> bool {
         self.key == "network"
@@ -85,6 +90,15 @@ impl Setting {
             "data" | "method" => bail!(
                 "--set {key}: it is what recordings and neuron are chosen by, not a field beside them; use --only or --methods"
             ),
+            "setup" | "setup.epochs" => {
+                bail!("--set {key}: a table's warm-ups go with the number of epochs; use --epochs")
+            }
+            "initial_weights_sha256" => bail!("--set {key}: it is what --weights says; use that"),
+            "surrogate" if run.own_surrogate.is_some() => {
+                bail!(
+                    "--set {key}: this program brings a surrogate of its own; leave it out, or use spikegrad's program"
+                )
+            }
             "surrogate" => *field(&mut all, "neuron.surrogate", key)? = self.surrogate()?,
             "network" => *field(&mut all, "network", key)? = json!(value.parse::<models::Spec>()?.to_string()),
             "neuron.alpha" if run.method == Method::BpsaBpta => {

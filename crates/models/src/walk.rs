@@ -24,6 +24,8 @@ fn through(layers: &[Layer], frames: &Tensor, visit: Visit<'_>) -> Result<Tensor
             Layer::Residual { body, shortcut } => (through(body, &x, visit)? + through(shortcut, &x, visit)?)?,
             layer => layer.forward(&x, Mode::Eval, &mut ())?,
         };
+        // without the graph, which would keep every activation until the end
+        let y = y.detach();
         visit(layer, &x, &y)?;
         x = y;
     }

@@ -37,8 +37,8 @@ impl Neuron for WhenSilent {
     }
 
     fn scan(&self, x: &Tensor) -> Result<Tensor> {
-        let spikes = self.usual.scan(&x.detach())?;
-        let rate = spikes.mean_all()?.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?;
-        if rate <= self.rate { self.fallback.scan(x) } else { self.usual.scan(x) }
+        let spikes = self.usual.scan(x)?;
+        let rate = spikes.detach().mean_all()?.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?;
+        if rate <= self.rate { self.fallback.scan(x) } else { Ok(spikes) }
     }
 }

@@ -377,11 +377,10 @@ impl Loop<'_> {
         if let Some(what) = lost.or((!value.is_finite()).then(|| "the loss".into())) {
             return Err(Error::Diverged { epoch, step: of, what });
         }
-        if let Some(layer) = self.at.hear(fired, steps) {
-            progress.silent(&layer, epoch, of);
-            if rules.silence != Rule::Report {
-                return Err(Error::Silent { epoch, step: of, layer });
-            }
+        let silent = self.at.hear(fired, steps);
+        silent.iter().for_each(|layer| progress.silent(layer, epoch, of));
+        if let Some(layer) = silent.into_iter().next().filter(|_| rules.silence != Rule::Report) {
+            return Err(Error::Silent { epoch, step: of, layer });
         }
         self.at.loss += value * labels.len() as f64;
         self.at.correct += count_correct(&scores.detach(), &labels)?;
@@ -395,8 +394,10 @@ impl Loop<'_> {
     /// Lets the state be saved, and ends here if that was asked for.
     fn keep(&self, progress: &mut dyn Progress) -> Result<(), Error> {
         let epoch_start = self.epoch_start.as_ref();
+        // asked before it is kept: whoever asks in between is heard after the next step, when the state is kept for them
+        let stop = progress.interrupted();
         progress.keep(&State { vars: self.vars, optimiser: &self.optimiser, standing: &self.at, epoch_start })?;
-        if progress.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+        if stop { Err(Error::Interrupted) } else { Ok(()) }
     }
 
     /// Goes back to the beginning of the epoch, with half the learning rate, if that is the rule for this error.

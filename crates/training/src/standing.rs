@@ -34,9 +34,9 @@ impl Standing {
         (self.epoch, self.step, self.loss, self.correct, self.seen, self.seconds) = (epoch, 0, 0.0, 0, 0, 0.0);
     }
 
-    /// Notes whether each layer fired in a step; the first layer that by this step has been silent for `steps` of them.
-    pub(crate) fn hear(&mut self, fired: Vec<(String, bool)>, steps: usize) -> Option<String> {
-        let mut silent = None;
+    /// Notes whether each layer fired in a step; the layers that by this step have been silent for `steps` of them.
+    pub(crate) fn hear(&mut self, fired: Vec<(String, bool)>, steps: usize) -> Vec<String> {
+        let mut silent = Vec::new();
         for (layer, fired) in fired {
             let place = match self.quiet.iter().position(|(name, _)| *name == layer) {
                 Some(place) => place,
@@ -48,7 +48,7 @@ impl Standing {
             let (name, quiet) = &mut self.quiet[place];
             *quiet = if fired { 0 } else { *quiet + 1 };
             if *quiet == steps as u64 {
-                silent.get_or_insert_with(|| name.clone());
+                silent.push(name.clone());
             }
         }
         silent

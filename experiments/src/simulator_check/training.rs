@@ -68,6 +68,7 @@ pub fn run(reality: &Reality, digits: usize, epochs: Option<usize>, seed: u64, d
     }
     identity.manifest_sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     let mut record = receipt::record(&label, &run, identity, seed, &history, &clock, &machine::program_sha256()?)?;
-    record.compute = crate::compute::said(&place, &watch.layers);
+    record.compute =
+        crate::compute::said(&place, &run.network(&training::SeededVars::new(seed), device)?, &watch.layers);
     Ok(record)
 }

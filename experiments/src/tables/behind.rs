@@ -1,11 +1,13 @@
 //! Behind the tables: for each data set one trained network seen from within. The newest receipt of our method on the best
 //! recordings, seed 0 before others.
 
+use crate::Choice;
 use crate::experiment::Picture;
 use crate::layout::thousands;
 use crate::publish::{figure, receipt_of};
 use anyhow::Result;
 use datasets::Name;
+use neuron::Method;
 use report::figures::{self, Caption};
 use report::page::Section;
 use report::{Align, Analysis, Origin, Record, Table};
@@ -20,7 +22,7 @@ fn shown(records: &[Record]) -> Vec<(Name, &Record, &Analysis)> {
     };
     let best = |name: Name| {
         let of = |r: &&Record| r.data.name == name.id() && r.analysis.as_ref().is_some_and(|a| a.trace.is_some());
-        let ours = |r: &Record| r.run.get("method").and_then(|m| m.as_str()) != Some("bpsa+bpta");
+        let ours = |r: &Record| r.title != Choice::new(name, Method::BpsaBpta).title();
         let key = |r: &&Record| (rank(r), ours(r), r.profile != "paper", r.seed, Reverse(r.started_utc.clone()));
         let record = records.iter().filter(of).min_by_key(key)?;
         Some((name, record, record.analysis.as_ref()?))

@@ -8,7 +8,7 @@
 use super::{curves_of, each, with_runs};
 use crate::choice::Choice;
 use crate::experiment::Experiment;
-use crate::layout::{cell, notes, printed};
+use crate::layout::{cell, notes};
 use crate::selection::Receipts;
 use anyhow::Result;
 use datasets::Name;
@@ -47,7 +47,8 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
         for (i, method) in Method::ALL.into_iter().enumerate() {
             let ours = cell(receipts.group(Choice::new(data, method))?.as_ref());
             any |= !ours.is_empty();
-            cells.extend([printed(published.map(|accuracy| accuracy[i])), ours]);
+            let paper = published.map_or("–".to_owned(), |accuracy| format!("{:.2}", accuracy[i]));
+            cells.extend([paper, ours]);
         }
         if any {
             table.push_row(cells)?;

@@ -7,7 +7,7 @@
 //! The paper's setting has not been run to its end by us.
 
 use super::{each, fig2, with_runs};
-use crate::analysis::{DENSE_UJ, FP32_RATIO, FP32_UJ};
+use crate::analysis::{DENSE_UJ, FP32_RATIO, FP32_UJ, assumption};
 use crate::choice::{Change, Choice};
 use crate::experiment::{Experiment, Picture};
 use crate::layout::{self, cell, marked, notes, value};
@@ -86,7 +86,7 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
         if let Some(group) = &ann {
             let mut cells = vec![data.title().to_owned(), "analogue".into(), String::new(), cell(ann.as_ref())];
             cells.extend([const { String::new() }; 6]);
-            cells.push(of(group, DENSE_UJ, 2));
+            cells.push(said(&analogue_uj(group), group, 2));
             table.push_row(cells)?;
         }
     }
@@ -98,7 +98,8 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
         "DVS-CIFAR10: the paper prints 29.5, its printed rate gives 29.6; a rate of .0975 before rounding gives 29.5.",
         "FP32 ratio: every multiplication of the analogue network at 4.6 pJ over every addition (0.9 pJ) and multiplication \
          (4.6 pJ) of ours, counted exactly on test samples; layers fed by images, counts or average pooling multiply.",
-        "Energy: the same counts for one sample, arithmetic alone, without memory; of the analogue network its dense products once.",
+        "Energy: the same counts for one sample, arithmetic alone, without memory; of the analogue network its dense products for \
+         every frame that it was trained on: once for an image, T times for a recording. The ratio takes them once, as the paper does.",
     ] {
         table.push_note(note);
     }
@@ -123,7 +124,8 @@ fn spiking(data: Name, name: &str, printed: Option<(f64, f64, f64)>, group: Opti
     };
     let ours = group.map_or(String::new(), |g| {
         let steps: u64 = g.steps().parse().unwrap_or_default();
-        let all: Vec<f64> = g.values(RATE).into_iter().map(|rate| efficiency(steps, rate)).collect();
+        let all = g.values(RATE).into_iter().map(|rate| efficiency(steps, rate)).filter(|ee| ee.is_finite());
+        let all: Vec<f64> = all.filter(|_| steps > 0).collect();
         summary(&all).map_or(String::new(), |s| marked(&format!("{s:.1}"), g.origin()))
     });
     let energy = |metric, decimals| group.map_or(String::new(), |g| of(g, metric, decimals));
@@ -139,7 +141,17 @@ fn energies(group: &Group<'_>, metric: &str) -> Vec<f64> {
 }
 
 fn of(group: &Group<'_>, metric: &str, decimals: usize) -> String {
-    summary(&energies(group, metric)).map_or(String::new(), |s| marked(&format!("{s:.decimals$}"), group.origin()))
+    said(&energies(group, metric), group, decimals)
+}
+
+/// What the analogue network costs as it was trained: its dense products for every frame that it is shown.
+fn analogue_uj(group: &Group<'_>) -> Vec<f64> {
+    let steps = group.records().iter().filter_map(|r| r.analysis.as_ref()).map(|a| a.steps as f64);
+    energies(group, DENSE_UJ).into_iter().zip(steps).map(|(once, steps)| once * steps).collect()
+}
+
+fn said(values: &[f64], group: &Group<'_>, decimals: usize) -> String {
+    summary(values).map_or(String::new(), |s| marked(&format!("{s:.decimals$}"), group.origin()))
 }
 
 /// What each layer does, in exact counts, of the first seed of each run.
@@ -174,7 +186,7 @@ fn layers(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>> 
     }
     table.push_note(
         "Counted over all steps on the first test samples, exact at the borders of maps; first seed. AC: addition of a weight, the \
-         input of that step being 0s and 1s alone; MAC: multiplication and addition, any other input; dense: all inputs not 0.",
+         sample's input of that step being 0s and 1s alone; MAC: multiplication and addition, any other input; dense: all inputs not 0.",
     );
     Ok(any.then_some(table))
 }
@@ -187,6 +199,7 @@ fn columns(receipts: &Receipts<'_>, data: Name, choices: &[Choice]) -> Result<Op
     let names: Vec<String> = groups.iter().map(|(_, g)| g.title.replacen(data.title(), "", 1)).collect();
     let mut heads = vec![("Quantity, of one sample", Align::Left), ("Unit", Align::Left)];
     heads.extend(names.iter().map(|name| (name.trim(), Align::Right)));
+    heads.push(("Assumes", Align::Left));
     let mut table = Table::new(&format!("Energies and counts, {}", data.title()), &heads);
     let mut rows: Vec<(&str, &str)> = Vec::new();
     for metric in groups.iter().filter_map(|(_, g)| g.first().analysis.as_ref()).flat_map(|a| &a.energy) {
@@ -198,9 +211,10 @@ fn columns(receipts: &Receipts<'_>, data: Name, choices: &[Choice]) -> Result<Op
         let mut cells = vec![(*name).to_owned(), (*unit).to_owned()];
         let mean = |g: &Group<'_>| summary(&energies(g, name)).map_or(String::new(), |s| number(s.mean));
         cells.extend(groups.iter().map(|(_, g)| mean(g)));
+        cells.push(assumption(name).to_owned());
         table.push_row(cells)?;
     }
-    table.push_note("Mean over the seeds; what each assumes, and where it comes from, is in docs/energy.md.");
+    table.push_note("Mean over the seeds; docs/energy.md says more of each.");
     Ok((!rows.is_empty()).then_some(table))
 }
 
@@ -238,14 +252,14 @@ fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
 }
 
 fn point(choice: Choice, group: &Group<'_>) -> Option<Point> {
-    let (name, metric) = match choice.change {
-        Change::Analogue => ("analogue", DENSE_UJ),
-        _ => (choice.method.id(), FP32_UJ),
+    let (name, energies) = match choice.change {
+        Change::Analogue => ("analogue", analogue_uj(group)),
+        _ => (choice.method.id(), energies(group, FP32_UJ)),
     };
     let point = Point {
         name: name.to_owned(),
         accuracy_percent: group.values(BEST),
-        energy_uj: energies(group, metric).into_iter().filter(|e| *e > 0.0).collect(),
+        energy_uj: energies.into_iter().filter(|e| *e > 0.0).collect(),
     };
     (point.accuracy_percent.len() == point.energy_uj.len() && !point.energy_uj.is_empty()).then_some(point)
 }

@@ -8,7 +8,7 @@
 use super::with_runs;
 use crate::choice::{Change, Choice};
 use crate::experiment::Experiment;
-use crate::layout::{cell, notes, printed};
+use crate::layout::{cell, notes};
 use crate::selection::Receipts;
 use anyhow::Result;
 use datasets::Name;
@@ -54,7 +54,7 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
         let mut cells = vec![name.to_owned()];
         for (steps, accuracy) in STEPS.into_iter().zip(accuracy) {
             let choice = Choice { change: Change::Steps(steps), ..Choice::new(Name::DvsGesture, method) };
-            cells.extend([printed(Some(accuracy)), cell(receipts.group(choice)?.as_ref())]);
+            cells.extend([format!("{accuracy:.2}"), cell(receipts.group(choice)?.as_ref())]);
         }
         table.push_row(cells)?;
     }
