@@ -10,6 +10,7 @@ pub mod conformance;
 pub mod data;
 pub mod data_tool;
 pub mod experiment;
+pub mod flags;
 pub mod import;
 pub mod keeper;
 pub mod layout;

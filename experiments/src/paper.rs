@@ -3,7 +3,8 @@
 use crate::choice::Change;
 use crate::data::{self, Chosen};
 use crate::experiment::Experiment;
-use crate::runs::{Item, RunFlags};
+use crate::flags::RunFlags;
+use crate::runs::Item;
 use crate::selection::{self, Receipts, Wanted};
 use crate::{Choice, Own, plan, preset, publish, receipt, stop};
 use anyhow::{Result, bail};

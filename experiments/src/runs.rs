@@ -1,126 +1,22 @@
-//! Runs as the programs share them: the flags that shape them, and training one data set with every method and seed
-//! asked for, leaving a receipt of each.
+//! Runs as the programs share them: training what is missing of a data set, leaving a receipt of each run.
 
 use crate::board::Board;
-use crate::compute::{self, ComputeFlags, Place};
+use crate::compute::{self, Place};
 use crate::data::Sets;
+use crate::flags::RunFlags;
 use crate::keeper::{Identity, Keeper};
 use crate::plan::Planned;
-use crate::preset::{self, Overrides};
 use crate::receipt::{self, Clock, Label};
 use crate::selection::Wanted;
-use crate::settings::Setting;
-use crate::{Encoding, Own, Profile, Run, analysis, data, import, machine, progress, stop};
+use crate::{Encoding, Run, analysis, data, import, machine, progress, stop};
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::Device;
 use datasets::{Name, Recordings};
-use models::{Network, Spec, Variant};
-use neuron::Method;
+use models::Network;
 use report::{RunIdentity, write_text};
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use training::{Evaluation, Job, Rule, Rules, SeededVars, evaluate, save_weights, train_from};
-
-/// Flags of every program that trains.
-#[derive(clap::Args)]
-pub struct RunFlags {
-    /// Folder that holds the data sets [default: SPIKEGRAD_DATA, else data/]
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// Folder where `data prepare` keeps frames [default: SPIKEGRAD_CACHE, else .cache in the folder with the data sets]
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
-    /// Methods to train, instead of the usual ones: baseline, bpsa, bpsa+bpta
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    methods: Vec<Method>,
-    /// Number of seeds for each cell, from 0
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub seeds: u64,
-    /// How much of the real thing
-    #[arg(long, value_enum, default_value_t = Profile::Short)]
-    pub profile: Profile,
-    /// Epochs, instead of the profile's
-    #[arg(long, value_parser = positive)]
-    epochs: Option<usize>,
-    /// Time steps T, instead of the profile's
-    #[arg(long, value_parser = positive)]
-    steps: Option<usize>,
-    /// Divide channels and hidden units by this, instead of by the profile's number
-    #[arg(long, value_parser = positive)]
-    narrow: Option<usize>,
-    /// Learning rate before the schedule, instead of the profile's
-    #[arg(long, value_parser = positive_real)]
-    learning_rate: Option<f64>,
-    /// Layer lists as in the paper's text, instead of as in its code
-    #[arg(long)]
-    paper_layers: bool,
-    /// Another network in the paper's notation, such as 16C3-MP2-32C3-AP4-10Voting, taken as it is written
-    #[arg(long, value_name = "SPEC", conflicts_with = "paper_layers")]
-    network: Option<Spec>,
-    /// One field of the runs, as a receipt shows them, such as surrogate=atan, neuron.alpha=0.5 or setup.batch=32; again for more
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    settings: Vec<Setting>,
-    /// Begin with these weights instead of random ones: a .safetensors of ours, or a .pth of the paper's released code
-    #[arg(long, value_name = "FILE")]
-    pub weights: Option<PathBuf>,
-    /// Speech Commands only: sixteen windows that move over the spectrogram, instead of all of it at every step
-    #[arg(long, conflicts_with = "steps")]
-    chunks: bool,
-    /// Threads [default: all cores]
-    #[arg(long, value_parser = positive)]
-    threads: Option<usize>,
-    #[command(flatten)]
-    compute: ComputeFlags,
-    /// Folder for tables, figures and receipts
-    #[arg(long, value_name = "DIR", default_value = "results")]
-    pub results: PathBuf,
-    /// Run even what has its receipt
-    #[arg(long)]
-    force: bool,
-    /// Say what would be run, with what earlier receipts tell of its time and memory, and run nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Minutes between two checkpoints; an interrupted command goes on from the last one
-    #[arg(long, value_name = "MINUTES", default_value_t = 5.0, value_parser = minutes)]
-    checkpoint_every: f64,
-    /// When the loss or a weight is not finite any more: stop the run, or go back to the beginning of the epoch with half the
-    /// learning rate
-    #[arg(long, value_enum, default_value_t = OnNan::Stop)]
-    on_nan: OnNan,
-    /// When a layer has not fired for as long as an epoch
-    #[arg(long, value_enum, default_value_t = OnSilence::Report)]
-    on_silence: OnSilence,
-    /// Curves for TensorBoard in DIR, a folder for each run
-    #[arg(long, value_name = "DIR")]
-    tensorboard: Option<PathBuf>,
-    /// Count receipts and checkpoints that another build of this program made, and put them into the same cell
-    #[arg(long, conflicts_with = "force")]
-    pub any_build: bool,
-    /// A surrogate of the user's own; no flag, but set by a program of theirs.
-    #[arg(skip)]
-    pub own: Option<Own>,
-}
-
-/// What to do when the loss or a weight is not finite any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum OnNan {
-    /// The run ends; others go on.
-    Stop,
-    /// The epoch begins again with half the learning rate; up to eight times in a run, whatever the reasons.
-    BackOff,
-}
-
-/// What to do when a layer is silent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum OnSilence {
-    /// Say so and go on.
-    Report,
-    /// The run ends; others go on.
-    Stop,
-    /// The epoch begins again with half the learning rate; up to eight times in a run, whatever the reasons.
-    BackOff,
-}
+use training::{Evaluation, Job, SeededVars, evaluate, save_weights, train_from};
 
 /// A run to be trained: what it is called, and what it is.
 pub struct Item {
@@ -132,87 +28,7 @@ pub struct Item {
     pub run: Run,
 }
 
-fn minutes(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(x) if (0.0..=1e6).contains(&x) => Ok(x),
-        _ => Err("expected a number of minutes, 0 or more".into()),
-    }
-}
-
-/// A whole number above 0, for clap.
-///
-/// # Errors
-/// Anything else.
-pub fn positive(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(n) if n > 0 => Ok(n),
-        _ => Err("expected a whole number above 0".into()),
-    }
-}
-
-fn positive_real(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(x) if x.is_finite() && x > 0.0 => Ok(x),
-        _ => Err("expected a number above 0".into()),
-    }
-}
-
 impl RunFlags {
-    /// The methods asked for, or the usual ones.
-    pub fn methods<'a>(&'a self, usual: &'a [Method]) -> &'a [Method] {
-        if self.methods.is_empty() { usual } else { &self.methods }
-    }
-
-    /// Whether a network was named, in place of the data sets' own.
-    pub fn names_a_network(&self) -> bool {
-        self.network.is_some() || self.settings.iter().any(Setting::of_network)
-    }
-
-    /// What the flags change of the profile.
-    pub fn overrides(&self) -> Overrides {
-        Overrides {
-            epochs: self.epochs,
-            steps: self.steps,
-            narrow: self.narrow,
-            learning_rate: self.learning_rate,
-            variant: self.paper_layers.then_some(Variant::Paper),
-            network: self.network.clone(),
-            chunks: self.chunks,
-            architecture: None,
-            warm_up: None,
-            own: self.own.clone(),
-            settings: self.settings.clone(),
-            weights: None,
-        }
-    }
-
-    /// [`RunFlags::overrides`] with what needs a file to be read: the weights to begin with.
-    ///
-    /// # Errors
-    /// A file that cannot be read.
-    pub fn read_overrides(&self) -> Result<Overrides> {
-        let digest = |path: &PathBuf| -> Result<String> {
-            let bytes = std::fs::read(path).map_err(|e| {
-                anyhow!("--weights: cannot read {}: {e}; check that it exists and that you may read it", path.display())
-            })?;
-            Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
-        };
-        Ok(Overrides { weights: self.weights.as_ref().map(digest).transpose()?, ..self.overrides() })
-    }
-
-    /// The profile's name with what was overridden.
-    ///
-    /// # Errors
-    /// As [`RunFlags::read_overrides`].
-    pub fn profile_name(&self) -> Result<String> {
-        let rules = [
-            ("+nan-back-off", self.on_nan == OnNan::BackOff),
-            ("+silence-back-off", self.on_silence == OnSilence::BackOff),
-        ];
-        let rules: String = rules.into_iter().filter(|(_, back_off)| *back_off).map(|(name, _)| name).collect();
-        Ok(preset::profile_name(self.profile, &self.read_overrides()?) + &self.compute.profile() + &rules)
-    }
-
     /// What the cells of these recordings are to hold.
     ///
     /// # Errors
@@ -419,20 +235,6 @@ impl RunFlags {
         let network = run.network(&vars, &place.device)?;
         self.begin_with(run, &network, &vars)?;
         Ok(evaluate(&run.trained(&network), sets.test(), &run.setup, &place.compute, &place.device)?)
-    }
-
-    fn rules(&self) -> Rules {
-        Rules {
-            not_finite: match self.on_nan {
-                OnNan::Stop => Rule::Stop,
-                OnNan::BackOff => Rule::GoBack,
-            },
-            silence: match self.on_silence {
-                OnSilence::Report => Rule::Report,
-                OnSilence::Stop => Rule::Stop,
-                OnSilence::BackOff => Rule::GoBack,
-            },
-        }
     }
 
     /// What the runs of these items would cost, as earlier receipts tell.

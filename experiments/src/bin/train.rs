@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use datasets::{Name, Split};
-use experiments::runs::{Item, RunFlags, positive};
+use experiments::flags::{RunFlags, positive};
+use experiments::runs::Item;
 use experiments::{Choice, Run, data, layout, plan, receipt, selection};
 use neuron::Method;
 use report::{DataIdentity, Record, write_text};
