@@ -122,7 +122,7 @@ fn whoever_is_interrupted_after_any_step_ends_with_the_same_bits() {
     ] {
         let whole = run(&setup, rules, compute, &mut Keeper::default());
         let expected = whole.history.unwrap();
-        for until in 1..=STEPS + 3 {
+        for until in 1..STEPS + 3 {
             let dir = tempfile::tempdir().unwrap();
             let mut first = Keeper { path: in_folder(dir.path()), every: 1, until: Some(until), ..Keeper::default() };
             let broken = run(&setup, rules, compute, &mut first);
@@ -131,7 +131,9 @@ fn whoever_is_interrupted_after_any_step_ends_with_the_same_bits() {
             let resumed = run(&setup, rules, compute, &mut second);
             assert_eq!(resumed.history.unwrap(), expected, "{setup:?} {until}");
             assert_eq!(resumed.weights, whole.weights, "{setup:?} {until}");
-            assert_eq!(second.calls, STEPS + 3 - until, "no step is taken twice");
+            // it is asked before it keeps, so it ends one step later, or before an epoch's test set (after each fourth of five calls)
+            let left = STEPS + 3 - until - usize::from(until % 5 != 4);
+            assert_eq!(second.calls, left, "no step is taken twice");
         }
     }
 }
@@ -172,7 +174,7 @@ fn a_damaged_checkpoint_gives_way_to_the_one_before_it_or_is_named() {
         let mut second = Keeper { path: path.clone(), ..Keeper::default() };
         let resumed = run(&SETUP, Rules::default(), Compute::default(), &mut second);
         assert_eq!(resumed.weights, expected.weights);
-        assert_eq!(second.calls, STEPS + 3 - 5, "it went on from the checkpoint before");
+        assert_eq!(second.calls, STEPS + 3 - 6, "it went on from the checkpoint before");
     }
     std::fs::remove_file(dir.path().join("a run+1.safetensors.previous")).unwrap();
     let error = Checkpoint::read(&path).err().unwrap().to_string();
