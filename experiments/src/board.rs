@@ -45,7 +45,8 @@ impl<'a> Board<'a> {
             ("learning_rate", epoch.learning_rate),
             ("seconds_per_epoch", epoch.seconds),
         ];
-        for (tag, value) in scalars {
+        // an analogue network has no firing rate
+        for (tag, value) in scalars.into_iter().filter(|(tag, _)| !rates.is_empty() || *tag != "firing_rate/mean") {
             self.file.scalar(tag, step, time, value)?;
         }
         for (layer, rate) in rates {

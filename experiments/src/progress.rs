@@ -89,7 +89,10 @@ impl Progress for Watch<'_> {
     fn epoch(&mut self, index: usize, epoch: &Epoch) {
         let rates = epoch.test.firing_rates.iter().map(|(_, r)| r).sum::<f64>();
         let rate = 100.0 * rates / epoch.test.firing_rates.len().max(1) as f64;
-        self.latest = format!(" test {:.1} % rate {rate:.1} %", epoch.test.accuracy_percent());
+        self.latest = format!(" test {:.1} %", epoch.test.accuracy_percent());
+        if !epoch.test.firing_rates.is_empty() {
+            self.latest += &format!(" rate {rate:.1} %");
+        }
         if !self.terminal {
             eprintln!(
                 "{} epoch {}/{} loss {:.4} train {:.1} %{} {:.1} s",

@@ -140,7 +140,7 @@ pub fn record(
         commit,
         dirty,
         started_utc: humantime::format_rfc3339_seconds(clock.started).to_string(),
-        // of all sessions, where the run was interrupted
+        // of all its parts, where the run was interrupted
         seconds: clock.since.elapsed().as_secs_f64().max(history.epochs.iter().map(|e| e.seconds).sum()),
         peak_memory_bytes: machine::peak_memory_bytes(),
         compute: serde_json::Value::Null,
