@@ -98,7 +98,7 @@ impl Laid {
 /// The profile that an experiment is shown in: the paper's before the short one, those before their like with overrides, the smoke
 /// profile last; of equals that of the newest run. `None` without receipts.
 pub fn profile_of(experiment: &Experiment, records: &[Record]) -> Option<String> {
-    let of = |r: &&Record| r.experiment == experiment.id || covers(experiment, r);
+    let own = |r: &&Record| r.experiment == experiment.id || covers(experiment, r);
     let order = |name: &str| match name {
         "paper" => 0,
         "short" => 1,
@@ -106,7 +106,10 @@ pub fn profile_of(experiment: &Experiment, records: &[Record]) -> Option<String>
         _ => 2,
     };
     let key = |r: &&Record| (std::cmp::Reverse(order(&r.profile)), r.started_utc.clone());
-    records.iter().filter(of).max_by_key(key).map(|r| r.profile.clone())
+    // a table without runs of its own shows the profile of the others, whose runs it may have in rows that the paper's lacks
+    let others = |r: &&Record| !["train", "simulator"].contains(&r.experiment.as_str());
+    let newest = |runs: &mut dyn Iterator<Item = &Record>| runs.max_by_key(key).map(|r| r.profile.clone());
+    newest(&mut records.iter().filter(own)).or_else(|| newest(&mut records.iter().filter(others)))
 }
 
 /// Whether a receipt of another experiment stands in one of this one's cells.
