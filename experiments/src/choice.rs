@@ -89,16 +89,13 @@ impl Choice {
             bail!("{flag} is what this table varies itself, in the row {}; leave it out", self.title());
         }
         let mut all = overrides.clone();
-        match self.change {
-            Change::ResNet34 if all.network.is_none() => all.architecture = Some(Architecture::ResNet34),
-            Change::Steps(steps) => all.steps = Some(steps),
-            _ => (),
-        }
         let epochs = all.epochs.unwrap_or(preset::epochs(self.data, profile));
         match self.change {
+            Change::None => (),
+            Change::ResNet34 => all.architecture = Some(Architecture::ResNet34),
+            Change::Steps(steps) => all.steps = Some(steps),
             Change::WarmUp(warm) => all.warm_up = Some(warm.of(epochs)),
             Change::Analogue => all.warm_up = Some(WarmUp::Ann { epochs }),
-            _ => (),
         }
         preset::run(self.data, self.method, profile, &all)
     }

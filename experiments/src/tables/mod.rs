@@ -35,7 +35,8 @@ fn with_runs(id: &str, mut tables: Vec<Table>, receipts: &Receipts<'_>, choices:
         Some(n) => format!("Runs behind Table {n}"),
         None => format!("Runs behind {id}"),
     };
-    if !groups.is_empty() {
+    // a figure without receipts says so by an empty list, not by an empty file
+    if !groups.is_empty() || tables.is_empty() {
         tables.push(layout::runs(&title, groups.iter().map(|(_, g)| g))?);
     }
     Ok(tables)
