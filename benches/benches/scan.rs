@@ -1,5 +1,5 @@
-//! The fused scan, small enough for the caches: forward, and forward with backward, over the number of steps
-//! and over the surrogates. `cargo bench -p benches --bench scan`, about half a minute.
+//! The fused scan, small enough for the caches: forward, and forward with backward, over the number
+//! of steps and over the surrogates. `cargo bench -p benches --bench scan`, about half a minute.
 #![allow(missing_docs, clippy::unwrap_used)] // criterion's macros; a benchmark that fails should stop
 
 use benches::{Currents, Form};
@@ -14,7 +14,9 @@ static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const NEURONS: usize = 1 << 14;
 
 fn forward_and_backward(neuron: &dyn Neuron, currents: &Currents) {
-    black_box(Form::Fused.gradients(neuron, std::slice::from_ref(&currents.x), &currents.g).unwrap());
+    black_box(
+        Form::Fused.gradients(neuron, std::slice::from_ref(&currents.x), &currents.g).unwrap(),
+    );
 }
 
 fn over_steps(c: &mut Criterion) {
@@ -39,7 +41,14 @@ fn over_surrogates(c: &mut Criterion) {
     group.throughput(Throughput::Elements(16 * NEURONS as u64));
     for surrogate in surrogate::Kind::all() {
         let neuron = Config { surrogate, ..Method::BpsaBpta.config() }.build().unwrap();
-        let name = serde_json::to_value(surrogate).unwrap().as_object().unwrap().keys().next().unwrap().clone();
+        let name = serde_json::to_value(surrogate)
+            .unwrap()
+            .as_object()
+            .unwrap()
+            .keys()
+            .next()
+            .unwrap()
+            .clone();
         group.bench_function(name, |b| b.iter(|| forward_and_backward(neuron.as_ref(), &currents)));
     }
 }

@@ -7,7 +7,10 @@ use models::{Architecture, StatisticsOver};
 /// # Errors
 /// Anything else.
 pub fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| format!("expected a whole number above 0, found '{text}'"))
+    text.parse()
+        .ok()
+        .filter(|&n| n > 0)
+        .ok_or_else(|| format!("expected a whole number above 0, found '{text}'"))
 }
 
 /// A network of the paper, by name.

@@ -9,8 +9,9 @@ pub enum Form {
     Fused,
     /// [`unroll`], the definition.
     Unrolled,
-    /// The definition on a variable of its own for each step. candle's gradient of a slice `x[t]` has the size
-    /// of x, so that the definition's backward pass grows with T²; this form's grows with T.
+    /// The definition on a variable of its own for each step. candle's gradient of a slice `x[t]`
+    /// has the size of x, so that the definition's backward pass grows with T²; this form's grows
+    /// with T.
     Steps,
 }
 
@@ -42,11 +43,17 @@ impl Form {
         }
     }
 
-    /// Forward and backward through candle's autograd: the spikes, and ∂L/∂ of each variable where ∂L/∂o is `g`.
+    /// Forward and backward through candle's autograd: the spikes, and ∂L/∂ of each variable where
+    /// ∂L/∂o is `g`.
     ///
     /// # Errors
     /// Those of candle, and a variable without a gradient.
-    pub fn gradients(self, neuron: &dyn Neuron, variables: &[Var], g: &Tensor) -> Result<(Tensor, Vec<Tensor>)> {
+    pub fn gradients(
+        self,
+        neuron: &dyn Neuron,
+        variables: &[Var],
+        g: &Tensor,
+    ) -> Result<(Tensor, Vec<Tensor>)> {
         let spikes = self.spikes(neuron, variables)?;
         let mut grads = loss(&spikes, g)?.backward()?;
         let gradients = variables.iter().map(|x| match grads.remove(x) {

@@ -1,4 +1,5 @@
-//! What a CUDA device does in turn with other frameworks: a training step, neurons alone, the Open Neuromorphic protocol.
+//! What a CUDA device does in turn with other frameworks: a training step, neurons alone, the Open
+//! Neuromorphic protocol.
 
 use crate::step::{Settings, Step};
 use anyhow::{Context, Result};
@@ -32,7 +33,8 @@ pub trait Work {
     fn run(&mut self) -> Result<Seconds>;
 }
 
-/// A training step of one of the paper's networks: forward, loss, backward, AdamW at learning rate 0.
+/// A training step of one of the paper's networks: forward, loss, backward, AdamW at learning rate
+/// 0.
 pub struct Training {
     step: Step,
     bytes: Option<Vec<u8>>,
@@ -60,7 +62,8 @@ impl Work for Training {
         let mut vars = self.step.vars.clone();
         let mut forward = 0.0;
         let gradients = {
-            let blocks = self.step.network.on_device().context("this network has no blocks on a device")?;
+            let blocks =
+                self.step.network.on_device().context("this network has no blocks on a device")?;
             let frames = Frames { bytes: self.bytes.as_deref(), ..self.step.frames() };
             let of = |scores: &Tensor| {
                 let gradient = loss_gradient(scores, &self.step.labels, Reduction::Mean)?.0;
@@ -96,11 +99,12 @@ fn source(neuron: &Arc<dyn Neuron>) -> Result<String> {
     neuron.source().context("this neuron has no CUDA source")
 }
 
-/// So many random values on a device, uniform between two: made of a short piece, since the host's generator would take
-/// minutes for all of them.
+/// So many random values on a device, uniform between two: made of a short piece, since the host's
+/// generator would take minutes for all of them.
 fn uniform(gpu: &Gpu, n: usize, low: f32, high: f32, dtype: DType) -> Result<Tensor> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let piece: Vec<f32> = (0..n.min((1 << 20) + 7)).map(|_| low + (high - low) * rng.random::<f32>()).collect();
+    let piece: Vec<f32> =
+        (0..n.min((1 << 20) + 7)).map(|_| low + (high - low) * rng.random::<f32>()).collect();
     let values: Vec<f32> = piece.iter().copied().cycle().take(n).collect();
     Ok(layers::cuda::expand(&gpu.floats(&values, n)?, 0, dtype)?)
 }
@@ -121,7 +125,9 @@ impl Alone {
     /// # Errors
     /// If the device fails.
     pub fn new(steps: usize, neurons: usize, dtype: DType, device: &Device) -> Result<Alone> {
-        let Device::Cuda(cuda) = device else { anyhow::bail!("neurons alone are timed on a CUDA device here") };
+        let Device::Cuda(cuda) = device else {
+            anyhow::bail!("neurons alone are timed on a CUDA device here")
+        };
         let gpu = Gpu::of(cuda)?;
         let neuron = source(&Method::BpsaBpta.config().build()?)?;
         let shape = (steps, neurons);
@@ -131,7 +137,8 @@ impl Alone {
         Ok(Alone { neuron, steps, x, g, counts, device: device.clone() })
     }
 
-    /// Bytes that have to move: currents in and spikes out, then currents and gradients in and gradients out.
+    /// Bytes that have to move: currents in and spikes out, then currents and gradients in and
+    /// gradients out.
     pub fn bytes(&self) -> usize {
         self.x.elem_count() * self.x.dtype().size_in_bytes() * 5
     }
@@ -154,8 +161,8 @@ impl Work for Alone {
     }
 }
 
-/// The Open Neuromorphic protocol: one linear layer of n inputs and n neurons, batch 16, T = 500, f32, the loss the sum of
-/// all spikes.
+/// The Open Neuromorphic protocol: one linear layer of n inputs and n neurons, batch 16, T = 500,
+/// f32, the loss the sum of all spikes.
 pub struct Protocol {
     neuron: String,
     n: usize,
@@ -177,7 +184,9 @@ impl Protocol {
     /// # Errors
     /// If the device fails.
     pub fn new(n: usize, precision: Precision, device: &Device) -> Result<Protocol> {
-        let Device::Cuda(cuda) = device else { anyhow::bail!("this protocol is timed on a CUDA device here") };
+        let Device::Cuda(cuda) = device else {
+            anyhow::bail!("this protocol is timed on a CUDA device here")
+        };
         let gpu = Gpu::of(cuda)?;
         let rows = STEPS * BATCH;
         let bound = 1.0 / (n as f32).sqrt();
@@ -198,7 +207,8 @@ impl Protocol {
 
 impl Work for Protocol {
     fn run(&mut self) -> Result<Seconds> {
-        let stage = Stage { bias: Some(&self.bias), ..bare(&self.neuron, STEPS, [BATCH, 1, 1, self.n]) };
+        let stage =
+            Stage { bias: Some(&self.bias), ..bare(&self.neuron, STEPS, [BATCH, 1, 1, self.n]) };
         self.device.synchronize()?;
         let start = Instant::now();
         let z = multiply(&self.x, &self.weight, self.math)?;

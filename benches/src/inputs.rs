@@ -16,17 +16,20 @@ impl Currents {
     pub fn new(steps: usize, neurons: usize, seed: u64) -> Result<Self> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut uniform = |range: std::ops::Range<f32>| {
-            let values: Vec<f32> = (0..steps * neurons).map(|_| random.random_range(range.clone())).collect();
+            let values: Vec<f32> =
+                (0..steps * neurons).map(|_| random.random_range(range.clone())).collect();
             Tensor::from_vec(values, (steps, neurons), &Device::Cpu)
         };
         Ok(Self { x: Var::from_tensor(&uniform(-0.5..0.75)?)?, g: uniform(-1.0..1.0)? })
     }
 }
 
-/// An operation that computes nothing: its value is zero, of any shape, and its gradient is the given one.
+/// An operation that computes nothing: its value is zero, of any shape, and its gradient is the
+/// given one.
 ///
-/// With a scalar shape it stands for the layers above a scan, and a backward pass holds nothing but the scan.
-/// With the scan's shape it stands for the scan, and a backward pass holds nothing but candle's own work.
+/// With a scalar shape it stands for the layers above a scan, and a backward pass holds nothing but
+/// the scan. With the scan's shape it stands for the scan, and a backward pass holds nothing but
+/// candle's own work.
 #[derive(Debug)]
 pub struct Given {
     /// Shape of the value.

@@ -1,8 +1,8 @@
-//! What the benchmark programs share: [`Currents`] to scan, the [`Form`]s that scan them, [`time_in_turn`] to
-//! time several [`Case`]s beside one another, and the [`Machine`] they ran on.
+//! What the benchmark programs share: [`Currents`] to scan, the [`Form`]s that scan them,
+//! [`time_in_turn`] to time several [`Case`]s beside one another, and the [`Machine`] they ran on.
 //!
-//! A number is the median of several timings that took turns with the others', because two timings made one
-//! after the other on a shared machine differ by what the machine did in between.
+//! A number is the median of several timings that took turns with the others', because two timings
+//! made one after the other on a shared machine differ by what the machine did in between.
 
 pub mod flags;
 mod forms;

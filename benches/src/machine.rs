@@ -26,7 +26,8 @@ impl Machine {
     pub fn ask() -> Self {
         let commit = output("git", &["rev-parse", "HEAD"]);
         // What benchmarks and experiments write says nothing about the program that wrote it.
-        let status = ["status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results"];
+        let status =
+            ["status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results"];
         let dirty = output("git", &status).is_some_and(|s| !s.is_empty());
         Self {
             cpu: line_of("/proc/cpuinfo", "model name"),

@@ -37,9 +37,12 @@ pub struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// A case that runs `run` once a round; what that returns is dropped inside the timing, since a training
-    /// step pays for giving memory back as well.
-    pub fn new<T>(name: &'static str, mut run: impl FnMut() -> candle_core::Result<T> + 'a) -> Self {
+    /// A case that runs `run` once a round; what that returns is dropped inside the timing, since a
+    /// training step pays for giving memory back as well.
+    pub fn new<T>(
+        name: &'static str,
+        mut run: impl FnMut() -> candle_core::Result<T> + 'a,
+    ) -> Self {
         let run = move || {
             black_box(run()?);
             Ok(())
@@ -67,10 +70,13 @@ pub fn time_in_turn(cases: &mut [Case], rounds: usize) -> Result<Vec<Samples>> {
     Ok(samples)
 }
 
-/// Copies `from` to `to`, of the same length, one piece a thread: pieces this large are written past the caches.
+/// Copies `from` to `to`, of the same length, one piece a thread: pieces this large are written
+/// past the caches.
 pub fn copy_in_parallel(from: &[f32], to: &mut [f32]) {
     let piece = from.len().div_ceil(rayon::current_num_threads()).max(1);
-    to.par_chunks_mut(piece).zip(from.par_chunks(piece)).for_each(|(to, from)| to.copy_from_slice(from));
+    to.par_chunks_mut(piece)
+        .zip(from.par_chunks(piece))
+        .for_each(|(to, from)| to.copy_from_slice(from));
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! What one training step on a CUDA device launches, copies and holds, counted by the emulated device: a step of real
-//! size, which is not executed.
+//! What one training step on a CUDA device launches, copies and holds, counted by the emulated
+//! device: a step of real size, which is not executed.
 //!
-//! Skipped, and says so, where the emulated device is not there; where SPIKEGRAD_CUDA is set it fails instead.
+//! Skipped, and says so, where the emulated device is not there; where SPIKEGRAD_CUDA is set it
+//! fails instead.
 #![cfg(feature = "cuda")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -9,7 +10,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::Command;
 
-/// What happened, by kind: how often, and how many bytes in all; and the most bytes held in the last step.
+/// What happened, by kind: how often, and how many bytes in all; and the most bytes held in the
+/// last step.
 type Counted = (BTreeMap<String, (i64, i64)>, i64);
 
 /// The events of a program that makes so many steps.
@@ -17,20 +19,33 @@ fn events(net: &str, batch: &str, precision: &str, steps: usize) -> Option<Count
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
     let output = Command::new(env!("CARGO_BIN_EXE_gpu"))
-        .args(["--net", net, "--batch", batch, "--precision", precision, "--repeats", &steps.to_string()])
+        .args([
+            "--net",
+            net,
+            "--batch",
+            batch,
+            "--precision",
+            precision,
+            "--repeats",
+            &steps.to_string(),
+        ])
         .env("EMULATOR_SKIP", "1")
         .env("EMULATOR_LOG", &log)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let Ok(text) = std::fs::read_to_string(&log) else {
-        assert!(std::env::var_os("SPIKEGRAD_CUDA").is_none(), "SPIKEGRAD_CUDA is set, but there is no log: {said}");
+        assert!(
+            std::env::var_os("SPIKEGRAD_CUDA").is_none(),
+            "SPIKEGRAD_CUDA is set, but there is no log: {said}"
+        );
         // not `eprintln!`, which a passing test does not show
         let _ = writeln!(std::io::stderr(), "SKIPPED: no emulated device ({})", said.trim());
         return None;
     };
     assert!(output.status.success(), "{said}");
-    // the last step lies between the last two waits for the device; before it algorithms are searched for with more memory
+    // the last step lies between the last two waits for the device; before it algorithms are
+    // searched for with more memory
     let lines: Vec<&str> = text.lines().collect();
     let waits: Vec<usize> = (0..lines.len()).filter(|&i| lines[i] == "sync").collect();
     let last_step = waits[waits.len() - 2]..waits[waits.len() - 1];
@@ -48,10 +63,12 @@ fn events(net: &str, batch: &str, precision: &str, steps: usize) -> Option<Count
     Some((all, peak))
 }
 
-/// One step of small, middle and large at T = 16: launches of ours, calls of libraries, copies, and memory.
+/// One step of small, middle and large at T = 16: launches of ours, calls of libraries, copies, and
+/// memory.
 #[test]
 fn a_step_keeps_to_its_budget() {
-    // convolutions and linear layers; parameters; norms; frames in bytes; conv outputs, inputs and everything else in elements
+    // convolutions and linear layers; parameters; norms; frames in bytes; conv outputs, inputs and
+    // everything else in elements
     for (net, batch, precision, launches, convolutions, products, peak_mib) in [
         ("small", "64", "bf16", 66, 8, 6, 820),
         ("middle", "64", "bf16", 75, 11, 3, 720),
@@ -59,13 +76,16 @@ fn a_step_keeps_to_its_budget() {
         ("large", "16", "f32", 106, 17, 3, 2340),
         ("large", "64", "bf16", 107, 17, 3, 4600),
     ] {
-        let (Some((one, _)), Some((two, peak))) = (events(net, batch, precision, 1), events(net, batch, precision, 2))
+        let (Some((one, _)), Some((two, peak))) =
+            (events(net, batch, precision, 1), events(net, batch, precision, 2))
         else {
             return;
         };
         let step = |kind: &str| {
-            let ((n, bytes), (m, more)) =
-                (one.get(kind).copied().unwrap_or_default(), two.get(kind).copied().unwrap_or_default());
+            let ((n, bytes), (m, more)) = (
+                one.get(kind).copied().unwrap_or_default(),
+                two.get(kind).copied().unwrap_or_default(),
+            );
             (m - n, more - bytes)
         };
         let what = format!("{net}, batch {batch}, {precision}");
@@ -74,9 +94,14 @@ fn a_step_keeps_to_its_budget() {
         assert_eq!(step("conv").0, convolutions, "{what}: convolutions");
         assert_eq!(step("gemm").0, products, "{what}: matrix products");
         // scores, spikes and what is not finite come back; frames, masks and one gradient go there
-        assert!(step("dtoh").0 <= 3 && step("dtoh").1 < 64 << 10, "{what}: {:?} to the host", step("dtoh"));
+        assert!(
+            step("dtoh").0 <= 3 && step("dtoh").1 < 64 << 10,
+            "{what}: {:?} to the host",
+            step("dtoh")
+        );
         assert!(step("htod").0 <= 4, "{what}: {:?} to the device", step("htod"));
-        // nothing large is cleared or copied about: gradients of biases below norms, running statistics
+        // nothing large is cleared or copied about: gradients of biases below norms, running
+        // statistics
         assert!(step("memset").1 < 64 << 10, "{what}: {:?} cleared", step("memset"));
         assert!(step("dtod").1 < 64 << 10, "{what}: {:?} copied", step("dtod"));
         assert_eq!(step("alloc").0, step("free").0, "{what}: a step leaves memory behind");

@@ -1,4 +1,5 @@
-//! The training step that is timed: its layers fire at the rate asked for, and an export is the same step again.
+//! The training step that is timed: its layers fire at the rate asked for, and an export is the
+//! same step again.
 #![allow(clippy::unwrap_used)]
 
 use benches::step::{Settings, Step, export, set_rates};
@@ -15,7 +16,10 @@ fn every_layer_fires_at_the_rate_asked_for() {
     let step = Step::new(settings()).unwrap();
     for rate in [0.05, 0.2] {
         for (layer, found) in set_rates(&step, rate, Options::default()).unwrap() {
-            assert!((found / rate - 1.0).abs() < 0.25, "{layer} fires at {found}, asked for {rate}");
+            assert!(
+                (found / rate - 1.0).abs() < 0.25,
+                "{layer} fires at {found}, asked for {rate}"
+            );
         }
     }
 }

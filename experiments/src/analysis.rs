@@ -1,4 +1,5 @@
-//! What a trained network does on its test set: counts, decisions over time, energies, and one sample in detail.
+//! What a trained network does on its test set: counts, decisions over time, energies, and one
+//! sample in detail.
 
 use crate::Run;
 use anyhow::Result;
@@ -30,10 +31,17 @@ const BINS: usize = 64;
 ///
 /// # Errors
 /// A sample that cannot be read, or a failing device.
-pub fn analyse(run: &Run, network: &Network, set: Set<'_>, compute: &Compute, device: &Device) -> Result<Analysis> {
+pub fn analyse(
+    run: &Run,
+    network: &Network,
+    set: Set<'_>,
+    compute: &Compute,
+    device: &Device,
+) -> Result<Analysis> {
     let n = set.samples.len().min(SAMPLES);
     let classes = run.data.info().classes;
-    let (mut activity, mut decisions, mut labels) = (Activity::default(), Anytime::default(), Vec::new());
+    let (mut activity, mut decisions, mut labels) =
+        (Activity::default(), Anytime::default(), Vec::new());
     // an analogue network says the same of a still image every time, and is shown it once
     let once = Shown { still: set.shown.still.map(|_| 1), ..set.shown.clone() };
     let set = if run.is_analogue() { Set { shown: &once, ..set } } else { set };
@@ -41,7 +49,9 @@ pub fn analyse(run: &Run, network: &Network, set: Set<'_>, compute: &Compute, de
     for i in 0..n {
         let (frames, of_batch) = set.frames(&[i], &run.setup, device)?;
         let votes = observe(network, &frames, &mut activity)?;
-        let [steps, samples, kinds] = *votes.dims() else { anyhow::bail!("votes of {:?}", votes.shape()) };
+        let [steps, samples, kinds] = *votes.dims() else {
+            anyhow::bail!("votes of {:?}", votes.shape())
+        };
         let votes: Vec<f32> = votes.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?;
         decisions.merge(anytime(&votes, [steps, samples, kinds], &of_batch)?)?;
         labels.extend(of_batch);
@@ -68,8 +78,9 @@ pub fn analyse(run: &Run, network: &Network, set: Set<'_>, compute: &Compute, de
 fn energies(activity: &Activity) -> Vec<Metric> {
     let spiking = activity.neurons().next().is_some();
     let all = detailed::columns(activity).into_iter().chain(neurobench::columns(activity));
-    let analogue =
-        |c: &Column| ["ANN energy", "ANN memory", "MACs of the ANN"].iter().any(|name| c.name.starts_with(name));
+    let analogue = |c: &Column| {
+        ["ANN energy", "ANN memory", "MACs of the ANN"].iter().any(|name| c.name.starts_with(name))
+    };
     let kept = all.filter(|c| c.value.is_finite() && (spiking || analogue(c)));
     kept.map(|c| Metric { name: c.name.to_owned(), value: c.value, unit: c.unit.into() }).collect()
 }
@@ -95,8 +106,15 @@ fn layer(layer: &energy::Layer) -> LayerActivity {
     }
 }
 
-/// Time of single samples, by the passes that would serve them; only on the CPU, where a pass ends when it returns.
-fn latency(run: &Run, network: &Network, set: Set<'_>, compute: &Compute, device: &Device) -> Result<Option<Latency>> {
+/// Time of single samples, by the passes that would serve them; only on the CPU, where a pass ends
+/// when it returns.
+fn latency(
+    run: &Run,
+    network: &Network,
+    set: Set<'_>,
+    compute: &Compute,
+    device: &Device,
+) -> Result<Option<Latency>> {
     if !device.is_cpu() {
         return Ok(None);
     }
@@ -111,7 +129,8 @@ fn latency(run: &Run, network: &Network, set: Set<'_>, compute: &Compute, device
         let pass = || -> Result<Tensor> {
             Ok(match &blocks {
                 Some(blocks) => {
-                    let frames = Frames { values: &values, bytes: None, steps, shape: [b, h, w, c], still };
+                    let frames =
+                        Frames { values: &values, bytes: None, steps, shape: [b, h, w, c], still };
                     blocks.scores(frames, Mode::Eval, compute.options, &mut ())?
                 }
                 None => network.forward(&frames, Mode::Eval, &mut ())?,
@@ -126,7 +145,9 @@ fn latency(run: &Run, network: &Network, set: Set<'_>, compute: &Compute, device
         times.push(1e3 * start.elapsed().as_secs_f64());
     }
     times.sort_by(f64::total_cmp);
-    let at = |part: f64| times.get(((times.len() as f64 * part).ceil() as usize).saturating_sub(1)).copied();
+    let at = |part: f64| {
+        times.get(((times.len() as f64 * part).ceil() as usize).saturating_sub(1)).copied()
+    };
     Ok(at(0.5).zip(at(0.9)).zip(at(0.99)).map(|((p50_ms, p90_ms), p99_ms)| Latency {
         samples: times.len() as u64,
         p50_ms,
@@ -169,7 +190,8 @@ fn layer_trace(name: &str, threshold: f64, u: &[Vec<f32>], o: &[Vec<f32>]) -> La
     let spikes: Vec<Vec<usize>> = shown.iter().map(|&n| steps_of(n)).collect();
     let most = (0..count).max_by_key(|&i| (spikes[i].len(), std::cmp::Reverse(i))).unwrap_or(0);
     let neuron = shown.get(most).copied().unwrap_or(0);
-    let edges: Vec<f64> = (0..=BINS).map(|i| threshold * (8.0 * i as f64 / BINS as f64 - 3.0)).collect();
+    let edges: Vec<f64> =
+        (0..=BINS).map(|i| threshold * (8.0 * i as f64 / BINS as f64 - 3.0)).collect();
     let mut counts = vec![0; BINS];
     for &u in u.iter().flatten() {
         let place = (f64::from(u) / threshold + 3.0) / 8.0 * BINS as f64;

@@ -28,7 +28,8 @@ impl<'a> Board<'a> {
         Ok(Self { file: EventFile::create(dir, now())?, probe })
     }
 
-    /// The scalars of an epoch (from 0), and for each layer the histogram of one sample's membranes and of its neurons' rates.
+    /// The scalars of an epoch (from 0), and for each layer the histogram of one sample's membranes
+    /// and of its neurons' rates.
     ///
     /// # Errors
     /// A file that cannot be written, or a failing device.
@@ -46,7 +47,9 @@ impl<'a> Board<'a> {
             ("seconds_per_epoch", epoch.seconds),
         ];
         // an analogue network has no firing rate
-        for (tag, value) in scalars.into_iter().filter(|(tag, _)| !rates.is_empty() || *tag != "firing_rate/mean") {
+        for (tag, value) in
+            scalars.into_iter().filter(|(tag, _)| !rates.is_empty() || *tag != "firing_rate/mean")
+        {
             self.file.scalar(tag, step, time, value)?;
         }
         for (layer, rate) in rates {
@@ -55,13 +58,23 @@ impl<'a> Board<'a> {
         // in an analogue epoch there are no neurons to look at
         let trace = if rates.is_empty() { None } else { (self.probe)()? };
         for layer in trace.map(|trace| trace.layers).unwrap_or_default() {
-            self.file.histogram(&format!("membrane/{}", layer.name), step, time, &layer.histogram)?;
+            self.file.histogram(
+                &format!("membrane/{}", layer.name),
+                step,
+                time,
+                &layer.histogram,
+            )?;
             let steps = layer.membrane.u.len();
             // one bin for each number of spikes that a neuron can have
             let edges = (0..=steps + 1).map(|n| (n as f64 - 0.5) / steps.max(1) as f64).collect();
             let mut counts = vec![0; steps + 1];
             layer.spikes.iter().for_each(|spikes| counts[spikes.len().min(steps)] += 1);
-            self.file.histogram(&format!("neuron_rate/{}", layer.name), step, time, &Histogram { edges, counts })?;
+            self.file.histogram(
+                &format!("neuron_rate/{}", layer.name),
+                step,
+                time,
+                &Histogram { edges, counts },
+            )?;
         }
         self.file.flush()?;
         Ok(())

@@ -9,7 +9,8 @@ use models::Architecture;
 use neuron::Method;
 use training::WarmUp;
 
-/// A run as a table asks for it: a data set, a method, and what else the table varies. A profile makes it a [`Run`].
+/// A run as a table asks for it: a data set, a method, and what else the table varies. A profile
+/// makes it a [`Run`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// The data set.
@@ -31,7 +32,8 @@ pub enum Change {
     Steps(usize),
     /// A warm-up of its own.
     WarmUp(Warm),
-    /// The analogue network of equal structure, trained without neurons from the first epoch to the last.
+    /// The analogue network of equal structure, trained without neurons from the first epoch to the
+    /// last.
     Analogue,
 }
 
@@ -40,7 +42,8 @@ pub enum Change {
 pub enum Warm {
     /// None.
     No,
-    /// The released code's: analogue for the first 16 % of the epochs, as its CIFAR-10 script has it (80 of 500).
+    /// The released code's: analogue for the first 16 % of the epochs, as its CIFAR-10 script has
+    /// it (80 of 500).
     Analogue,
     /// TSSL-BP's, with its rate of 0.1.
     Sigmoid,
@@ -82,11 +85,16 @@ impl Choice {
         let varied = match self.change {
             Change::Steps(_) if overrides.steps.is_some() => Some("--steps"),
             Change::Steps(_) if sets(Setting::of_framing) => Some("--set framing"),
-            Change::WarmUp(_) | Change::Analogue if sets(Setting::of_warm_up) => Some("--set warm-up"),
+            Change::WarmUp(_) | Change::Analogue if sets(Setting::of_warm_up) => {
+                Some("--set warm-up")
+            }
             _ => None,
         };
         if let Some(flag) = varied {
-            bail!("{flag} is what this table varies itself, in the row {}; leave it out", self.title());
+            bail!(
+                "{flag} is what this table varies itself, in the row {}; leave it out",
+                self.title()
+            );
         }
         let mut all = overrides.clone();
         let epochs = all.epochs.unwrap_or(preset::epochs(self.data, profile));

@@ -1,4 +1,5 @@
-//! How a program computes: its flags, and the densities measured on the machine, which are kept for the next run.
+//! How a program computes: its flags, and the densities measured on the machine, which are kept for
+//! the next run.
 
 use crate::machine;
 use anyhow::{Result, ensure};
@@ -14,7 +15,8 @@ use training::Compute;
 /// What passes are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Passes {
-    /// Blocks without a graph wherever a network can be taken so: event-driven on the CPU, cuDNN and fused stages on CUDA
+    /// Blocks without a graph wherever a network can be taken so: event-driven on the CPU, cuDNN
+    /// and fused stages on CUDA
     Auto,
     /// Event-driven, on the CPU
     Event,
@@ -22,28 +24,31 @@ pub enum Passes {
     Tensor,
 }
 
-/// Flags of every program that trains; none but the precision changes a result beyond rounding (which may make a membrane
-/// at its threshold fire or not).
+/// Flags of every program that trains; none but the precision changes a result beyond rounding
+/// (which may make a membrane at its threshold fire or not).
 #[derive(clap::Args)]
 pub struct ComputeFlags {
     /// What passes are made of
     #[arg(long, value_enum, default_value_t = Passes::Auto)]
     compute: Passes,
-    /// Density of activations from which on products are dense: `auto` measures it once on this machine; a number gives
-    /// the same bits on every machine of one kind, for any number of threads
+    /// Density of activations from which on products are dense: `auto` measures it once on this
+    /// machine; a number gives the same bits on every machine of one kind, for any number of
+    /// threads
     #[arg(long, value_name = "auto|0..1", default_value = "auto", value_parser = crossover)]
     crossover: Chosen,
-    /// Memory that the activations and gradients of a step may take, such as 512M or 4G; what does not fit is computed
-    /// again [default: as much as it takes]
+    /// Memory that the activations and gradients of a step may take, such as 512M or 4G; what does
+    /// not fit is computed again [default: as much as it takes]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     memory_budget: Option<usize>,
-    /// Device to train on; auto is the first CUDA device if this program was built for CUDA and there is one
+    /// Device to train on; auto is the first CUDA device if this program was built for CUDA and
+    /// there is one
     #[arg(long, value_name = "auto|cpu|cuda:N", default_value_t = device::Choice::Auto)]
     device: device::Choice,
     /// What a CUDA device multiplies in; weights are f32 whatever it is
     #[arg(long, value_name = "f32|tf32|bf16", default_value = "f32")]
     precision: Precision,
-    /// Have a CUDA device give the same bits every time: algorithms are then chosen by rule, not by the clock
+    /// Have a CUDA device give the same bits every time: algorithms are then chosen by rule, not by
+    /// the clock
     #[arg(long)]
     deterministic: bool,
 }
@@ -75,12 +80,17 @@ fn crossover(text: &str) -> Result<Chosen, String> {
 
 fn bytes(text: &str) -> Result<usize, String> {
     let (number, shift) = match text.strip_suffix(['K', 'M', 'G']) {
-        Some(number) => {
-            (number, [("K", 10), ("M", 20), ("G", 30)].iter().find(|(s, _)| text.ends_with(s)).map_or(0, |s| s.1))
-        }
+        Some(number) => (
+            number,
+            [("K", 10), ("M", 20), ("G", 30)]
+                .iter()
+                .find(|(s, _)| text.ends_with(s))
+                .map_or(0, |s| s.1),
+        ),
         None => (text, 0),
     };
-    let number = number.parse::<usize>().ok().filter(|n| *n > 0).and_then(|n| n.checked_mul(1 << shift));
+    let number =
+        number.parse::<usize>().ok().filter(|n| *n > 0).and_then(|n| n.checked_mul(1 << shift));
     number.ok_or_else(|| "expected a number of bytes, with K, M or G if you like".into())
 }
 
@@ -92,7 +102,11 @@ impl ComputeFlags {
     pub fn choose(&self) -> Result<Place> {
         // what only the CPU does asks for it
         let cpu_alone = self.compute == Passes::Event || self.memory_budget.is_some();
-        let asked = if cpu_alone && self.device == device::Choice::Auto { device::Choice::Cpu } else { self.device };
+        let asked = if cpu_alone && self.device == device::Choice::Auto {
+            device::Choice::Cpu
+        } else {
+            self.device
+        };
         let (device, said) = device::open(asked)?;
         if let Some(said) = said {
             eprintln!("{said}");
@@ -124,7 +138,11 @@ impl ComputeFlags {
         };
         let options = Options { crossover, memory_budget: self.memory_budget };
         let math = Math { precision: self.precision, deterministic: self.deterministic };
-        Ok(Place { compute: Compute { blocks, options, math }, name: device::name(&device), device })
+        Ok(Place {
+            compute: Compute { blocks, options, math },
+            name: device::name(&device),
+            device,
+        })
     }
 
     /// Whether the densities are those measured on the machine.
@@ -155,7 +173,8 @@ impl ComputeFlags {
     }
 }
 
-/// What a receipt says of it. Times of the layers are left out: they are the machine's, not the run's.
+/// What a receipt says of it. Times of the layers are left out: they are the machine's, not the
+/// run's.
 pub fn said(place: &Place, network: &Network, layers: &[LayerTrace]) -> Value {
     let compute = &place.compute;
     if !place.device.is_cpu() {
@@ -195,11 +214,13 @@ struct Measured {
 fn file() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let cache = || set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-    set("SPIKEGRAD_CALIBRATION").or_else(|| cache().map(|cache| cache.join("spikegrad/crossover.json")))
+    set("SPIKEGRAD_CALIBRATION")
+        .or_else(|| cache().map(|cache| cache.join("spikegrad/crossover.json")))
 }
 
-/// The machine's densities, from the file if it was measured on this processor by this version, else measured now and
-/// kept. A file that cannot be read or written costs half a second the next time, and no more.
+/// The machine's densities, from the file if it was measured on this processor by this version,
+/// else measured now and kept. A file that cannot be read or written costs half a second the next
+/// time, and no more.
 fn measured() -> Crossovers {
     let (cpu, version) = (machine::host().cpu, env!("CARGO_PKG_VERSION").to_owned());
     let file = file();
@@ -214,7 +235,10 @@ fn measured() -> Crossovers {
     let written = file.parent().is_none_or(|folder| std::fs::create_dir_all(folder).is_ok())
         && text.is_ok_and(|text| write_text(&file, &(text + "\n")).is_ok());
     if !written {
-        eprintln!("{} cannot be written; the machine is measured again by the next run", file.display());
+        eprintln!(
+            "{} cannot be written; the machine is measured again by the next run",
+            file.display()
+        );
     }
     crossover
 }

@@ -3,7 +3,9 @@
 use crate::{Encoding, preset, progress};
 use anyhow::{Context, Result, anyhow, bail};
 use datasets::cache::{Cache, Dtype, Key};
-use datasets::{Content, Found, Name, Origin, Recording, Recordings, Split, find, find_with, speech, synthetic};
+use datasets::{
+    Content, Found, Name, Origin, Recording, Recordings, Split, find, find_with, speech, synthetic,
+};
 use events::{Framing, Grid};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
@@ -49,17 +51,24 @@ pub struct StandIn {
     pub seed: u64,
 }
 
-/// Where data sets are looked for: `--data`, else the variable SPIKEGRAD_DATA, else `data/` if it exists.
+/// Where data sets are looked for: `--data`, else the variable SPIKEGRAD_DATA, else `data/` if it
+/// exists.
 ///
 /// # Errors
 /// If a folder was named that is not there.
 pub fn root(flag: Option<PathBuf>) -> Result<Option<PathBuf>> {
     let named = flag.map(|p| ("--data", p));
-    let named = named
-        .or_else(|| std::env::var_os("SPIKEGRAD_DATA").filter(|p| !p.is_empty()).map(|p| ("SPIKEGRAD_DATA", p.into())));
+    let named = named.or_else(|| {
+        std::env::var_os("SPIKEGRAD_DATA")
+            .filter(|p| !p.is_empty())
+            .map(|p| ("SPIKEGRAD_DATA", p.into()))
+    });
     match named {
         Some((what, path)) if !path.is_dir() => {
-            bail!("{what} names {}, which is not a folder; name the folder that holds the data sets", path.display())
+            bail!(
+                "{what} names {}, which is not a folder; name the folder that holds the data sets",
+                path.display()
+            )
         }
         Some((_, path)) => Ok(Some(path)),
         None => Ok(Some(PathBuf::from("data")).filter(|p| p.is_dir())),
@@ -74,12 +83,14 @@ pub struct Chosen {
     pub says: String,
 }
 
-/// The data set below `root`, or, if it has none and `stand_in` is given, the generator's recordings; `None`
-/// where neither is to be had, with the reason on stderr. A folder of the data set's name that holds
-/// something else counts as none, unless the data set was `named` by the user.
+/// The data set below `root`, or, if it has none and `stand_in` is given, the generator's
+/// recordings; `None` where neither is to be had, with the reason on stderr. A folder of the data
+/// set's name that holds something else counts as none, unless the data set was `named` by the
+/// user.
 ///
 /// # Errors
-/// If what is there is broken, or is not the data set that was named: that is never replaced silently.
+/// If what is there is broken, or is not the data set that was named: that is never replaced
+/// silently.
 pub fn choose(
     name: Name,
     root: Option<&Path>,
@@ -125,19 +136,24 @@ pub fn choose(
 pub fn only(chosen: &mut Chosen, classes: &[String]) -> Result<()> {
     if !classes.is_empty() {
         let names: Vec<&str> = classes.iter().map(String::as_str).collect();
-        chosen.recordings = chosen.recordings.clone().of_classes(&names).map_err(in_one_sentence)?;
+        chosen.recordings =
+            chosen.recordings.clone().of_classes(&names).map_err(in_one_sentence)?;
         chosen.says = format!("{}; of these only the classes {}", chosen.says, names.join(", "));
     }
     Ok(())
 }
 
-/// Keeps at most `train` and `test` recordings, drawn evenly from the classes (the first ones of each), and says so.
+/// Keeps at most `train` and `test` recordings, drawn evenly from the classes (the first ones of
+/// each), and says so.
 ///
-/// The split's text changes with them, and with it everything that identifies the data of a receipt.
+/// The split's text changes with them, and with it everything that identifies the data of a
+/// receipt.
 pub fn take(chosen: &mut Chosen, train: Option<usize>, test: Option<usize>) {
     let recordings = &mut chosen.recordings;
     let mut said = Vec::new();
-    for (half, list, limit) in [("train", &mut recordings.train, train), ("test", &mut recordings.test, test)] {
+    for (half, list, limit) in
+        [("train", &mut recordings.train, train), ("test", &mut recordings.test, test)]
+    {
         let Some(limit) = limit.filter(|&limit| limit < list.len()) else { continue };
         let mut seen = BTreeMap::new();
         let mut places: Vec<(usize, usize)> = Vec::with_capacity(list.len());
@@ -167,7 +183,9 @@ fn describe(r: &Recordings) -> String {
     let info = r.name.info();
     let (train, test) = (r.train.len(), r.test.len());
     match r.origin {
-        Origin::Complete => format!("{}: complete, {train} train and {test} test recordings", info.title),
+        Origin::Complete => {
+            format!("{}: complete, {train} train and {test} test recordings", info.title)
+        }
         Origin::Sample => {
             format!(
                 "{}: sample, {train} of {} train and {test} of {} test recordings",
@@ -175,40 +193,58 @@ fn describe(r: &Recordings) -> String {
             )
         }
         Origin::Synthetic if r.train.iter().any(|r| r.source.path().is_some()) => {
-            format!("{}: SYNTHETIC, {train} train and {test} test recordings that a simulator wrote", info.title)
+            format!(
+                "{}: SYNTHETIC, {train} train and {test} test recordings that a simulator wrote",
+                info.title
+            )
         }
         Origin::Synthetic => {
-            format!("{}: SYNTHETIC stand-in, {train} train and {test} test recordings from the generator", info.title)
+            format!(
+                "{}: SYNTHETIC stand-in, {train} train and {test} test recordings from the generator",
+                info.title
+            )
         }
     }
 }
 
-/// The error without its chain: its sentence holds its cause already, and a chain would say it twice.
+/// The error without its chain: its sentence holds its cause already, and a chain would say it
+/// twice.
 pub(crate) fn in_one_sentence(error: impl std::error::Error) -> anyhow::Error {
     anyhow!("{error}")
 }
 
-/// Where `data prepare` keeps frames: `--cache`, else the variable SPIKEGRAD_CACHE, else `.cache` in the folder with the data sets.
+/// Where `data prepare` keeps frames: `--cache`, else the variable SPIKEGRAD_CACHE, else `.cache`
+/// in the folder with the data sets.
 pub fn cache_folder(flag: Option<&Path>, root: &Path) -> PathBuf {
-    let variable = || std::env::var_os("SPIKEGRAD_CACHE").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let variable = || {
+        std::env::var_os("SPIKEGRAD_CACHE").filter(|folder| !folder.is_empty()).map(PathBuf::from)
+    };
     flag.map(Path::to_path_buf).or_else(variable).unwrap_or_else(|| root.join(".cache"))
 }
 
-/// Makes every recording what `encoding` wants of it: events become frames, read from the folder `cache` where `data prepare` has
-/// put these very frames, else counted into memory (in parallel, in the order given, all before the first step); images stay the bytes they are until a batch asks for them.
+/// Makes every recording what `encoding` wants of it: events become frames, read from the folder
+/// `cache` where `data prepare` has put these very frames, else counted into memory (in parallel,
+/// in the order given, all before the first step); images stay the bytes they are until a batch
+/// asks for them.
 ///
 /// # Errors
-/// The first recording, in that order, that cannot be decoded or framed; an encoding that is not for such recordings.
+/// The first recording, in that order, that cannot be decoded or framed; an encoding that is not
+/// for such recordings.
 pub fn load(recordings: &Recordings, encoding: Encoding, cache: Option<&Path>) -> Result<Sets> {
     let Recordings { name, train, test, .. } = recordings;
     match (name.info().content, encoding) {
         (Content::Events { .. }, Encoding::Events(framing)) => {
-            if let Some(sets) = cache.map(|folder| cached(recordings, framing, folder)).transpose()?.flatten() {
+            if let Some(sets) =
+                cache.map(|folder| cached(recordings, framing, folder)).transpose()?.flatten()
+            {
                 return Ok(sets);
             }
-            let bar =
-                progress::counter(&format!("{}: events to frames", name.title()), (train.len() + test.len()) as u64);
-            let halves = frames(train, framing, &bar).and_then(|train| Ok((train, frames(test, framing, &bar)?)));
+            let bar = progress::counter(
+                &format!("{}: events to frames", name.title()),
+                (train.len() + test.len()) as u64,
+            );
+            let halves = frames(train, framing, &bar)
+                .and_then(|train| Ok((train, frames(test, framing, &bar)?)));
             bar.finish_and_clear();
             let (train, test) = halves?;
             Ok(Sets { train: Box::new(train), test: Box::new(test), shown: Shown::default() })
@@ -222,8 +258,13 @@ pub fn load(recordings: &Recordings, encoding: Encoding, cache: Option<&Path>) -
             let shown = Shown { still: Some(steps), ..Shown::default() };
             spoken(recordings, shown, None)
         }
-        (Content::Speech { .. }, Encoding::Chunks) => spoken(recordings, Shown::default(), Some(speech::chunks)),
-        _ => bail!("{} cannot be encoded as {encoding:?}; take the encoding of its preset", name.title()),
+        (Content::Speech { .. }, Encoding::Chunks) => {
+            spoken(recordings, Shown::default(), Some(speech::chunks))
+        }
+        _ => bail!(
+            "{} cannot be encoded as {encoding:?}; take the encoding of its preset",
+            name.title()
+        ),
     }
 }
 
@@ -243,7 +284,8 @@ fn cached(recordings: &Recordings, framing: Framing, folder: &Path) -> Result<Op
     Ok(None)
 }
 
-/// A half of a cache: every batch reads its samples from the file, so memory does not grow with the data set.
+/// A half of a cache: every batch reads its samples from the file, so memory does not grow with the
+/// data set.
 struct Cached {
     cache: Arc<Cache>,
     range: Range<usize>,
@@ -279,7 +321,8 @@ fn frames(recordings: &[Recording], framing: Framing, bar: &ProgressBar) -> Resu
         };
         recordings.iter().map(example).collect()
     };
-    // collecting the results first keeps the error that is reported the same for any number of threads
+    // collecting the results first keeps the error that is reported the same for any number of
+    // threads
     let files: Vec<&[Recording]> = recordings.chunk_by(Recording::same_file).collect();
     let examples: Vec<Result<Vec<Example>>> = files.into_par_iter().map(of_one_file).collect();
     let mut all = Vec::with_capacity(recordings.len());
@@ -306,14 +349,20 @@ impl Samples for Images {
     }
 }
 
-/// Spectrograms, standardised by the training half; the training half rebalanced, as the paper does, with the repeats of seed 0.
+/// Spectrograms, standardised by the training half; the training half rebalanced, as the paper
+/// does, with the repeats of seed 0.
 fn spoken(recordings: &Recordings, shown: Shown, windows: Option<Windows>) -> Result<Sets> {
     let Recordings { name, train, test, .. } = recordings;
-    let bar =
-        progress::counter(&format!("{}: sounds to spectrograms", name.title()), (train.len() + test.len()) as u64);
+    let bar = progress::counter(
+        &format!("{}: sounds to spectrograms", name.title()),
+        (train.len() + test.len()) as u64,
+    );
     let front = speech::LogMel::default();
     let spectrogram = |recording: &Recording| -> Result<Grid<f32>> {
-        let made = recording.waveform().and_then(|waveform| front.spectrogram(&waveform)).map_err(in_one_sentence)?;
+        let made = recording
+            .waveform()
+            .and_then(|waveform| front.spectrogram(&waveform))
+            .map_err(in_one_sentence)?;
         bar.inc(1);
         Ok(made)
     };
@@ -325,10 +374,19 @@ fn spoken(recordings: &Recordings, shown: Shown, windows: Option<Windows>) -> Re
     bar.finish_and_clear();
     let (train_maps, test_maps) = halves?;
     let bands = speech::BandStatistics::of(&train_maps).map_err(in_one_sentence)?;
-    let sounds = |maps: Vec<Grid<f32>>, order: Vec<usize>, list: &[Recording]| -> Result<Box<dyn Samples>> {
-        let maps = maps.iter().map(|map| bands.standardise(map).map_err(in_one_sentence)).collect::<Result<_>>()?;
-        Ok(Box::new(Sounds { maps, labels: list.iter().map(|r| r.label).collect(), order, windows }))
-    };
+    let sounds =
+        |maps: Vec<Grid<f32>>, order: Vec<usize>, list: &[Recording]| -> Result<Box<dyn Samples>> {
+            let maps = maps
+                .iter()
+                .map(|map| bands.standardise(map).map_err(in_one_sentence))
+                .collect::<Result<_>>()?;
+            Ok(Box::new(Sounds {
+                maps,
+                labels: list.iter().map(|r| r.label).collect(),
+                order,
+                windows,
+            }))
+        };
     // a repeat is an index, not a copy
     let labels: Vec<u32> = train.iter().map(|recording| recording.label).collect();
     let order = speech::rebalance_indices(&labels, 0);

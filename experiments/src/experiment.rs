@@ -7,7 +7,8 @@ use anyhow::Result;
 use neuron::Method;
 use report::Table;
 
-/// A table or figure: which runs it wants, and how it lays out what their receipts say. One file of `tables/` each.
+/// A table or figure: which runs it wants, and how it lays out what their receipts say. One file of
+/// `tables/` each.
 pub struct Experiment {
     /// What is typed, such as `table2`.
     pub id: &'static str,

@@ -17,7 +17,8 @@ pub struct RunFlags {
     /// Folder that holds the data sets [default: SPIKEGRAD_DATA, else data/]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Folder where `data prepare` keeps frames [default: SPIKEGRAD_CACHE, else .cache in the folder with the data sets]
+    /// Folder where `data prepare` keeps frames [default: SPIKEGRAD_CACHE, else .cache in the
+    /// folder with the data sets]
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
     /// Methods to train, instead of the usual ones: baseline, bpsa, bpsa+bpta
@@ -44,16 +45,20 @@ pub struct RunFlags {
     /// Layer lists as in the paper's text, instead of as in its code
     #[arg(long)]
     pub(crate) paper_layers: bool,
-    /// Another network in the paper's notation, such as 16C3-MP2-32C3-AP4-10Voting, taken as it is written
+    /// Another network in the paper's notation, such as 16C3-MP2-32C3-AP4-10Voting, taken as it is
+    /// written
     #[arg(long, value_name = "SPEC", conflicts_with = "paper_layers")]
     pub(crate) network: Option<Spec>,
-    /// One field of the runs, as a receipt shows them, such as surrogate=atan, neuron.alpha=0.5 or setup.batch=32; again for more
+    /// One field of the runs, as a receipt shows them, such as surrogate=atan, neuron.alpha=0.5 or
+    /// setup.batch=32; again for more
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) settings: Vec<Setting>,
-    /// Begin with these weights instead of random ones: a .safetensors of ours, or a .pth of the paper's released code
+    /// Begin with these weights instead of random ones: a .safetensors of ours, or a .pth of the
+    /// paper's released code
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// Speech Commands only: sixteen windows that move over the spectrogram, instead of all of it at every step
+    /// Speech Commands only: sixteen windows that move over the spectrogram, instead of all of it
+    /// at every step
     #[arg(long, conflicts_with = "steps")]
     pub(crate) chunks: bool,
     /// Threads [default: all cores]
@@ -67,14 +72,15 @@ pub struct RunFlags {
     /// Run even what has its receipt
     #[arg(long)]
     pub(crate) force: bool,
-    /// Say what would be run, with what earlier receipts tell of its time and memory, and run nothing
+    /// Say what would be run, with what earlier receipts tell of its time and memory, and run
+    /// nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Minutes between two checkpoints; an interrupted command goes on from the last one
     #[arg(long, value_name = "MINUTES", default_value_t = 5.0, value_parser = minutes)]
     pub(crate) checkpoint_every: f64,
-    /// When the loss or a weight is not finite any more: stop the run, or go back to the beginning of the epoch with half the
-    /// learning rate
+    /// When the loss or a weight is not finite any more: stop the run, or go back to the beginning
+    /// of the epoch with half the learning rate
     #[arg(long, value_enum, default_value_t = OnNan::Stop)]
     pub(crate) on_nan: OnNan,
     /// When a layer has not fired for as long as an epoch
@@ -83,7 +89,8 @@ pub struct RunFlags {
     /// Curves for TensorBoard in DIR, a folder for each run
     #[arg(long, value_name = "DIR")]
     pub(crate) tensorboard: Option<PathBuf>,
-    /// Count receipts and checkpoints that another build of this program made, and put them into the same cell
+    /// Count receipts and checkpoints that another build of this program made, and put them into
+    /// the same cell
     #[arg(long, conflicts_with = "force")]
     pub any_build: bool,
     /// A surrogate of the user's own; no flag, but set by a program of theirs.
@@ -96,7 +103,8 @@ pub struct RunFlags {
 pub(crate) enum OnNan {
     /// The run ends; others go on.
     Stop,
-    /// The epoch begins again with half the learning rate; up to eight times in a run, whatever the reasons.
+    /// The epoch begins again with half the learning rate; up to eight times in a run, whatever the
+    /// reasons.
     BackOff,
 }
 
@@ -107,7 +115,8 @@ pub(crate) enum OnSilence {
     Report,
     /// The run ends; others go on.
     Stop,
-    /// The epoch begins again with half the learning rate; up to eight times in a run, whatever the reasons.
+    /// The epoch begins again with half the learning rate; up to eight times in a run, whatever the
+    /// reasons.
     BackOff,
 }
 
@@ -172,11 +181,17 @@ impl RunFlags {
     pub fn read_overrides(&self) -> Result<Overrides> {
         let digest = |path: &PathBuf| -> Result<String> {
             let bytes = std::fs::read(path).map_err(|e| {
-                anyhow!("--weights: cannot read {}: {e}; check that it exists and that you may read it", path.display())
+                anyhow!(
+                    "--weights: cannot read {}: {e}; check that it exists and that you may read it",
+                    path.display()
+                )
             })?;
             Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
         };
-        Ok(Overrides { weights: self.weights.as_ref().map(digest).transpose()?, ..self.overrides() })
+        Ok(Overrides {
+            weights: self.weights.as_ref().map(digest).transpose()?,
+            ..self.overrides()
+        })
     }
 
     /// The profile's name with what was overridden.
@@ -188,8 +203,11 @@ impl RunFlags {
             ("+nan-back-off", self.on_nan == OnNan::BackOff),
             ("+silence-back-off", self.on_silence == OnSilence::BackOff),
         ];
-        let rules: String = rules.into_iter().filter(|(_, back_off)| *back_off).map(|(name, _)| name).collect();
-        Ok(preset::profile_name(self.profile, &self.read_overrides()?) + &self.compute.profile() + &rules)
+        let rules: String =
+            rules.into_iter().filter(|(_, back_off)| *back_off).map(|(name, _)| name).collect();
+        Ok(preset::profile_name(self.profile, &self.read_overrides()?)
+            + &self.compute.profile()
+            + &rules)
     }
 
     /// What to do when training goes wrong.

@@ -1,4 +1,5 @@
-//! The state of a run under way, in a file beside its receipts, so that the same command goes on where it was ended.
+//! The state of a run under way, in a file beside its receipts, so that the same command goes on
+//! where it was ended.
 
 use anyhow::{Result, anyhow, bail};
 use models::Crossovers;
@@ -18,8 +19,8 @@ pub struct Keeper {
     lock: (PathBuf, File),
 }
 
-/// What tells a run's checkpoint from others: run, recordings, seed, rules and place; the program; and the densities from which on
-/// products were dense, which decide bits.
+/// What tells a run's checkpoint from others: run, recordings, seed, rules and place; the program;
+/// and the densities from which on products were dense, which decide bits.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     run: String,
@@ -32,10 +33,18 @@ impl Identity {
     ///
     /// # Errors
     /// If it cannot be written as JSON.
-    pub fn new(what: &impl serde::Serialize, program_sha256: &str, crossover: Crossovers) -> Result<Self> {
+    pub fn new(
+        what: &impl serde::Serialize,
+        program_sha256: &str,
+        crossover: Crossovers,
+    ) -> Result<Self> {
         let text = serde_json::to_string(what)?;
         let run = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { run, program: program_sha256.to_owned(), crossover: serde_json::to_string(&crossover)? })
+        Ok(Self {
+            run,
+            program: program_sha256.to_owned(),
+            crossover: serde_json::to_string(&crossover)?,
+        })
     }
 
     fn text(&self) -> String {
@@ -44,12 +53,14 @@ impl Identity {
 }
 
 impl Keeper {
-    /// The keeper of the run, which saves to `path` every `every`, and the checkpoint to go on from, if there is one of this run
-    /// and, unless `any_build`, of this program. With `adopt` the run goes on with the checkpoint's crossovers, else it must have
-    /// the same. A checkpoint of another run is said on stderr and will be replaced.
+    /// The keeper of the run, which saves to `path` every `every`, and the checkpoint to go on
+    /// from, if there is one of this run and, unless `any_build`, of this program. With `adopt` the
+    /// run goes on with the checkpoint's crossovers, else it must have the same. A checkpoint of
+    /// another run is said on stderr and will be replaced.
     ///
     /// # Errors
-    /// A folder that cannot be made, a checkpoint that is damaged, or another process that trains this very run.
+    /// A folder that cannot be made, a checkpoint that is damaged, or another process that trains
+    /// this very run.
     pub fn open(
         path: &Path,
         mut identity: Identity,
@@ -59,8 +70,9 @@ impl Keeper {
     ) -> Result<(Self, Option<Checkpoint>)> {
         let lock = lock(path)?;
         let found = Checkpoint::read(path).map_err(|error| anyhow!("{error}"))?;
-        let parts =
-            found.as_ref().map(|checkpoint| checkpoint.identity.splitn(3, ' ').map(str::to_owned).collect::<Vec<_>>());
+        let parts = found.as_ref().map(|checkpoint| {
+            checkpoint.identity.splitn(3, ' ').map(str::to_owned).collect::<Vec<_>>()
+        });
         let found = match parts.as_deref() {
             Some([run, program, crossover])
                 if *run == identity.run
@@ -108,7 +120,8 @@ impl Keeper {
     /// # Errors
     /// A file that cannot be removed.
     pub fn done(self) -> Result<()> {
-        let removed = Checkpoint::remove(&self.path).and_then(|()| std::fs::remove_file(&self.lock.0));
+        let removed =
+            Checkpoint::remove(&self.path).and_then(|()| std::fs::remove_file(&self.lock.0));
         removed.map_err(|e| anyhow!("cannot remove the checkpoint {}: {e}", self.path.display()))
     }
 }

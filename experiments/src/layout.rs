@@ -1,4 +1,5 @@
-//! What tables share: cells, the published systems beside ours, the runs behind a table, and differences between methods.
+//! What tables share: cells, the published systems beside ours, the runs behind a table, and
+//! differences between methods.
 
 use crate::choice::{Change, Choice};
 use crate::receipt::{BEST, CURVE, LAST, RATE};
@@ -9,7 +10,8 @@ use neuron::Method;
 use report::figures::{Band, Caption, Series, accuracy_curves};
 use report::{Align, Origin, Summary, Table, paired, summary};
 
-/// A row as published: system, kind of training, accuracy in percent in each column, and our run that stands beside it.
+/// A row as published: system, kind of training, accuracy in percent in each column, and our run
+/// that stands beside it.
 pub struct Published<const N: usize> {
     /// The system's name in the paper, with its reference number.
     pub system: &'static str,
@@ -35,11 +37,14 @@ pub fn cell(group: Option<&Group<'_>>) -> String {
     value(group, BEST, 1.0, 1)
 }
 
-/// A metric of a cell, times `factor`; with deviation and n where there are several seeds, and the origin where it is not the
-/// complete data set.
+/// A metric of a cell, times `factor`; with deviation and n where there are several seeds, and the
+/// origin where it is not the complete data set.
 pub fn value(group: Option<&Group<'_>>, metric: &str, factor: f64, decimals: usize) -> String {
-    let values = |g: &Group<'_>| g.values(metric).into_iter().map(|v| v * factor).collect::<Vec<f64>>();
-    let Some((group, s)) = group.and_then(|g| Some((g, summary(&values(g))?))) else { return String::new() };
+    let values =
+        |g: &Group<'_>| g.values(metric).into_iter().map(|v| v * factor).collect::<Vec<f64>>();
+    let Some((group, s)) = group.and_then(|g| Some((g, summary(&values(g))?))) else {
+        return String::new();
+    };
     let value = if s.n > 1 { format!("{s:#.decimals$}") } else { format!("{s:.decimals$}") };
     marked(&value, group.origin())
 }
@@ -70,7 +75,11 @@ pub fn systems<const N: usize>(
 ) -> Result<Table> {
     let ours = data.map(|d| format!("{} ours, {}", d.title(), receipts.profile));
     let mut columns = vec![("Models", Align::Left), ("Training", Align::Left)];
-    columns.extend(data.iter().zip(&ours).flat_map(|(d, ours)| [(d.title(), Align::Right), (ours, Align::Right)]));
+    columns.extend(
+        data.iter()
+            .zip(&ours)
+            .flat_map(|(d, ours)| [(d.title(), Align::Right), (ours, Align::Right)]),
+    );
     let mut table = Table::new(title, &columns);
     for row in rows {
         let mut cells = vec![row.system.to_owned(), row.training.to_owned()];
@@ -83,7 +92,9 @@ pub fn systems<const N: usize>(
             });
         }
         // a row of ours alone is there only for what it holds
-        if row.accuracy.iter().any(Option::is_some) || cells[2..].iter().skip(1).step_by(2).any(|c| !c.is_empty()) {
+        if row.accuracy.iter().any(Option::is_some)
+            || cells[2..].iter().skip(1).step_by(2).any(|c| !c.is_empty())
+        {
             table.push_row(cells)?;
         }
     }
@@ -108,7 +119,9 @@ pub fn notes(table: &mut Table, receipts: &Receipts<'_>, choices: &[Choice]) -> 
     }
     let groups = receipts.groups(choices)?;
     if groups.iter().any(|(_, g)| g.origin() == Origin::Sample) {
-        table.push_note("sample: a part of the published data set; how much of it, the list of runs says.");
+        table.push_note(
+            "sample: a part of the published data set; how much of it, the list of runs says.",
+        );
     }
     if groups.iter().any(|(_, g)| g.origin() == Origin::Synthetic) {
         table.push_note(
@@ -118,7 +131,8 @@ pub fn notes(table: &mut Table, receipts: &Receipts<'_>, choices: &[Choice]) -> 
     Ok(())
 }
 
-/// Differences between methods on the same data, seed by seed: nothing else differs between the two runs of a pair.
+/// Differences between methods on the same data, seed by seed: nothing else differs between the two
+/// runs of a pair.
 ///
 /// # Errors
 /// As [`Receipts::group`].
@@ -135,7 +149,8 @@ pub fn differences(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option
                 && equal_but_for(a.change != b.change, ga.first(), gb.first());
             let pairs = |metric| {
                 let other = gb.seeds(metric);
-                let both = |(seed, x): (u64, f64)| Some((x, other.iter().find(|(s, _)| *s == seed)?.1));
+                let both =
+                    |(seed, x): (u64, f64)| Some((x, other.iter().find(|(s, _)| *s == seed)?.1));
                 ga.seeds(metric).into_iter().filter_map(both).unzip::<f64, f64, Vec<_>, Vec<_>>()
             };
             let difference = |metric| {
@@ -144,7 +159,9 @@ pub fn differences(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option
             };
             let Some(best) = difference(BEST).filter(|_| one_change) else { continue };
             any = true;
-            let name = |c: &Choice| c.title().replacen(c.data.title(), "", 1).trim_start_matches([' ', ',']).to_owned();
+            let name = |c: &Choice| {
+                c.title().replacen(c.data.title(), "", 1).trim_start_matches([' ', ',']).to_owned()
+            };
             table.push_row([
                 a.data.title().to_owned(),
                 format!("{} − {}", name(a), name(b)),
@@ -161,12 +178,14 @@ pub fn differences(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option
     Ok(any.then_some(table))
 }
 
-/// Whether two runs, of one program, differ in nothing but their method, or in nothing but what a table's `change` may change.
+/// Whether two runs, of one program, differ in nothing but their method, or in nothing but what a
+/// table's `change` may change.
 fn equal_but_for(change: bool, a: &report::Record, b: &report::Record) -> bool {
     let rest = |r: &report::Record| {
         let mut run = r.run.clone();
         let mut without = |place: &str, keys: &[&str]| {
-            if let Some(fields) = run.pointer_mut(place).and_then(serde_json::Value::as_object_mut) {
+            if let Some(fields) = run.pointer_mut(place).and_then(serde_json::Value::as_object_mut)
+            {
                 keys.iter().for_each(|key| _ = fields.remove(*key));
             }
         };
@@ -192,8 +211,10 @@ fn interval(p: &report::Paired) -> String {
 /// Never with the columns of this file.
 pub fn runs<'g>(title: &str, groups: impl Iterator<Item = &'g Group<'g>> + Clone) -> Result<Table> {
     let words = ["Data set", "Run", "Recordings"].map(|name| (name, Align::Left));
-    let numbers = ["Seeds", "Best epoch %", "Last epoch %", "Firing rate %", "T", "Epochs", "Minutes a run"];
-    let mut table = Table::new(title, &[&words[..], &numbers.map(|n| (n, Align::Right))[..]].concat());
+    let numbers =
+        ["Seeds", "Best epoch %", "Last epoch %", "Firing rate %", "T", "Epochs", "Minutes a run"];
+    let mut table =
+        Table::new(title, &[&words[..], &numbers.map(|n| (n, Align::Right))[..]].concat());
     let text = |s: Option<Summary>| s.map_or(String::new(), |s| format!("{s:.1}"));
     for g in groups.clone() {
         let rate: Vec<f64> = g.values(RATE).iter().map(|r| 100.0 * r).collect();
@@ -230,7 +251,8 @@ fn origin(o: Origin) -> &'static str {
 /// "sample, 1,000 of 60,000 + 100 of 10,000"
 fn data_used(g: &Group<'_>) -> String {
     let d = &g.first().data;
-    let [train, test, all_train, all_test] = [d.train, d.test, d.train_published, d.test_published].map(thousands);
+    let [train, test, all_train, all_test] =
+        [d.train, d.test, d.train_published, d.test_published].map(thousands);
     let counts = match d.origin {
         Origin::Complete => format!("{train} + {test}"),
         Origin::Sample => format!("{train} of {all_train} + {test} of {all_test}"),
@@ -256,7 +278,8 @@ pub fn thousands(n: u64) -> String {
 fn provenance(g: &Group<'_>) -> String {
     let r = g.first();
     let commit = r.commit.as_deref().map_or("unknown", |c| &c[..c.len().min(9)]);
-    let modified = if g.records().iter().any(|r| r.dirty == Some(true)) { " with changes" } else { "" };
+    let modified =
+        if g.records().iter().any(|r| r.dirty == Some(true)) { " with changes" } else { "" };
     format!(
         "{}: {} (train + test), split {}; profile {}, {}, batch {}; {} threads of {} ({} cores); commit {commit}{modified}; from {}; \
          receipts runs/{}/{}-s*.json",
@@ -280,7 +303,9 @@ pub fn caption(title: &str, groups: &[&Group<'_>], profile: &str) -> Option<Capt
     let first = groups.first()?;
     Some(Caption {
         title: match first.origin() {
-            Origin::Synthetic => format!("{title} on a generated stand-in for {}", first.data.title()),
+            Origin::Synthetic => {
+                format!("{title} on a generated stand-in for {}", first.data.title())
+            }
             _ => format!("{title} on {}", first.data.title()),
         },
         subtitle: format!(

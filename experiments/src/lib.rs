@@ -1,6 +1,7 @@
 //! Every table and figure of the paper as one small program. A [`Run`] is one run as plain data;
-//! [`Run::train`] is the straight line from frames to numbers; a [`receipt`] keeps the numbers; the table's
-//! own file says which runs it wants and lays them out. A program of `src/bin/` only reads its flags.
+//! [`Run::train`] is the straight line from frames to numbers; a [`receipt`] keeps the numbers; the
+//! table's own file says which runs it wants and lays them out. A program of `src/bin/` only reads
+//! its flags.
 
 pub mod analysis;
 pub mod board;
@@ -52,7 +53,9 @@ impl Profile {
         let base = name.split('+').next().unwrap_or_default();
         let known = [Self::Paper, Self::Short, Self::Smoke];
         known.into_iter().find(|profile| profile.to_string() == base).ok_or_else(|| {
-            anyhow::anyhow!("the profile \"{name}\" is not known; a profile begins with paper, short or smoke")
+            anyhow::anyhow!(
+                "the profile \"{name}\" is not known; a profile begins with paper, short or smoke"
+            )
         })
     }
 }

@@ -8,7 +8,9 @@ use std::process::Command;
 /// The machine this runs on.
 pub fn host() -> Host {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpuinfo.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, m)| m.trim()));
+    let model = cpuinfo
+        .lines()
+        .find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, m)| m.trim()));
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     Host {
         cpu: model.unwrap_or(std::env::consts::ARCH).to_owned(),
@@ -23,13 +25,13 @@ pub fn host() -> Host {
 /// If the program's own file cannot be read.
 pub fn program_sha256() -> Result<String> {
     let path = std::env::current_exe().context("cannot find this program's own file")?;
-    let bytes =
-        std::fs::read(&path).with_context(|| format!("cannot read this program's own file {}", path.display()))?;
+    let bytes = std::fs::read(&path)
+        .with_context(|| format!("cannot read this program's own file {}", path.display()))?;
     Ok(Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect())
 }
 
-/// The commit of the checkout that this program was built in, and whether tracked files outside `results/`
-/// differ from it; `None` where there is no such checkout any more.
+/// The commit of the checkout that this program was built in, and whether tracked files outside
+/// `results/` differ from it; `None` where there is no such checkout any more.
 pub fn commit() -> (Option<String>, Option<bool>) {
     let git = |args: &[&str]| {
         let out = Command::new("git")
@@ -40,13 +42,21 @@ pub fn commit() -> (Option<String>, Option<bool>) {
             .filter(|o| o.status.success())?;
         Some(String::from_utf8_lossy(&out.stdout).trim().to_owned())
     };
-    let dirty = git(&["status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results"]);
+    let dirty = git(&[
+        "status",
+        "--porcelain",
+        "--untracked-files=no",
+        "--",
+        ":/",
+        ":(top,exclude)results",
+    ]);
     (git(&["rev-parse", "HEAD"]), dirty.map(|s| !s.is_empty()))
 }
 
 /// Starts a new measurement of [`peak_memory_bytes`] where the system can (Linux).
 pub fn reset_peak_memory() {
-    // Refused in some sandboxes; then the peak is that of the whole process so far, which is still a bound.
+    // Refused in some sandboxes; then the peak is that of the whole process so far, which is still
+    // a bound.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 

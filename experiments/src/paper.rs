@@ -17,9 +17,10 @@ use std::process::ExitCode;
 
 /// The paper's tables and figures beside our numbers.
 ///
-/// Each uses the data sets it finds, whole or in part, and a generator's where it finds none; it says which. A run that has its
-/// receipt in results/runs/, made by this very program from the same data, is not run again, whatever table it was made
-/// for, and a run that was interrupted goes on from its checkpoint: the same command again is always right.
+/// Each uses the data sets it finds, whole or in part, and a generator's where it finds none; it
+/// says which. A run that has its receipt in results/runs/, made by this very program from the same
+/// data, is not run again, whatever table it was made for, and a run that was interrupted goes on
+/// from its checkpoint: the same command again is always right.
 #[derive(Parser)]
 #[command(version, name = "paper")]
 struct Program {
@@ -56,7 +57,8 @@ enum Command {
 /// Flags of a table or figure.
 #[derive(Args)]
 pub struct TableFlags {
-    /// Only runs of these data sets, and of these other words: methods, ann, resnet34, T4, warm-up-ann and so on
+    /// Only runs of these data sets, and of these other words: methods, ann, resnet34, T4,
+    /// warm-up-ann and so on
     #[arg(long, value_name = "WORD", value_delimiter = ',')]
     only: Vec<String>,
     #[command(flatten)]
@@ -68,7 +70,8 @@ struct ReportFlags {
     /// Folder with receipts, in which tables, figures and the page are written
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
-    /// The profile that is shown, with its overrides, as a receipt has it [default: of the newest receipts, paper before all]
+    /// The profile that is shown, with its overrides, as a receipt has it [default: of the newest
+    /// receipts, paper before all]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 }
@@ -86,8 +89,8 @@ pub fn main() -> ExitCode {
     ended(work(Program::parse().command))
 }
 
-/// A user's own program: the experiment `id` with a surrogate of theirs in every run, under all of its flags. Receipts, and the
-/// profile's name, have the surrogate's name.
+/// A user's own program: the experiment `id` with a surrogate of theirs in every run, under all of
+/// its flags. Receipts, and the profile's name, have the surrogate's name.
 pub fn with_surrogate(id: &str, own: Result<Own>) -> ExitCode {
     let run = || {
         let Some(experiment) = Experiment::of(id) else {
@@ -95,16 +98,19 @@ pub fn with_surrogate(id: &str, own: Result<Own>) -> ExitCode {
             bail!("expected one of {}, found \"{id}\"; choose one of them", known.join(", "));
         };
         let own = own?;
-        let command =
-            TableFlags::augment_args(clap::Command::new("paper").bin_name(program_name()).about(experiment.title));
-        let mut flags = TableFlags::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+        let command = TableFlags::augment_args(
+            clap::Command::new("paper").bin_name(program_name()).about(experiment.title),
+        );
+        let mut flags = TableFlags::from_arg_matches(&command.get_matches())
+            .unwrap_or_else(|error| error.exit());
         flags.runs.own = Some(own);
         table(experiment, &flags)
     };
     ended(run())
 }
 
-/// Ends a program: with status 1 and its error on one line, or as a shell expects it of one that was interrupted.
+/// Ends a program: with status 1 and its error on one line, or as a shell expects it of one that
+/// was interrupted.
 pub fn ended(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -182,14 +188,18 @@ fn chosen(experiment: &Experiment, flags: &TableFlags) -> Vec<Choice> {
         // the network takes the place of every other, and there is only one of it
         all.retain(|choice| choice.change != Change::ResNet34);
     }
-    let known: Vec<String> = all.iter().flat_map(|choice| choice.words()).fold(Vec::new(), |mut known, word| {
-        if !known.contains(&word) {
-            known.push(word);
-        }
-        known
-    });
+    let known: Vec<String> =
+        all.iter().flat_map(|choice| choice.words()).fold(Vec::new(), |mut known, word| {
+            if !known.contains(&word) {
+                known.push(word);
+            }
+            known
+        });
     let usage = |said: String| -> ! {
-        clap::Command::new("paper").bin_name(program_name()).error(ErrorKind::InvalidValue, said).exit()
+        clap::Command::new("paper")
+            .bin_name(program_name())
+            .error(ErrorKind::InvalidValue, said)
+            .exit()
     };
     if let Some(word) = flags.only.iter().find(|word| !known.contains(word)) {
         usage(format!(
@@ -201,10 +211,17 @@ fn chosen(experiment: &Experiment, flags: &TableFlags) -> Vec<Choice> {
     // data sets are one list, other words another: n-mnist,dvs-gesture,bpsa is BPSA on either
     let (data, other): (Vec<&String>, Vec<&String>) =
         flags.only.iter().partition(|word| Name::ALL.iter().any(|name| name.id() == **word));
-    let fits = |words: &[String], asked: &[&String]| asked.is_empty() || asked.iter().any(|word| words.contains(word));
-    let kept: Vec<Choice> = all.into_iter().filter(|c| fits(&c.words(), &data) && fits(&c.words(), &other)).collect();
+    let fits = |words: &[String], asked: &[&String]| {
+        asked.is_empty() || asked.iter().any(|word| words.contains(word))
+    };
+    let kept: Vec<Choice> =
+        all.into_iter().filter(|c| fits(&c.words(), &data) && fits(&c.words(), &other)).collect();
     if kept.is_empty() {
-        usage(format!("--only {}: no run of {} has all of these", flags.only.join(","), experiment.id));
+        usage(format!(
+            "--only {}: no run of {} has all of these",
+            flags.only.join(","),
+            experiment.id
+        ));
     }
     kept
 }
@@ -230,7 +247,9 @@ fn parts(flags: &TableFlags, choices: &[Choice]) -> Result<Vec<Part>> {
             runs.prove(&run)?;
             items.push((*choice, run));
         }
-        let Some(chosen) = data::choose(name, root.as_deref(), None, named, stand_in)? else { continue };
+        let Some(chosen) = data::choose(name, root.as_deref(), None, named, stand_in)? else {
+            continue;
+        };
         let origin = receipt::identity(&chosen.recordings).origin;
         let item = |(choice, run): (Choice, _)| Item {
             title: choice.title(),
@@ -244,12 +263,17 @@ fn parts(flags: &TableFlags, choices: &[Choice]) -> Result<Vec<Part>> {
 
 /// Lays out what the receipts say, on standard output and in the results folder.
 fn publish(experiment: &Experiment, flags: &RunFlags, parts: &[Part]) -> Result<()> {
-    let wanted: Vec<Wanted> = parts.iter().map(|p| flags.wanted(&p.chosen.recordings)).collect::<Result<_>>()?;
+    let wanted: Vec<Wanted> =
+        parts.iter().map(|p| flags.wanted(&p.chosen.recordings)).collect::<Result<_>>()?;
     let synthetic = |p: &&Part| p.chosen.recordings.origin == Origin::Synthetic;
-    let stand_ins: Vec<String> = parts.iter().filter(synthetic).map(|p| p.chosen.says.clone()).collect();
+    let stand_ins: Vec<String> =
+        parts.iter().filter(synthetic).map(|p| p.chosen.says.clone()).collect();
     let records = receipt::of_all_experiments(&flags.results)?;
-    let receipts =
-        Receipts::new(&records, &flags.profile_name()?)?.only(flags.read_overrides()?, wanted, flags.any_build);
+    let receipts = Receipts::new(&records, &flags.profile_name()?)?.only(
+        flags.read_overrides()?,
+        wanted,
+        flags.any_build,
+    );
     let laid = publish::lay_out(experiment, &receipts, &stand_ins)?;
     laid.print();
     laid.write(experiment, &flags.results)?;

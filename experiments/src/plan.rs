@@ -31,9 +31,12 @@ impl Planned {
         let same = |r: &&Record, pointers: &[&str]| {
             pointers.iter().all(|pointer| Some(&field(r, pointer)) == value.pointer(pointer))
         };
-        // the same network on frames of the same kind costs the same a sample, whatever the method, seed and number of epochs
-        let mut like: Vec<&Record> =
-            receipts.iter().filter(|r| same(r, &["/data", "/framing", "/network", "/setup/batch"])).collect();
+        // the same network on frames of the same kind costs the same a sample, whatever the method,
+        // seed and number of epochs
+        let mut like: Vec<&Record> = receipts
+            .iter()
+            .filter(|r| same(r, &["/data", "/framing", "/network", "/setup/batch"]))
+            .collect();
         like.sort_by_key(|r| (!same(r, &["/neuron"]), Reverse(&r.started_utc)));
         let earlier = like.first().and_then(|r| {
             let epochs = field(r, "/setup/epochs").as_f64()?;
@@ -41,7 +44,10 @@ impl Planned {
             Some(Earlier {
                 seconds: r.seconds * samples / of_it.max(1.0),
                 memory_bytes: r.peak_memory_bytes,
-                says: format!("{}/{}-s{}, {} threads, {}", r.experiment, r.row, r.seed, r.threads, r.device),
+                says: format!(
+                    "{}/{}-s{}, {} threads, {}",
+                    r.experiment, r.row, r.seed, r.threads, r.device
+                ),
             })
         });
         Self { title: item.title.clone(), seed, samples, run, earlier }
@@ -71,17 +77,32 @@ pub fn table(planned: &[Planned]) -> Result<Table, report::Error> {
             p.run.setup.epochs.to_string(),
             p.samples.to_string(),
             p.earlier.as_ref().map_or("not known".into(), |e| time(e.seconds)),
-            memory.map_or("not known".into(), |bytes| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))),
-            p.earlier.as_ref().map_or("no receipt of this network on these frames".into(), |e| e.says.clone()),
+            memory.map_or("not known".into(), |bytes| {
+                format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+            }),
+            p.earlier
+                .as_ref()
+                .map_or("no receipt of this network on these frames".into(), |e| e.says.clone()),
         ])?;
     }
     // the sum of nothing is -0
-    let known = planned.iter().filter_map(|p| p.earlier.as_ref()).map(|e| e.seconds).fold(0.0, |a, b| a + b);
+    let known = planned
+        .iter()
+        .filter_map(|p| p.earlier.as_ref())
+        .map(|e| e.seconds)
+        .fold(0.0, |a, b| a + b);
     let unknown = planned.iter().filter(|p| p.earlier.is_none()).count();
     table.push_note(match (planned.len(), unknown) {
         (0, _) => "Nothing: every run has its receipt.".to_owned(),
-        (_, 0) => format!("{} in all, as far as earlier receipts tell; time is that of their machines.", time(known)),
-        (_, n) => format!("{} in all for those that are known; {n} of {} are not.", time(known), planned.len()),
+        (_, 0) => format!(
+            "{} in all, as far as earlier receipts tell; time is that of their machines.",
+            time(known)
+        ),
+        (_, n) => format!(
+            "{} in all for those that are known; {n} of {} are not.",
+            time(known),
+            planned.len()
+        ),
     });
     Ok(table)
 }

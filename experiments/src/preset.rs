@@ -1,9 +1,10 @@
-//! What a profile means for a data set: [`run`] is the run of one cell, whatever table the cell stands in.
+//! What a profile means for a data set: [`run`] is the run of one cell, whatever table the cell
+//! stands in.
 //!
-//! The paper's setting with what only its code tells: T = 16, learning rate 1e-3, 300 epochs (500 for CIFAR, of which
-//! the first 80 without neurons). For MNIST, CIFAR-100 and Speech Commands neither paper nor
-//! code says more than T and epochs; batch, augmentation and standardisation are then those of the authors' later code
-//! and of common practice. Sounds are not augmented here.
+//! The paper's setting with what only its code tells: T = 16, learning rate 1e-3, 300 epochs (500
+//! for CIFAR, of which the first 80 without neurons). For MNIST, CIFAR-100 and Speech Commands
+//! neither paper nor code says more than T and epochs; batch, augmentation and standardisation are
+//! then those of the authors' later code and of common practice. Sounds are not augmented here.
 
 use crate::data::StandIn;
 use crate::settings::Setting;
@@ -33,7 +34,8 @@ pub struct Overrides {
     pub network: Option<Spec>,
     /// Speech: windows of the spectrogram, instead of all of it at every step.
     pub chunks: bool,
-    /// Another of the paper's networks than the data set's; part of a table, not of the profile's name.
+    /// Another of the paper's networks than the data set's; part of a table, not of the profile's
+    /// name.
     pub architecture: Option<Architecture>,
     /// Another warm-up; part of a table, not of the profile's name.
     pub warm_up: Option<WarmUp>,
@@ -55,7 +57,8 @@ struct Size {
 }
 
 fn size(data: Name, profile: Profile) -> Size {
-    let size = |steps, epochs, narrow, batch, lr| Size { steps, epochs, narrow, batch, learning_rate: lr };
+    let size =
+        |steps, epochs, narrow, batch, lr| Size { steps, epochs, narrow, batch, learning_rate: lr };
     let small = matches!(data, Name::NMnist | Name::Mnist);
     match (profile, data) {
         (Profile::Paper, Name::DvsGesture) => size(16, 300, 1, 16, 1e-3),
@@ -86,7 +89,8 @@ pub fn warms_up(data: Name, profile: Profile) -> bool {
     !warm_up(data, profile, usize::MAX / 80).is_none()
 }
 
-/// The warm-up of the released scripts: 80 of 500 epochs for CIFAR, none for event data; a shorter run has the same part of its.
+/// The warm-up of the released scripts: 80 of 500 epochs for CIFAR, none for event data; a shorter
+/// run has the same part of its.
 fn warm_up(data: Name, profile: Profile, epochs: usize) -> WarmUp {
     match (data, profile) {
         (Name::Cifar10 | Name::Cifar100, Profile::Paper | Profile::Short) if epochs > 1 => {
@@ -96,8 +100,9 @@ fn warm_up(data: Name, profile: Profile, epochs: usize) -> WarmUp {
     }
 }
 
-/// Recordings of the stand-in, where no data set is found: more where there are more classes, so that each is seen. The paper's
-/// setting has none: it would be weeks of work on numbers that say nothing.
+/// Recordings of the stand-in, where no data set is found: more where there are more classes, so
+/// that each is seen. The paper's setting has none: it would be weeks of work on numbers that say
+/// nothing.
 pub fn stand_in(data: Name, profile: Profile) -> Option<StandIn> {
     let (train, test) = match (profile, data) {
         (Profile::Paper, _) => return None,
@@ -112,7 +117,8 @@ pub fn stand_in(data: Name, profile: Profile) -> Option<StandIn> {
     Some(StandIn { train, test, seed: 0 })
 }
 
-/// The paper's network for a data set. For Speech Commands it names none: a log-mel spectrogram of 64×64 fits the large one.
+/// The paper's network for a data set. For Speech Commands it names none: a log-mel spectrogram of
+/// 64×64 fits the large one.
 fn architecture(data: Name) -> Architecture {
     match data {
         Name::Mnist => Architecture::Small,
@@ -132,15 +138,21 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
     let of_paper = o.architecture.unwrap_or(architecture(data));
     let spec = match &o.network {
         Some(spec) => spec.narrowed(o.narrow.unwrap_or(1)),
-        None => of_paper.spec(o.variant.unwrap_or(Variant::Code))?.narrowed(o.narrow.unwrap_or(size.narrow)),
+        None => of_paper
+            .spec(o.variant.unwrap_or(Variant::Code))?
+            .narrowed(o.narrow.unwrap_or(size.narrow)),
     };
     let steps = o.steps.unwrap_or(size.steps);
     let run = Run {
         data,
         encoding: match data {
-            Name::NMnist | Name::DvsGesture | Name::Cifar10Dvs => Encoding::Events(Framing::Number { frames: steps }),
+            Name::NMnist | Name::DvsGesture | Name::Cifar10Dvs => {
+                Encoding::Events(Framing::Number { frames: steps })
+            }
             Name::SpeechCommands if o.chunks => Encoding::Chunks,
-            Name::SpeechCommands | Name::Mnist | Name::Cifar10 | Name::Cifar100 => Encoding::Direct { steps },
+            Name::SpeechCommands | Name::Mnist | Name::Cifar10 | Name::Cifar100 => {
+                Encoding::Direct { steps }
+            }
         },
         network: spec.to_string(),
         batch_norm: StatisticsOver::Step,
@@ -164,8 +176,9 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
     o.settings.iter().try_fold(run, |run, setting| setting.apply(&run))
 }
 
-/// 128×128 recordings are augmented at full size and then halved, as the code does; the N-MNIST augmentation that the code
-/// defines is never applied there. Images as in the authors' later code: crop and, for CIFAR, mirror.
+/// 128×128 recordings are augmented at full size and then halved, as the code does; the N-MNIST
+/// augmentation that the code defines is never applied there. Images as in the authors' later code:
+/// crop and, for CIFAR, mirror.
 fn augment(data: Name) -> Option<Augment> {
     match data {
         Name::NMnist | Name::SpeechCommands => None,
@@ -176,12 +189,13 @@ fn augment(data: Name) -> Option<Augment> {
     }
 }
 
-/// Mean and standard deviation of a channel of bytes, by which images are standardised. MNIST: of its training images.
-/// CIFAR-10: the values of common practice, whose deviations are means over images and not over pixels. CIFAR-100: over
-/// all pixels of its training images.
+/// Mean and standard deviation of a channel of bytes, by which images are standardised. MNIST: of
+/// its training images. CIFAR-10: the values of common practice, whose deviations are means over
+/// images and not over pixels. CIFAR-100: over all pixels of its training images.
 pub fn standard(data: Name) -> Vec<(f32, f32)> {
-    let of =
-        |mean: &[f32], deviation: &[f32]| mean.iter().zip(deviation).map(|(m, d)| (m * 255.0, d * 255.0)).collect();
+    let of = |mean: &[f32], deviation: &[f32]| {
+        mean.iter().zip(deviation).map(|(m, d)| (m * 255.0, d * 255.0)).collect()
+    };
     match data {
         Name::Mnist => of(&[0.1307], &[0.3081]),
         Name::Cifar10 => of(&[0.4914, 0.4822, 0.4465], &[0.2023, 0.1994, 0.2010]),
@@ -208,9 +222,11 @@ pub fn profile_name(profile: Profile, o: &Overrides) -> String {
         name += "+paper-layers";
     }
     if let Some(network) = &o.network {
-        // a digest, because the name becomes part of a file's name; the run itself has the whole text
+        // a digest, because the name becomes part of a file's name; the run itself has the whole
+        // text
         let digest = Sha256::digest(network.to_string());
-        name += &format!("+net-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]);
+        name +=
+            &format!("+net-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]);
     }
     if let Some(own) = &o.own {
         name += &format!("+surrogate-{}", own.name());

@@ -77,8 +77,13 @@ impl Progress for Watch<'_> {
         self.steps += 1;
         self.bar.set_length((self.epochs * steps) as u64);
         self.bar.set_position(done);
-        let speed = (self.steps - 1) as f64 * self.batch as f64 / self.since.elapsed().as_secs_f64().max(1e-9);
-        let now = format!("epoch {}/{} loss {loss:.4} train {accuracy_percent:.1} %", epoch + 1, self.epochs);
+        let speed = (self.steps - 1) as f64 * self.batch as f64
+            / self.since.elapsed().as_secs_f64().max(1e-9);
+        let now = format!(
+            "epoch {}/{} loss {loss:.4} train {accuracy_percent:.1} %",
+            epoch + 1,
+            self.epochs
+        );
         self.bar.set_message(format!("{now}{} {speed:.0} samples/s", self.latest));
     }
 
@@ -116,7 +121,9 @@ impl Progress for Watch<'_> {
     }
 
     fn silent(&mut self, layer: &str, epoch: usize, step: usize) {
-        self.say(&format!("epoch {epoch}, step {step}: the layer {layer} has not fired for as long as an epoch"));
+        self.say(&format!(
+            "epoch {epoch}, step {step}: the layer {layer} has not fired for as long as an epoch"
+        ));
     }
 
     fn setback(&mut self, setback: &Setback) {
@@ -128,7 +135,9 @@ impl Progress for Watch<'_> {
 
     fn keep(&mut self, state: &State) -> Result<(), Refusal> {
         match &mut self.keeper {
-            Some(keeper) => keeper.keep(state, state.standing.epoch == self.epochs || stop::asked()),
+            Some(keeper) => {
+                keeper.keep(state, state.standing.epoch == self.epochs || stop::asked())
+            }
             None => Ok(()),
         }
     }

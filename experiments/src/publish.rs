@@ -1,4 +1,5 @@
-//! What an experiment's receipts say, on standard output and as files: Markdown, LaTeX, CSV, JSON, figures; and one page of all.
+//! What an experiment's receipts say, on standard output and as files: Markdown, LaTeX, CSV, JSON,
+//! figures; and one page of all.
 
 use crate::experiment::{Experiment, Picture};
 use crate::receipt;
@@ -40,17 +41,21 @@ impl Laid {
         }
     }
 
-    /// Writes `<id>.md`, `.tex`, `.csv`, `.json` and each figure as SVG and PNG into `results`; figures of an earlier state that
-    /// have no receipts any more are removed.
+    /// Writes `<id>.md`, `.tex`, `.csv`, `.json` and each figure as SVG and PNG into `results`;
+    /// figures of an earlier state that have no receipts any more are removed.
     ///
     /// # Errors
     /// A file that cannot be written.
     pub fn write(&self, experiment: &Experiment, results: &Path) -> Result<()> {
         let id = experiment.id;
-        let join = |form: fn(&Table) -> String| self.tables.iter().map(form).collect::<Vec<_>>().join("\n");
+        let join = |form: fn(&Table) -> String| {
+            self.tables.iter().map(form).collect::<Vec<_>>().join("\n")
+        };
         write_text(&results.join(format!("{id}.md")), &join(Table::to_markdown))?;
-        let label = |i: usize| if i == 0 { format!("tab:{id}") } else { format!("tab:{id}-{}", i + 1) };
-        let tex: Vec<String> = self.tables.iter().enumerate().map(|(i, t)| t.to_latex(&label(i))).collect();
+        let label =
+            |i: usize| if i == 0 { format!("tab:{id}") } else { format!("tab:{id}-{}", i + 1) };
+        let tex: Vec<String> =
+            self.tables.iter().enumerate().map(|(i, t)| t.to_latex(&label(i))).collect();
         write_text(&results.join(format!("{id}.tex")), &tex.join("\n"))?;
         let mut all = serde_json::Map::new();
         for (i, table) in self.tables.iter().enumerate() {
@@ -60,7 +65,10 @@ impl Laid {
             };
             all.insert(name, serde_json::from_str(&table.to_json())?);
         }
-        write_text(&results.join(format!("{id}.json")), &format!("{:#}\n", serde_json::Value::Object(all)))?;
+        write_text(
+            &results.join(format!("{id}.json")),
+            &format!("{:#}\n", serde_json::Value::Object(all)),
+        )?;
         let csv = self.tables.first().map(Table::to_csv).transpose()?.unwrap_or_default();
         write_text(&results.join(format!("{id}.csv")), &csv)?;
         self.figures(id, results)
@@ -69,13 +77,18 @@ impl Laid {
     fn figures(&self, id: &str, results: &Path) -> Result<()> {
         let stale = |path: &Path| {
             let (stem, ending) = (path.file_stem()?.to_str()?, path.extension()?.to_str()?);
-            let ours =
-                |rest: &str| rest == "anytime" || datasets::Name::ALL.iter().any(|name| rest.starts_with(name.id()));
-            let of_it = stem == id || stem.strip_prefix(id).and_then(|rest| rest.strip_prefix('-')).is_some_and(ours);
+            let ours = |rest: &str| {
+                rest == "anytime"
+                    || datasets::Name::ALL.iter().any(|name| rest.starts_with(name.id()))
+            };
+            let of_it = stem == id
+                || stem.strip_prefix(id).and_then(|rest| rest.strip_prefix('-')).is_some_and(ours);
             let kept = self.pictures.iter().any(|p| p.name == stem);
             (["svg", "png"].contains(&ending) && of_it && !kept).then_some(())
         };
-        for entry in std::fs::read_dir(results).with_context(|| format!("cannot read {}", results.display()))? {
+        for entry in std::fs::read_dir(results)
+            .with_context(|| format!("cannot read {}", results.display()))?
+        {
             let path = entry?.path();
             // curves of an earlier table must not stand beside this one
             if stale(&path).is_some() {
@@ -95,8 +108,9 @@ impl Laid {
     }
 }
 
-/// The profile that an experiment is shown in: the paper's before the short one, those before their like with overrides, the smoke
-/// profile last; of equals that of the newest run. `None` without receipts.
+/// The profile that an experiment is shown in: the paper's before the short one, those before their
+/// like with overrides, the smoke profile last; of equals that of the newest run. `None` without
+/// receipts.
 pub fn profile_of(experiment: &Experiment, records: &[Record]) -> Option<String> {
     let own = |r: &&Record| r.experiment == experiment.id || covers(experiment, r);
     let order = |name: &str| match name {
@@ -106,9 +120,11 @@ pub fn profile_of(experiment: &Experiment, records: &[Record]) -> Option<String>
         _ => 2,
     };
     let key = |r: &&Record| (std::cmp::Reverse(order(&r.profile)), r.started_utc.clone());
-    // a table without runs of its own shows the profile of the others, whose runs it may have in rows that the paper's lacks
+    // a table without runs of its own shows the profile of the others, whose runs it may have in
+    // rows that the paper's lacks
     let others = |r: &&Record| !["train", "simulator"].contains(&r.experiment.as_str());
-    let newest = |runs: &mut dyn Iterator<Item = &Record>| runs.max_by_key(key).map(|r| r.profile.clone());
+    let newest =
+        |runs: &mut dyn Iterator<Item = &Record>| runs.max_by_key(key).map(|r| r.profile.clone());
     newest(&mut records.iter().filter(own)).or_else(|| newest(&mut records.iter().filter(others)))
 }
 
@@ -116,11 +132,13 @@ pub fn profile_of(experiment: &Experiment, records: &[Record]) -> Option<String>
 fn covers(experiment: &Experiment, record: &Record) -> bool {
     let Ok(base) = crate::Profile::of_name(&record.profile) else { return false };
     let rows = (experiment.choices)(&neuron::Method::ALL);
-    rows.into_iter()
-        .any(|choice| crate::selection::row(choice, base, &record.profile, record.data.origin) == record.row)
+    rows.into_iter().any(|choice| {
+        crate::selection::row(choice, base, &record.profile, record.data.origin) == record.row
+    })
 }
 
-/// Everything that receipts below `results` say: each experiment's files and `index.html`. Nothing is trained.
+/// Everything that receipts below `results` say: each experiment's files and `index.html`. Nothing
+/// is trained.
 ///
 /// # Errors
 /// A broken receipt, or a file that cannot be written.

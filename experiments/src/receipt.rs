@@ -21,12 +21,17 @@ pub struct Label {
     pub profile: String,
 }
 
-/// The receipt of the same run, seed, recordings and (unless `any_build`) program, if there is one: in `dir`, or in the folder of
-/// another experiment beside it, since equal runs are one run.
+/// The receipt of the same run, seed, recordings and (unless `any_build`) program, if there is one:
+/// in `dir`, or in the folder of another experiment beside it, since equal runs are one run.
 ///
 /// # Errors
 /// If a file of that name is there and is no receipt.
-pub fn existing(dir: &Path, row: &str, wanted: RunIdentity<'_>, any_build: bool) -> Result<Option<Record>> {
+pub fn existing(
+    dir: &Path,
+    row: &str,
+    wanted: RunIdentity<'_>,
+    any_build: bool,
+) -> Result<Option<Record>> {
     let mut folders = vec![dir.to_owned()];
     folders.extend(dir.parent().map(experiments).transpose()?.unwrap_or_default());
     for folder in folders {
@@ -141,7 +146,11 @@ pub fn record(
         dirty,
         started_utc: humantime::format_rfc3339_seconds(clock.started).to_string(),
         // of all its parts, where the run was interrupted
-        seconds: clock.since.elapsed().as_secs_f64().max(history.epochs.iter().map(|e| e.seconds).sum()),
+        seconds: clock
+            .since
+            .elapsed()
+            .as_secs_f64()
+            .max(history.epochs.iter().map(|e| e.seconds).sum()),
         peak_memory_bytes: machine::peak_memory_bytes(),
         compute: serde_json::Value::Null,
         weights_sha256: None,
@@ -154,7 +163,8 @@ pub fn record(
 pub const BEST: &str = "test accuracy, best epoch";
 /// Name of the metric of the last epoch's test accuracy.
 pub const LAST: &str = "test accuracy, last epoch";
-/// Name of the metric of the mean over layers of the firing rate on the whole test set after the last epoch.
+/// Name of the metric of the mean over layers of the firing rate on the whole test set after the
+/// last epoch.
 pub const RATE: &str = "firing rate, mean over layers";
 /// What the names of the firing rates of single layers begin with.
 pub const RATE_OF: &str = "firing rate, ";
@@ -162,7 +172,8 @@ pub const RATE_OF: &str = "firing rate, ";
 pub const CURVE: &str = "test accuracy";
 
 fn metrics(history: &History) -> Vec<Metric> {
-    let metric = |name: &str, value: f64, unit: &str| Metric { name: name.into(), value, unit: unit.into() };
+    let metric =
+        |name: &str, value: f64, unit: &str| Metric { name: name.into(), value, unit: unit.into() };
     let mut all = Vec::new();
     if let (Some((index, best)), Some(last)) = (history.best(), history.epochs.last()) {
         let rates = &last.test.firing_rates;

@@ -50,8 +50,8 @@ pub struct Own {
 type WithOwn = fn(&Own, &Config) -> Result<Arc<dyn Neuron>, BadParameter>;
 
 impl Own {
-    /// A surrogate under a name: letters, digits and `-_+.`, since it becomes a part of a file's name. Its parameters belong
-    /// into the name, because a receipt has nothing else of it.
+    /// A surrogate under a name: letters, digits and `-_+.`, since it becomes a part of a file's
+    /// name. Its parameters belong into the name, because a receipt has nothing else of it.
     ///
     /// # Errors
     /// Another character in the name.
@@ -119,9 +119,18 @@ impl Run {
         let [height, width, channels] = info.content.frame();
         let (height, width) = self.setup.side.map_or((height, width), |side| (side, side));
         let builder = vars.builder(DType::F32, device);
-        Network::new(&spec, [height, width, channels], info.classes.len(), self.neuron()?, self.batch_norm, builder)
-            .map_err(in_one_sentence)
-            .with_context(|| format!("cannot build {} for {height}×{width} frames of {}", self.network, info.title))
+        Network::new(
+            &spec,
+            [height, width, channels],
+            info.classes.len(),
+            self.neuron()?,
+            self.batch_norm,
+            builder,
+        )
+        .map_err(in_one_sentence)
+        .with_context(|| {
+            format!("cannot build {} for {height}×{width} frames of {}", self.network, info.title)
+        })
     }
 
     /// The neuron, with the user's surrogate and the warm-up's fallback where the run has them.
@@ -134,7 +143,9 @@ impl Run {
             None => self.neuron.build()?,
         };
         Ok(match self.setup.warm_up {
-            WarmUp::SigmoidWhenSilent { rate } => Arc::new(WhenSilent::new(usual, &self.neuron, rate)?),
+            WarmUp::SigmoidWhenSilent { rate } => {
+                Arc::new(WhenSilent::new(usual, &self.neuron, rate)?)
+            }
             _ => usual,
         })
     }
@@ -163,7 +174,16 @@ impl Run {
     ) -> Result<History, training::Error> {
         let mut vars = SeededVars::new(seed);
         let network = self.network(&vars, device).map_err(candle_core::Error::wrap)?;
-        train(&network, &mut vars, (sets.train(), sets.test()), &self.setup, compute, seed, device, progress)
+        train(
+            &network,
+            &mut vars,
+            (sets.train(), sets.test()),
+            &self.setup,
+            compute,
+            seed,
+            device,
+            progress,
+        )
     }
 }
 

@@ -1,4 +1,5 @@
-//! Runs as the programs share them: training what is missing of a data set, leaving a receipt of each run.
+//! Runs as the programs share them: training what is missing of a data set, leaving a receipt of
+//! each run.
 
 use crate::board::Board;
 use crate::compute::{self, Place};
@@ -34,11 +35,15 @@ impl RunFlags {
     /// # Errors
     /// If the program cannot be identified.
     pub fn wanted(&self, recordings: &Recordings) -> Result<Wanted> {
-        Ok(Wanted { recordings: receipt::identity(recordings), program_sha256: machine::program_sha256()? })
+        Ok(Wanted {
+            recordings: receipt::identity(recordings),
+            program_sha256: machine::program_sha256()?,
+        })
     }
 
-    /// The folder of an experiment's receipts, made and proven to be writable, and its receipts to be readable, before
-    /// hours are spent on what goes there; the number of threads set, and Ctrl-C listened to.
+    /// The folder of an experiment's receipts, made and proven to be writable, and its receipts to
+    /// be readable, before hours are spent on what goes there; the number of threads set, and
+    /// Ctrl-C listened to.
     ///
     /// # Errors
     /// A folder that cannot be written, or a broken receipt in it.
@@ -62,7 +67,10 @@ impl RunFlags {
     /// If it cannot.
     pub fn prove(&self, run: &Run) -> Result<()> {
         if self.chunks && run.data != Name::SpeechCommands {
-            bail!("--chunks is for speech-commands, found {}; leave it out, or name speech-commands alone", run.data);
+            bail!(
+                "--chunks is for speech-commands, found {}; leave it out, or name speech-commands alone",
+                run.data
+            );
         }
         self.compute.fits(&run.network(&SeededVars::new(0), &Device::Cpu)?)
     }
@@ -83,10 +91,14 @@ impl RunFlags {
         for item in items {
             let value = serde_json::to_value(&item.run)?;
             for seed in 0..self.seeds {
-                let this = RunIdentity { run: &value, data: &identity, program_sha256: &program, seed };
+                let this =
+                    RunIdentity { run: &value, data: &identity, program_sha256: &program, seed };
                 let found = || receipt::existing(receipts, &item.row, this, self.any_build);
                 if !self.force && found()?.is_some() {
-                    eprintln!("{} seed {seed}: receipt found, not run again (--force runs it)", item.title);
+                    eprintln!(
+                        "{} seed {seed}: receipt found, not run again (--force runs it)",
+                        item.title
+                    );
                 } else {
                     missing.push((item, seed));
                 }
@@ -95,8 +107,8 @@ impl RunFlags {
         Ok(missing)
     }
 
-    /// Trains what is missing of one data set, leaving a receipt of each run. A run that diverges does not stop the others; what
-    /// it said is returned.
+    /// Trains what is missing of one data set, leaving a receipt of each run. A run that diverges
+    /// does not stop the others; what it said is returned.
     ///
     /// # Errors
     /// Recordings that cannot be read, a receipt that cannot be written, Ctrl-C.
@@ -168,8 +180,13 @@ impl RunFlags {
         );
         let every = Duration::from_secs_f64(60.0 * self.checkpoint_every);
         let identity_of_it = Identity::new(&what, &program, place.compute.options.crossover)?;
-        let (keeper, from) =
-            Keeper::open(&path, identity_of_it, every, self.any_build, self.compute.crossover_is_auto())?;
+        let (keeper, from) = Keeper::open(
+            &path,
+            identity_of_it,
+            every,
+            self.any_build,
+            self.compute.crossover_is_auto(),
+        )?;
         if from.is_some() {
             eprintln!("{title} seed {seed}: goes on from {}", path.display());
         }
@@ -177,7 +194,8 @@ impl RunFlags {
         let mut adopted = place.clone();
         adopted.compute.options.crossover = keeper.crossover()?;
         let place = &adopted;
-        let mut watch = progress::Watch::new(format!("{title} seed {seed}"), run.setup.epochs, run.setup.batch);
+        let mut watch =
+            progress::Watch::new(format!("{title} seed {seed}"), run.setup.epochs, run.setup.batch);
         watch.keeper = Some(keeper);
         if let Some(dir) = &self.tensorboard {
             let probe = || analysis::trace(run, &network, sets.test(), &place.device, Some(0));
@@ -187,7 +205,8 @@ impl RunFlags {
         device::reset_peak_memory(&place.device);
         let (train, test, setup) = (sets.train(), sets.test(), &run.setup);
         let (compute, device) = (&place.compute, &place.device);
-        let job = Job { network: &network, sets: (train, test), setup, rules, compute, seed, device };
+        let job =
+            Job { network: &network, sets: (train, test), setup, rules, compute, seed, device };
         let history = train_from(&job, &mut vars, from, &mut watch)?;
         let label = Label {
             experiment: experiment.into(),
@@ -202,11 +221,14 @@ impl RunFlags {
         match analysis::analyse(run, &run.trained(&network), test, compute, device) {
             Ok(analysis) => record.analysis = Some(analysis),
             // hours of training are not lost for what is looked at after them
-            Err(error) => eprintln!("{title} seed {seed}: trained, but its receipt has no analysis: {error:#}"),
+            Err(error) => eprintln!(
+                "{title} seed {seed}: trained, but its receipt has no analysis: {error:#}"
+            ),
         }
         let weights = self.results.join("weights");
         prepare_folder(&weights)?;
-        save_weights(&weights.join(format!("{name}.safetensors")), &vars).map_err(|e| anyhow!("{e}"))?;
+        save_weights(&weights.join(format!("{name}.safetensors")), &vars)
+            .map_err(|e| anyhow!("{e}"))?;
         record.write(receipts)?;
         watch.keeper.take().map_or(Ok(()), Keeper::done)
     }
@@ -222,7 +244,8 @@ impl RunFlags {
         Ok(())
     }
 
-    /// What a run's network does on the test set, with the weights that were named and without training.
+    /// What a run's network does on the test set, with the weights that were named and without
+    /// training.
     ///
     /// # Errors
     /// Recordings or weights that cannot be read.
@@ -234,24 +257,41 @@ impl RunFlags {
         let vars = SeededVars::new(0);
         let network = run.network(&vars, &place.device)?;
         self.begin_with(run, &network, &vars)?;
-        Ok(evaluate(&run.trained(&network), sets.test(), &run.setup, &place.compute, &place.device)?)
+        Ok(evaluate(
+            &run.trained(&network),
+            sets.test(),
+            &run.setup,
+            &place.compute,
+            &place.device,
+        )?)
     }
 
     /// What the runs of these items would cost, as earlier receipts tell.
     ///
     /// # Errors
     /// A broken receipt.
-    pub fn plan(&self, items: &[Item], recordings: &Recordings, receipts: &Path) -> Result<Vec<Planned>> {
+    pub fn plan(
+        &self,
+        items: &[Item],
+        recordings: &Recordings,
+        receipts: &Path,
+    ) -> Result<Vec<Planned>> {
         let earlier = receipt::of_all_experiments(&self.results)?;
         let missing = self.missing(items, recordings, receipts)?;
-        Ok(missing.into_iter().map(|(item, seed)| Planned::new(item, seed, recordings.train.len(), &earlier)).collect())
+        Ok(missing
+            .into_iter()
+            .map(|(item, seed)| Planned::new(item, seed, recordings.train.len(), &earlier))
+            .collect())
     }
 }
 
 /// Makes the folder and proves that it can be written.
 fn prepare_folder(dir: &Path) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(|cause| {
-        anyhow!("cannot make the results folder {}: {cause}; choose another with --results DIR", dir.display())
+        anyhow!(
+            "cannot make the results folder {}: {cause}; choose another with --results DIR",
+            dir.display()
+        )
     })?;
     let probe = dir.join(format!(".writable-{}", std::process::id()));
     write_text(&probe, "")?;

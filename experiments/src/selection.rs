@@ -34,7 +34,8 @@ impl<'a> Group<'a> {
 
     /// A metric of each receipt that has it, with its seed.
     pub fn seeds(&self, metric: &str) -> Vec<(u64, f64)> {
-        let value = |r: &&Record| Some((r.seed, r.metrics.iter().find(|m| m.name == metric)?.value));
+        let value =
+            |r: &&Record| Some((r.seed, r.metrics.iter().find(|m| m.name == metric)?.value));
         self.records.iter().filter_map(value).collect()
     }
 
@@ -105,22 +106,34 @@ impl<'a> Receipts<'a> {
     pub fn new(records: &'a [Record], profile: &str) -> Result<Self> {
         let base = Profile::of_name(profile)?;
         let records = records.iter().filter(|r| r.profile == profile).collect();
-        Ok(Self { records, profile: profile.into(), base, overrides: None, wanted: Vec::new(), any_build: true })
+        Ok(Self {
+            records,
+            profile: profile.into(),
+            base,
+            overrides: None,
+            wanted: Vec::new(),
+            any_build: true,
+        })
     }
 
-    /// Only what was asked for: runs of these overrides, the recordings found and, unless `any_build`, this program.
+    /// Only what was asked for: runs of these overrides, the recordings found and, unless
+    /// `any_build`, this program.
     pub fn only(self, overrides: Overrides, wanted: Vec<Wanted>, any_build: bool) -> Self {
         Self { overrides: Some(overrides), wanted, any_build, ..self }
     }
 
-    /// The recordings of a data set's cells: those wanted, else the best that any receipt names (complete before sample before
-    /// synthetic, then the newest), so that a data set never mixes recordings.
+    /// The recordings of a data set's cells: those wanted, else the best that any receipt names
+    /// (complete before sample before synthetic, then the newest), so that a data set never mixes
+    /// recordings.
     fn recordings(&self, data: Name) -> Option<&DataIdentity> {
         if let Some(wanted) = self.wanted.iter().find(|w| w.recordings.name == data.id()) {
             return Some(&wanted.recordings);
         }
-        let of_data = self.records.iter().filter(|r| r.data.name == data.id() && r.experiment != "train");
-        of_data.min_by_key(|r| (Reverse(rank(r.data.origin)), Reverse(&r.started_utc))).map(|r| &r.data)
+        let of_data =
+            self.records.iter().filter(|r| r.data.name == data.id() && r.experiment != "train");
+        of_data
+            .min_by_key(|r| (Reverse(rank(r.data.origin)), Reverse(&r.started_utc)))
+            .map(|r| &r.data)
     }
 
     /// The receipts of a cell: one run of one program. `None` where there is none.
@@ -130,19 +143,27 @@ impl<'a> Receipts<'a> {
     pub fn group(&self, choice: Choice) -> Result<Option<Group<'a>>> {
         let Some(recordings) = self.recordings(choice.data) else { return Ok(None) };
         let row = row(choice, self.base, &self.profile, recordings.origin);
-        let mut cell: Vec<&Record> =
-            self.records.iter().copied().filter(|r| r.row == row && r.data == *recordings).collect();
+        let mut cell: Vec<&Record> = self
+            .records
+            .iter()
+            .copied()
+            .filter(|r| r.row == row && r.data == *recordings)
+            .collect();
         let wanted = self.wanted.iter().find(|w| w.recordings.name == choice.data.id());
         if let (Some(wanted), Some(overrides)) = (wanted, &self.overrides) {
             // what these overrides do not go with was not run with them
             let Ok(run) = choice.run(self.base, overrides) else { return Ok(None) };
             let run = serde_json::to_value(run)?;
-            cell.retain(|r| r.run == run && (self.any_build || r.program_sha256 == wanted.program_sha256));
+            cell.retain(|r| {
+                r.run == run && (self.any_build || r.program_sha256 == wanted.program_sha256)
+            });
         }
         cell.sort_by_key(|r| Reverse(&r.started_utc));
         if let Some(&newest) = cell.first() {
             let every_build = self.any_build && !self.wanted.is_empty();
-            cell.retain(|r| r.run == newest.run && (every_build || r.program_sha256 == newest.program_sha256));
+            cell.retain(|r| {
+                r.run == newest.run && (every_build || r.program_sha256 == newest.program_sha256)
+            });
         }
         // the same seed in two tables' folders is the same run twice
         cell.sort_by_key(|r| (r.seed, Reverse(&r.started_utc)));
@@ -187,15 +208,18 @@ pub fn suffix(origin: Origin) -> &'static str {
     }
 }
 
-/// All receipts, in the order of the data sets: those of one row stand together, its newest run and program.
+/// All receipts, in the order of the data sets: those of one row stand together, its newest run and
+/// program.
 pub fn all_groups(records: &[Record]) -> Vec<Group<'_>> {
     let mut groups = Vec::new();
     for data in Name::ALL {
-        let mut of_data: Vec<&Record> = records.iter().filter(|r| r.data.name == data.id()).collect();
+        let mut of_data: Vec<&Record> =
+            records.iter().filter(|r| r.data.name == data.id()).collect();
         of_data.sort_by_key(|r| (r.row.clone(), Reverse(r.started_utc.clone())));
         for row in of_data.chunk_by(|a, b| a.row == b.row) {
             let newest = row[0];
-            let same = |r: &&Record| r.run == newest.run && r.program_sha256 == newest.program_sha256;
+            let same =
+                |r: &&Record| r.run == newest.run && r.program_sha256 == newest.program_sha256;
             let records: Vec<&Record> = row.iter().copied().filter(same).collect();
             groups.extend(Group::new(newest.title.clone(), data, records));
         }

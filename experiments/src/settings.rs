@@ -1,5 +1,6 @@
-//! `--set KEY=VALUE`: an ablation by one field of a run. A key is the place of a field in the run as a receipt shows it
-//! (`setup.adamw.weight_decay`, `neuron.threshold`), or one of the short names below.
+//! `--set KEY=VALUE`: an ablation by one field of a run. A key is the place of a field in the run
+//! as a receipt shows it (`setup.adamw.weight_decay`, `neuron.threshold`), or one of the short
+//! names below.
 
 use crate::Run;
 use anyhow::{Result, anyhow, bail};
@@ -17,7 +18,10 @@ pub struct Setting {
 
 /// Short names: what is written for them, and what they mean.
 const SHORT: [(&str, &str); 5] = [
-    ("surrogate", "NAME: rectangular, inverse-membrane, atan, sigmoid, triangular or piecewise-exponential"),
+    (
+        "surrogate",
+        "NAME: rectangular, inverse-membrane, atan, sigmoid, triangular or piecewise-exponential",
+    ),
     ("network", "the paper's notation, taken as it is written"),
     ("neuron.alpha", "the residual factor of BPTA; other methods have none and stay as they are"),
     ("neuron.decay", "what a membrane keeps of itself each step"),
@@ -30,7 +34,8 @@ impl FromStr for Setting {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
             Some((key, value)) if !key.is_empty() && !value.is_empty() => {
-                Ok(Self { key: key.to_lowercase().replace('_', "-"), value: value.into() }.with_key(key))
+                Ok(Self { key: key.to_lowercase().replace('_', "-"), value: value.into() }
+                    .with_key(key))
             }
             _ => Err("expected KEY=VALUE, such as surrogate=atan or neuron.threshold=1".into()),
         }
@@ -74,7 +79,14 @@ impl Setting {
             true => name,
             false => {
                 let digest = Sha256::digest(&self.value);
-                format!("{}-{:02x}{:02x}{:02x}{:02x}", plain(&self.key), digest[0], digest[1], digest[2], digest[3])
+                format!(
+                    "{}-{:02x}{:02x}{:02x}{:02x}",
+                    plain(&self.key),
+                    digest[0],
+                    digest[1],
+                    digest[2],
+                    digest[3]
+                )
             }
         }
     }
@@ -100,19 +112,29 @@ impl Setting {
                 )
             }
             "surrogate" => *field(&mut all, "neuron.surrogate", key)? = self.surrogate()?,
-            "network" => *field(&mut all, "network", key)? = json!(value.parse::<models::Spec>()?.to_string()),
+            "network" => {
+                *field(&mut all, "network", key)? =
+                    json!(value.parse::<models::Spec>()?.to_string())
+            }
             "neuron.alpha" if run.method == Method::BpsaBpta => {
-                *field(&mut all, "neuron.reset_gradient", key)? = json!({ "residual": { "alpha": self.number()? } });
+                *field(&mut all, "neuron.reset_gradient", key)? =
+                    json!({ "residual": { "alpha": self.number()? } });
             }
             "neuron.alpha" => _ = self.number()?,
-            "neuron.decay" => *field(&mut all, "neuron.kind", key)? = json!({ "lif": { "decay": self.number()? } }),
+            "neuron.decay" => {
+                *field(&mut all, "neuron.kind", key)? =
+                    json!({ "lif": { "decay": self.number()? } })
+            }
             "warm-up" => {
                 let warm_up = self.warm_up()?;
                 if let Some(setup) = all.pointer_mut("/setup").and_then(Value::as_object_mut) {
                     setup.insert("warm_up".into(), warm_up);
                 }
             }
-            place => *field(&mut all, place, key)? = serde_json::from_str(value).unwrap_or_else(|_| json!(value)),
+            place => {
+                *field(&mut all, place, key)? =
+                    serde_json::from_str(value).unwrap_or_else(|_| json!(value))
+            }
         }
         let changed: Run = serde_json::from_value(all)
             .map_err(|e| anyhow!("--set {key}={value}: {e}; give the field a value of its kind"))?;
@@ -122,7 +144,9 @@ impl Setting {
 
     fn number(&self) -> Result<f64> {
         let Self { key, value } = self;
-        value.parse().map_err(|_| anyhow!("--set {key}={value}: expected a number, found \"{value}\""))
+        value
+            .parse()
+            .map_err(|_| anyhow!("--set {key}={value}: expected a number, found \"{value}\""))
     }
 
     fn surrogate(&self) -> Result<Value> {
@@ -136,7 +160,11 @@ impl Setting {
             }
             names.push(name);
         }
-        bail!("--set surrogate={}: expected one of {}; use one of those names", self.value, names.join(", "))
+        bail!(
+            "--set surrogate={}: expected one of {}; use one of those names",
+            self.value,
+            names.join(", ")
+        )
     }
 
     fn warm_up(&self) -> Result<Value> {
@@ -160,10 +188,13 @@ fn field<'a>(all: &'a mut Value, place: &str, key: &str) -> Result<&'a mut Value
     let mut at = all;
     let mut path = String::from("a run");
     for part in place.split('.') {
-        let known: Vec<String> = at.as_object().map(|o| o.keys().cloned().collect()).unwrap_or_default();
+        let known: Vec<String> =
+            at.as_object().map(|o| o.keys().cloned().collect()).unwrap_or_default();
         at = match at.get_mut(part) {
             Some(field) => field,
-            None if known.is_empty() => bail!("--set {key}: {path} has no fields, found \"{part}\"; leave it out"),
+            None if known.is_empty() => {
+                bail!("--set {key}: {path} has no fields, found \"{part}\"; leave it out")
+            }
             None => {
                 let short: Vec<&str> = SHORT.iter().map(|(name, _)| *name).collect();
                 bail!(
@@ -201,14 +232,33 @@ mod tests {
         let run = with(Method::BpsaBpta, "neuron.alpha=0.5").unwrap();
         assert_eq!(run.neuron.reset_gradient, ResetGradient::Residual { alpha: 0.5 });
         let run = with(Method::Bpsa, "neuron.alpha=0.5").unwrap();
-        assert_eq!(run.neuron.reset_gradient, ResetGradient::Residual { alpha: 0.0 }, "BPSA has no residual");
-        assert_eq!(with(Method::Bpsa, "neuron.decay=0.5").unwrap().neuron.kind, Kind::Lif { decay: 0.5 });
+        assert_eq!(
+            run.neuron.reset_gradient,
+            ResetGradient::Residual { alpha: 0.0 },
+            "BPSA has no residual"
+        );
+        assert_eq!(
+            with(Method::Bpsa, "neuron.decay=0.5").unwrap().neuron.kind,
+            Kind::Lif { decay: 0.5 }
+        );
         assert_eq!(with(Method::Bpsa, "neuron.threshold=1").unwrap().neuron.threshold, 1.0);
-        assert_eq!(with(Method::Bpsa, "network=16C3-AP2-10Voting").unwrap().network, "16C3-AP2-10Voting");
-        assert_eq!(with(Method::Bpsa, "warm-up=ann:7").unwrap().setup.warm_up, WarmUp::Ann { epochs: 7 });
+        assert_eq!(
+            with(Method::Bpsa, "network=16C3-AP2-10Voting").unwrap().network,
+            "16C3-AP2-10Voting"
+        );
+        assert_eq!(
+            with(Method::Bpsa, "warm-up=ann:7").unwrap().setup.warm_up,
+            WarmUp::Ann { epochs: 7 }
+        );
         assert_eq!(with(Method::Bpsa, "warm_up=none").unwrap().setup.warm_up, WarmUp::None);
-        assert_eq!(with(Method::Bpsa, "batch_norm=time").unwrap().batch_norm, models::StatisticsOver::Time);
-        assert_eq!(with(Method::Bpsa, "setup.adamw.weight_decay=0").unwrap().setup.adamw.weight_decay, 0.0);
+        assert_eq!(
+            with(Method::Bpsa, "batch_norm=time").unwrap().batch_norm,
+            models::StatisticsOver::Time
+        );
+        assert_eq!(
+            with(Method::Bpsa, "setup.adamw.weight_decay=0").unwrap().setup.adamw.weight_decay,
+            0.0
+        );
     }
 
     #[test]
@@ -237,8 +287,14 @@ mod tests {
         let name = |text: &str| text.parse::<Setting>().unwrap().name();
         assert_eq!(name("neuron.alpha=0.5"), "neuron.alpha-0.5");
         assert_ne!(name("warm-up=ann:1"), name("warm-up=ann_1"));
-        for text in ["network=16C3-MP2-32C3-AP4-10Voting", "a/b=../c", "setup.augment={\"padding\":1}"] {
-            assert!(name(text).chars().all(|c| c.is_ascii_alphanumeric() || "-_+.".contains(c)), "{}", name(text));
+        for text in
+            ["network=16C3-MP2-32C3-AP4-10Voting", "a/b=../c", "setup.augment={\"padding\":1}"]
+        {
+            assert!(
+                name(text).chars().all(|c| c.is_ascii_alphanumeric() || "-_+.".contains(c)),
+                "{}",
+                name(text)
+            );
         }
     }
 }

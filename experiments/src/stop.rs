@@ -1,4 +1,5 @@
-//! Ctrl-C, and the SIGTERM of schedulers: the first asks a run to save its state and end, the second ends it at once.
+//! Ctrl-C, and the SIGTERM of schedulers: the first asks a run to save its state and end, the
+//! second ends it at once.
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -27,9 +28,11 @@ pub fn listen() -> Result<()> {
     for signal in [SIGINT, SIGTERM] {
         let context = "cannot listen to Ctrl-C";
         // in this order, so that only a second signal finds the flag set
-        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, asked.stop.clone()).context(context)?;
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, asked.stop.clone())
+            .context(context)?;
         signal_hook::flag::register(signal, asked.stop.clone()).context(context)?;
-        signal_hook::flag::register_usize(signal, asked.by.clone(), signal as usize).context(context)?;
+        signal_hook::flag::register_usize(signal, asked.by.clone(), signal as usize)
+            .context(context)?;
     }
     let _ = ASKED.set(asked);
     Ok(())

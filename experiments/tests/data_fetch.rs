@@ -18,17 +18,26 @@ struct Said {
 
 fn data(dir: &Path, arguments: &[&str]) -> Said {
     let mut command = Command::cargo_bin("data").unwrap();
-    command.current_dir(dir).env_remove("SPIKEGRAD_DATA").env_remove("RUST_BACKTRACE").args(arguments);
+    command
+        .current_dir(dir)
+        .env_remove("SPIKEGRAD_DATA")
+        .env_remove("RUST_BACKTRACE")
+        .args(arguments);
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Said { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    Said {
+        status: output.status.code().unwrap(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
 }
 
 impl Said {
     /// Status 1 and one `error:` line, the last, with each of `words`.
     #[track_caller]
     fn is_refused_with(&self, words: &[&str]) {
-        let errors: Vec<&str> = self.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        let errors: Vec<&str> =
+            self.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
         assert_eq!(
             (self.status, errors.len(), self.stderr.lines().last()),
             (1, 1, errors.last().copied()),
@@ -50,7 +59,9 @@ impl Said {
 /// A folder of the shared reference data, or `None` (said aloud) where this machine has none.
 fn shared(part: &str) -> Option<PathBuf> {
     let shared = std::env::var_os("SPIKEGRAD_SHARED").map(PathBuf::from);
-    let path = shared.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared").into()).join(part);
+    let path = shared
+        .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared").into())
+        .join(part);
     if !path.exists() {
         eprintln!("SKIPPED: no {}", path.display());
         return None;
@@ -62,7 +73,9 @@ fn shared(part: &str) -> Option<PathBuf> {
 fn mnist() -> Option<Vec<(String, Vec<u8>)>> {
     let entries = std::fs::read_dir(shared("data/mnist")?).unwrap().map(|entry| entry.unwrap());
     let mut files: Vec<(String, Vec<u8>)> = entries
-        .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
+        .map(|entry| {
+            (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
+        })
         .filter(|(name, _)| name.ends_with(".gz"))
         .collect();
     files.sort();
@@ -71,8 +84,10 @@ fn mnist() -> Option<Vec<(String, Vec<u8>)>> {
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -81,9 +96,12 @@ fn names(folder: &Path) -> Vec<String> {
 fn mnist_comes_from_a_mirror_through_every_fault() {
     let Some(files) = mnist() else { return };
     let (dir, server) = (tempfile::tempdir().unwrap(), Server::start());
-    for ((name, content), fault) in
-        files.iter().zip([Fault::Drop(2_000), Fault::IgnoreRange, Fault::Drop(5_000_000), Fault::Chunked])
-    {
+    for ((name, content), fault) in files.iter().zip([
+        Fault::Drop(2_000),
+        Fault::IgnoreRange,
+        Fault::Drop(5_000_000),
+        Fault::Chunked,
+    ]) {
         server.serve(name, content, &[fault]);
     }
     let arguments = ["fetch", "mnist", "--data", "sets", "--mirror", server.address()];
@@ -96,7 +114,8 @@ fn mnist_comes_from_a_mirror_through_every_fault() {
         assert!(&std::fs::read(folder.join(name)).unwrap() == content, "{name}");
     }
     assert!(
-        said.stderr.contains("downloading train-images-idx3-ubyte.gz") && !said.stderr.contains('\u{1b}'),
+        said.stderr.contains("downloading train-images-idx3-ubyte.gz")
+            && !said.stderr.contains('\u{1b}'),
         "{}",
         said.stderr
     );
@@ -135,7 +154,11 @@ fn a_set_without_an_address_says_what_to_do_and_takes_what_was_brought() {
     let dir = tempfile::tempdir().unwrap();
     let said = data(dir.path(), &["fetch", "dvs-gesture"]);
     said.is_refused_with(&["dvs-gesture: DvsGesture.tar.gz", "no direct address", "steps above"]);
-    for step in ["1. open https://", "2. put DvsGesture.tar.gz into data/dvs-gesture", "3. run this command again"] {
+    for step in [
+        "1. open https://",
+        "2. put DvsGesture.tar.gz into data/dvs-gesture",
+        "3. run this command again",
+    ] {
         assert!(said.stderr.contains(step), "{}", said.stderr);
     }
     assert_eq!(names(&dir.path().join("data")), [""; 0]);
@@ -143,21 +166,30 @@ fn a_set_without_an_address_says_what_to_do_and_takes_what_was_brought() {
     std::fs::create_dir(dir.path().join("data/DVS128_Gesture")).unwrap();
     std::fs::write(dir.path().join("data/DVS128_Gesture/DvsGesture.tar.gz"), "half of it").unwrap();
     let said = data(dir.path(), &["fetch", "dvs-gesture"]);
-    said.is_refused_with(&["DVS128_Gesture/DvsGesture.tar.gz", "MD5 8a5c71fb11e24e5ca5b11866ca6c00a1", "found MD5"]);
+    said.is_refused_with(&[
+        "DVS128_Gesture/DvsGesture.tar.gz",
+        "MD5 8a5c71fb11e24e5ca5b11866ca6c00a1",
+        "found MD5",
+    ]);
 }
 
 #[test]
 fn wrong_names_and_flags_are_usage() {
     let dir = tempfile::tempdir().unwrap();
-    for arguments in
-        [&["fetch"][..], &["fetch", "emnist"], &["verify", "emnist"], &["fetch", "mnist", "--colour"], &["list", "x"]]
-    {
+    for arguments in [
+        &["fetch"][..],
+        &["fetch", "emnist"],
+        &["verify", "emnist"],
+        &["fetch", "mnist", "--colour"],
+        &["list", "x"],
+    ] {
         let said = data(dir.path(), arguments);
         assert_eq!((said.status, said.stdout.as_str()), (2, ""), "{arguments:?}: {}", said.stderr);
     }
     assert!(data(dir.path(), &["fetch", "emnist"]).stderr.contains("mnist, "));
     assert_eq!(names(dir.path()), [""; 0]);
-    data(dir.path(), &["list", "--data", "nowhere"]).is_refused_with(&["--data names nowhere", "not a folder"]);
+    data(dir.path(), &["list", "--data", "nowhere"])
+        .is_refused_with(&["--data names nowhere", "not a folder"]);
     data(dir.path(), &["verify"]).is_refused_with(&["expected a data folder"]);
 }
 
@@ -171,7 +203,8 @@ fn one_of_each_half(root: &Path, bytes: &[u8]) {
 }
 
 fn row(dir: &Path, name: &str) -> Value {
-    let rows: Vec<Value> = serde_json::from_str(&data(dir, &["list", "--json"]).succeeds().stdout).unwrap();
+    let rows: Vec<Value> =
+        serde_json::from_str(&data(dir, &["list", "--json"]).succeeds().stdout).unwrap();
     rows.into_iter().find(|row| row["name"] == name).unwrap()
 }
 
@@ -183,9 +216,13 @@ fn list_says_what_is_here() {
     let found = row(dir.path(), "n-mnist");
     let expected = [("state", "sample"), ("title", "N-MNIST"), ("licence", "CC BY-SA 4.0")];
     assert!(expected.iter().all(|(field, value)| &found[field] == value), "{found}");
-    for (field, value) in
-        [("train", 1), ("test", 1), ("published_train", 60_000), ("published_test", 10_000), ("bytes", 20)]
-    {
+    for (field, value) in [
+        ("train", 1),
+        ("test", 1),
+        ("published_train", 60_000),
+        ("published_test", 10_000),
+        ("bytes", 20),
+    ] {
         assert_eq!(found[field], value, "{field}");
     }
     assert_eq!(found["manifest_sha256"].as_str().unwrap().len(), 64);
@@ -208,7 +245,9 @@ fn verify_decodes_everything_and_lists_what_does_not() {
     one_of_each_half(&root, &[1, 2, 0, 0, 9, 3, 4, 128, 0, 10]);
     let said = data(dir.path(), &["verify"]).succeeds();
     assert!(
-        said.stdout.starts_with("n-mnist: sample, 1 train and 1 test recordings in 2 files of 20 bytes, manifest "),
+        said.stdout.starts_with(
+            "n-mnist: sample, 1 train and 1 test recordings in 2 files of 20 bytes, manifest "
+        ),
         "{}",
         said.stdout
     );
@@ -226,17 +265,25 @@ fn verify_decodes_everything_and_lists_what_does_not() {
             && said.stdout.contains("12 failures")
             && said.stdout.contains("and 2 more")
     );
-    data(dir.path(), &["verify", "dvs-gesture"]).is_refused_with(&["dvs-gesture", "found nothing", "fetch it"]);
+    data(dir.path(), &["verify", "dvs-gesture"]).is_refused_with(&[
+        "dvs-gesture",
+        "found nothing",
+        "fetch it",
+    ]);
 }
 
 #[test]
 fn the_sample_of_recordings_verifies() {
     let Some(sample) = shared("data/nmnist") else { return };
     let dir = tempfile::tempdir().unwrap();
-    let said =
-        data(dir.path(), &["verify", "n-mnist", "--data", sample.parent().unwrap().to_str().unwrap()]).succeeds();
+    let said = data(
+        dir.path(),
+        &["verify", "n-mnist", "--data", sample.parent().unwrap().to_str().unwrap()],
+    )
+    .succeeds();
     assert!(
-        said.stdout.starts_with("n-mnist: sample, 1000 train and 100 test recordings in 1100 files of "),
+        said.stdout
+            .starts_with("n-mnist: sample, 1000 train and 100 test recordings in 1100 files of "),
         "{}",
         said.stdout
     );

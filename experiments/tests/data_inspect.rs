@@ -15,9 +15,14 @@ struct Said {
 
 fn inspect(file: &Path, flags: &[&str]) -> Said {
     let mut command = Command::cargo_bin("data").unwrap();
-    let output = command.env_remove("RUST_BACKTRACE").arg("inspect").arg(file).args(flags).output().unwrap();
+    let output =
+        command.env_remove("RUST_BACKTRACE").arg("inspect").arg(file).args(flags).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Said { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    Said {
+        status: output.status.code().unwrap(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
 }
 
 fn inspect_bytes(bytes: &[u8], flags: &[&str]) -> Said {
@@ -48,7 +53,9 @@ impl Said {
 /// A file of the shared samples, or `None` (said aloud) where this machine has none.
 fn shared(file: &str) -> Option<PathBuf> {
     let shared = std::env::var_os("SPIKEGRAD_SHARED").map(PathBuf::from);
-    let file = shared.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared").into()).join(file);
+    let file = shared
+        .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared").into())
+        .join(file);
     if !file.is_file() {
         eprintln!("SKIPPED: no {}", file.display());
         return None;
@@ -76,12 +83,25 @@ fn all_fields_come_in_their_order() {
 fn bad_files_get_one_sentence() {
     let file = "recording: ";
     inspect_bytes(&[], &[]).is_one_sentence_with(&[file, "found an empty file"]);
-    inspect_bytes(&[], &["--format", "nmnist"]).is_one_sentence_with(&[file, "found an empty file"]);
+    inspect_bytes(&[], &["--format", "nmnist"])
+        .is_one_sentence_with(&[file, "found an empty file"]);
     let formats = "nmnist, aedat2, aedat2-davis, aedat3.1, evt2, evt3, dat";
     inspect_bytes(&[0; 4096], &[]).is_one_sentence_with(&[file, formats, "4096 bytes"]);
-    inspect_bytes(b"These are my notes.\n", &[]).is_one_sentence_with(&[file, formats, "found text"]);
-    inspect_bytes(&TWO[..9], &["--format", "nmnist"]).is_one_sentence_with(&[file, "byte 5", "found 4 at the end"]);
-    inspect_bytes(b"#!AER-DAT4.0\r\n", &[]).is_one_sentence_with(&[file, "byte 9", "version \"4.0\""]);
+    inspect_bytes(b"These are my notes.\n", &[]).is_one_sentence_with(&[
+        file,
+        formats,
+        "found text",
+    ]);
+    inspect_bytes(&TWO[..9], &["--format", "nmnist"]).is_one_sentence_with(&[
+        file,
+        "byte 5",
+        "found 4 at the end",
+    ]);
+    inspect_bytes(b"#!AER-DAT4.0\r\n", &[]).is_one_sentence_with(&[
+        file,
+        "byte 9",
+        "version \"4.0\"",
+    ]);
     inspect(Path::new("no such file"), &[]).is_one_sentence_with(&["no such file: "]);
     let unknown = inspect_bytes(&TWO, &["--format", "avi"]);
     assert_eq!((unknown.status, unknown.stdout.as_str()), (2, ""), "{}", unknown.stderr);
@@ -91,7 +111,12 @@ fn bad_files_get_one_sentence() {
 #[test]
 fn real_recordings_are_summed_right() {
     // by a script that reads the bytes one by one
-    let recording = |events: u64, on: u64, time: [i64; 2], sums: [u64; 3], duplicates: u64, side: u16| {
+    let recording = |events: u64,
+                     on: u64,
+                     time: [i64; 2],
+                     sums: [u64; 3],
+                     duplicates: u64,
+                     side: u16| {
         json!({
             "format": "nmnist", "sensor": {"width": side, "height": side}, "sensor_from": "assumed",
             "events": events, "on": on, "off": events - on, "t_first_us": time[0], "t_last_us": time[1],
@@ -99,10 +124,20 @@ fn real_recordings_are_summed_right() {
         })
     };
     for (file, expected) in [
-        ("data/nmnist/Train/5/00001.bin", recording(4681, 2328, [893, 305_924], [76_115, 82_306, 625_535_240], 3, 34)),
+        (
+            "data/nmnist/Train/5/00001.bin",
+            recording(4681, 2328, [893, 305_924], [76_115, 82_306, 625_535_240], 3, 34),
+        ),
         (
             "data/dvs128_gesture/clips_bs2/1.bs2",
-            recording(63_471, 32_164, [28, 1_449_996], [3_955_662, 5_423_391, 47_085_651_631], 2599, 128),
+            recording(
+                63_471,
+                32_164,
+                [28, 1_449_996],
+                [3_955_662, 5_423_391, 47_085_651_631],
+                2599,
+                128,
+            ),
         ),
     ] {
         let Some(path) = shared(file) else { continue };
@@ -117,6 +152,10 @@ fn a_davis_recording_is_read_as_such_and_not_as_cifar10_dvs() {
     let Some(path) = shared("data/aedat2_example/IMU_translBoxes.aedat") else { return };
     let davis = inspect(&path, &[]).object();
     assert_eq!((&davis["format"], &davis["events"]), (&json!("aedat2-davis"), &json!(162_771)));
-    assert_eq!((&davis["sensor"], &davis["sensor_from"]), (&json!({"width": 240, "height": 180}), &json!("header")));
-    inspect(&path, &["--format", "aedat2"]).is_one_sentence_with(&["expected no camera or a DVS128", "DAVIS240C"]);
+    assert_eq!(
+        (&davis["sensor"], &davis["sensor_from"]),
+        (&json!({"width": 240, "height": 180}), &json!("header"))
+    );
+    inspect(&path, &["--format", "aedat2"])
+        .is_one_sentence_with(&["expected no camera or a DVS128", "DAVIS240C"]);
 }

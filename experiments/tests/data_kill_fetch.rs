@@ -1,4 +1,5 @@
-//! `data fetch mnist`, killed again and again while it runs: the next call goes on, and the last one ends in the published files.
+//! `data fetch mnist`, killed again and again while it runs: the next call goes on, and the last
+//! one ends in the published files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../../crates/datasets/tests/server/mod.rs"]
@@ -20,7 +21,9 @@ const KILLS: usize = 50;
 
 fn shared_mnist() -> Option<PathBuf> {
     let shared = std::env::var_os("SPIKEGRAD_SHARED").map(PathBuf::from);
-    let path = shared.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared").into()).join("data/mnist");
+    let path = shared
+        .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared").into())
+        .join("data/mnist");
     if !path.exists() {
         eprintln!("SKIPPED: no {}", path.display());
         return None;
@@ -43,7 +46,9 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap())
-        .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
+        .map(|entry| {
+            (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
+        })
         .collect();
     files.sort();
     files
@@ -84,6 +89,7 @@ fn kill_9_at_fifty_moments_changes_no_byte() {
     }
     assert!(start(root.path(), server.address()).wait().unwrap().success());
     assert!(files(&root.path().join("mnist")) == published);
-    let left: Vec<_> = std::fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["mnist"]);
 }

@@ -1,4 +1,5 @@
-//! `data prepare`, killed at 50 moments, leaves nothing that is taken for a cache, and the next call makes the very same file.
+//! `data prepare`, killed at 50 moments, leaves nothing that is taken for a cache, and the next
+//! call makes the very same file.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -18,7 +19,8 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }
 }
@@ -48,7 +50,16 @@ fn prepare(root: &Path) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    command.args(["prepare", "n-mnist", "--frames", "number:16", "--data", ".", "--cache", "cache"]);
+    command.args([
+        "prepare",
+        "n-mnist",
+        "--frames",
+        "number:16",
+        "--data",
+        ".",
+        "--cache",
+        "cache",
+    ]);
     command
 }
 
@@ -85,10 +96,9 @@ fn killed_at_any_moment_the_next_call_makes_the_same_file() {
         call.kill().unwrap();
         call.wait().unwrap();
         let there = caches(&cache);
-        let partial = fs::read_dir(&cache)
-            .into_iter()
-            .flatten()
-            .any(|entry| entry.unwrap().path().extension().is_some_and(|extension| extension == "partial"));
+        let partial = fs::read_dir(&cache).into_iter().flatten().any(|entry| {
+            entry.unwrap().path().extension().is_some_and(|extension| extension == "partial")
+        });
         match (there.is_empty(), partial) {
             (false, _) => finished += 1,
             (true, true) => unfinished += 1,
@@ -99,6 +109,8 @@ fn killed_at_any_moment_the_next_call_makes_the_same_file() {
         assert_eq!(caches(&cache), undisturbed);
         assert_eq!(fs::read_dir(&cache).unwrap().count(), 1, "something unfinished was left");
     }
-    eprintln!("{KILLS} kills: {nothing} before the file, {unfinished} within it, {finished} after it");
+    eprintln!(
+        "{KILLS} kills: {nothing} before the file, {unfinished} within it, {finished} after it"
+    );
     assert!(unfinished > 0, "no kill met the writing");
 }

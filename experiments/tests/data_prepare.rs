@@ -8,7 +8,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-/// A data root with `recordings` train and as many test recordings of N-MNIST, of 1,500 events each.
+/// A data root with `recordings` train and as many test recordings of N-MNIST, of 1,500 events
+/// each.
 fn root(recordings: u32) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     let mut state = 1_u32;
@@ -34,7 +35,11 @@ fn root(recordings: u32) -> tempfile::TempDir {
 /// A call that finds its data only where it is told to.
 fn prepare(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin("data"));
-    command.current_dir(root).env_remove("SPIKEGRAD_DATA").env_remove("SPIKEGRAD_CACHE").env_remove("RUST_BACKTRACE");
+    command
+        .current_dir(root)
+        .env_remove("SPIKEGRAD_DATA")
+        .env_remove("SPIKEGRAD_CACHE")
+        .env_remove("RUST_BACKTRACE");
     command.args(["prepare", "n-mnist", "--frames", "number:16", "--data", "."]).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -54,13 +59,18 @@ fn succeeds(output: &Output) -> String {
 #[track_caller]
 fn refused(output: &Output) -> String {
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!((output.status.code(), stdout.as_str(), stderr.lines().count()), (Some(1), "", 1), "{stderr}");
+    assert_eq!(
+        (output.status.code(), stdout.as_str(), stderr.lines().count()),
+        (Some(1), "", 1),
+        "{stderr}"
+    );
     assert!(stderr.starts_with("error: "), "{stderr}");
     stderr
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }
@@ -77,16 +87,24 @@ fn it_says_what_it_made_and_a_second_call_that_it_is_there() {
         made[0].strip_prefix(root.path()).map(|file| root.path().join(".").join(file)).unwrap()
     );
     let bytes = made[0].metadata().unwrap().len();
-    assert!(
-        lines[1]
-            .starts_with(&format!("20 train and 20 test samples [16, 34, 34, 2] of u8, {bytes} bytes, written in "))
-    );
+    assert!(lines[1].starts_with(&format!(
+        "20 train and 20 test samples [16, 34, 34, 2] of u8, {bytes} bytes, written in "
+    )));
     let second = succeeds(&prepare(root.path(), &[]).output().unwrap());
     assert!(second.contains("there already, every sample checked"), "{second}");
     // another form is another file, elsewhere if asked
     let elsewhere = root.path().join("elsewhere");
-    succeeds(&prepare(root.path(), &["--side", "17", "--dtype", "u16", "--cache", "elsewhere"]).output().unwrap());
-    succeeds(&prepare(root.path(), &["--side", "17"]).env("SPIKEGRAD_CACHE", "elsewhere").output().unwrap());
+    succeeds(
+        &prepare(root.path(), &["--side", "17", "--dtype", "u16", "--cache", "elsewhere"])
+            .output()
+            .unwrap(),
+    );
+    succeeds(
+        &prepare(root.path(), &["--side", "17"])
+            .env("SPIKEGRAD_CACHE", "elsewhere")
+            .output()
+            .unwrap(),
+    );
     assert_eq!((files(&elsewhere).len(), files(&root.path().join(".cache")).len()), (2, 1));
 }
 
@@ -94,7 +112,8 @@ fn it_says_what_it_made_and_a_second_call_that_it_is_there() {
 fn processes_at_once_make_one_file() {
     let root = root(150);
     let calls: Vec<_> = (0..4).map(|_| prepare(root.path(), &[]).spawn().unwrap()).collect();
-    let outputs: Vec<Output> = calls.into_iter().map(|call| call.wait_with_output().unwrap()).collect();
+    let outputs: Vec<Output> =
+        calls.into_iter().map(|call| call.wait_with_output().unwrap()).collect();
     let made = outputs.iter().filter(|output| succeeds(output).contains(" written in ")).count();
     assert_eq!((made, files(&root.path().join(".cache")).len()), (1, 1));
 }
@@ -112,7 +131,9 @@ fn a_process_says_that_it_waits_and_goes_on_when_the_other_is_done() {
     BufReader::new(call.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
     assert_eq!(said.trim(), "another process is making this cache; waiting for it");
     drop(lock);
-    assert!(succeeds(&call.wait_with_output().unwrap()).contains("there already, every sample checked"));
+    assert!(
+        succeeds(&call.wait_with_output().unwrap()).contains("there already, every sample checked")
+    );
 }
 
 #[test]
@@ -135,11 +156,21 @@ fn what_is_wrong_is_said_in_one_sentence_and_leaves_nothing() {
             &["--frames", "time:2"]
         });
         let output = command.args(arguments).output().unwrap();
-        assert!(output.status.code() == Some(2) && text(&output.stderr).contains(words), "{}", text(&output.stderr));
+        assert!(
+            output.status.code() == Some(2) && text(&output.stderr).contains(words),
+            "{}",
+            text(&output.stderr)
+        );
     }
-    assert!(refused(&call(&["--split", "tebn"])).contains("expected a split of n-mnist (published), found \"tebn\""));
+    assert!(
+        refused(&call(&["--split", "tebn"]))
+            .contains("expected a split of n-mnist (published), found \"tebn\"")
+    );
     fs::write(root.path().join("file"), "").unwrap();
-    assert!(refused(&call(&["--cache", "file/cache"])).contains("file/cache: expected to write into it"));
+    assert!(
+        refused(&call(&["--cache", "file/cache"]))
+            .contains("file/cache: expected to write into it")
+    );
     fs::write(root.path().join("N-MNIST/Test/3/00003.bin"), [1; 7]).unwrap();
     let broken = refused(&call(&[]));
     assert_eq!(broken.matches("byte 5").count(), 1, "{broken}");
@@ -147,7 +178,8 @@ fn what_is_wrong_is_said_in_one_sentence_and_leaves_nothing() {
     assert!(files(&root.path().join(".cache")).is_empty());
     let empty = tempfile::tempdir().unwrap();
     assert!(
-        refused(&prepare(empty.path(), &[]).output().unwrap()).contains("expected a folder with N-MNIST, found none")
+        refused(&prepare(empty.path(), &[]).output().unwrap())
+            .contains("expected a folder with N-MNIST, found none")
     );
 }
 
@@ -181,7 +213,9 @@ fn a_full_disk_is_said_with_the_bytes_needed_and_leaves_nothing() {
             eprintln!("skipped: this user may not mount a tmpfs");
             return;
         };
-        let error = refused(&prepare(root.path(), &["--cache", disk.0.path().to_str().unwrap()]).output().unwrap());
+        let error = refused(
+            &prepare(root.path(), &["--cache", disk.0.path().to_str().unwrap()]).output().unwrap(),
+        );
         let number = |after: &str| -> u64 {
             let rest = &error[error.find(after).unwrap() + after.len()..];
             rest[..rest.find(' ').unwrap()].parse().unwrap()

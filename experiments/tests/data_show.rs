@@ -14,9 +14,19 @@ struct Said {
 /// Calls `data show` in `dir`.
 fn show(dir: &Path, arguments: &[&str]) -> Said {
     let mut command = Command::cargo_bin("data").unwrap();
-    let output = command.current_dir(dir).env_remove("RUST_BACKTRACE").arg("show").args(arguments).output().unwrap();
+    let output = command
+        .current_dir(dir)
+        .env_remove("RUST_BACKTRACE")
+        .arg("show")
+        .args(arguments)
+        .output()
+        .unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Said { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    Said {
+        status: output.status.code().unwrap(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
 }
 
 impl Said {
@@ -50,7 +60,9 @@ fn dot(y: u8, positions: u8) -> Vec<u8> {
         [x, y, high, middle, low]
     };
     (0..positions)
-        .flat_map(|x| [event(x, true, u32::from(x) * 1000), event(x, false, u32::from(x) * 1000 + 500)])
+        .flat_map(|x| {
+            [event(x, true, u32::from(x) * 1000), event(x, false, u32::from(x) * 1000 + 500)]
+        })
         .flatten()
         .collect()
 }
@@ -65,11 +77,19 @@ fn folder(recording: &[u8]) -> tempfile::TempDir {
 fn draws_beside_the_current_folders_files_or_where_told() {
     let dir = folder(&dot(3, 30));
     let png = show(dir.path(), &["dot.bin"]).drew(dir.path(), "dot.png", 1);
-    assert_eq!(show(dir.path(), &["dot.bin", "--out", "same.PNG"]).drew(dir.path(), "same.PNG", 2), png);
-    let four = show(dir.path(), &["dot.bin", "--frames", "4", "--out", "four.png"]).drew(dir.path(), "four.png", 3);
+    assert_eq!(
+        show(dir.path(), &["dot.bin", "--out", "same.PNG"]).drew(dir.path(), "same.PNG", 2),
+        png
+    );
+    let four = show(dir.path(), &["dot.bin", "--frames", "4", "--out", "four.png"]).drew(
+        dir.path(),
+        "four.png",
+        3,
+    );
     assert_ne!(four, png, "other frames");
     std::fs::write(dir.path().join("dot.bin"), dot(4, 30)).unwrap();
-    let moved = show(dir.path(), &["dot.bin", "--out", "moved.png"]).drew(dir.path(), "moved.png", 4);
+    let moved =
+        show(dir.path(), &["dot.bin", "--out", "moved.png"]).drew(dir.path(), "moved.png", 4);
     assert_ne!(moved, png, "another recording");
 }
 
@@ -87,11 +107,17 @@ fn what_is_no_recording_is_refused_in_a_sentence_and_nothing_is_written() {
     write("header.aedat", b"#!AER-DAT2.0\r\n");
     write("cut.aedat", b"#!AER-DAT3.1\r\n#!END-HEADER\r\n\x01");
     let before = std::fs::read_dir(dir.path()).unwrap().count();
-    show(dir.path(), &["dot.bin"]).is_one_sentence_with(&["dot.bin", "byte 90", "the end of the file"]);
+    show(dir.path(), &["dot.bin"]).is_one_sentence_with(&[
+        "dot.bin",
+        "byte 90",
+        "the end of the file",
+    ]);
     show(dir.path(), &["empty.bin"]).is_one_sentence_with(&["empty.bin", "an empty file"]);
-    show(dir.path(), &["header.aedat"]).is_one_sentence_with(&["header.aedat", "at least one event, found none"]);
+    show(dir.path(), &["header.aedat"])
+        .is_one_sentence_with(&["header.aedat", "at least one event, found none"]);
     show(dir.path(), &["cut.aedat"]).is_one_sentence_with(&["cut.aedat", "a packet header"]);
-    show(dir.path(), &["absent.bin"]).is_one_sentence_with(&["cannot read absent.bin", "No such file"]);
+    show(dir.path(), &["absent.bin"])
+        .is_one_sentence_with(&["cannot read absent.bin", "No such file"]);
     show(dir.path(), &["."]).is_one_sentence_with(&["cannot read .", "expected a file"]);
     show(dir.path(), &["cut.aedat", "--format", "nmnist"]).is_one_sentence_with(&["cut.aedat"]);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), before);
@@ -102,7 +128,8 @@ fn no_recording_is_overwritten() {
     let dir = folder(&dot(3, 30));
     std::fs::rename(dir.path().join("dot.bin"), dir.path().join("dot.png")).unwrap();
     let out = |out: &str| show(dir.path(), &["dot.png", "--out", out]);
-    show(dir.path(), &["dot.png"]).is_one_sentence_with(&["another file than the recording", "dot.png"]);
+    show(dir.path(), &["dot.png"])
+        .is_one_sentence_with(&["another file than the recording", "dot.png"]);
     out("./dot.png").is_one_sentence_with(&["another file than the recording"]);
     out("dot.bin").is_one_sentence_with(&["a name that ends in .png", "dot.bin"]);
     out("absent/dot.png").is_one_sentence_with(&["cannot write absent/dot.png", "mkdir -p absent"]);
@@ -113,9 +140,12 @@ fn no_recording_is_overwritten() {
 #[test]
 fn wrong_flags_end_with_status_2() {
     let dir = folder(&dot(3, 30));
-    for flags in
-        [&["dot.bin", "--frames", "0"][..], &["dot.bin", "--frames", "129"], &["dot.bin", "--format", "x"], &[]]
-    {
+    for flags in [
+        &["dot.bin", "--frames", "0"][..],
+        &["dot.bin", "--frames", "129"],
+        &["dot.bin", "--format", "x"],
+        &[],
+    ] {
         let said = show(dir.path(), flags);
         assert_eq!((said.status, said.stdout.as_str()), (2, ""), "{}", said.stderr);
     }
@@ -127,9 +157,11 @@ fn real_recordings_are_drawn() {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
     let dir = tempfile::tempdir().unwrap();
     let mut pictures = Vec::new();
-    for file in
-        ["data/nmnist/extra/sample_nmnist.bin", "data/dvs128_gesture/clips_bs2/1.bs2", "golden/cifar10dvs_a.aedat"]
-    {
+    for file in [
+        "data/nmnist/extra/sample_nmnist.bin",
+        "data/dvs128_gesture/clips_bs2/1.bs2",
+        "golden/cifar10dvs_a.aedat",
+    ] {
         let file = shared.join(file);
         if !file.is_file() {
             eprintln!("skipped: no {}", file.display());

@@ -1,5 +1,6 @@
-//! A run that is killed at random moments goes on from its checkpoint and ends with the very bits of one that was not: the same
-//! hash of its weights, the same metrics and curves, for any number of threads.
+//! A run that is killed at random moments goes on from its checkpoint and ends with the very bits
+//! of one that was not: the same hash of its weights, the same metrics and curves, for any number
+//! of threads.
 //!
 //! SPIKEGRAD_KILLS says how often a run is killed; CI is content with a few.
 #![allow(clippy::unwrap_used)]
@@ -13,7 +14,17 @@ use std::time::{Duration, Instant};
 /// Saves after every step, so that a kill meets a file that is being written as often as it can.
 fn program(dir: &Path, threads: &str, more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_paper"));
-    let flags = ["table2", "--only", "n-mnist", "--profile", "smoke", "--epochs", "4", "--checkpoint-every", "0"];
+    let flags = [
+        "table2",
+        "--only",
+        "n-mnist",
+        "--profile",
+        "smoke",
+        "--epochs",
+        "4",
+        "--checkpoint-every",
+        "0",
+    ];
     command.args(flags).args(["--crossover", "0.5", "--threads", threads]).args(more);
     command.env_remove("SPIKEGRAD_DATA").env_remove("RUST_BACKTRACE").current_dir(dir);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
@@ -25,7 +36,8 @@ fn numbers(dir: &Path) -> Value {
     let runs = dir.join("results/runs/table2");
     let files: Vec<_> = std::fs::read_dir(&runs).unwrap().map(|e| e.unwrap().path()).collect();
     assert_eq!(files.len(), 1, "{files:?}");
-    let mut record: Value = serde_json::from_str(&std::fs::read_to_string(&files[0]).unwrap()).unwrap();
+    let mut record: Value =
+        serde_json::from_str(&std::fs::read_to_string(&files[0]).unwrap()).unwrap();
     let all = record.as_object_mut().unwrap();
     for changing in ["seconds", "started_utc", "peak_memory_bytes", "threads", "compute"] {
         all.remove(changing);
@@ -67,7 +79,8 @@ fn killed_at_any_moment_it_ends_with_the_same_bits() {
         assert_eq!(status, 0, "killed after {moment:?}: {said}");
         resumed += u32::from(said.contains("goes on from"));
         assert_eq!(numbers(dir.path()), expected, "killed after {moment:?}: {said}");
-        let left: Vec<_> = std::fs::read_dir(dir.path().join("results/checkpoints")).unwrap().collect();
+        let left: Vec<_> =
+            std::fs::read_dir(dir.path().join("results/checkpoints")).unwrap().collect();
         assert!(left.is_empty(), "a finished run leaves no checkpoint: {left:?}");
     }
     println!("{kills} kills within {time:?}, {resumed} of them in a run that had a checkpoint");
@@ -94,7 +107,10 @@ fn ctrl_c_saves_and_ends_with_130() {
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     let (status, said) = ends(child);
     assert_eq!(status, 130, "{said}");
-    assert!(said.contains("interrupted: the state is saved, and the same command goes on"), "{said}");
+    assert!(
+        said.contains("interrupted: the state is saved, and the same command goes on"),
+        "{said}"
+    );
     let name = "n-mnist-bpsa+bpta-smoke+epochs400-synthetic-s0.safetensors";
     assert!(dir.path().join("results/checkpoints").join(name).is_file());
     assert!(!dir.path().join("results/table2.md").exists(), "a table of nothing");

@@ -1,7 +1,7 @@
 //! The rooms of the workspace: who may depend on whom, and what a room must not know.
 //!
-//! Holds `cargo metadata` and the sources to the table below. A crate that is not in the table fails, and so does
-//! an edge that is not: adding one is a decision, made here.
+//! Holds `cargo metadata` and the sources to the table below. A crate that is not in the table
+//! fails, and so does an edge that is not: adding one is a decision, made here.
 #![allow(clippy::unwrap_used)]
 
 use serde_json::Value;
@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A crate of ours: its level, the crates of ours it may use, and crates of others that it must not.
+/// A crate of ours: its level, the crates of ours it may use, and crates of others that it must
+/// not.
 struct Room {
     name: &'static str,
     level: u8,
@@ -30,17 +31,47 @@ const ROOMS: [Room; 12] = [
     Room { name: "events", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "report", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "neuron", level: 1, may_use: &["device", "surrogate"], must_not_use: FILES },
-    Room { name: "layers", level: 1, may_use: &["device", "surrogate", "neuron"], must_not_use: FILES },
+    Room {
+        name: "layers",
+        level: 1,
+        may_use: &["device", "surrogate", "neuron"],
+        must_not_use: FILES,
+    },
     Room { name: "datasets", level: 1, may_use: &["events"], must_not_use: TENSORS },
-    Room { name: "models", level: 2, may_use: &["device", "layers", "neuron"], must_not_use: FILES },
-    Room { name: "training", level: 3, may_use: &["models", "datasets", "events"], must_not_use: FORMATS },
-    Room { name: "energy", level: 3, may_use: &["models", "layers", "neuron"], must_not_use: FORMATS },
+    Room {
+        name: "models",
+        level: 2,
+        may_use: &["device", "layers", "neuron"],
+        must_not_use: FILES,
+    },
+    Room {
+        name: "training",
+        level: 3,
+        may_use: &["models", "datasets", "events"],
+        must_not_use: FORMATS,
+    },
+    Room {
+        name: "energy",
+        level: 3,
+        may_use: &["models", "layers", "neuron"],
+        must_not_use: FORMATS,
+    },
     Room { name: "experiments", level: 4, may_use: EVERY_LIBRARY, must_not_use: &[] },
     Room { name: "benches", level: 4, may_use: EVERY_LIBRARY, must_not_use: &[] },
 ];
 
-const EVERY_LIBRARY: &[&str] =
-    &["device", "surrogate", "events", "report", "neuron", "layers", "datasets", "models", "training", "energy"];
+const EVERY_LIBRARY: &[&str] = &[
+    "device",
+    "surrogate",
+    "events",
+    "report",
+    "neuron",
+    "layers",
+    "datasets",
+    "models",
+    "training",
+    "energy",
+];
 
 /// The one edge between crates of a level: layers may take the neuron into a fused block.
 const SIDEWAYS: (&str, &str) = ("layers", "neuron");
@@ -64,7 +95,10 @@ fn faults(edges: &Edges) -> Vec<String> {
             let Some(other) = room(used) else { continue };
             let sideways = (name.as_str(), used.as_str()) == SIDEWAYS;
             if !may_use.contains(&used.as_str()) || other.level >= *level && !sideways {
-                faults.push(format!("{name} (level {level}) must not use {used} (level {})", other.level));
+                faults.push(format!(
+                    "{name} (level {level}) must not use {used} (level {})",
+                    other.level
+                ));
             }
         }
     }
@@ -77,7 +111,8 @@ fn workspace() -> PathBuf {
 
 fn packages() -> Vec<Value> {
     let arguments = ["metadata", "--no-deps", "--format-version", "1", "--offline"];
-    let output = Command::new(env!("CARGO")).args(arguments).current_dir(workspace()).output().unwrap();
+    let output =
+        Command::new(env!("CARGO")).args(arguments).current_dir(workspace()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     serde_json::from_value(metadata["packages"].take()).unwrap()
@@ -109,11 +144,16 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
 
 /// Whether Rust code opens something unsafe; comments do not count.
 fn is_unsafe(code: &str) -> bool {
-    let code: String =
-        code.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|l| [l, "\n"]).collect();
+    let code: String = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|l| [l, "\n"])
+        .collect();
     code.split("unsafe").skip(1).any(|after| {
         let next = after.trim_start();
-        let opens = ["{", "fn ", "impl ", "impl<", "trait ", "extern "].iter().any(|word| next.starts_with(word));
+        let opens = ["{", "fn ", "impl ", "impl<", "trait ", "extern "]
+            .iter()
+            .any(|word| next.starts_with(word));
         opens && (next.len() < after.len() || next.starts_with('{'))
     })
 }
@@ -122,12 +162,24 @@ fn is_unsafe(code: &str) -> bool {
 fn crates_use_only_what_their_room_allows() {
     let normal = |package: &Value| -> Vec<String> {
         let dependencies = package["dependencies"].as_array().unwrap();
-        dependencies.iter().filter(|d| d["kind"].is_null()).map(|d| text(d, "name").to_owned()).collect()
+        dependencies
+            .iter()
+            .filter(|d| d["kind"].is_null())
+            .map(|d| text(d, "name").to_owned())
+            .collect()
     };
     let edges: Edges = packages().iter().map(|p| (text(p, "name").to_owned(), normal(p))).collect();
-    assert_eq!(faults(&edges), [""; 0], "see the table of rooms in this test and in ARCHITECTURE.md");
+    assert_eq!(
+        faults(&edges),
+        [""; 0],
+        "see the table of rooms in this test and in ARCHITECTURE.md"
+    );
     for room in ROOMS {
-        assert!(edges.contains_key(room.name), "{} is in the table of rooms, but not in the workspace", room.name);
+        assert!(
+            edges.contains_key(room.name),
+            "{} is in the table of rooms, but not in the workspace",
+            room.name
+        );
     }
 }
 
@@ -155,7 +207,12 @@ fn a_forbidden_edge_is_a_fault() {
 fn a_library_is_named_as_its_folder() {
     for package in packages() {
         let folder = folder(&package);
-        assert_eq!(folder.file_name().unwrap().to_str(), Some(text(&package, "name")), "{}", folder.display());
+        assert_eq!(
+            folder.file_name().unwrap().to_str(),
+            Some(text(&package, "name")),
+            "{}",
+            folder.display()
+        );
     }
 }
 
@@ -165,15 +222,27 @@ fn every_member_keeps_the_workspace_lints() {
         let manifest = std::fs::read_to_string(text(&package, "manifest_path")).unwrap();
         let lines: Vec<&str> = manifest.lines().map(str::trim).collect();
         let inherits = lines.windows(2).any(|pair| pair == ["[lints]", "workspace = true"]);
-        assert!(inherits, "{}: expected [lints] with workspace = true", text(&package, "manifest_path"));
+        assert!(
+            inherits,
+            "{}: expected [lints] with workspace = true",
+            text(&package, "manifest_path")
+        );
     }
 }
 
 #[test]
 fn unsafe_code_lives_in_kernels_and_round_the_device_only() {
     // taken apart, so that this file does not find itself
-    assert!(is_unsafe(concat!("let x = unsafe", " { f() };")) && is_unsafe(concat!("unsafe", "\nimpl Send for X {}")));
-    assert!(!is_unsafe(concat!("// unsafe", " { }\n#[expect(unsafe", "_code)] let unsafe", "_fn = 1;")));
+    assert!(
+        is_unsafe(concat!("let x = unsafe", " { f() };"))
+            && is_unsafe(concat!("unsafe", "\nimpl Send for X {}"))
+    );
+    assert!(!is_unsafe(concat!(
+        "// unsafe",
+        " { }\n#[expect(unsafe",
+        "_code)] let unsafe",
+        "_fn = 1;"
+    )));
     for package in packages() {
         if ["device", "neuron", "layers"].contains(&text(&package, "name")) {
             continue;
@@ -191,8 +260,23 @@ fn unsafe_code_lives_in_kernels_and_round_the_device_only() {
 #[test]
 fn no_layer_and_no_network_has_mutable_state() {
     for (name, words) in [
-        ("layers", &["&mut self", "RefCell", "Mutex", "RwLock", "OnceLock", "Atomic", "static mut"][..]),
-        ("models", &["RefCell", "Mutex", "RwLock", "OnceLock", "Atomic", "static mut", "std::fs", "std::io"][..]),
+        (
+            "layers",
+            &["&mut self", "RefCell", "Mutex", "RwLock", "OnceLock", "Atomic", "static mut"][..],
+        ),
+        (
+            "models",
+            &[
+                "RefCell",
+                "Mutex",
+                "RwLock",
+                "OnceLock",
+                "Atomic",
+                "static mut",
+                "std::fs",
+                "std::io",
+            ][..],
+        ),
     ] {
         for (path, content) in sources(&workspace().join("crates").join(name).join("src")) {
             // what gives a library's description back is no state

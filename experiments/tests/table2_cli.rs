@@ -1,4 +1,5 @@
-//! The program `paper table2` as a user meets it: what it says to bad input, and what a run leaves behind.
+//! The program `paper table2` as a user meets it: what it says to bad input, and what a run leaves
+//! behind.
 #![allow(clippy::unwrap_used)]
 
 use assert_cmd::Command;
@@ -13,19 +14,29 @@ struct Said {
     stderr: String,
 }
 
-/// Calls `table2` in `dir`, a folder without data, with results in `dir/results`; with a crossover that no measurement moves,
-/// since tests compare bits.
+/// Calls `table2` in `dir`, a folder without data, with results in `dir/results`; with a crossover
+/// that no measurement moves, since tests compare bits.
 fn table2(dir: &Path, arguments: &[&str]) -> Said {
     let mut command = Command::cargo_bin("paper").unwrap();
-    command.arg("table2").current_dir(dir).env_remove("SPIKEGRAD_DATA").env_remove("RUST_BACKTRACE").args(arguments);
+    command
+        .arg("table2")
+        .current_dir(dir)
+        .env_remove("SPIKEGRAD_DATA")
+        .env_remove("RUST_BACKTRACE")
+        .args(arguments);
     command.args(["--crossover", "0.5"]);
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Said { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    Said {
+        status: output.status.code().unwrap(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
 }
 
 impl Said {
-    /// The refusal of bad data or of a bad folder: status 1, nothing trained, and last one line that holds `words`.
+    /// The refusal of bad data or of a bad folder: status 1, nothing trained, and last one line
+    /// that holds `words`.
     #[track_caller]
     fn is_one_sentence_with(&self, words: &[&str]) {
         let Said { status, stdout, stderr } = self;
@@ -74,13 +85,22 @@ fn root_with(bytes: &[u8]) -> TempDir {
 
 fn from_data(root: &Path) -> Said {
     let dir = tempfile::tempdir().unwrap();
-    table2(dir.path(), &["--profile", "smoke", "--only", "n-mnist", "--data", root.to_str().unwrap()])
+    table2(
+        dir.path(),
+        &["--profile", "smoke", "--only", "n-mnist", "--data", root.to_str().unwrap()],
+    )
 }
 
 #[test]
 fn a_truncated_recording_is_named_with_the_place_where_it_breaks_off() {
     let root = root_with(&[0; 13]);
-    let words = ["N-MNIST/Train/7/00001.bin", "byte 10", "expected an event of 5 bytes", "found 3", "copy it again"];
+    let words = [
+        "N-MNIST/Train/7/00001.bin",
+        "byte 10",
+        "expected an event of 5 bytes",
+        "found 3",
+        "copy it again",
+    ];
     from_data(root.path()).is_one_sentence_with(&words);
 }
 
@@ -101,7 +121,12 @@ fn a_pixel_with_more_events_than_a_frame_counts_is_named() {
 fn an_empty_data_folder_is_never_replaced_by_generated_recordings() {
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir(root.path().join("nmnist")).unwrap();
-    from_data(root.path()).is_one_sentence_with(&["nmnist", "Train and Test", "an empty folder", "unpack"]);
+    from_data(root.path()).is_one_sentence_with(&[
+        "nmnist",
+        "Train and Test",
+        "an empty folder",
+        "unpack",
+    ]);
 }
 
 #[test]
@@ -136,14 +161,21 @@ fn wrong_flags_name_what_there_is() {
     usage(&["--network", "128C3-MQ2"]).is_usage_with(&["128C3-MQ2", "character 7", "'MQ2'"]);
     usage(&["--seeds", "0"]).is_usage_with(&["--seeds"]);
     usage(&["--colour", "red"]).is_usage_with(&["--colour"]);
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "a wrong flag must leave nothing behind");
+    assert_eq!(
+        std::fs::read_dir(dir.path()).unwrap().count(),
+        0,
+        "a wrong flag must leave nothing behind"
+    );
 }
 
 #[test]
 fn a_results_folder_below_a_file_is_refused_before_anything_is_trained() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("file"), "").unwrap();
-    let said = table2(dir.path(), &["--profile", "smoke", "--only", "n-mnist", "--results", "file/results"]);
+    let said = table2(
+        dir.path(),
+        &["--profile", "smoke", "--only", "n-mnist", "--results", "file/results"],
+    );
     said.is_one_sentence_with(&["file/results/runs/table2", "--results"]);
 }
 
@@ -226,7 +258,11 @@ fn without_data_a_run_leaves_table_curve_and_receipt_and_all_say_synthetic() {
     }
     let cell = cell(dir.path(), "N-MNIST");
     assert!(cell.starts_with("synthetic "), "{cell}");
-    assert!(said.stdout.contains(&cell) && said.stdout.contains("Profile smoke"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains(&cell) && said.stdout.contains("Profile smoke"),
+        "{}",
+        said.stdout
+    );
 }
 
 #[test]
@@ -263,8 +299,10 @@ fn a_cell_without_a_receipt_is_empty() {
     assert_eq!(cell(dir.path(), "DVS-CIFAR10"), "");
 
     let runs = dir.path().join("results/runs/table2");
-    let is_digit = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("n-mnist");
-    let receipt = std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().path()).find(is_digit).unwrap();
+    let is_digit =
+        |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("n-mnist");
+    let receipt =
+        std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().path()).find(is_digit).unwrap();
     std::fs::remove_file(receipt).unwrap();
     assert!(!trains(&tiny(dir.path(), &gesture).stderr));
     assert_eq!(cell(dir.path(), "N-MNIST"), "");
@@ -276,7 +314,11 @@ fn a_broken_receipt_is_an_error_and_not_an_empty_cell() {
     let dir = tempfile::tempdir().unwrap();
     let runs = dir.path().join("results/runs/table2");
     std::fs::create_dir_all(&runs).unwrap();
-    std::fs::write(runs.join("n-mnist-bpsa+bpta-smoke+epochs2+T2-synthetic-s0.json"), "{\"schema\": 1").unwrap();
+    std::fs::write(
+        runs.join("n-mnist-bpsa+bpta-smoke+epochs2+T2-synthetic-s0.json"),
+        "{\"schema\": 1",
+    )
+    .unwrap();
     let said = table2(dir.path(), &[&TINY[..], &["--only", "n-mnist"]].concat());
     said.is_one_sentence_with(&["synthetic-s0.json", "line 1", "expected a record"]);
 }

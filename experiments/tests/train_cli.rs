@@ -1,4 +1,5 @@
-//! The program `train` as a user meets it: what a receipt says of a part of a data set, and what stands beside what.
+//! The program `train` as a user meets it: what a receipt says of a part of a data set, and what
+//! stands beside what.
 #![allow(clippy::unwrap_used)]
 
 use assert_cmd::Command;
@@ -14,7 +15,17 @@ fn program(name: &str, arguments: &[&str], dir: &Path) -> Output {
 
 /// Calls `train n-mnist` with a tiny network in `dir`, whose data are in `dir/data`.
 fn train(dir: &Path, arguments: &[&str]) -> Output {
-    let small = ["n-mnist", "--data", "data", "--profile", "smoke", "--epochs", "1", "--network", "2C3-AP4-10Voting"];
+    let small = [
+        "n-mnist",
+        "--data",
+        "data",
+        "--profile",
+        "smoke",
+        "--epochs",
+        "1",
+        "--network",
+        "2C3-AP4-10Voting",
+    ];
     // bits are compared: a crossover that no measurement moves
     program("train", &[&small[..], &["--crossover", "0.5"], arguments].concat(), dir)
 }
@@ -79,14 +90,20 @@ fn parts_of_a_data_set_are_rows_of_their_own_and_say_so() {
     for (_, receipt) in &found {
         let data = &receipt["data"];
         let split = data["split"].as_str().unwrap();
-        assert!(split.contains("only the classes 0, 1") || split.contains("only the classes 2, 3"), "{split}");
+        assert!(
+            split.contains("only the classes 0, 1") || split.contains("only the classes 2, 3"),
+            "{split}"
+        );
         assert!(split.contains("16 train recordings taken evenly"), "{split}");
         assert_eq!((data["train"].as_u64(), data["test"].as_u64()), (Some(16), Some(20)));
         assert_eq!(data["origin"], "sample");
     }
     assert_ne!(found[0].1["data"]["split"], found[1].1["data"]["split"]);
     let table = std::fs::read_to_string(dir.path().join("results/train.md")).unwrap();
-    assert!(table.contains("only the classes 0, 1") && table.contains("only the classes 2, 3"), "{table}");
+    assert!(
+        table.contains("only the classes 0, 1") && table.contains("only the classes 2, 3"),
+        "{table}"
+    );
     let again = train(dir.path(), &["--classes", "0,1", "--train", "16"]);
     done(&again);
     assert!(stderr(&again).contains("receipt found, not run again"), "{}", stderr(&again));
@@ -101,10 +118,18 @@ fn frames_from_the_cache_train_like_frames_from_memory() {
         (metrics, curves)
     };
     done(&train(dir.path(), &["--results", "memory"]));
-    done(&program("data", &["prepare", "n-mnist", "--frames", "number:4", "--data", "data"], dir.path()));
+    done(&program(
+        "data",
+        &["prepare", "n-mnist", "--frames", "number:4", "--data", "data"],
+        dir.path(),
+    ));
     let cached = train(dir.path(), &[]);
     done(&cached);
-    assert!(stderr(&cached).contains("N-MNIST: frames from data/.cache/n-mnist-"), "{}", stderr(&cached));
+    assert!(
+        stderr(&cached).contains("N-MNIST: frames from data/.cache/n-mnist-"),
+        "{}",
+        stderr(&cached)
+    );
     let from_cache = without_seconds(numbers(&receipts(dir.path())[0].1));
     std::fs::remove_dir_all(dir.path().join("results")).unwrap();
     std::fs::rename(dir.path().join("memory"), dir.path().join("results")).unwrap();
@@ -117,9 +142,17 @@ fn what_cannot_be_trained_is_refused_before_anything_is() {
     refused(&train(dir.path(), &["--split", "first100"]), 1, &["error: ", "n-mnist", "first100"]);
     refused(&train(dir.path(), &["--split", "fist100"]), 2, &["published, reference, first100"]);
     refused(&train(dir.path(), &["--classes", "ten"]), 1, &["\"ten\""]);
-    refused(&train(dir.path(), &["--chunks"]), 1, &["--chunks is for speech-commands, found n-mnist"]);
+    refused(
+        &train(dir.path(), &["--chunks"]),
+        1,
+        &["--chunks is for speech-commands, found n-mnist"],
+    );
     refused(&train(dir.path(), &["mnist"]), 1, &["MNIST", "data fetch mnist"]);
-    refused(&train(dir.path(), &["mnist", "--classes", "1"]), 1, &["--classes belong to one data set, found 2"]);
+    refused(
+        &train(dir.path(), &["mnist", "--classes", "1"]),
+        1,
+        &["--classes belong to one data set, found 2"],
+    );
     assert!(!dir.path().join("results/train.md").exists());
 }
 
@@ -133,7 +166,10 @@ fn a_receipt_says_how_it_was_computed_and_the_flags_refuse_what_they_cannot_do()
     assert_eq!(compute["crossover"]["linear"]["weight"], 0.5);
     assert_eq!(compute["memory_budget_bytes"], 64 << 20);
     let layers = compute["layers_in_last_step"].as_array().unwrap();
-    assert_eq!(layers.iter().map(|l| l["name"].as_str().unwrap()).collect::<Vec<_>>(), ["2C3-1", "head"]);
+    assert_eq!(
+        layers.iter().map(|l| l["name"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["2C3-1", "head"]
+    );
     assert_eq!(layers[0]["forward"], "event");
     done(&train(dir.path(), &["--force", "--compute", "tensor"]));
     let tensor = receipts(dir.path())[0].1.clone();
@@ -146,14 +182,25 @@ fn a_receipt_says_how_it_was_computed_and_the_flags_refuse_what_they_cannot_do()
     };
     assert!((loss(&event) - loss(&tensor)).abs() < 1e-3, "{} {}", loss(&event), loss(&tensor));
 
-    refused(&train(dir.path(), &["--force", "--memory-budget", "1K"]), 1, &["error: ", "the memory budget is 0 MiB"]);
-    let flags = |flags: &[&str]| program("train", &[&["n-mnist", "--data", "data"], flags].concat(), dir.path());
-    refused(&flags(&["--memory-budget", "much"]), 2, &["expected a number of bytes, with K, M or G"]);
+    refused(
+        &train(dir.path(), &["--force", "--memory-budget", "1K"]),
+        1,
+        &["error: ", "the memory budget is 0 MiB"],
+    );
+    let flags = |flags: &[&str]| {
+        program("train", &[&["n-mnist", "--data", "data"], flags].concat(), dir.path())
+    };
+    refused(
+        &flags(&["--memory-budget", "much"]),
+        2,
+        &["expected a number of bytes, with K, M or G"],
+    );
     refused(&flags(&["--crossover", "2"]), 2, &["expected auto or a number from 0 to 1"]);
     refused(&flags(&["--compute", "magic"]), 2, &["event, tensor"]);
 }
 
-/// The machine is measured once: what is kept is read again, and what cannot be read is measured anew.
+/// The machine is measured once: what is kept is read again, and what cannot be read is measured
+/// anew.
 #[test]
 fn the_machine_is_measured_once() {
     let dir = root();
@@ -162,7 +209,10 @@ fn the_machine_is_measured_once() {
         let small = ["n-mnist", "--data", "data", "--profile", "smoke", "--epochs", "1", "--force"];
         let network = ["--network", "2C3-AP4-10Voting"];
         let mut command = Command::cargo_bin("train").unwrap();
-        command.current_dir(dir.path()).env_remove("SPIKEGRAD_DATA").env("SPIKEGRAD_CALIBRATION", &kept);
+        command
+            .current_dir(dir.path())
+            .env_remove("SPIKEGRAD_DATA")
+            .env("SPIKEGRAD_CALIBRATION", &kept);
         done(&command.args(small).args(network).output().unwrap());
         receipts(dir.path())[0].1["compute"]["crossover"].clone()
     };
@@ -172,7 +222,10 @@ fn the_machine_is_measured_once() {
     assert_eq!(measure(), first);
     std::fs::write(&kept, "{").unwrap();
     measure();
-    assert!(serde_json::from_slice::<Value>(&std::fs::read(&kept).unwrap()).is_ok(), "a broken file stayed");
+    assert!(
+        serde_json::from_slice::<Value>(&std::fs::read(&kept).unwrap()).is_ok(),
+        "a broken file stayed"
+    );
 }
 
 #[test]
@@ -183,7 +236,8 @@ fn a_device_that_cannot_be_had_is_refused_in_one_sentence() {
     refused(&asked, 1, &["cuda:99"]);
     let last = stderr(&asked).lines().last().unwrap_or_default().to_owned();
     assert!(
-        last.starts_with("error: ") && (last.contains("--device cpu") || last.contains("--features cuda")),
+        last.starts_with("error: ")
+            && (last.contains("--device cpu") || last.contains("--features cuda")),
         "{last}"
     );
     refused(&train(dir.path(), &["--device", "gpu"]), 2, &["expected auto, cpu or cuda:0"]);

@@ -1,8 +1,9 @@
-//! What every fuzz target checks: no panic, no endless run, no memory beyond what is documented, and sane events.
+//! What every fuzz target checks: no panic, no endless run, no memory beyond what is documented,
+//! and sane events.
 //!
-//! A decoder is given the input and may allocate, beside it, 4 times its size (EVT 3.0: 13 bytes for each of 6 events a byte), plus
-//! [`SLACK`] for sentences. What it decodes goes on through [`Events::sorted`] and, for one input in 16, framing; [`Summary`] has a
-//! target of its own.
+//! A decoder is given the input and may allocate, beside it, 4 times its size (EVT 3.0: 13 bytes
+//! for each of 6 events a byte), plus [`SLACK`] for sentences. What it decodes goes on through
+//! [`Events::sorted`] and, for one input in 16, framing; [`Summary`] has a target of its own.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -16,7 +17,8 @@ const SLACK: usize = 64 << 10;
 /// Bytes of an event in [`Columns`].
 const EVENT: usize = 13;
 
-/// The system's allocator with a meter: bytes held, and the most ever held since the last [`peak`] began.
+/// The system's allocator with a meter: bytes held, and the most ever held since the last [`peak`]
+/// began.
 struct Meter;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
@@ -30,8 +32,9 @@ fn grown(bytes: usize) {
     PEAK.fetch_max(held, Relaxed);
 }
 
-// SAFETY: every call goes to the system's allocator unchanged; the meter only counts. The default `realloc` and `alloc_zeroed` go
-// through these two, so a block that moves counts twice while it does.
+// SAFETY: every call goes to the system's allocator unchanged; the meter only counts. The default
+// `realloc` and `alloc_zeroed` go through these two, so a block that moves counts twice while it
+// does.
 unsafe impl GlobalAlloc for Meter {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grown(layout.size());
@@ -41,7 +44,8 @@ unsafe impl GlobalAlloc for Meter {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         HELD.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller keeps the contract of `dealloc`, and the block came from `alloc` above.
+        // SAFETY: the caller keeps the contract of `dealloc`, and the block came from `alloc`
+        // above.
         unsafe { System.dealloc(block, layout) }
     }
 }
@@ -70,8 +74,9 @@ pub fn check(format: Format, bytes: &[u8], decode: impl FnOnce(&[u8]) -> Result<
     }
 }
 
-/// Order of decoded events and, for one input in 16, their frames, which cost several times all the rest. The first input of a process
-/// is framed, so a crash there happens again when its input is run alone.
+/// Order of decoded events and, for one input in 16, their frames, which cost several times all the
+/// rest. The first input of a process is framed, so a crash there happens again when its input is
+/// run alone.
 pub fn follow(columns: Columns) {
     static INPUTS: AtomicUsize = AtomicUsize::new(0);
     let Ok(events) = Events::sorted(DVS128, columns) else { return };
@@ -81,7 +86,10 @@ pub fn follow(columns: Columns) {
     let time = Framing::Time { frames: 2, empty_window: EmptyWindow::ZeroFrame };
     for framing in [Framing::Number { frames: 2 }, time] {
         let frames = framing.frames(&events).expect("two frames of a few thousand events");
-        assert_eq!(frames.values().iter().map(|&count| usize::from(count)).sum::<usize>(), events.len());
+        assert_eq!(
+            frames.values().iter().map(|&count| usize::from(count)).sum::<usize>(),
+            events.len()
+        );
     }
 }
 
@@ -89,7 +97,8 @@ pub fn follow(columns: Columns) {
 pub fn summarise(format: Format, bytes: &[u8], columns: &Columns) {
     let count = columns.count().expect("decoders return equal columns");
     let sensor = formats::sensor(format, bytes, columns);
-    let summary = within(16, count, || Summary::of(format, sensor, columns)).expect("the columns are equal");
+    let summary =
+        within(16, count, || Summary::of(format, sensor, columns)).expect("the columns are equal");
     assert_eq!((summary.events, summary.on + summary.off), (count, count));
     assert!(summary.duplicates < count.max(1) && summary.out_of_order < count.max(1));
 }

@@ -82,7 +82,8 @@ template <class Sum> void multiply(const Product& product, Sum alpha, Sum beta) 
             pack(from + index * b.next, b.stride, product.transpose_b, k, n, right);
         });
         std::fill(sums.begin(), sums.end(), Sum(0));
-        // as many columns of the left matrix as stay in the cache while all columns of the right one pass by
+        // as many columns of the left matrix as stay in the cache while all columns of the right
+        // one pass by
         const int slab = std::max(1, int((size_t(128) << 10) / sizeof(Sum) / m));
         for (int first = 0; first < k; first += slab)
             for (int column = 0; column < n; ++column)

@@ -1,7 +1,9 @@
-// candle's own kernels, written by hand. Where nvcc is a stand-in their PTX is empty, and a launch is known by the kernel's name alone.
+// candle's own kernels, written by hand. Where nvcc is a stand-in their PTX is empty, and a launch
+// is known by the kernel's name alone.
 //
-// The names and the arguments are those of candle-kernels 0.11.1 (affine.cu, binary.cu, cast.cu, fill.cu, indexing.cu, reduce.cu,
-// ternary.cu, unary.cu). A kernel of another name is refused when it is launched; it is added here when something needs it.
+// The names and the arguments are those of candle-kernels 0.11.1 (affine.cu, binary.cu, cast.cu,
+// fill.cu, indexing.cu, reduce.cu, ternary.cu, unary.cu). A kernel of another name is refused when
+// it is launched; it is added here when something needs it.
 #include "emulator.hpp"
 #include "numbers.hpp"
 #include <cmath>
@@ -16,7 +18,8 @@ using Table = std::unordered_map<std::string, Native>;
 
 template <class T> T argument(const Launch& launch, int index) { return *static_cast<const T*>(launch.arguments[index]); }
 
-// Dimensions and strides as a kernel is given them: one array for all operands; null if all of them are contiguous.
+// Dimensions and strides as a kernel is given them: one array for all operands; null if all of them
+// are contiguous.
 struct Layout {
     size_t rank;
     const size_t *dims, *strides;
@@ -45,7 +48,8 @@ template <class T> T smaller(T a, T b) {
     else return a < b ? a : b;
 }
 
-// The operations are types, so that each kernel is a function of its own and the table holds nothing but pointers.
+// The operations are types, so that each kernel is a function of its own and the table holds
+// nothing but pointers.
 struct Copy { template <class W> static W of(W x) { return x; } };
 struct Neg { template <class W> static W of(W x) { return -x; } };
 struct Recip { template <class W> static W of(W x) { return W(1) / x; } };
@@ -158,8 +162,9 @@ template <class T, class Condition> void where(const Launch& launch) {
         out[i] = condition[condition_at(i)] ? then[then_at(i)] : otherwise[else_at(i)];
 }
 
-// (count of the input, length of one reduction, rank, info, in, out): one block for one result, whose threads each take every n-th
-// element and then fold in halves. The order is kept, as a long sum in float depends on it.
+// (count of the input, length of one reduction, rank, info, in, out): one block for one result,
+// whose threads each take every n-th element and then fold in halves. The order is kept, as a long
+// sum in float depends on it.
 template <class T, class Operation> void reduce(const Launch& launch) {
     const size_t length = argument<size_t>(launch, 1), threads = launch.block.x;
     const Layout at(argument<size_t>(launch, 2), argument<const size_t*>(launch, 3));
@@ -214,8 +219,8 @@ template <class T, class Better> void arg_reduce(const Launch& launch) {
 // An index that is the largest of its type stands for no element.
 template <class Index> bool none(Index index) { return index == std::numeric_limits<Index>::max(); }
 
-// (count, rank, info, ids, in, out, left, size of the input's dimension, number of ids, right); everything is contiguous, and info,
-// the layout of the ids, tells nothing
+// (count, rank, info, ids, in, out, left, size of the input's dimension, number of ids, right);
+// everything is contiguous, and info, the layout of the ids, tells nothing
 template <class T, class Index> void index_select(const Launch& launch) {
     const Index* ids = argument<const Index*>(launch, 3);
     const T* in = argument<const T*>(launch, 4);
@@ -237,7 +242,8 @@ template <class T, class Index> void gather(const Launch& launch) {
         out[i] = none(ids[i]) ? T(0) : in[(i / (right * chosen) * size + ids[i]) * right + i % right];
 }
 
-// (ids, in, out, left, size of the input's dimension, of the output's, right); the output is added to, or written over
+// (ids, in, out, left, size of the input's dimension, of the output's, right); the output is added
+// to, or written over
 template <class T, class Index, bool adds> void scatter(const Launch& launch) {
     const Index* ids = argument<const Index*>(launch, 0);
     const T* in = argument<const T*>(launch, 1);

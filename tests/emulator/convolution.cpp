@@ -1,5 +1,5 @@
-// One loop visits every meeting of an output position with a tap of the kernel; the directions differ in what they do there. All of
-// them go along channels in their innermost loop.
+// One loop visits every meeting of an output position with a tap of the kernel; the directions
+// differ in what they do there. All of them go along channels in their innermost loop.
 #include "convolution.hpp"
 
 namespace emulator {

@@ -1,7 +1,8 @@
-// cuDNN's older interface, as far as convolutions in two dimensions: descriptors, the choice of an algorithm, the three directions.
+// cuDNN's older interface, as far as convolutions in two dimensions: descriptors, the choice of an
+// algorithm, the three directions.
 //
-// An algorithm is a number: all of them compute the same here, but they ask for different workspace, and some say that they are not
-// deterministic, as the real ones do.
+// An algorithm is a number: all of them compute the same here, but they ask for different
+// workspace, and some say that they are not deterministic, as the real ones do.
 #include "convolution.hpp"
 #include "emulator.hpp"
 #include <algorithm>
@@ -99,8 +100,9 @@ constexpr int algorithms[] = {8, 6, 7}; // how many there are, by direction
 
 size_t workspace_of(int algorithm) { return algorithm == 0 ? 0 : size_t(1) << 20; }
 
-// The two algorithms there are, the faster one first. Backwards, number 0 adds in any order, so a program that wants the same numbers
-// twice has to skip it. One that needs more than the workspace has failed, and stands last.
+// The two algorithms there are, the faster one first. Backwards, number 0 adds in any order, so a
+// program that wants the same numbers twice has to skip it. One that needs more than the workspace
+// has failed, and stands last.
 Status choose(Direction direction, const Plan& plan, size_t workspace, int wanted, int* returned, Performance* results) {
     if (wanted < 1) return bad_param;
     const int order[] = {direction == forwards ? 1 : 0, direction == forwards ? 0 : 1};

@@ -1,5 +1,6 @@
-// The driver's functions about the device, contexts, streams and events. Everything has happened when a call returns, so there is
-// nothing to wait for, and a stream or an event is no more than a handle.
+// The driver's functions about the device, contexts, streams and events. Everything has happened
+// when a call returns, so there is nothing to wait for, and a stream or an event is no more than a
+// handle.
 #include "emulator.hpp"
 #include <cstdio>
 #include <cstring>
@@ -59,7 +60,8 @@ API Result cuGetProcAddress_v2(const char*, void** address, int, uint64_t, int*)
     *address = nullptr;
     return not_found;
 }
-// A table of functions that NVIDIA's runtime asks for when it starts. This one has no entry: it begins with its own size.
+// A table of functions that NVIDIA's runtime asks for when it starts. This one has no entry: it
+// begins with its own size.
 API Result cuGetExportTable(const void** table, const void*) {
     static const uint64_t empty[] = {sizeof(uint64_t)};
     *table = empty;

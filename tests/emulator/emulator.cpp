@@ -24,7 +24,8 @@ std::mutex& device() {
 }
 
 void event(const char* format, ...) {
-    // Appended without a buffer: each line is there when the call returns, and several processes may share the file.
+    // Appended without a buffer: each line is there when the call returns, and several processes
+    // may share the file.
     static const int file = [] {
         const char* path = std::getenv("EMULATOR_LOG");
         if (!path || !*path) return -1;

@@ -10,7 +10,8 @@ namespace {
 
 struct Function {
     std::string name;
-    // compiled by nvrtc.cpp: the entry, what it shares with us, whether its threads wait for one another, its __launch_bounds__
+    // compiled by nvrtc.cpp: the entry, what it shares with us, whether its threads wait for one
+    // another, its __launch_bounds__
     void (*entry)(void** arguments) = nullptr;
     emulated::Machine* machine = nullptr;
     bool cooperates = false;

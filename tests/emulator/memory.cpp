@@ -27,7 +27,8 @@ struct Allocation {
     }
 };
 
-// By address, so that the one holding an address is found. Never destroyed: a thread may still free while the program ends.
+// By address, so that the one holding an address is found. Never destroyed: a thread may still free
+// while the program ends.
 std::map<uintptr_t, Allocation>& allocations = *new std::map<uintptr_t, Allocation>;
 size_t live = 0;
 
@@ -36,7 +37,8 @@ Result allocate(uint64_t* pointer, size_t bytes) {
     if (bytes > capacity - live) return out_of_memory;
     Allocation made{nullptr, bytes, alignment + (bytes + guard_bytes + alignment - 1) / alignment * alignment, bytes > map_limit};
     if (made.mapped) {
-        // NORESERVE: a step of real size may allocate far more than this machine has, as long as nobody touches it
+        // NORESERVE: a step of real size may allocate far more than this machine has, as long as
+        // nobody touches it
         void* base = mmap(nullptr, made.whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (base != MAP_FAILED) made.base = static_cast<char*>(base);
     } else {

@@ -1,4 +1,5 @@
-// NVRTC: the source of a kernel is compiled by g++ into a shared library, and the "PTX" is a line that names it.
+// NVRTC: the source of a kernel is compiled by g++ into a shared library, and the "PTX" is a line
+// that names it.
 #include "emulator.hpp"
 #include <atomic>
 #include <cerrno>
@@ -47,7 +48,8 @@ const std::string& home() {
     return folder;
 }
 
-// The folder of compiled kernels; empty if there can be none. The name of the default one can be guessed, so it has to be ours.
+// The folder of compiled kernels; empty if there can be none. The name of the default one can be
+// guessed, so it has to be ours.
 std::string cache() {
     std::string folder;
     if (const char* given = std::getenv("EMULATOR_CACHE"); given && *given) {
@@ -94,7 +96,8 @@ bool compile(const std::vector<std::string>& arguments, const std::string& outpu
 struct Expression {
     regex_t compiled;
     explicit Expression(const char* pattern) { regcomp(&compiled, pattern, REG_EXTENDED); }
-    // The groups of the first match at or after `from`, which is moved behind it; none if there is no match.
+    // The groups of the first match at or after `from`, which is moved behind it; none if there is
+    // no match.
     std::vector<std::string> next(const std::string& text, size_t& from) const {
         regmatch_t found[8];
         if (regexec(&compiled, text.c_str() + from, 8, found, 0) != 0) return {};
@@ -108,8 +111,9 @@ struct Expression {
 
 // What is written below a source whose preprocessed text is given: an entry for each kernel.
 //
-// The text has been through the preprocessor, without kernel.hpp: comments, branches that are not taken and macros are gone, and
-// __global__ is still there. Only `extern "C" __global__` counts, as only such a kernel has its own name on a device.
+// The text has been through the preprocessor, without kernel.hpp: comments, branches that are not
+// taken and macros are gone, and __global__ is still there. Only `extern "C" __global__` counts, as
+// only such a kernel has its own name on a device.
 std::string entries(const std::string& text) {
 #define BOUNDS "(__launch_bounds__[[:space:]]*\\((([^()]|\\([^()]*\\))*)\\)[[:space:]]*)?"
     static const Expression kernel("extern[[:space:]]*\"C\"[[:space:]]*__global__[[:space:]]+" BOUNDS "void[[:space:]]+" BOUNDS
@@ -128,7 +132,8 @@ std::string entries(const std::string& text) {
     return made + "extern \"C\" EMULATED_VISIBLE bool emulated_cooperates() { return " + cooperates + "; }\n";
 }
 
-// Compiles into `library`, which appears when it is complete: other processes may compile the same at the same time.
+// Compiles into `library`, which appears when it is complete: other processes may compile the same
+// at the same time.
 bool build(Program& program, const std::vector<std::string>& defines, const std::string& library) {
     static std::atomic<unsigned> builds{0};
     const std::string own = library + "." + std::to_string(getpid()) + "." + std::to_string(builds++);

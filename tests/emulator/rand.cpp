@@ -1,4 +1,5 @@
-// cuRAND: numbers of the right distribution, the same for the same seed, but not those that cuRAND gives.
+// cuRAND: numbers of the right distribution, the same for the same seed, but not those that cuRAND
+// gives.
 #include "emulator.hpp"
 #include <cmath>
 

@@ -1,8 +1,10 @@
 // Runs the threads of a launch: block after block, and in a block thread after thread.
 //
-// Threads that wait for one another are fibres, each with a stack of its own. They are entered in turn; one that waits goes back to
-// the scheduler. makecontext starts a fibre, but _setjmp and _longjmp switch between them: swapcontext would ask the kernel for the
-// signal mask each time, which is what a block reduction would then spend its time on. Fibres are kept for the next block and launch.
+// Threads that wait for one another are fibres, each with a stack of its own. They are entered in
+// turn; one that waits goes back to the scheduler. makecontext starts a fibre, but _setjmp and
+// _longjmp switch between them: swapcontext would ask the kernel for the signal mask each time,
+// which is what a block reduction would then spend its time on. Fibres are kept for the next block
+// and launch.
 #undef _FORTIFY_SOURCE // its longjmp refuses to leave one stack for another
 #include "emulator.hpp"
 #include <algorithm>
@@ -115,7 +117,8 @@ __attribute__((noinline)) void enter(Fibre& fibre) {
 void provide_fibres() {
     while (fibres.size() < count) {
         Fibre& made = fibres.emplace_back();
-        // a page below each stack that may not be touched: a kernel with too large an array stops there
+        // a page below each stack that may not be touched: a kernel with too large an array stops
+        // there
         const size_t page = 4096;
         void* memory = mmap(nullptr, page + stack_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (memory == MAP_FAILED) std::abort();

@@ -1,8 +1,9 @@
-//! What a CUDA device does: a training step of the paper's networks, neurons alone, the Open Neuromorphic protocol.
+//! What a CUDA device does: a training step of the paper's networks, neurons alone, the Open
+//! Neuromorphic protocol.
 //!
-//! Claim: beside SpikingJelly on Triton and CuPy and the paper's own layer order, see `benches/peers/gpu/all`, which runs
-//! this program in turn with them. `target/cuda/x86_64-unknown-linux-gnu/release/gpu --net large --steps 16 --batch 16
-//! --precision bf16` prints the medians, a few seconds.
+//! Claim: beside SpikingJelly on Triton and CuPy and the paper's own layer order, see
+//! `benches/peers/gpu/all`, which runs this program in turn with them.
+//! `target/cuda/x86_64-unknown-linux-gnu/release/gpu --net large --steps 16 --batch 16 --precision bf16` prints the medians, a few seconds.
 
 use anyhow::{Context, Result, bail};
 use benches::Samples;
@@ -123,11 +124,13 @@ fn serve(arguments: &Arguments, work: &mut dyn Work, device: &Device) -> Result<
         writeln!(out, "{value}")?;
         Ok(out.flush()?)
     };
-    say(json!({ "ready": true, "precision": arguments.precision.id(), "device": device::name(device) }))?;
+    say(
+        json!({ "ready": true, "precision": arguments.precision.id(), "device": device::name(device) }),
+    )?;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
-        let request: Request =
-            serde_json::from_str(&line).with_context(|| format!("expected a request in JSON, found '{line}'"))?;
+        let request: Request = serde_json::from_str(&line)
+            .with_context(|| format!("expected a request in JSON, found '{line}'"))?;
         match request.r#do.as_str() {
             "step" => {
                 let runs: Result<Vec<Seconds>> = (0..request.repeats).map(|_| work.run()).collect();

@@ -1,12 +1,13 @@
 //! The fused scan beside its plain definition and beside the machine's copy bandwidth.
 //!
-//! Claim: at T = 16 and 2²⁰ neurons, forward and backward, the fused scan is at least 8 times as fast as the
-//! definition. `cargo run --release -p benches --bin scan -- --json results/bench/scan.json`, half a minute.
+//! Claim: at T = 16 and 2²⁰ neurons, forward and backward, the fused scan is at least 8 times as
+//! fast as the definition.
+//! `cargo run --release -p benches --bin scan -- --json results/bench/scan.json`, half a minute.
 
 use anyhow::{Context, Result, ensure};
 use benches::{
-    Case, Currents, Form, Given, Machine, Samples, again_with, copy_in_parallel, loss, peak_memory_bytes, threads_are,
-    time_in_turn,
+    Case, Currents, Form, Given, Machine, Samples, again_with, copy_in_parallel, loss,
+    peak_memory_bytes, threads_are, time_in_turn,
 };
 use candle_core::Tensor;
 use clap::Parser;
@@ -74,7 +75,8 @@ struct Agreement {
     largest_gradient_difference: f32,
 }
 
-/// How many times as long the definition takes as the fused scan, forward and backward, median to median.
+/// How many times as long the definition takes as the fused scan, forward and backward, median to
+/// median.
 #[derive(Serialize)]
 struct Ratio {
     method: &'static str,
@@ -104,7 +106,8 @@ struct Output {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let threads = arguments.threads.unwrap_or(std::thread::available_parallelism().map_or(1, usize::from));
+    let threads =
+        arguments.threads.unwrap_or(std::thread::available_parallelism().map_or(1, usize::from));
     if !threads_are(threads) {
         return again_with(threads);
     }
@@ -115,18 +118,30 @@ fn main() -> Result<()> {
     let machine = Machine::ask();
     let peak_memory = peak_memory(steps, neurons)?;
     let currents = Currents::new(steps, neurons, 1)?;
-    let agreement = METHODS.map(|method| agreement(method, &currents)).into_iter().collect::<Result<_>>()?;
+    let agreement =
+        METHODS.map(|method| agreement(method, &currents)).into_iter().collect::<Result<_>>()?;
     let rows = measure(&currents, arguments.repeats)?;
     let ratios = METHODS.map(|method| ratio(method, &rows)).into();
     let (benchmark, allocator) = ("scan", "mimalloc");
-    let output = Output { benchmark, machine, allocator, steps, neurons, ratios, agreement, peak_memory, rows };
+    let output = Output {
+        benchmark,
+        machine,
+        allocator,
+        steps,
+        neurons,
+        ratios,
+        agreement,
+        peak_memory,
+        rows,
+    };
     print(&output);
     arguments.json.map_or(Ok(()), |path| write(&path, &output))
 }
 
 fn agreement(method: Method, currents: &Currents) -> Result<Agreement> {
     let neuron = method.config().build()?;
-    let run = |form: Form| form.gradients(neuron.as_ref(), &form.variables(&currents.x)?, &currents.g);
+    let run =
+        |form: Form| form.gradients(neuron.as_ref(), &form.variables(&currents.x)?, &currents.g);
     let ((fused, d), (plain, e)) = (run(Form::Fused)?, run(Form::Unrolled)?);
     let largest = |t: &Tensor| t.abs()?.max_all()?.to_scalar::<f32>();
     let found = Agreement {
@@ -148,7 +163,8 @@ fn agreement(method: Method, currents: &Currents) -> Result<Agreement> {
     Ok(found)
 }
 
-/// A case, the method it belongs to, and the streams of the size of x that it has to move, where that is defined.
+/// A case, the method it belongs to, and the streams of the size of x that it has to move, where
+/// that is defined.
 type Planned<'a> = (Option<&'static str>, Option<usize>, Case<'a>);
 
 /// Times everything in turn.
@@ -159,16 +175,18 @@ fn measure(currents: &Currents, rounds: usize) -> Result<Vec<Row>> {
     for method in METHODS {
         plan.extend(of_method(method, currents)?);
     }
-    let (about, mut cases): (Vec<_>, Vec<_>) = plan.into_iter().map(|(method, s, case)| ((method, s), case)).unzip();
+    let (about, mut cases): (Vec<_>, Vec<_>) =
+        plan.into_iter().map(|(method, s, case)| ((method, s), case)).unzip();
     let samples = time_in_turn(&mut cases, rounds)?;
     let stream = size_of_val(x.as_slice());
-    let rows = cases.iter().zip(about).zip(samples).map(|((case, (method, streams)), samples_ms)| Row {
-        method,
-        name: case.name,
-        bytes: streams.map(|s| s * stream),
-        median_ms: samples_ms.median(),
-        samples_ms,
-    });
+    let rows =
+        cases.iter().zip(about).zip(samples).map(|((case, (method, streams)), samples_ms)| Row {
+            method,
+            name: case.name,
+            bytes: streams.map(|s| s * stream),
+            median_ms: samples_ms.median(),
+            samples_ms,
+        });
     let mut rows: Vec<Row> = rows.collect();
     rows.extend(METHODS.map(|method| backward_kernel(method, &rows, 3 * stream)));
     rows.sort_by_key(|r| METHODS.iter().position(|m| Some(m.id()) == r.method)); // stable, and None comes first
@@ -207,12 +225,18 @@ fn of_method(method: Method, currents: &Currents) -> Result<Vec<Planned<'_>>> {
     Ok(plan)
 }
 
-/// The backward kernel alone: what is left of a saved graph's backward pass after the same round's pass over a
-/// graph of the same shape that has no scan in it.
+/// The backward kernel alone: what is left of a saved graph's backward pass after the same round's
+/// pass over a graph of the same shape that has no scan in it.
 fn backward_kernel(method: Method, rows: &[Row], bytes: usize) -> Row {
     let pairs = samples(method, SAVED, rows).iter().zip(samples(method, CANDLE, rows));
     let samples_ms = Samples(pairs.map(|(saved, candle)| saved - candle).collect());
-    Row { method: Some(method.id()), name: KERNEL, bytes: Some(bytes), median_ms: samples_ms.median(), samples_ms }
+    Row {
+        method: Some(method.id()),
+        name: KERNEL,
+        bytes: Some(bytes),
+        median_ms: samples_ms.median(),
+        samples_ms,
+    }
 }
 
 fn ratio(method: Method, rows: &[Row]) -> Ratio {
@@ -229,7 +253,8 @@ fn samples<'a>(method: Method, name: &str, rows: &'a [Row]) -> &'a [f64] {
     row.map_or(&[], |r| &r.samples_ms.0)
 }
 
-/// Each form's peak memory in a process of its own, since in one process they would share what is allocated.
+/// Each form's peak memory in a process of its own, since in one process they would share what is
+/// allocated.
 fn peak_memory(steps: usize, neurons: usize) -> Result<PeakMemory> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let threads = rayon::current_num_threads();
@@ -237,7 +262,8 @@ fn peak_memory(steps: usize, neurons: usize) -> Result<PeakMemory> {
         let sizes = [("--steps", steps), ("--neurons", neurons), ("--threads", threads)];
         let sizes = sizes.iter().flat_map(|(name, value)| [name.to_string(), value.to_string()]);
         let out = Command::new(&program).args(sizes).args(["--peak", form]).output();
-        let out = out.with_context(|| format!("cannot run the form '{form}' in a process of its own"))?;
+        let out =
+            out.with_context(|| format!("cannot run the form '{form}' in a process of its own"))?;
         Ok(String::from_utf8_lossy(&out.stdout).trim().parse().ok())
     };
     let (fused_bytes, unrolled_bytes) = (of("fused")?, of("unrolled")?);
@@ -247,7 +273,10 @@ fn peak_memory(steps: usize, neurons: usize) -> Result<PeakMemory> {
 fn print_peak(form: Form, currents: &Currents) -> Result<()> {
     let neuron = Method::BpsaBpta.config().build()?;
     black_box(form.gradients(neuron.as_ref(), &form.variables(&currents.x)?, &currents.g)?);
-    println!("{}", peak_memory_bytes().context("this system does not tell a process its peak memory")?);
+    println!(
+        "{}",
+        peak_memory_bytes().context("this system does not tell a process its peak memory")?
+    );
     Ok(())
 }
 
@@ -255,8 +284,18 @@ fn print(output: &Output) {
     let machine = &output.machine;
     let known = |s: &Option<String>| s.clone().unwrap_or_else(|| "unknown".to_owned());
     let load = machine.load_at_start.map_or("unknown".to_owned(), |load| load.to_string());
-    println!("{}, {} of {} cores, load {load}", known(&machine.cpu), machine.threads, machine.cores);
-    println!("{}, commit {}, {}", known(&machine.rustc), known(&machine.commit), known(&machine.started_utc));
+    println!(
+        "{}, {} of {} cores, load {load}",
+        known(&machine.cpu),
+        machine.threads,
+        machine.cores
+    );
+    println!(
+        "{}, commit {}, {}",
+        known(&machine.rustc),
+        known(&machine.commit),
+        known(&machine.started_utc)
+    );
     println!("T = {}, {} neurons, f32\n", output.steps, output.neurons);
     print_rows(&output.rows);
     for (ratio, agreement) in output.ratios.iter().zip(&output.agreement) {
@@ -273,19 +312,27 @@ fn print(output: &Output) {
         );
     }
     let mib = |b: Option<u64>| b.map_or("unknown".to_owned(), |b| format!("{} MiB", b >> 20));
-    let PeakMemory { fused_bytes, unrolled_bytes, unrolled_on_single_steps_bytes } = output.peak_memory;
-    let (fused, unrolled, steps) = (mib(fused_bytes), mib(unrolled_bytes), mib(unrolled_on_single_steps_bytes));
-    println!("peak memory, inputs included: fused {fused}, unrolled {unrolled}, on single steps {steps}");
+    let PeakMemory { fused_bytes, unrolled_bytes, unrolled_on_single_steps_bytes } =
+        output.peak_memory;
+    let (fused, unrolled, steps) =
+        (mib(fused_bytes), mib(unrolled_bytes), mib(unrolled_on_single_steps_bytes));
+    println!(
+        "peak memory, inputs included: fused {fused}, unrolled {unrolled}, on single steps {steps}"
+    );
 }
 
 fn print_rows(rows: &[Row]) {
-    println!("{:10} {:46} {:>9} {:>17} {:>7} {:>8}", "method", "", "median ms", "min..max", "GB/s", "of copy");
+    println!(
+        "{:10} {:46} {:>9} {:>17} {:>7} {:>8}",
+        "method", "", "median ms", "min..max", "GB/s", "of copy"
+    );
     let speed = |r: &Row| r.bytes.map(|bytes| bytes as f64 / r.median_ms / 1e6);
     let copy = rows.first().and_then(speed).unwrap_or(f64::NAN);
     for row in rows {
         let range = format!("{:.1}..{:.1}", row.samples_ms.min(), row.samples_ms.max());
         let method = row.method.unwrap_or("machine");
-        let speed = speed(row).map_or(String::new(), |s| format!(" {s:7.2} {:7.0}%", 100.0 * s / copy));
+        let speed =
+            speed(row).map_or(String::new(), |s| format!(" {s:7.2} {:7.0}%", 100.0 * s / copy));
         println!("{method:10} {:46} {:9.1} {range:>17}{speed}", row.name, row.median_ms);
     }
     println!();
@@ -293,12 +340,16 @@ fn print_rows(rows: &[Row]) {
 
 fn write(path: &Path, output: &Output) -> Result<()> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     let text = serde_json::to_string_pretty(output)? + "\n";
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| format!("expected a whole number above 0, found '{text}'"))
+    text.parse()
+        .ok()
+        .filter(|&n| n > 0)
+        .ok_or_else(|| format!("expected a whole number above 0, found '{text}'"))
 }

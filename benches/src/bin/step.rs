@@ -1,12 +1,15 @@
-//! One training step of the paper's networks at a firing rate asked for, or of a network trained on MNIST.
+//! One training step of the paper's networks at a firing rate asked for, or of a network trained on
+//! MNIST.
 //!
-//! Claim: beside SpikingJelly, snnTorch, Norse and plain PyTorch, see `benches/peers/step.py`, which runs this program in
-//! turn with them. `cargo run --release -p benches --bin step -- --net small --steps 16 --batch 8 --threads 2 --rate 0.1
-//! --method bpsa+bpta --json`, half a minute.
+//! Claim: beside SpikingJelly, snnTorch, Norse and plain PyTorch, see `benches/peers/step.py`,
+//! which runs this program in turn with them.
+//! `cargo run --release -p benches --bin step -- --net small --steps 16 --batch 8 --threads 2 --rate 0.1 --method bpsa+bpta --json`, half a minute.
 
 use anyhow::{Context, Result, bail};
 use benches::flags::{at_least_one, net, norm};
-use benches::step::{Alone, Protocol, Settings, Step, Timed, export, latency, set_rates, train_on_mnist};
+use benches::step::{
+    Alone, Protocol, Settings, Step, Timed, export, latency, set_rates, train_on_mnist,
+};
 use benches::{Machine, Samples, again_with, peak_memory_bytes, threads_are};
 use clap::Parser;
 use models::{Architecture, Crossovers, Options, StatisticsOver, calibrate};
@@ -74,7 +77,8 @@ struct Arguments {
     /// Do one step for each line `go` on stdin, and print its times
     #[arg(long)]
     serve: bool,
-    /// Then classify so many test images of MNIST one at a time, and print how long they take as JSON
+    /// Then classify so many test images of MNIST one at a time, and print how long they take as
+    /// JSON
     #[arg(long, value_name = "SAMPLES", requires = "data")]
     infer: Option<usize>,
     /// Instead of a network: so many neurons alone
@@ -87,7 +91,8 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let threads = arguments.threads.unwrap_or(std::thread::available_parallelism().map_or(1, usize::from));
+    let threads =
+        arguments.threads.unwrap_or(std::thread::available_parallelism().map_or(1, usize::from));
     if !threads_are(threads) {
         return again_with(threads);
     }
@@ -108,7 +113,9 @@ fn parts(arguments: &Arguments, mut run: impl FnMut() -> Result<(f64, f64)>) -> 
         let (forward_s, backward_s) = run()?;
         let peak_bytes = peak_memory_bytes();
         let total_s = forward_s + backward_s;
-        Ok(json!({ "forward_s": forward_s, "backward_s": backward_s, "total_s": total_s, "peak_bytes": peak_bytes }))
+        Ok(
+            json!({ "forward_s": forward_s, "backward_s": backward_s, "total_s": total_s, "peak_bytes": peak_bytes }),
+        )
     };
     if arguments.serve {
         return serve(once);
@@ -147,7 +154,9 @@ fn network(arguments: &Arguments) -> Result<()> {
     let Arguments { net, steps, batch, method, norm, seed, rate, .. } = *arguments;
     let settings = Settings { net, steps, batch, method, norm, seed };
     let (mut step, accuracy) = match (arguments.train, &arguments.data) {
-        _ if arguments.dir.is_some() => (Step::load(arguments.dir.as_deref().unwrap_or(Path::new(".")))?, None),
+        _ if arguments.dir.is_some() => {
+            (Step::load(arguments.dir.as_deref().unwrap_or(Path::new(".")))?, None)
+        }
         (Some(n), Some(data)) => {
             if net != Architecture::Small {
                 bail!("--train is for --net small, which takes the images of MNIST");
@@ -166,12 +175,16 @@ fn network(arguments: &Arguments) -> Result<()> {
             bail!("--infer is for --net small, which takes the images of MNIST");
         }
         let all = latency(&mut step, data, samples, options)?;
-        println!("{}", serde_json::to_string_pretty(&json!({ "machine": machine, "latency": all }))?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&json!({ "machine": machine, "latency": all }))?
+        );
         return Ok(());
     }
     if let Some(dir) = &arguments.export {
         let layers = step.gradients(options, &mut ())?.0.layers;
-        let rates: Vec<(String, f64)> = layers.into_iter().map(|l| (l.name, l.firing_rate)).collect();
+        let rates: Vec<(String, f64)> =
+            layers.into_iter().map(|l| (l.name, l.firing_rate)).collect();
         export(&step, options, dir, &rates).context("cannot export the step")?;
         if !arguments.serve && !arguments.json {
             return Ok(());
@@ -190,9 +203,11 @@ fn network(arguments: &Arguments) -> Result<()> {
             }))
         });
     }
-    let all: Vec<(Timed, Option<u64>)> = (0..arguments.repeats + 2).map(|_| once()).collect::<Result<_>>()?;
+    let all: Vec<(Timed, Option<u64>)> =
+        (0..arguments.repeats + 2).map(|_| once()).collect::<Result<_>>()?;
     let (timed, peak) = (&all[2..], all.last().and_then(|(_, peak)| *peak));
-    let median = |of: fn(&Timed) -> f64| Samples(timed.iter().map(|(t, _)| of(t)).collect()).median();
+    let median =
+        |of: fn(&Timed) -> f64| Samples(timed.iter().map(|(t, _)| of(t)).collect()).median();
     let layers = timed.last().map(|(t, _)| t.layers.clone()).unwrap_or_default();
     let (forward, backward) = (median(|t| t.forward_s), median(|t| t.backward_s));
     let (optimiser, total) = (median(|t| t.optimiser_s), median(|t| t.total_s));
@@ -208,7 +223,9 @@ fn network(arguments: &Arguments) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(&out)?);
         return Ok(());
     }
-    println!("forward {forward:.4} s, backward {backward:.4} s, optimiser {optimiser:.4} s, step {total:.4} s");
+    println!(
+        "forward {forward:.4} s, backward {backward:.4} s, optimiser {optimiser:.4} s, step {total:.4} s"
+    );
     println!(
         "{:16} {:>7} {:>7}  {:24} {:>8} {:>8} {:>8} {:>8} {:>8}",
         "layer", "input", "fires", "paths", "product", "stage", "back", "dw", "dx"
@@ -216,7 +233,12 @@ fn network(arguments: &Arguments) -> Result<()> {
     for l in layers {
         let paths = format!("{:?} {:?} {:?}", l.forward, l.weight, l.input);
         let ms = l.seconds.map(|s| format!("{:8.1}", s * 1e3)).join(" ");
-        println!("{:16} {:6.1}% {:6.1}%  {paths:24} {ms}", l.name, 100.0 * l.input_density, 100.0 * l.firing_rate);
+        println!(
+            "{:16} {:6.1}% {:6.1}%  {paths:24} {ms}",
+            l.name,
+            100.0 * l.input_density,
+            100.0 * l.firing_rate
+        );
     }
     Ok(())
 }

@@ -33,7 +33,12 @@ const PASSES: usize = 8;
 ///
 /// # Errors
 /// If MNIST is not below `root`, or the network is not one of MNIST's.
-pub fn latency(step: &mut Step, root: &Path, samples: usize, options: Options) -> Result<[Latency; 2]> {
+pub fn latency(
+    step: &mut Step,
+    root: &Path,
+    samples: usize,
+    options: Options,
+) -> Result<[Latency; 2]> {
     let Found::Recordings(recordings) = datasets::find(Name::Mnist, root)? else {
         bail!("MNIST is not below {}", root.display())
     };
@@ -50,7 +55,8 @@ pub fn latency(step: &mut Step, root: &Path, samples: usize, options: Options) -
         let (mut seconds, mut correct, mut run) = (Vec::new(), 0, 0);
         for (image, label) in values.chunks_exact(28 * 28).zip(&labels) {
             let start = Instant::now();
-            let frames = Frames { values: image, bytes: None, steps, shape: [1, 28, 28, 1], still: true };
+            let frames =
+                Frames { values: image, bytes: None, steps, shape: [1, 28, 28, 1], still: true };
             let decision = one.classify(frames, early_exit)?;
             seconds.push(start.elapsed().as_secs_f64());
             correct += usize::from(decision.class == *label as usize);
@@ -58,7 +64,9 @@ pub fn latency(step: &mut Step, root: &Path, samples: usize, options: Options) -
         }
         seconds.sort_by(f64::total_cmp);
         let n = seconds.len().max(1);
-        let at = |part: f64| seconds.get(((n as f64 * part).ceil() as usize).clamp(1, n) - 1).copied().unwrap_or(0.0);
+        let at = |part: f64| {
+            seconds.get(((n as f64 * part).ceil() as usize).clamp(1, n) - 1).copied().unwrap_or(0.0)
+        };
         Ok(Latency {
             samples: seconds.len(),
             early_exit,

@@ -7,7 +7,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Neurons alone, forward and backward, as a training step runs them: currents in f32, spikes in bytes.
+/// Neurons alone, forward and backward, as a training step runs them: currents in f32, spikes in
+/// bytes.
 pub struct Alone {
     neuron: Arc<dyn Neuron>,
     steps: usize,
@@ -26,7 +27,15 @@ fn kernel(neuron: &dyn Neuron) -> Result<&dyn Kernel> {
 /// A stage of neurons and nothing else.
 fn bare(steps: usize, batch: usize, units: usize) -> Stage<'static> {
     let shape = [batch, 1, 1, units];
-    Stage { steps, shape, still: false, norm: None, rectify: false, mask: None, pool: Pooling::None }
+    Stage {
+        steps,
+        shape,
+        still: false,
+        norm: None,
+        rectify: false,
+        mask: None,
+        pool: Pooling::None,
+    }
 }
 
 impl Alone {
@@ -41,7 +50,8 @@ impl Alone {
         Ok(Alone { neuron: Method::BpsaBpta.config().build()?, steps, x, g })
     }
 
-    /// Bytes that have to move: currents in and spikes out, then currents and gradients in and gradients out.
+    /// Bytes that have to move: currents in and spikes out, then currents and gradients in and
+    /// gradients out.
     pub fn bytes(&self) -> usize {
         self.x.len() * (4 + 1 + 4 + 4 + 4)
     }
@@ -59,15 +69,17 @@ impl Alone {
         let start = Instant::now();
         let fired = black_box(kernel.fire(&stage, &self.x));
         let forward = start.elapsed().as_secs_f64();
-        let gradient = kernel.backward(&stage, &self.x, &|p, row| row.copy_from_slice(&self.g[p * width..][..width]));
+        let gradient = kernel.backward(&stage, &self.x, &|p, row| {
+            row.copy_from_slice(&self.g[p * width..][..width])
+        });
         black_box(gradient);
         drop(fired);
         Ok((forward, start.elapsed().as_secs_f64() - forward))
     }
 }
 
-/// The Open Neuromorphic protocol: one linear layer of n inputs and n neurons, batch 16, T = 500, the loss the sum of
-/// all spikes.
+/// The Open Neuromorphic protocol: one linear layer of n inputs and n neurons, batch 16, T = 500,
+/// the loss the sum of all spikes.
 pub struct Protocol {
     neuron: Arc<dyn Neuron>,
     n: usize,
@@ -88,8 +100,17 @@ impl Protocol {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let bound = 1.0 / (n as f32).sqrt();
         let x = uniform(&mut rng, steps * batch * n, 0.0, 1.0);
-        let (weight, bias) = (uniform(&mut rng, n * n, -bound, bound), uniform(&mut rng, n, -bound, bound));
-        Ok(Protocol { neuron: Method::BpsaBpta.config().build()?, n, batch, steps, x, weight, bias })
+        let (weight, bias) =
+            (uniform(&mut rng, n * n, -bound, bound), uniform(&mut rng, n, -bound, bound));
+        Ok(Protocol {
+            neuron: Method::BpsaBpta.config().build()?,
+            n,
+            batch,
+            steps,
+            x,
+            weight,
+            bias,
+        })
     }
 
     /// Seconds of forward and backward; gradients of weight and bias, as the protocol asks for.
@@ -97,7 +118,8 @@ impl Protocol {
     /// # Errors
     /// As [`Protocol::new`].
     pub fn run(&self) -> Result<(f64, f64)> {
-        let product = Product::Linear { n: self.steps * self.batch, inputs: self.n, outputs: self.n };
+        let product =
+            Product::Linear { n: self.steps * self.batch, inputs: self.n, outputs: self.n };
         let kernel = kernel(self.neuron.as_ref())?;
         let start = Instant::now();
         let z = product.dense_forward(&self.x, &self.weight, &self.bias);

@@ -1,5 +1,5 @@
-//! One training step of the paper's networks at a firing rate asked for: what `--bin step` times and others compare
-//! with.
+//! One training step of the paper's networks at a firing rate asked for: what `--bin step` times
+//! and others compare with.
 
 mod latency;
 mod layer;
@@ -15,7 +15,10 @@ pub use trained::train_on_mnist;
 
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
-use models::{Architecture, Frames, Gradients, LayerTrace, Network, Observer, Options, StatisticsOver, Variant};
+use models::{
+    Architecture, Frames, Gradients, LayerTrace, Network, Observer, Options, StatisticsOver,
+    Variant,
+};
 use neuron::Method;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -126,7 +129,12 @@ impl Step {
         Self::built(settings, values, labels, &Device::Cpu)
     }
 
-    fn built(settings: Settings, values: Vec<f32>, labels: Vec<u32>, device: &Device) -> Result<Step> {
+    fn built(
+        settings: Settings,
+        values: Vec<f32>,
+        labels: Vec<u32>,
+        device: &Device,
+    ) -> Result<Step> {
         let (frame, classes) = settings.frame();
         let vars = SeededVars::new(settings.seed);
         let spec = settings.net.spec(Variant::Code)?;
@@ -142,15 +150,26 @@ impl Step {
         let [h, w, c] = self.settings.frame().0;
         let Settings { steps, batch, .. } = self.settings;
         let still = self.settings.still();
-        Frames { values: &self.values, bytes: None, steps, shape: [batch, h, w, c], still: still && steps > 1 }
+        Frames {
+            values: &self.values,
+            bytes: None,
+            steps,
+            shape: [batch, h, w, c],
+            still: still && steps > 1,
+        }
     }
 
     /// Forward and backward; with it the seconds of the forward pass and the loss.
     ///
     /// # Errors
     /// A network without an event-driven form, or a budget that is too small.
-    pub fn gradients(&self, options: Options, observer: &mut dyn Observer) -> Result<(Gradients, f64, f64)> {
-        let blocks = self.network.event_driven().context("this network has no event-driven form")?;
+    pub fn gradients(
+        &self,
+        options: Options,
+        observer: &mut dyn Observer,
+    ) -> Result<(Gradients, f64, f64)> {
+        let blocks =
+            self.network.event_driven().context("this network has no event-driven form")?;
         let start = Instant::now();
         let (mut forward_s, mut loss) = (0.0, 0.0);
         let of = |scores: &Tensor| {
@@ -158,11 +177,13 @@ impl Step {
             (forward_s, loss) = (start.elapsed().as_secs_f64(), value);
             Ok(gradient)
         };
-        let gradients = blocks.gradients(self.frames(), self.settings.seed, options, observer, of)?;
+        let gradients =
+            blocks.gradients(self.frames(), self.settings.seed, options, observer, of)?;
         Ok((gradients, forward_s, loss))
     }
 
-    /// One whole training step at learning rate `lr`; at 0 the weights stay and all the work is done.
+    /// One whole training step at learning rate `lr`; at 0 the weights stay and all the work is
+    /// done.
     ///
     /// # Errors
     /// As [`Step::gradients`].

@@ -21,8 +21,9 @@ const SAMPLES: usize = 2;
 /// Passes.
 const ROUNDS: usize = 24;
 
-/// Shifts the currents of each layer (β of its norm, or the bias of a layer without one) until its neurons fire at
-/// `rate` on the first samples of the batch. Returns the rates then found, layer by layer.
+/// Shifts the currents of each layer (β of its norm, or the bias of a layer without one) until its
+/// neurons fire at `rate` on the first samples of the batch. Returns the rates then found, layer by
+/// layer.
 ///
 /// # Errors
 /// A network without an event-driven form.
@@ -33,8 +34,9 @@ pub fn set_rates(step: &Step, rate: f64, options: Options) -> Result<Vec<(String
     let samples = SAMPLES.min(batch);
     let size: usize = all.shape[1..].iter().product();
     let shown = if all.still { 1 } else { steps };
-    let values: Vec<f32> =
-        (0..shown).flat_map(|t| all.values[t * batch * size..][..samples * size].iter().copied()).collect();
+    let values: Vec<f32> = (0..shown)
+        .flat_map(|t| all.values[t * batch * size..][..samples * size].iter().copied())
+        .collect();
     let [_, h, w, c] = all.shape;
     let frames = Frames { values: &values, shape: [samples, h, w, c], ..all };
     // dropout is left on: it halves the currents that reach some layers
@@ -52,7 +54,9 @@ pub fn set_rates(step: &Step, rate: f64, options: Options) -> Result<Vec<(String
             let (at, shift) = (logit(*now), shift_of(step, layer)?);
             // the slope between the last two points, if they tell one; else a guess
             let slope = match before.get(layer) {
-                Some((b, l)) if (shift - b).abs() > 1e-7 && (at - l) / (shift - b) > 0.5 => (at - l) / (shift - b),
+                Some((b, l)) if (shift - b).abs() > 1e-7 && (at - l) / (shift - b) > 0.5 => {
+                    (at - l) / (shift - b)
+                }
                 _ => 8.0,
             };
             before.insert(layer.clone(), (shift, at));

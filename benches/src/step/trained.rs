@@ -4,21 +4,34 @@ use datasets::{Found, Name, Recording};
 use models::Options;
 use std::path::Path;
 
-/// Steps T and samples B of the training: short and many, since what counts is how many images are seen in a minute.
+/// Steps T and samples B of the training: short and many, since what counts is how many images are
+/// seen in a minute.
 const TRAINED: (usize, usize) = (4, 16);
 
-/// Trains the small network on MNIST for so many steps of [`TRAINED`] size, so that it fires as a trained network does,
-/// and gives it the batch of `settings` that comes next. Returns the accuracy on the training samples of the last tenth
-/// of the steps, in percent.
+/// Trains the small network on MNIST for so many steps of [`TRAINED`] size, so that it fires as a
+/// trained network does, and gives it the batch of `settings` that comes next. Returns the accuracy
+/// on the training samples of the last tenth of the steps, in percent.
 ///
 /// # Errors
 /// If MNIST is not below `root`, or has too few images.
-pub fn train_on_mnist(settings: Settings, root: &Path, steps: usize, lr: f64, options: Options) -> Result<(Step, f64)> {
+pub fn train_on_mnist(
+    settings: Settings,
+    root: &Path,
+    steps: usize,
+    lr: f64,
+    options: Options,
+) -> Result<(Step, f64)> {
     let found = datasets::find(Name::Mnist, root)?;
-    let Found::Recordings(recordings) = found else { bail!("MNIST is not below {}", root.display()) };
+    let Found::Recordings(recordings) = found else {
+        bail!("MNIST is not below {}", root.display())
+    };
     let train = &recordings.train;
     if train.len() < 2 * settings.batch.max(TRAINED.1) {
-        bail!("MNIST below {} has {} training images, fewer than two batches", root.display(), train.len());
+        bail!(
+            "MNIST below {} has {} training images, fewer than two batches",
+            root.display(),
+            train.len()
+        );
     }
     let (t, batch) = TRAINED;
     let batches = train.len() / batch;
@@ -32,14 +45,24 @@ pub fn train_on_mnist(settings: Settings, root: &Path, steps: usize, lr: f64, op
         let (gradients, _, loss) = step.gradients(options, &mut vars)?;
         step.optimiser.step(&gradients, lr)?;
         let scores: Vec<Vec<f32>> = gradients.scores.to_vec2()?;
-        let best = |row: &[f32]| row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(i, _)| i as u32);
-        let right = scores.iter().zip(&step.labels).filter(|(row, label)| best(row) == Some(**label)).count();
+        let best = |row: &[f32]| {
+            row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(i, _)| i as u32)
+        };
+        let right = scores
+            .iter()
+            .zip(&step.labels)
+            .filter(|(row, label)| best(row) == Some(**label))
+            .count();
         if 10 * i >= 9 * steps {
             (seen, correct) = (seen + batch, correct + right);
         }
         if i % 50 == 0 {
-            let rates: Vec<String> = gradients.layers.iter().map(|l| format!("{:.1}", 100.0 * l.firing_rate)).collect();
-            eprintln!("step {i} of {steps}, loss {loss:.4}, {right} of {batch}, firing rates {} %", rates.join(" "));
+            let rates: Vec<String> =
+                gradients.layers.iter().map(|l| format!("{:.1}", 100.0 * l.firing_rate)).collect();
+            eprintln!(
+                "step {i} of {steps}, loss {loss:.4}, {right} of {batch}, firing rates {} %",
+                rates.join(" ")
+            );
         }
     }
     let next = (steps * batch).min(train.len() - settings.batch);

@@ -1,13 +1,19 @@
-//! How fast samples come out of a cache: `cargo run --release -p datasets --example cache_speed [-- FILE]` reads the recordings in
-//! SPIKEGRAD_SHARED, else ../shared, and writes the numbers as JSON to FILE (results/bench/cache.json).
+//! How fast samples come out of a cache:
+//! `cargo run --release -p datasets --example cache_speed [-- FILE]` reads the recordings in
+//! SPIKEGRAD_SHARED, else ../shared, and writes the numbers as JSON to FILE
+//! (results/bench/cache.json).
 //!
-//! Numbers are decoded bytes a second over all samples in random order, the file being in the page cache. Those of one thread are by
-//! its processor time, the mean of some passes, which other programs on the machine disturb little; those of all threads are by the
-//! clock, the best pass, and worth what the load on the machine lets them be. The reader stands beside a copy within memory, beside plain reads of uncompressed
-//! samples, and beside codecs that were considered, whose bytes lie in memory.
+//! Numbers are decoded bytes a second over all samples in random order, the file being in the page
+//! cache. Those of one thread are by its processor time, the mean of some passes, which other
+//! programs on the machine disturb little; those of all threads are by the clock, the best pass,
+//! and worth what the load on the machine lets them be. The reader stands beside a copy within
+//! memory, beside plain reads of uncompressed samples, and beside codecs that were considered,
+//! whose bytes lie in memory.
 #![allow(clippy::unwrap_used)]
 
-use std::{fs, hint::black_box, io::Read, os::unix::fs::FileExt, path::Path, sync::Arc, time::Instant};
+use std::{
+    fs, hint::black_box, io::Read, os::unix::fs::FileExt, path::Path, sync::Arc, time::Instant,
+};
 
 use datasets::{
     Name, Recording, Recordings, Source,
@@ -44,15 +50,19 @@ fn main() {
         }
         there
     };
-    let sets: Vec<Value> =
-        sets.iter().filter(there).map(|(what, recordings, repeats)| set(what, recordings, *repeats)).collect();
+    let sets: Vec<Value> = sets
+        .iter()
+        .filter(there)
+        .map(|(what, recordings, repeats)| set(what, recordings, *repeats))
+        .collect();
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu =
-        cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("", |(_, name)| name);
+    let cpu = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("", |(_, name)| name);
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let threads = rayon::current_num_threads();
-    let all =
-        json!({ "cpu": cpu, "threads": threads, "load_at_the_end": load.trim(), "unit": "decoded GB/s", "sets": sets });
+    let all = json!({ "cpu": cpu, "threads": threads, "load_at_the_end": load.trim(), "unit": "decoded GB/s", "sets": sets });
     let text = serde_json::to_string_pretty(&all).unwrap() + "\n";
     print!("{text}");
     if let Some(file) = std::env::args_os().nth(1) {
@@ -70,7 +80,9 @@ fn recordings(name: Name, train: Vec<Recording>) -> Recordings {
 
 fn digits(data: &Path) -> Recordings {
     match datasets::find(Name::NMnist, data).unwrap() {
-        datasets::Found::Recordings(found) => recordings(Name::NMnist, [found.train, found.test].concat()),
+        datasets::Found::Recordings(found) => {
+            recordings(Name::NMnist, [found.train, found.test].concat())
+        }
         _ => recordings(Name::NMnist, vec![]),
     }
 }
@@ -79,12 +91,14 @@ fn set(what: &str, recordings: &Recordings, repeats: usize) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let start = Instant::now();
     let framing = Framing::Number { frames: 16 };
-    let cache = prepare(recordings, framing, None, Dtype::U8, folder.path(), &mut |_| {}).unwrap().cache;
+    let cache =
+        prepare(recordings, framing, None, Dtype::U8, folder.path(), &mut |_| {}).unwrap().cache;
     let seconds = start.elapsed().as_secs_f64();
     let cache = Arc::new(cache);
     let mut order: Vec<usize> = (0..repeats).flat_map(|_| 0..cache.len()).collect();
     order.shuffle(&mut ChaCha8Rng::seed_from_u64(0));
-    let samples: Vec<Vec<u8>> = (0..cache.len()).map(|index| cache.read::<u8>(index).unwrap().into_values()).collect();
+    let samples: Vec<Vec<u8>> =
+        (0..cache.len()).map(|index| cache.read::<u8>(index).unwrap().into_values()).collect();
     let all = samples.concat();
     let filled = all.iter().filter(|&&value| value != 0).count();
     json!({
@@ -142,7 +156,9 @@ fn uncompressed(folder: &Path, samples: &[Vec<u8>], order: &[usize]) -> Value {
     let path = folder.join("uncompressed");
     fs::write(&path, samples.concat()).unwrap();
     let file = fs::File::open(&path).unwrap();
-    both(samples, order, |index, bytes| file.read_exact_at(bytes, (index * bytes.len()) as u64).unwrap())
+    both(samples, order, |index, bytes| {
+        file.read_exact_at(bytes, (index * bytes.len()) as u64).unwrap()
+    })
 }
 
 fn prefetch(cache: &Arc<Cache>, order: &[usize]) -> Value {
@@ -155,14 +171,21 @@ fn prefetch(cache: &Arc<Cache>, order: &[usize]) -> Value {
 
 /// Deflate at several levels, of u8, of u16, and of values packed in 4 bits.
 fn codecs(samples: &[Vec<u8>], order: &[usize]) -> Value {
-    let wide: Vec<Vec<u8>> =
-        samples.iter().map(|sample| sample.iter().flat_map(|&count| [count, 0]).collect()).collect();
+    let wide: Vec<Vec<u8>> = samples
+        .iter()
+        .map(|sample| sample.iter().flat_map(|&count| [count, 0]).collect())
+        .collect();
     let halves = |pair: &[u8]| pair[0].min(15) << 4 | pair[1].min(15);
-    let packed: Vec<Vec<u8>> = samples.iter().map(|sample| sample.chunks_exact(2).map(halves).collect()).collect();
-    let forms =
-        [("u8", samples, &[1, 4, 6, 9][..]), ("u16", &wide, &[4]), ("u8 in 4 bits, still packed", &packed, &[4])];
-    let rows =
-        forms.iter().flat_map(|(form, samples, levels)| levels.iter().map(|&level| codec(form, samples, level, order)));
+    let packed: Vec<Vec<u8>> =
+        samples.iter().map(|sample| sample.chunks_exact(2).map(halves).collect()).collect();
+    let forms = [
+        ("u8", samples, &[1, 4, 6, 9][..]),
+        ("u16", &wide, &[4]),
+        ("u8 in 4 bits, still packed", &packed, &[4]),
+    ];
+    let rows = forms.iter().flat_map(|(form, samples, levels)| {
+        levels.iter().map(|&level| codec(form, samples, level, order))
+    });
     rows.collect()
 }
 
@@ -216,10 +239,12 @@ fn round(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-/// The clips are in the format of N-MNIST; as gestures they are cuts of AEDAT 3.1 files, so they are written as such.
+/// The clips are in the format of N-MNIST; as gestures they are cuts of AEDAT 3.1 files, so they
+/// are written as such.
 fn gestures(data: &Path, folder: &Path) -> Recordings {
-    let clips =
-        (1..=10).map(|clip| data.join(format!("dvs128_gesture/clips_bs2/{clip}.bs2"))).filter(|path| path.is_file());
+    let clips = (1..=10)
+        .map(|clip| data.join(format!("dvs128_gesture/clips_bs2/{clip}.bs2")))
+        .filter(|path| path.is_file());
     let clip = |path: std::path::PathBuf| {
         let columns = events::formats::nmnist::decode(&fs::read(&path).unwrap()).unwrap();
         let mut bytes = b"#!AER-DAT3.1\r\n#!END-HEADER\r\n".to_vec();
@@ -229,7 +254,9 @@ fn gestures(data: &Path, folder: &Path) -> Recordings {
         for i in 0..columns.t_us.len() {
             let [x, y, on] = [columns.x[i].into(), columns.y[i].into(), u32::from(columns.on[i])];
             bytes.extend(
-                [x << 17 | y << 2 | on << 1 | 1, columns.t_us[i] as u32].into_iter().flat_map(u32::to_le_bytes),
+                [x << 17 | y << 2 | on << 1 | 1, columns.t_us[i] as u32]
+                    .into_iter()
+                    .flat_map(u32::to_le_bytes),
             );
         }
         let aedat = folder.join(path.file_name().unwrap()).with_extension("aedat");

@@ -1,4 +1,5 @@
-//! Prints recordings as text, decodes a data set and says how fast: `look <name> <data root | synthetic> [pictures]`.
+//! Prints recordings as text, decodes a data set and says how fast:
+//! `look <name> <data root | synthetic> [pictures]`.
 //!
 //! A picture shows all events of a recording per pixel: lighter for more.
 #![allow(clippy::print_stdout)]
@@ -75,6 +76,9 @@ fn print(events: &Events) {
     }
     let most = counts.iter().max().copied().unwrap_or(0).max(1);
     for row in counts.chunks(columns) {
-        println!("{}", row.iter().map(|count| char::from(b" .:-=+*#%@"[count * 9 / most])).collect::<String>());
+        println!(
+            "{}",
+            row.iter().map(|count| char::from(b" .:-=+*#%@"[count * 9 / most])).collect::<String>()
+        );
     }
 }

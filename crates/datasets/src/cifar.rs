@@ -10,8 +10,7 @@ use crate::{
 };
 
 const CONTENT: Content = Content::Images { height: 32, width: 32, channels: 3 };
-const CITATION: &str =
-    "A. Krizhevsky, \"Learning Multiple Layers of Features from Tiny Images\", technical report, 2009";
+const CITATION: &str = "A. Krizhevsky, \"Learning Multiple Layers of Features from Tiny Images\", technical report, 2009";
 const LICENCE: &str = "none stated; cite the report";
 const PAGE: &str = "https://www.cs.toronto.edu/~kriz/cifar.html";
 
@@ -19,7 +18,18 @@ pub(crate) const INFO_10: Info = Info {
     id: "cifar10",
     title: "CIFAR10",
     content: CONTENT,
-    classes: &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
+    classes: &[
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    ],
     train: 50_000,
     validation: None,
     test: 10_000,
@@ -172,7 +182,9 @@ pub(crate) const LAYOUT_100: Layout = Layout {
     folders: &["cifar100"],
     inner: &["cifar100binary"],
     expected: "train.bin and test.bin",
-    recognise: |names| names.iter().any(|name| name == "train.bin") && names.iter().any(|name| name == "test.bin"),
+    recognise: |names| {
+        names.iter().any(|name| name == "train.bin") && names.iter().any(|name| name == "test.bin")
+    },
     list: |folder, _| list(folder, &CIFAR_100),
 };
 
@@ -183,13 +195,20 @@ struct Binary {
     test: &'static str,
     /// Most records that a train file and the test file may have.
     most: [usize; 2],
-    /// The label bytes of a record: what each is called and how many values it has. The last is the class.
+    /// The label bytes of a record: what each is called and how many values it has. The last is the
+    /// class.
     labels: &'static [(&'static str, u8)],
 }
 
 const CIFAR_10: Binary = Binary {
     name: Name::Cifar10,
-    train: &["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"],
+    train: &[
+        "data_batch_1.bin",
+        "data_batch_2.bin",
+        "data_batch_3.bin",
+        "data_batch_4.bin",
+        "data_batch_5.bin",
+    ],
     test: "test_batch.bin",
     most: [10_000, 10_000],
     labels: &[("label", 10)],
@@ -203,9 +222,11 @@ const CIFAR_100: Binary = Binary {
     labels: &[("coarse label", 20), ("fine label", 100)],
 };
 
-/// The publisher's split is the file. Files may hold fewer records than published, and batches may be missing: that makes a sample.
+/// The publisher's split is the file. Files may hold fewer records than published, and batches may
+/// be missing: that makes a sample.
 fn list(folder: &Path, binary: &Binary) -> Result<Listing, Error> {
-    let mut listing = Listing { split: "publisher: train and test files".to_owned(), ..Listing::default() };
+    let mut listing =
+        Listing { split: "publisher: train and test files".to_owned(), ..Listing::default() };
     let present = |name: &&&str| folder.join(name).is_file();
     for name in binary.train.iter().filter(present) {
         let path = folder.join(name);
@@ -222,17 +243,28 @@ impl Binary {
     fn recordings(&self, path: &Path, most: usize) -> Result<Vec<Recording>, Error> {
         let format = Format { shape: [32, 32, 3], labels: self.labels.len(), planar: true };
         let record = format.record();
-        let bytes = fs::metadata(path).map_err(|source| Error::Read { path: path.to_owned(), source })?.len();
+        let bytes = fs::metadata(path)
+            .map_err(|source| Error::Read { path: path.to_owned(), source })?
+            .len();
         let whole = bytes % record as u64 == 0 && bytes <= (most * record) as u64;
         let records = if whole { read_at_most(path, most * record)? } else { Vec::new() };
         if records.len() as u64 != bytes {
             let expected = format!("whole records of {record} bytes, at most {most} of them");
-            return Err(unlike(path, expected, format!("{bytes} bytes"), "it is damaged or cut off: fetch it again"));
+            return Err(unlike(
+                path,
+                expected,
+                format!("{bytes} bytes"),
+                "it is damaged or cut off: fetch it again",
+            ));
         }
         let file = Arc::new(ImageFile::new(path.to_owned(), records, format));
         let recording = |(index, record): (usize, &[u8])| {
             let label = self.label(path, index, record)?;
-            Ok(Recording { name: self.name, label, source: Source::Image { file: file.clone(), index } })
+            Ok(Recording {
+                name: self.name,
+                label,
+                source: Source::Image { file: file.clone(), index },
+            })
         };
         file.records().enumerate().map(recording).collect()
     }
@@ -242,7 +274,12 @@ impl Binary {
         for (&(what, values), &label) in self.labels.iter().zip(record) {
             if label >= values {
                 let expected = format!("a {what} below {values} in record {index} (from 0)");
-                return Err(unlike(path, expected, label.to_string(), "it is damaged or another file: fetch it again"));
+                return Err(unlike(
+                    path,
+                    expected,
+                    label.to_string(),
+                    "it is damaged or another file: fetch it again",
+                ));
             }
         }
         Ok(record[self.labels.len() - 1].into())

@@ -1,4 +1,5 @@
-//! CIFAR10-DVS: 10,000 CIFAR-10 images that move on a closed loop on a screen, seen by a DVS128 camera.
+//! CIFAR10-DVS: 10,000 CIFAR-10 images that move on a closed loop on a screen, seen by a DVS128
+//! camera.
 
 use std::path::Path;
 
@@ -17,7 +18,18 @@ pub(crate) const INFO: Info = Info {
     id: "dvs-cifar10",
     title: "DVS-CIFAR10",
     content: Content::Events { sensor: Sensor { width: 128, height: 128 } },
-    classes: &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
+    classes: &[
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    ],
     train: 9_000,
     validation: None,
     test: 1_000,
@@ -35,14 +47,46 @@ pub(crate) const INFO: Info = Info {
             &["https://ndownloader.figshare.com/files/7712791"],
             "8438dfeba3bc970c94962d995b1b9bdd",
         ),
-        archive("bird.zip", &["https://ndownloader.figshare.com/files/7712794"], "a9c207c91c55b9dc2002dc21c684d785"),
-        archive("cat.zip", &["https://ndownloader.figshare.com/files/7712812"], "52c63c677c2b15fa5146a8daf4d56687"),
-        archive("deer.zip", &["https://ndownloader.figshare.com/files/7712815"], "b6bf21f6c04d21ba4e23fc3e36c8a4a3"),
-        archive("dog.zip", &["https://ndownloader.figshare.com/files/7712818"], "f379ebdf6703d16e0a690782e62639c3"),
-        archive("frog.zip", &["https://ndownloader.figshare.com/files/7712842"], "cad6ed91214b1c7388a5f6ee56d08803"),
-        archive("horse.zip", &["https://ndownloader.figshare.com/files/7712851"], "e7cbbf77bec584ffbf913f00e682782a"),
-        archive("ship.zip", &["https://ndownloader.figshare.com/files/7712836"], "41c7bd7d6b251be82557c6cce9a7d5c9"),
-        archive("truck.zip", &["https://ndownloader.figshare.com/files/7712839"], "89f3922fd147d9aeff89e76a2b0b70a7"),
+        archive(
+            "bird.zip",
+            &["https://ndownloader.figshare.com/files/7712794"],
+            "a9c207c91c55b9dc2002dc21c684d785",
+        ),
+        archive(
+            "cat.zip",
+            &["https://ndownloader.figshare.com/files/7712812"],
+            "52c63c677c2b15fa5146a8daf4d56687",
+        ),
+        archive(
+            "deer.zip",
+            &["https://ndownloader.figshare.com/files/7712815"],
+            "b6bf21f6c04d21ba4e23fc3e36c8a4a3",
+        ),
+        archive(
+            "dog.zip",
+            &["https://ndownloader.figshare.com/files/7712818"],
+            "f379ebdf6703d16e0a690782e62639c3",
+        ),
+        archive(
+            "frog.zip",
+            &["https://ndownloader.figshare.com/files/7712842"],
+            "cad6ed91214b1c7388a5f6ee56d08803",
+        ),
+        archive(
+            "horse.zip",
+            &["https://ndownloader.figshare.com/files/7712851"],
+            "e7cbbf77bec584ffbf913f00e682782a",
+        ),
+        archive(
+            "ship.zip",
+            &["https://ndownloader.figshare.com/files/7712836"],
+            "41c7bd7d6b251be82557c6cce9a7d5c9",
+        ),
+        archive(
+            "truck.zip",
+            &["https://ndownloader.figshare.com/files/7712839"],
+            "89f3922fd147d9aeff89e76a2b0b70a7",
+        ),
     ],
     manual: None,
 };
@@ -70,9 +114,11 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Columns, events::Error> {
     aedat2::decode(bytes)
 }
 
-/// Splits the file names of one class as the released code does: sorted as text, the first nine tenths train, the rest test.
+/// Splits the file names of one class as the released code does: sorted as text, the first nine
+/// tenths train, the rest test.
 ///
-/// Of 1,000 names these are 900 and 100. The publisher gives no split; others differ (a common one tests numbers 0 to 99).
+/// Of 1,000 names these are 900 and 100. The publisher gives no split; others differ (a common one
+/// tests numbers 0 to 99).
 pub fn text_order_split(mut names: Vec<String>) -> (Vec<String>, Vec<String>) {
     names.sort_unstable();
     let test = names.split_off(names.len() * 9 / 10);
@@ -99,7 +145,8 @@ fn divide(
         Split::Seeded(seed) => {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(label as u64);
-            let mut drawn: Vec<(u64, String)> = names.into_iter().map(|name| (rng.next_u64(), name)).collect();
+            let mut drawn: Vec<(u64, String)> =
+                names.into_iter().map(|name| (rng.next_u64(), name)).collect();
             drawn.sort_unstable();
             let test = drawn.split_off(drawn.len() * 9 / 10);
             let [train, test] = [drawn, test].map(|half| {
@@ -115,9 +162,12 @@ fn divide(
 
 /// The number in `cifar10_<class>_<number>.aedat`.
 fn number(name: &str, folder: &Path) -> Result<u32, Error> {
-    let number = name.trim_end_matches(".aedat").rsplit('_').next().and_then(|number| number.parse().ok());
+    let number =
+        name.trim_end_matches(".aedat").rsplit('_').next().and_then(|number| number.parse().ok());
     let expected = "recordings named cifar10_<class>_<number>.aedat";
-    number.ok_or_else(|| unlike(folder, expected, format!("\"{name}\""), "give it the publisher's name"))
+    number.ok_or_else(|| {
+        unlike(folder, expected, format!("\"{name}\""), "give it the publisher's name")
+    })
 }
 
 fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
@@ -134,7 +184,12 @@ fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
                 continue;
             }
             let expected = format!("a folder named by a class ({})", INFO.classes.join(", "));
-            return Err(unlike(&recordings, expected, format!("\"{class}\""), "move it away, or name it by its class"));
+            return Err(unlike(
+                &recordings,
+                expected,
+                format!("\"{class}\""),
+                "move it away, or name it by its class",
+            ));
         };
         complete &= names.len() == PER_CLASS;
         let (train, test) = divide(names, label, split, &recordings)?;
@@ -142,7 +197,11 @@ fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
             for name in names {
                 let path = recordings.join(name);
                 listing.files.push(path.clone());
-                half.push(Recording { name: Name::Cifar10Dvs, label: label as u32, source: Source::File(path) });
+                half.push(Recording {
+                    name: Name::Cifar10Dvs,
+                    label: label as u32,
+                    source: Source::File(path),
+                });
             }
         }
     }
@@ -155,7 +214,9 @@ fn rule(split: Split, complete: bool) -> String {
     let rule = match split {
         Split::First100 => "of each class, numbers 0 to 99 test, the rest train".to_owned(),
         Split::Tebn => "TEBN's: of each class, numbers 0 to 99 test, the rest train".to_owned(),
-        Split::Seeded(seed) => format!("nine tenths of each class train, the rest test, drawn with seed {seed}"),
+        Split::Seeded(seed) => {
+            format!("nine tenths of each class train, the rest test, drawn with seed {seed}")
+        }
         Split::Published | Split::Reference | Split::BySpeaker(_) if complete => {
             return "names of each class in text order: first 900 train, last 100 test".to_owned();
         }

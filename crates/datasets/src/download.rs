@@ -3,7 +3,8 @@
 pub struct Download {
     /// Its name on disk: the publisher's, whatever the URL ends in.
     pub file: &'static str,
-    /// Where it is to be had, in the order to try; none where the publisher has no direct link (see [`crate::Info::manual`]).
+    /// Where it is to be had, in the order to try; none where the publisher has no direct link (see
+    /// [`crate::Info::manual`]).
     pub urls: &'static [&'static str],
     /// Its length, where published.
     pub bytes: Option<u64>,

@@ -5,7 +5,8 @@ use std::{
 
 use crate::Name;
 
-/// What can go wrong between a data root and a recording's events; one sentence each: where, expected, found, what to do.
+/// What can go wrong between a data root and a recording's events; one sentence each: where,
+/// expected, found, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A name that is no data set.

@@ -50,7 +50,8 @@ pub(crate) fn excerpt(names: &[String]) -> String {
 ///
 /// Contents are streamed, so memory does not grow with the files.
 pub(crate) fn manifest(folder: &Path, files: &[PathBuf]) -> Result<String, Error> {
-    let mut lines: Vec<String> = files.par_iter().map(|path| line(folder, path)).collect::<Result<_, _>>()?;
+    let mut lines: Vec<String> =
+        files.par_iter().map(|path| line(folder, path)).collect::<Result<_, _>>()?;
     lines.sort_unstable();
     Ok(hex(&Sha256::digest(lines.concat())))
 }
@@ -58,7 +59,8 @@ pub(crate) fn manifest(folder: &Path, files: &[PathBuf]) -> Result<String, Error
 fn line(folder: &Path, path: &Path) -> Result<String, Error> {
     let unreadable = |source| Error::Read { path: path.to_owned(), source };
     let mut hasher = Sha256::new();
-    let bytes = io::copy(&mut File::open(path).map_err(unreadable)?, &mut hasher).map_err(unreadable)?;
+    let bytes =
+        io::copy(&mut File::open(path).map_err(unreadable)?, &mut hasher).map_err(unreadable)?;
     let below = path.strip_prefix(folder).unwrap_or(path).components();
     let parts: Vec<_> = below.map(|part| part.as_os_str().to_string_lossy()).collect();
     Ok(format!("{} {bytes} {}\n", parts.join("/"), hex(&hasher.finalize())))

@@ -1,8 +1,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    Error, Name, Origin, Recording, Recordings, Split, cifar, cifar10_dvs, dvs_gesture, files, mnist, nmnist,
-    recordings::Sources, speech_commands,
+    Error, Name, Origin, Recording, Recordings, Split, cifar, cifar10_dvs, dvs_gesture, files,
+    mnist, nmnist, recordings::Sources, speech_commands,
 };
 
 /// What a data root holds of a data set.
@@ -25,13 +25,15 @@ pub enum Found {
 pub(crate) struct Layout {
     /// Folder names below the data root, lower case, without `-` and `_`.
     pub folders: &'static [&'static str],
-    /// Names, written likewise, of the one folder that an archive or a loader may put between; see [`find`].
+    /// Names, written likewise, of the one folder that an archive or a loader may put between; see
+    /// [`find`].
     pub inner: &'static [&'static str],
     /// The layout in words.
     pub expected: &'static str,
     /// Whether a folder with these names in it is laid out so.
     pub recognise: fn(&[String]) -> bool,
-    /// Lists the recordings of such a folder; without a split, by the one that is usual for what is there.
+    /// Lists the recordings of such a folder; without a split, by the one that is usual for what is
+    /// there.
     pub list: fn(&Path, Option<Split>) -> Result<Listing, Error>,
 }
 
@@ -47,14 +49,16 @@ pub(crate) struct Listing {
     pub origin: Option<Origin>,
 }
 
-/// Looks for `name` below a data root: in a folder of its name (any case, with or without `-` and `_`) or the one folder of its
-/// archive's name in there, or in the root itself. Recordings are split as is usual for the data set, see [`Split::known`].
+/// Looks for `name` below a data root: in a folder of its name (any case, with or without `-` and
+/// `_`) or the one folder of its archive's name in there, or in the root itself. Recordings are
+/// split as is usual for the data set, see [`Split::known`].
 ///
-/// Reads every file once for the manifest's digest; files of many images are kept in memory while a recording of them lives.
+/// Reads every file once for the manifest's digest; files of many images are kept in memory while a
+/// recording of them lives.
 ///
 /// # Errors
-/// A root or folder that cannot be read; two folders of the name; an empty folder; a half of the layout missing or without
-/// recordings; a label that the data set does not have.
+/// A root or folder that cannot be read; two folders of the name; an empty folder; a half of the
+/// layout missing or without recordings; a label that the data set does not have.
 pub fn find(name: Name, root: &Path) -> Result<Found, Error> {
     look(name, root, None)
 }
@@ -105,7 +109,10 @@ pub(crate) fn two(name: Name, root: &Path, first: &str, second: &str) -> Error {
 /// Those of the folders in `root` whose plain names are among `wanted`.
 pub(crate) fn named<'a>(root: &Path, names: &'a [String], wanted: &[&str]) -> Vec<&'a String> {
     let plain = |folder: &str| folder.to_lowercase().replace(['-', '_'], "");
-    names.iter().filter(|name| wanted.contains(&plain(name).as_str()) && root.join(name).is_dir()).collect()
+    names
+        .iter()
+        .filter(|name| wanted.contains(&plain(name).as_str()) && root.join(name).is_dir())
+        .collect()
 }
 
 fn below(name: Name, layout: &Layout, folder: &Path, split: Option<Split>) -> Result<Found, Error> {
@@ -130,7 +137,12 @@ fn below(name: Name, layout: &Layout, folder: &Path, split: Option<Split>) -> Re
     load(name, layout, folder, split).map(Found::Recordings)
 }
 
-fn load(name: Name, layout: &Layout, folder: &Path, split: Option<Split>) -> Result<Recordings, Error> {
+fn load(
+    name: Name,
+    layout: &Layout,
+    folder: &Path,
+    split: Option<Split>,
+) -> Result<Recordings, Error> {
     let Listing { train, validation, test, files, split, origin } = (layout.list)(folder, split)?;
     for (recordings, half) in [(&train, "train"), (&test, "test")] {
         if recordings.is_empty() {

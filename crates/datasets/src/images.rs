@@ -90,7 +90,8 @@ impl PartialEq for ImageFile {
 
 impl Eq for ImageFile {}
 
-/// The first `most + 1` bytes of a file, unpacked if it is gzip: longer than `most` means that there is more.
+/// The first `most + 1` bytes of a file, unpacked if it is gzip: longer than `most` means that
+/// there is more.
 ///
 /// Whatever the file says, no more than that is read, so a bomb stays small.
 pub(crate) fn read_at_most(path: &Path, most: usize) -> Result<Vec<u8>, Error> {
@@ -119,7 +120,11 @@ mod tests {
     #[test]
     fn planes_become_channels() {
         let format = Format { shape: [1, 2, 3], labels: 1, planar: true };
-        let file = ImageFile::new("f".into(), vec![9, 1, 2, 3, 4, 5, 6, 9, 10, 20, 30, 40, 50, 60], format);
+        let file = ImageFile::new(
+            "f".into(),
+            vec![9, 1, 2, 3, 4, 5, 6, 9, 10, 20, 30, 40, 50, 60],
+            format,
+        );
         assert_eq!(file.image(1).unwrap().values(), [10, 30, 50, 20, 40, 60]);
         let sentence = "f: expected record 2, found 2 records; find the data set again";
         assert_eq!(file.image(2).unwrap_err().to_string(), sentence);

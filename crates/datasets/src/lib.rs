@@ -1,9 +1,10 @@
-//! A [`Name`] with a data root [finds](find()) the data set's [`Recordings`], divided by a [`Split`] into train and test, and each
-//! [`Recording`] gives its events, its image or its sound: name → folder → `Recordings` → `Recording` → `Events`, `Grid` or samples. Without
-//! data, [`synthetic::recordings`] stands in for them; [`speech`] makes of a sound what a network sees.
+//! A [`Name`] with a data root [finds](find()) the data set's [`Recordings`], divided by a
+//! [`Split`] into train and test, and each [`Recording`] gives its events, its image or its sound:
+//! name → folder → `Recordings` → `Recording` → `Events`, `Grid` or samples. Without data,
+//! [`synthetic::recordings`] stands in for them; [`speech`] makes of a sound what a network sees.
 //!
-//! A data set is one file of constants, a citation, a split and a decoder. [`fetch`] brings it from its
-//! publisher, and [`cache`] keeps its frames.
+//! A data set is one file of constants, a citation, a split and a decoder. [`fetch`] brings it from
+//! its publisher, and [`cache`] keeps its frames.
 
 pub mod cache;
 mod cifar;

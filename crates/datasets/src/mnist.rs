@@ -80,7 +80,8 @@ pub(crate) const INFO: Info = Info {
     manual: None,
 };
 
-/// One of the four files: the name that `.gz` may follow, its sizes as the header has them, and the MD5 of the unpacked file.
+/// One of the four files: the name that `.gz` may follow, its sizes as the header has them, and the
+/// MD5 of the unpacked file.
 struct Idx {
     name: &'static str,
     dimensions: &'static [u32],
@@ -90,18 +91,36 @@ struct Idx {
 /// Images and labels of train, then of test.
 const FILES: [[Idx; 2]; 2] = [
     [
-        Idx { name: "train-images-idx3-ubyte", dimensions: &[60_000, 28, 28], md5: "6bbc9ace898e44ae57da46a324031adb" },
-        Idx { name: "train-labels-idx1-ubyte", dimensions: &[60_000], md5: "a25bea736e30d166cdddb491f175f624" },
+        Idx {
+            name: "train-images-idx3-ubyte",
+            dimensions: &[60_000, 28, 28],
+            md5: "6bbc9ace898e44ae57da46a324031adb",
+        },
+        Idx {
+            name: "train-labels-idx1-ubyte",
+            dimensions: &[60_000],
+            md5: "a25bea736e30d166cdddb491f175f624",
+        },
     ],
     [
-        Idx { name: "t10k-images-idx3-ubyte", dimensions: &[10_000, 28, 28], md5: "2646ac647ad5339dbf082846283269ea" },
-        Idx { name: "t10k-labels-idx1-ubyte", dimensions: &[10_000], md5: "27ae3e4e09519cfbb04c329615203637" },
+        Idx {
+            name: "t10k-images-idx3-ubyte",
+            dimensions: &[10_000, 28, 28],
+            md5: "2646ac647ad5339dbf082846283269ea",
+        },
+        Idx {
+            name: "t10k-labels-idx1-ubyte",
+            dimensions: &[10_000],
+            md5: "27ae3e4e09519cfbb04c329615203637",
+        },
     ],
 ];
 
 /// Data sets with the same file names: the MD5 of their train-images-idx3-ubyte.gz.
-const LOOK_ALIKES: [(&str, &str); 2] =
-    [("Fashion-MNIST", "8d4fb7e6c68d591d4c3dfef9ec88bf0d"), ("KMNIST", "bdb82020997e1d708af4cf47b453dcf7")];
+const LOOK_ALIKES: [(&str, &str); 2] = [
+    ("Fashion-MNIST", "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
+    ("KMNIST", "bdb82020997e1d708af4cf47b453dcf7"),
+];
 
 pub(crate) const LAYOUT: Layout = Layout {
     folders: &["mnist"],
@@ -113,9 +132,11 @@ pub(crate) const LAYOUT: Layout = Layout {
 
 const FORMAT: Format = Format { shape: [28, 28, 1], labels: 0, planar: false };
 
-/// The publisher's split is the file. The files are held to the publisher's sums, because other data sets share their names and sizes.
+/// The publisher's split is the file. The files are held to the publisher's sums, because other
+/// data sets share their names and sizes.
 fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
-    let mut listing = Listing { split: "publisher: train and t10k files".to_owned(), ..Listing::default() };
+    let mut listing =
+        Listing { split: "publisher: train and t10k files".to_owned(), ..Listing::default() };
     for ([images, labels], half) in FILES.iter().zip([&mut listing.train, &mut listing.test]) {
         // the short file first: what is wrong is said sooner
         let (labels_path, labels) = labels.read(folder)?;
@@ -136,14 +157,18 @@ impl Idx {
     fn read(&self, folder: &Path) -> Result<(PathBuf, Vec<u8>), Error> {
         let path = self.path(folder)?;
         let header = self.header();
-        let expected = header.len() + self.dimensions.iter().map(|&size| size as usize).product::<usize>();
+        let expected =
+            header.len() + self.dimensions.iter().map(|&size| size as usize).product::<usize>();
         let mut bytes = read_at_most(&path, expected)?;
         let refuse = |expected: String, found: String| {
             Err(unlike(&path, expected, found, "it is damaged or another file: fetch mnist again"))
         };
         if !bytes.starts_with(&header) {
             let found = format!("{:02x?}", &bytes[..bytes.len().min(header.len())]);
-            return refuse(format!("an idx header of bytes of size {:?} ({header:02x?})", self.dimensions), found);
+            return refuse(
+                format!("an idx header of bytes of size {:?} ({header:02x?})", self.dimensions),
+                found,
+            );
         }
         if bytes.len() != expected {
             let more = if bytes.len() > expected { "more" } else { &bytes.len().to_string() };
@@ -151,7 +176,8 @@ impl Idx {
         }
         let md5 = files::hex(&Md5::digest(&bytes));
         if md5 != self.md5 {
-            let found = look_alike(&path)?.unwrap_or_else(|| format!("{md5}, so another data set or a damaged file"));
+            let found = look_alike(&path)?
+                .unwrap_or_else(|| format!("{md5}, so another data set or a damaged file"));
             let expected = format!("MNIST's {} with the MD5 {}", self.name, self.md5);
             return Err(unlike(&path, expected, found, "move it away and fetch mnist"));
         }
@@ -160,7 +186,8 @@ impl Idx {
 
     fn path(&self, folder: &Path) -> Result<PathBuf, Error> {
         let paths = ["", ".gz"].map(|end| folder.join(format!("{}{end}", self.name)));
-        let missing = || unlike(folder, LAYOUT.expected, format!("no {}", self.name), "fetch mnist again");
+        let missing =
+            || unlike(folder, LAYOUT.expected, format!("no {}", self.name), "fetch mnist again");
         paths.into_iter().find(|path| path.is_file()).ok_or_else(missing)
     }
 

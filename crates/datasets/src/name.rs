@@ -44,7 +44,8 @@ pub struct Info {
     pub classes: &'static [&'static str],
     /// Number of training recordings of the complete data set.
     pub train: usize,
-    /// Number of validation recordings of the complete data set, where the publisher sets some apart.
+    /// Number of validation recordings of the complete data set, where the publisher sets some
+    /// apart.
     pub validation: Option<usize>,
     /// Number of test recordings of the complete data set.
     pub test: usize,
@@ -95,7 +96,8 @@ impl Content {
         }
     }
 
-    /// `[H, W, C]` of what a network sees at one step: counts of OFF and ON events, an image's pixels, or a log-mel spectrogram.
+    /// `[H, W, C]` of what a network sees at one step: counts of OFF and ON events, an image's
+    /// pixels, or a log-mel spectrogram.
     pub fn frame(self) -> [usize; 3] {
         match self {
             Self::Events { sensor } => [sensor.height.into(), sensor.width.into(), 2],
@@ -163,10 +165,10 @@ impl FromStr for Name {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        Self::ALL
-            .into_iter()
-            .find(|name| name.id() == text)
-            .ok_or_else(|| Error::Unknown { known: Self::ALL.map(Self::id).join(", "), found: text.to_owned() })
+        Self::ALL.into_iter().find(|name| name.id() == text).ok_or_else(|| Error::Unknown {
+            known: Self::ALL.map(Self::id).join(", "),
+            found: text.to_owned(),
+        })
     }
 }
 

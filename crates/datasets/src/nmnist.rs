@@ -62,7 +62,8 @@ const SIMULATED: &str = "SIMULATED.json";
 
 /// The publisher's split is the folder; the order is by digit, then by number, as in the reference.
 fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
-    let mut listing = Listing { split: "publisher: Train and Test folders".to_owned(), ..Listing::default() };
+    let mut listing =
+        Listing { split: "publisher: Train and Test folders".to_owned(), ..Listing::default() };
     let marker = folder.join(SIMULATED);
     if marker.is_file() {
         listing.split = format!("simulated recordings ({SIMULATED}): Train and Test folders");
@@ -75,7 +76,10 @@ fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
             return Err(Error::Layout {
                 path: folder.to_owned(),
                 expected: LAYOUT.expected.to_owned(),
-                found: format!("no folder {}", half.file_name().unwrap_or_default().to_string_lossy()),
+                found: format!(
+                    "no folder {}",
+                    half.file_name().unwrap_or_default().to_string_lossy()
+                ),
                 advice: "unpack both Train.zip and Test.zip there",
             });
         }
@@ -93,7 +97,11 @@ fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
             for name in files::names_with(&digits, "bin")? {
                 let path = digits.join(name);
                 listing.files.push(path.clone());
-                recordings.push(Recording { name: Name::NMnist, label, source: Source::File(path) });
+                recordings.push(Recording {
+                    name: Name::NMnist,
+                    label,
+                    source: Source::File(path),
+                });
             }
         }
     }

@@ -6,7 +6,10 @@ use std::{
 
 use events::{Columns, Events, Grid};
 
-use crate::{Content, Error, ImageFile, Name, cifar10_dvs, dvs_gesture, files, nmnist, speech_commands, synthetic};
+use crate::{
+    Content, Error, ImageFile, Name, cifar10_dvs, dvs_gesture, files, nmnist, speech_commands,
+    synthetic,
+};
 
 /// A data set as found: its recordings in a fixed order, and what identifies it in a record.
 #[derive(Clone, Debug)]
@@ -21,7 +24,8 @@ pub struct Recordings {
     pub validation: Vec<Recording>,
     /// The test recordings.
     pub test: Vec<Recording>,
-    /// SHA-256 over the sorted lines "relative path, length, SHA-256" of every file used; of a stand-in, over its generator's version and arguments.
+    /// SHA-256 over the sorted lines "relative path, length, SHA-256" of every file used; of a
+    /// stand-in, over its generator's version and arguments.
     pub manifest_sha256: String,
     /// The rule by which recordings became train or test.
     pub split: String,
@@ -44,7 +48,8 @@ pub enum Origin {
     Complete,
     /// A part of it: accuracies are not comparable with published ones.
     Sample,
-    /// A stand-in made by [`synthetic`] or written by a simulator: accuracies say nothing about the data set.
+    /// A stand-in made by [`synthetic`] or written by a simulator: accuracies say nothing about the
+    /// data set.
     Synthetic,
 }
 
@@ -94,14 +99,16 @@ pub enum Source {
 }
 
 impl Recordings {
-    /// The folder in which a file is no longer what the manifest says, if one is: reads every file once.
+    /// The folder in which a file is no longer what the manifest says, if one is: reads every file
+    /// once.
     pub(crate) fn changed(&self) -> Result<Option<&Path>, Error> {
         let Sources { folder, files } = &self.sources;
         let same = files.is_empty() || files::manifest(folder, files)? == self.manifest_sha256;
         Ok((!same).then_some(folder))
     }
 
-    /// Only the recordings of some classes; labels stay as they are, and the split says which classes are left.
+    /// Only the recordings of some classes; labels stay as they are, and the split says which
+    /// classes are left.
     ///
     /// # Errors
     /// A name that is none of the data set's classes.
@@ -131,10 +138,12 @@ impl Recordings {
 }
 
 impl Recording {
-    /// Decodes, or makes, the events. A cut decodes its whole file: to decode a file once for all its cuts, see [`Recording::cut`].
+    /// Decodes, or makes, the events. A cut decodes its whole file: to decode a file once for all
+    /// its cuts, see [`Recording::cut`].
     ///
     /// # Errors
-    /// The data set holds no events; the file cannot be read or decoded, or holds events outside the data set's sensor.
+    /// The data set holds no events; the file cannot be read or decoded, or holds events outside
+    /// the data set's sensor.
     pub fn events(&self) -> Result<Events, Error> {
         match self.made() {
             Some(make) => make.events(),
@@ -156,14 +165,18 @@ impl Recording {
             Name::NMnist => |_, bytes| nmnist::decode(bytes),
             Name::DvsGesture => dvs_gesture::decode,
             Name::Cifar10Dvs => |_, bytes| cifar10_dvs::decode(bytes),
-            Name::SpeechCommands | Name::Mnist | Name::Cifar10 | Name::Cifar100 => return Err(self.holds_no("events")),
+            Name::SpeechCommands | Name::Mnist | Name::Cifar10 | Name::Cifar100 => {
+                return Err(self.holds_no("events"));
+            }
         };
-        decode(path, &files::read(path)?).map_err(|source| Error::Decode { path: path.clone(), source })
+        decode(path, &files::read(path)?)
+            .map_err(|source| Error::Decode { path: path.clone(), source })
     }
 
     /// This recording's events out of its file's [`columns`](Recording::columns), sorted by time.
     ///
-    /// Several recordings may be cuts of one file; they stand next to each other, so that it can be decoded once for all of them:
+    /// Several recordings may be cuts of one file; they stand next to each other, so that it can be
+    /// decoded once for all of them:
     ///
     /// ```no_run
     /// # use datasets::{Error, Recording};
@@ -189,7 +202,9 @@ impl Recording {
         // the formats do not promise order in time; where files keep it, sorting changes nothing
         Events::sorted(sensor, columns).map_err(|source| match &self.source {
             Source::Synthetic { index, .. } => Error::Synthetic { index: *index, source },
-            other => Error::Decode { path: other.path().unwrap_or(Path::new("")).to_owned(), source },
+            other => {
+                Error::Decode { path: other.path().unwrap_or(Path::new("")).to_owned(), source }
+            }
         })
     }
 
@@ -210,10 +225,12 @@ impl Recording {
         }
     }
 
-    /// The sound, read or made: as many samples as [`crate::Content::Speech`] says. Longer clips are cut behind, shorter ones stand in the middle of zeros.
+    /// The sound, read or made: as many samples as [`crate::Content::Speech`] says. Longer clips
+    /// are cut behind, shorter ones stand in the middle of zeros.
     ///
     /// # Errors
-    /// The data set holds no sounds; the file cannot be read, is damaged, or has another rate, depth or number of channels.
+    /// The data set holds no sounds; the file cannot be read, is damaged, or has another rate,
+    /// depth or number of channels.
     pub fn waveform(&self) -> Result<Vec<i16>, Error> {
         match (self.name.info().content, &self.source, self.made()) {
             (Content::Speech { .. }, Source::File(path), _) => speech_commands::waveform(path),
@@ -226,7 +243,9 @@ impl Recording {
     fn made(&self) -> Option<synthetic::Make> {
         let Self { name, label, ref source } = *self;
         match *source {
-            Source::Synthetic { seed, test, index } => Some(synthetic::Make { name, label, seed, test, index }),
+            Source::Synthetic { seed, test, index } => {
+                Some(synthetic::Make { name, label, seed, test, index })
+            }
             _ => None,
         }
     }
@@ -251,7 +270,9 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Cut { path, start_us, end_us, .. } => write!(f, "{}, {start_us} to {end_us} µs", path.display()),
+            Self::Cut { path, start_us, end_us, .. } => {
+                write!(f, "{}, {start_us} to {end_us} µs", path.display())
+            }
             Self::Image { file, index } => write!(f, "{}, record {index}", file.path().display()),
             Self::Synthetic { index, .. } => write!(f, "synthetic recording {index}"),
         }

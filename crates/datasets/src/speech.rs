@@ -1,6 +1,8 @@
-//! From a spoken word to what a network sees: waveform → [`LogMel`] → [`BandStatistics`] → [`direct`] or [`chunks`].
+//! From a spoken word to what a network sees: waveform → [`LogMel`] → [`BandStatistics`] →
+//! [`direct`] or [`chunks`].
 //!
-//! The paper names neither its front end nor its encoding; everything here is our choice, and so are the constants.
+//! The paper names neither its front end nor its encoding; everything here is our choice, and so
+//! are the constants.
 
 use std::{collections::BTreeMap, f64::consts::PI, sync::Arc};
 
@@ -12,7 +14,8 @@ use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex};
 use crate::{Error, Recording, speech_commands::RATE_HZ};
 
 /// The ten words that a small recogniser is usually trained on.
-pub const TEN_WORDS: [&str; 10] = ["yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"];
+pub const TEN_WORDS: [&str; 10] =
+    ["yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"];
 
 const N_FFT: usize = 1024;
 const WINDOW: usize = 640;
@@ -28,10 +31,12 @@ const CHUNK: usize = 4;
 
 /// The log-mel spectrogram of one second at 16 kHz: 64 bands × 64 frames.
 ///
-/// `S[m, i] = ln(Σ_k F[m, k]·|X_i[k]|² + 1e-6)` with `X_i` the transform (1024 points) of the samples around `250·i`, divided by 32768 and
-/// weighted by a periodic Hann window of 640 in the middle of the 1024. Samples before the first and behind the last are reflected
-/// without repeating the edge. `F`: 64 triangles of height 1, equally spaced on the HTK mel scale `2595·log10(1 + f/700)` from 20 to
-/// 8000 Hz, linear in Hz between their corners. Centred frames would be 65; the last, half of which is reflection, is left out.
+/// `S[m, i] = ln(Σ_k F[m, k]·|X_i[k]|² + 1e-6)` with `X_i` the transform (1024 points) of the
+/// samples around `250·i`, divided by 32768 and weighted by a periodic Hann window of 640 in the
+/// middle of the 1024. Samples before the first and behind the last are reflected without repeating
+/// the edge. `F`: 64 triangles of height 1, equally spaced on the HTK mel scale
+/// `2595·log10(1 + f/700)` from 20 to 8000 Hz, linear in Hz between their corners. Centred frames
+/// would be 65; the last, half of which is reflection, is left out.
 pub struct LogMel {
     transform: Arc<dyn RealToComplex<f32>>,
     window: Vec<f32>,
@@ -90,7 +95,8 @@ impl LogMel {
         let mut scratch = self.transform.make_scratch_vec();
         for frame in 0..FRAMES {
             self.windowed(waveform, frame, &mut samples);
-            let transformed = self.transform.process_with_scratch(&mut samples, &mut spectrum, &mut scratch);
+            let transformed =
+                self.transform.process_with_scratch(&mut samples, &mut spectrum, &mut scratch);
             transformed.map_err(|wrong| Error::Size {
                 what: "log-mel spectrogram",
                 expected: format!("a transform of {N_FFT} samples"),
@@ -105,7 +111,8 @@ impl LogMel {
         grid(1, values)
     }
 
-    /// The weighted samples around a frame's centre. The transform leaves its input in disorder, so the zeros are written again.
+    /// The weighted samples around a frame's centre. The transform leaves its input in disorder, so
+    /// the zeros are written again.
     fn windowed(&self, waveform: &[i16], frame: usize, samples: &mut [f32]) {
         samples.fill(0.0);
         let first = (frame * HOP) as isize - (WINDOW / 2) as isize;
@@ -129,7 +136,8 @@ pub struct BandStatistics {
 }
 
 impl BandStatistics {
-    /// Over all frames of all `spectrograms`, in one pass: sums in 64 bits, so that the order of a million frames does not matter much.
+    /// Over all frames of all `spectrograms`, in one pass: sums in 64 bits, so that the order of a
+    /// million frames does not matter much.
     ///
     /// # Errors
     /// [`Error::Size`] for something else than spectrograms, or none at all.
@@ -147,7 +155,11 @@ impl BandStatistics {
         }
         if frames == 0 {
             let expected = "at least one spectrogram".to_owned();
-            return Err(Error::Size { what: "statistics of bands", expected, found: "none".to_owned() });
+            return Err(Error::Size {
+                what: "statistics of bands",
+                expected,
+                found: "none".to_owned(),
+            });
         }
         let n = frames as f64;
         let deviation = |(sum, squares): &(f64, f64)| {
@@ -163,7 +175,8 @@ impl BandStatistics {
     /// `(S[m, i] − mean[m]) / deviation[m]`, of the shape given.
     ///
     /// # Errors
-    /// [`Error::Size`] for something else than a spectrogram, or statistics of another number of bands.
+    /// [`Error::Size`] for something else than a spectrogram, or statistics of another number of
+    /// bands.
     pub fn standardise(&self, spectrogram: &Grid<f32>) -> Result<Grid<f32>, Error> {
         let stored = checked(spectrogram)?;
         if (self.mean.len(), self.deviation.len()) != (BANDS, BANDS) {
@@ -174,12 +187,15 @@ impl BandStatistics {
                 found,
             });
         }
-        let value = |(i, value): (usize, &f32)| (value - self.mean[i / FRAMES]) / self.deviation[i / FRAMES];
+        let value = |(i, value): (usize, &f32)| {
+            (value - self.mean[i / FRAMES]) / self.deviation[i / FRAMES]
+        };
         grid(1, stored.iter().enumerate().map(value).collect())
     }
 }
 
-/// The encoding `direct`: the whole spectrogram at every step, as the paper feeds images, `[steps, 64, 64, 1]`.
+/// The encoding `direct`: the whole spectrogram at every step, as the paper feeds images,
+/// `[steps, 64, 64, 1]`.
 ///
 /// # Errors
 /// [`Error::Size`] for something else than a spectrogram.
@@ -187,9 +203,11 @@ pub fn direct(spectrogram: &Grid<f32>, steps: usize) -> Result<Grid<f32>, Error>
     grid(steps, checked(spectrogram)?.repeat(steps))
 }
 
-/// The encoding `chunks`, in which time is time: step t of 16 sees the frames 4t to 4t+3 with 30 frames on both sides, `[16, 64, 64, 1]`.
+/// The encoding `chunks`, in which time is time: step t of 16 sees the frames 4t to 4t+3 with 30
+/// frames on both sides, `[16, 64, 64, 1]`.
 ///
-/// Frames before the first and behind the last are 0, which after [`BandStatistics::standardise`] is the mean.
+/// Frames before the first and behind the last are 0, which after [`BandStatistics::standardise`]
+/// is the mean.
 ///
 /// # Errors
 /// [`Error::Size`] for something else than a spectrogram.
@@ -209,15 +227,18 @@ pub fn chunks(spectrogram: &Grid<f32>) -> Result<Grid<f32>, Error> {
     grid(STEPS, values)
 }
 
-/// Appends random repeats, drawn with `seed`, until every class that occurs has as many recordings as the largest: train, never test.
+/// Appends random repeats, drawn with `seed`, until every class that occurs has as many recordings
+/// as the largest: train, never test.
 ///
-/// The paper: "rebalanced by repeating random samples to make the number of samples the same in each class".
+/// The paper: "rebalanced by repeating random samples to make the number of samples the same in
+/// each class".
 pub fn rebalance(recordings: &[Recording], seed: u64) -> Vec<Recording> {
     let labels: Vec<u32> = recordings.iter().map(|recording| recording.label).collect();
     rebalance_indices(&labels, seed).into_iter().map(|index| recordings[index].clone()).collect()
 }
 
-/// As [`rebalance()`], for whatever has these labels: all indices in order, then those of the repeats.
+/// As [`rebalance()`], for whatever has these labels: all indices in order, then those of the
+/// repeats.
 pub fn rebalance_indices(labels: &[u32], seed: u64) -> Vec<usize> {
     let mut classes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (index, &label) in labels.iter().enumerate() {
@@ -229,7 +250,9 @@ pub fn rebalance_indices(labels: &[u32], seed: u64) -> Vec<usize> {
         // one stream of random numbers a class: none depends on how many the others drew
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(label.into());
-        balanced.extend((class.len()..largest).map(|_| class[(rng.next_u64() % class.len() as u64) as usize]));
+        balanced.extend(
+            (class.len()..largest).map(|_| class[(rng.next_u64() % class.len() as u64) as usize]),
+        );
     }
     balanced
 }

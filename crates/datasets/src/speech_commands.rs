@@ -20,9 +20,10 @@ pub(crate) const INFO: Info = Info {
     title: "Speech Commands",
     content: Content::Speech { rate_hz: RATE_HZ, samples: RATE_HZ as usize },
     classes: &[
-        "backward", "bed", "bird", "cat", "dog", "down", "eight", "five", "follow", "forward", "four", "go", "happy",
-        "house", "learn", "left", "marvin", "nine", "no", "off", "on", "one", "right", "seven", "sheila", "six",
-        "stop", "three", "tree", "two", "up", "visual", "wow", "yes", "zero",
+        "backward", "bed", "bird", "cat", "dog", "down", "eight", "five", "follow", "forward",
+        "four", "go", "happy", "house", "learn", "left", "marvin", "nine", "no", "off", "on",
+        "one", "right", "seven", "sheila", "six", "stop", "three", "tree", "two", "up", "visual",
+        "wow", "yes", "zero",
     ],
     train: 84_843,
     validation: Some(9_981),
@@ -44,7 +45,8 @@ pub(crate) const INFO: Info = Info {
     manual: None,
 };
 
-/// The publisher's lists of test and of validation clips, one `word/name.wav` a line; all other clips are train.
+/// The publisher's lists of test and of validation clips, one `word/name.wav` a line; all other
+/// clips are train.
 const LISTS: [&str; 2] = ["testing_list.txt", "validation_list.txt"];
 
 pub(crate) const LAYOUT: Layout = Layout {
@@ -61,12 +63,14 @@ struct Clip {
     recording: Recording,
 }
 
-/// The publisher's lists, or all clips by speaker. Where all that is here is on the list of test clips, so that nothing would be left to
-/// train on, a caller without a wish gets [`Split::BySpeaker`].
+/// The publisher's lists, or all clips by speaker. Where all that is here is on the list of test
+/// clips, so that nothing would be left to train on, a caller without a wish gets
+/// [`Split::BySpeaker`].
 fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
     let lists = [read_list(folder, LISTS[0])?, read_list(folder, LISTS[1])?];
     let clips = clips(folder)?;
-    let mut files: Vec<_> = LISTS.iter().map(|list| folder.join(list)).filter(|list| list.is_file()).collect();
+    let mut files: Vec<_> =
+        LISTS.iter().map(|list| folder.join(list)).filter(|list| list.is_file()).collect();
     files.extend(clips.iter().map(|clip| folder.join(&clip.key)));
     let tests = |list: &HashSet<String>| clips.iter().all(|clip| list.contains(&clip.key));
     let all_test = !clips.is_empty() && lists[0].as_ref().is_some_and(tests);
@@ -74,7 +78,14 @@ fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
         (Some(Split::BySpeaker(seed)), _) => by_speaker(clips, seed, all_test),
         (None, _) if all_test => by_speaker(clips, 0, all_test),
         (_, [Some(testing), Some(validation)]) => published(clips, &testing, &validation),
-        _ => return Err(unlike(folder, LAYOUT.expected, "only one of the two lists", "unpack the data set again")),
+        _ => {
+            return Err(unlike(
+                folder,
+                LAYOUT.expected,
+                "only one of the two lists",
+                "unpack the data set again",
+            ));
+        }
     };
     Ok(Listing { files, ..listing })
 }
@@ -94,7 +105,8 @@ fn published(clips: Vec<Clip>, testing: &HashSet<String>, validation: &HashSet<S
 }
 
 fn by_speaker(clips: Vec<Clip>, seed: u64, all_test: bool) -> Listing {
-    let note = if all_test { " (every clip here is one of the publisher's test clips)" } else { "" };
+    let note =
+        if all_test { " (every clip here is one of the publisher's test clips)" } else { "" };
     let complete = clips.len() == INFO.train + INFO.validation.unwrap_or(0) + INFO.test;
     let mut listing = Listing {
         split: format!("by speaker, seed {seed}: four of five speakers train, the rest test{note}"),
@@ -118,7 +130,8 @@ fn read_list(folder: &Path, name: &str) -> Result<Option<HashSet<String>>, Error
     Ok(Some(String::from_utf8_lossy(&text).lines().map(|line| line.trim().to_owned()).collect()))
 }
 
-/// All clips of the 35 words, by word and then by name. Folders that start with `_` hold noise, not words.
+/// All clips of the 35 words, by word and then by name. Folders that start with `_` hold noise, not
+/// words.
 fn clips(folder: &Path) -> Result<Vec<Clip>, Error> {
     let mut clips = Vec::new();
     for word in files::names(folder)? {
@@ -132,7 +145,12 @@ fn clips(folder: &Path) -> Result<Vec<Clip>, Error> {
                 continue;
             }
             let expected = format!("a folder named by a word ({})", INFO.classes.join(", "));
-            return Err(unlike(&of_word, expected, format!("\"{word}\""), "move it away, or name it by its word"));
+            return Err(unlike(
+                &of_word,
+                expected,
+                format!("\"{word}\""),
+                "move it away, or name it by its word",
+            ));
         };
         clips.extend(names.into_iter().map(|name| Clip {
             recording: Recording {
@@ -146,8 +164,9 @@ fn clips(folder: &Path) -> Result<Vec<Clip>, Error> {
     Ok(clips)
 }
 
-/// Whether a clip's speaker is one of the fifth that test. The name begins with the speaker's identifier; the publisher's own rule hashes
-/// it too, so that one speaker's clips never stand on both sides.
+/// Whether a clip's speaker is one of the fifth that test. The name begins with the speaker's
+/// identifier; the publisher's own rule hashes it too, so that one speaker's clips never stand on
+/// both sides.
 fn speaker_tests(key: &str, seed: u64) -> bool {
     let name = key.rsplit('/').next().unwrap_or(key);
     let speaker = name.split("_nohash_").next().unwrap_or(name);
@@ -168,9 +187,18 @@ pub(crate) fn waveform(path: &Path) -> Result<Vec<i16>, Error> {
     let file = File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let mut reader = WavReader::new(BufReader::new(file)).map_err(wav)?;
     let WavSpec { channels, sample_rate, bits_per_sample, sample_format } = reader.spec();
-    if (channels, sample_rate, bits_per_sample, sample_format) != (1, RATE_HZ, 16, SampleFormat::Int) {
-        let found = format!("{channels} channels, {sample_rate} Hz, {bits_per_sample} bits ({sample_format:?})");
-        return Err(unlike(path, format!("1 channel, {RATE_HZ} Hz, 16 bits (Int)"), found, "convert it to that"));
+    if (channels, sample_rate, bits_per_sample, sample_format)
+        != (1, RATE_HZ, 16, SampleFormat::Int)
+    {
+        let found = format!(
+            "{channels} channels, {sample_rate} Hz, {bits_per_sample} bits ({sample_format:?})"
+        );
+        return Err(unlike(
+            path,
+            format!("1 channel, {RATE_HZ} Hz, 16 bits (Int)"),
+            found,
+            "convert it to that",
+        ));
     }
     let second = RATE_HZ as usize;
     let mut samples = Vec::with_capacity(second);

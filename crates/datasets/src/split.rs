@@ -10,28 +10,35 @@ use crate::{Error, Name};
 pub enum Split {
     /// `published`: the publisher's own.
     Published,
-    /// `reference`, CIFAR10-DVS: names of each class in text order, first nine tenths train, as the paper's released code has it.
+    /// `reference`, CIFAR10-DVS: names of each class in text order, first nine tenths train, as the
+    /// paper's released code has it.
     Reference,
     /// `first100`, CIFAR10-DVS: numbers 0 to 99 of each class test, the rest train.
     First100,
-    /// `tebn`, CIFAR10-DVS: that of Duan et al., "Temporal Effective Batch Normalization in Spiking Neural Networks", NeurIPS 2022.
+    /// `tebn`, CIFAR10-DVS: that of Duan et al., "Temporal Effective Batch Normalization in Spiking
+    /// Neural Networks", NeurIPS 2022.
     ///
-    /// The same recordings as [`Split::First100`]. Their own code leaves the division to the user; the rule is the one that the code of
-    /// Fang et al., "Parallel Spiking Neurons", NeurIPS 2023, states for them (`cifar10dvs/readme.md` and `move_data.py` there).
+    /// The same recordings as [`Split::First100`]. Their own code leaves the division to the user;
+    /// the rule is the one that the code of Fang et al., "Parallel Spiking Neurons", NeurIPS 2023,
+    /// states for them (`cifar10dvs/readme.md` and `move_data.py` there).
     Tebn,
     /// `seeded:N`, CIFAR10-DVS: nine tenths of each class train, drawn by ChaCha8 with this seed.
     Seeded(u64),
-    /// `by-speaker:N`, Speech Commands: every speaker is train (four of five) or test, by a hash of the speaker and this seed.
+    /// `by-speaker:N`, Speech Commands: every speaker is train (four of five) or test, by a hash of
+    /// the speaker and this seed.
     BySpeaker(u64),
 }
 
 impl Split {
-    /// The splits that a data set has, as they are written; `N` stands for a seed. The first is the usual one.
+    /// The splits that a data set has, as they are written; `N` stands for a seed. The first is the
+    /// usual one.
     pub fn known(name: Name) -> &'static [&'static str] {
         match name {
             Name::Cifar10Dvs => &["reference", "first100", "tebn", "seeded:N"],
             Name::SpeechCommands => &["published", "by-speaker:N"],
-            Name::NMnist | Name::DvsGesture | Name::Mnist | Name::Cifar10 | Name::Cifar100 => &["published"],
+            Name::NMnist | Name::DvsGesture | Name::Mnist | Name::Cifar10 | Name::Cifar100 => {
+                &["published"]
+            }
         }
     }
 
@@ -70,12 +77,14 @@ impl FromStr for Split {
             "reference" => Ok(Self::Reference),
             "first100" => Ok(Self::First100),
             "tebn" => Ok(Self::Tebn),
-            _ => seed("seeded:").map(Self::Seeded).or_else(|| seed("by-speaker:").map(Self::BySpeaker)).ok_or_else(
-                || {
-                    let known = "published, reference, first100, tebn, seeded:N, by-speaker:N".to_owned();
+            _ => seed("seeded:")
+                .map(Self::Seeded)
+                .or_else(|| seed("by-speaker:").map(Self::BySpeaker))
+                .ok_or_else(|| {
+                    let known =
+                        "published, reference, first100, tebn, seeded:N, by-speaker:N".to_owned();
                     Error::Split { of: "a split".to_owned(), known, found: text.to_owned() }
-                },
-            ),
+                }),
         }
     }
 }
@@ -101,7 +110,14 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for text in ["published", "reference", "first100", "tebn", "seeded:7", "by-speaker:18446744073709551615"] {
+        for text in [
+            "published",
+            "reference",
+            "first100",
+            "tebn",
+            "seeded:7",
+            "by-speaker:18446744073709551615",
+        ] {
             let split: Split = text.parse().unwrap();
             assert_eq!(split.to_string(), text);
             assert_eq!(serde_json::to_value(split).unwrap(), text);
@@ -110,7 +126,8 @@ mod tests {
         for text in ["", "seeded", "seeded:", "seeded:-1", "Published", "first100:1"] {
             let said = text.parse::<Split>().unwrap_err().to_string();
             assert!(
-                said.starts_with("expected a split (published, ") && said.contains(&format!("\"{text}\"")),
+                said.starts_with("expected a split (published, ")
+                    && said.contains(&format!("\"{text}\"")),
                 "{said}"
             );
         }
@@ -123,7 +140,8 @@ mod tests {
                 known.replace('N', "3").parse::<Split>().unwrap().check(name).unwrap();
             }
         }
-        let sentence = "expected a split of n-mnist (published), found \"seeded:3\"; use one of those";
+        let sentence =
+            "expected a split of n-mnist (published), found \"seeded:3\"; use one of those";
         assert_eq!(Split::Seeded(3).check(Name::NMnist).unwrap_err().to_string(), sentence);
         assert!(Split::Published.check(Name::Cifar10Dvs).is_err());
     }

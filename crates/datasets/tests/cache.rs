@@ -1,4 +1,5 @@
-//! The cache holds what direct framing gives, serves nothing else, and survives whatever happens to its file.
+//! The cache holds what direct framing gives, serves nothing else, and survives whatever happens to
+//! its file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{
@@ -32,17 +33,27 @@ fn prepared(recordings: &Recordings, folder: &Path) -> Prepared {
 fn small() -> (tempfile::TempDir, PathBuf, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let recordings = synthetic::recordings(Name::NMnist, 5, 2, 5);
-    let path = prepare(&recordings, Framing::Number { frames: 4 }, Some(12), Dtype::U8, folder.path(), &mut |_| {})
-        .unwrap()
-        .cache
-        .path()
-        .to_owned();
+    let path = prepare(
+        &recordings,
+        Framing::Number { frames: 4 },
+        Some(12),
+        Dtype::U8,
+        folder.path(),
+        &mut |_| {},
+    )
+    .unwrap()
+    .cache
+    .path()
+    .to_owned();
     let bytes = fs::read(&path).unwrap();
     (folder, path, bytes)
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
 }
 
 fn sentence(error: &Error) -> String {
@@ -54,7 +65,8 @@ fn sentence(error: &Error) -> String {
 /// The real sample of N-MNIST, if it is here.
 fn real() -> Option<Recordings> {
     let shared = std::env::var_os("SPIKEGRAD_SHARED").map(PathBuf::from);
-    let shared = shared.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"));
+    let shared =
+        shared.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"));
     match find(Name::NMnist, &shared.join("data")) {
         Ok(Found::Recordings(recordings)) => Some(recordings),
         _ => {
@@ -66,14 +78,20 @@ fn real() -> Option<Recordings> {
 
 fn equals_direct_framing(recordings: &Recordings, framing: Framing, side: Option<usize>) {
     let folder = tempfile::tempdir().unwrap();
-    let wide = prepare(recordings, framing, side, Dtype::U16, folder.path(), &mut |_| {}).unwrap().cache;
-    let narrow = prepare(recordings, framing, side, Dtype::U8, folder.path(), &mut |_| {}).unwrap().cache;
-    assert_eq!((wide.train(), wide.len()), (0..recordings.train.len(), recordings.train.len() + recordings.test.len()));
+    let wide =
+        prepare(recordings, framing, side, Dtype::U16, folder.path(), &mut |_| {}).unwrap().cache;
+    let narrow =
+        prepare(recordings, framing, side, Dtype::U8, folder.path(), &mut |_| {}).unwrap().cache;
+    assert_eq!(
+        (wide.train(), wide.len()),
+        (0..recordings.train.len(), recordings.train.len() + recordings.test.len())
+    );
     for (index, recording) in recordings.train.iter().chain(&recordings.test).enumerate() {
         let frames = framing.frames(&recording.events().unwrap()).unwrap();
         let frames = side.map(|side| resize_nearest(&frames, side, side)).unwrap_or(frames);
         assert_eq!(wide.read::<u16>(index).unwrap(), frames);
-        let values: Vec<u16> = narrow.read::<u8>(index).unwrap().values().iter().map(|&count| count.into()).collect();
+        let values: Vec<u16> =
+            narrow.read::<u8>(index).unwrap().values().iter().map(|&count| count.into()).collect();
         assert_eq!(values, frames.values());
         assert_eq!(wide.labels()[index], recording.label);
     }
@@ -91,7 +109,11 @@ fn real_samples_equal_direct_framing() {
     if let Some(mut recordings) = real() {
         recordings.train.truncate(150);
         equals_direct_framing(&recordings, NUMBER, None);
-        equals_direct_framing(&recordings, Framing::Time { frames: 10, empty_window: EmptyWindow::Error }, Some(17));
+        equals_direct_framing(
+            &recordings,
+            Framing::Time { frames: 10, empty_window: EmptyWindow::Error },
+            Some(17),
+        );
     }
 }
 
@@ -99,25 +121,35 @@ fn real_samples_equal_direct_framing() {
 fn gestures(root: &Path) -> Recordings {
     let folder = root.join("DvsGesture");
     fs::create_dir_all(&folder).unwrap();
-    for (file, list) in [("user01_led", "trials_to_train.txt"), ("user24_led", "trials_to_test.txt")] {
+    for (file, list) in
+        [("user01_led", "trials_to_train.txt"), ("user24_led", "trials_to_test.txt")]
+    {
         fs::write(folder.join(list), format!("{file}.aedat\n")).unwrap();
         // cuts that overlap, that leave gaps, and that come out of order
         let csv = "class,startTime_usec,endTime_usec\n1,100,400\n2,350,700\n11,900,1000\n2,0,100\n";
         fs::write(folder.join(format!("{file}_labels.csv")), csv).unwrap();
-        fs::write(folder.join(format!("{file}.aedat")), aedat31(&mut ChaCha8Rng::seed_from_u64(7), 1000)).unwrap();
+        fs::write(
+            folder.join(format!("{file}.aedat")),
+            aedat31(&mut ChaCha8Rng::seed_from_u64(7), 1000),
+        )
+        .unwrap();
     }
-    let Found::Recordings(recordings) = find(Name::DvsGesture, root).unwrap() else { panic!("{}", root.display()) };
+    let Found::Recordings(recordings) = find(Name::DvsGesture, root).unwrap() else {
+        panic!("{}", root.display())
+    };
     recordings
 }
 
 fn aedat31(rng: &mut ChaCha8Rng, events: u32) -> Vec<u8> {
-    let mut bytes = b"#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n#!END-HEADER\r\n".to_vec();
+    let mut bytes =
+        b"#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n#!END-HEADER\r\n".to_vec();
     bytes.extend([1, 0, 1, 0]);
     for field in [8, 4, 0, events, events, events] {
         bytes.extend(u32::to_le_bytes(field));
     }
     for event in 0..events {
-        let (x, y, on) = (rng.random_range(0..128), rng.random_range(0..128), rng.random_range(0..2));
+        let (x, y, on) =
+            (rng.random_range(0..128), rng.random_range(0..128), rng.random_range(0..2));
         // now and then a step back in time
         let t_us = if event % 50 == 49 { event - 20 } else { event };
         bytes.extend(u32::to_le_bytes(x << 17 | y << 2 | on << 1 | 1));
@@ -140,7 +172,11 @@ fn features_and_images_are_kept_as_they_are() {
     let shape = Shape { steps: 1, height: 5, width: 7, channels: 3 };
     let value = |index: usize, at: usize| (index * 1000 + at) as f32 / 3.0 - 90.0;
     let make = |group: Range<usize>| {
-        group.map(|index| Ok(Grid::new(shape, (0..105).map(|at| value(index, at)).collect()).unwrap())).collect()
+        group
+            .map(|index| {
+                Ok(Grid::new(shape, (0..105).map(|at| value(index, at)).collect()).unwrap())
+            })
+            .collect()
     };
     let groups: Vec<Range<usize>> = (0..70).map(|index| index..index + 1).collect();
     let labels: Vec<u32> = (0..70).map(|index| index % 35).collect();
@@ -154,10 +190,16 @@ fn features_and_images_are_kept_as_they_are() {
     }
     assert_eq!((cache.train(), cache.test(), cache.dtype()), (0..70, 70..70, Dtype::F32));
     assert!(
-        sentence(&cache.read::<u16>(0).unwrap_err()).contains("expected samples of 420 bytes of f32, found u16 asked")
+        sentence(&cache.read::<u16>(0).unwrap_err())
+            .contains("expected samples of 420 bytes of f32, found u16 asked")
     );
-    assert!(sentence(&cache.read::<f32>(70).unwrap_err()).contains("expected a sample below 70, found 70"));
-    assert!(sentence(&cache.read_into(0, &mut [0; 9]).unwrap_err()).contains("found 9 bytes asked for"));
+    assert!(
+        sentence(&cache.read::<f32>(70).unwrap_err())
+            .contains("expected a sample below 70, found 70")
+    );
+    assert!(
+        sentence(&cache.read_into(0, &mut [0; 9]).unwrap_err()).contains("found 9 bytes asked for")
+    );
 }
 
 #[test]
@@ -196,7 +238,12 @@ fn every_part_of_the_key_changes_the_name() {
         Key::of_recordings(&recordings, NUMBER, None, Dtype::U16),
     ];
     for empty_window in [EmptyWindow::Error, EmptyWindow::ZeroFrame] {
-        others.push(Key::of_recordings(&recordings, Framing::Time { frames: 16, empty_window }, None, Dtype::U8));
+        others.push(Key::of_recordings(
+            &recordings,
+            Framing::Time { frames: 16, empty_window },
+            None,
+            Dtype::U8,
+        ));
     }
     let change = |change: &dyn Fn(&mut Recordings)| {
         let mut changed = recordings.clone();
@@ -211,7 +258,12 @@ fn every_part_of_the_key_changes_the_name() {
     others.push(change(&|changed| changed.test.insert(0, changed.train[39].clone())));
     others.push(change(&|changed| changed.train[0].source = Source::File("a/b/1.bin".into())));
     others.push(change(&|changed| changed.train[0].source = Source::File("a/c/1.bin".into())));
-    let cut = |start_us, end_us| Source::Cut { path: "a/b.aedat".into(), start_us, end_us, occurrence: 0 };
+    let cut = |start_us, end_us| Source::Cut {
+        path: "a/b.aedat".into(),
+        start_us,
+        end_us,
+        occurrence: 0,
+    };
     others.push(change(&|changed| changed.train[0].source = cut(1, 20)));
     others.push(change(&|changed| changed.train[0].source = cut(12, 0)));
     for version in key.versions.keys() {
@@ -228,8 +280,9 @@ fn every_part_of_the_key_changes_the_name() {
         }
     }
     // where the data lie is no part of it
-    let moved =
-        |root: &str| change(&|changed| changed.train[0].source = Source::File(format!("{root}/b/1.bin").into()));
+    let moved = |root: &str| {
+        change(&|changed| changed.train[0].source = Source::File(format!("{root}/b/1.bin").into()))
+    };
     assert_eq!(moved("/x").file_name(), moved("/y/z").file_name());
 }
 
@@ -249,9 +302,14 @@ fn what_another_version_made_is_never_served_and_is_replaced() {
     assert!(Cache::find(folder.path(), &key).unwrap().is_none());
     // even under the new one's name
     fs::rename(old.path(), folder.path().join(key.file_name())).unwrap();
-    assert!(sentence(&Cache::find(folder.path(), &key).unwrap_err()).contains("expected the key of its name"));
+    assert!(
+        sentence(&Cache::find(folder.path(), &key).unwrap_err())
+            .contains("expected the key of its name")
+    );
     let mut replaced = 0;
-    let report = &mut |step: Step| replaced += u32::from(matches!(step, Step::Replaces(Error::Foreign { .. })));
+    let report = &mut |step: Step| {
+        replaced += u32::from(matches!(step, Step::Replaces(Error::Foreign { .. })))
+    };
     let new = prepare(&recordings, NUMBER, None, Dtype::U8, folder.path(), report).unwrap();
     assert!(!new.was_there && replaced == 1);
     assert_eq!(new.cache.key(), &key);
@@ -261,7 +319,9 @@ fn what_another_version_made_is_never_served_and_is_replaced() {
 fn unharmed(path: &Path, whole: &[(Vec<u8>, u32)], key: &Key) -> bool {
     let Ok(cache) = Cache::open(path) else { return false };
     let samples = |cache: &Cache| -> Result<Vec<(Vec<u8>, u32)>, Error> {
-        (0..cache.len()).map(|index| Ok((cache.read::<u8>(index)?.into_values(), cache.labels()[index]))).collect()
+        (0..cache.len())
+            .map(|index| Ok((cache.read::<u8>(index)?.into_values(), cache.labels()[index])))
+            .collect()
     };
     let Ok(samples) = samples(&cache) else { return false };
     assert!(samples == whole && cache.key() == key && cache.train() == (0..5), "damage was served");
@@ -299,10 +359,19 @@ fn a_truncated_file_is_refused_and_replaced() {
         fs::write(&path, &bytes[..cut]).unwrap();
         let error = sentence(&Cache::open(&path).unwrap_err());
         assert!(
-            error.contains("expected a frame cache, found") && error.contains("prepare the cache again"),
+            error.contains("expected a frame cache, found")
+                && error.contains("prepare the cache again"),
             "{error}"
         );
-        prepare(&recordings, Framing::Number { frames: 4 }, Some(12), Dtype::U8, folder.path(), &mut |_| {}).unwrap();
+        prepare(
+            &recordings,
+            Framing::Number { frames: 4 },
+            Some(12),
+            Dtype::U8,
+            folder.path(),
+            &mut |_| {},
+        )
+        .unwrap();
         assert!(fs::read(&path).unwrap() == bytes);
     }
     fs::write(&path, [&bytes[..], &[0]].concat()).unwrap();
@@ -314,7 +383,8 @@ fn a_truncated_file_is_refused_and_replaced() {
 #[test]
 fn a_sample_damaged_on_disk_is_named_and_replaced() {
     let (folder, path, bytes) = small();
-    // the samples come first: their middle is in the first tenth of a file of this size at the latest
+    // the samples come first: their middle is in the first tenth of a file of this size at the
+    // latest
     let (whole, key) = contents(&path);
     let damaged = (bytes.len() / 20..bytes.len()).find(|&at| {
         let mut damaged = bytes.clone();
@@ -324,7 +394,11 @@ fn a_sample_damaged_on_disk_is_named_and_replaced() {
     });
     assert!(damaged.is_some());
     let error = Cache::open(&path).unwrap().verify().unwrap_err();
-    assert!(sentence(&error).contains(": sample ") && error.to_string().contains("prepare the cache again"), "{error}");
+    assert!(
+        sentence(&error).contains(": sample ")
+            && error.to_string().contains("prepare the cache again"),
+        "{error}"
+    );
     let recordings = synthetic::recordings(Name::NMnist, 5, 2, 5);
     let mut replaced = String::new();
     let report = &mut |step: Step| {
@@ -332,7 +406,8 @@ fn a_sample_damaged_on_disk_is_named_and_replaced() {
             replaced = why.to_string();
         }
     };
-    prepare(&recordings, Framing::Number { frames: 4 }, Some(12), Dtype::U8, folder.path(), report).unwrap();
+    prepare(&recordings, Framing::Number { frames: 4 }, Some(12), Dtype::U8, folder.path(), report)
+        .unwrap();
     assert_eq!(replaced, error.to_string());
     assert!(fs::read(&path).unwrap() == bytes);
 }
@@ -342,20 +417,29 @@ fn what_cannot_be_cached_is_refused_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut recordings = digits();
     let refused = |recordings: &Recordings, framing, dtype| {
-        let error = prepare(recordings, framing, None, dtype, folder.path(), &mut |_| {}).unwrap_err();
+        let error =
+            prepare(recordings, framing, None, dtype, folder.path(), &mut |_| {}).unwrap_err();
         assert!(names(folder.path()).is_empty(), "{error}");
         sentence(&error)
     };
     let duration = refused(&recordings, Framing::Duration { us: 10_000 }, Dtype::U8);
-    assert!(duration.contains("found frames of 10000 µs each; frame by number or by time"), "{duration}");
+    assert!(
+        duration.contains("found frames of 10000 µs each; frame by number or by time"),
+        "{duration}"
+    );
     assert!(refused(&recordings, NUMBER, Dtype::F32).contains("expected u8 or u16"));
-    assert!(refused(&recordings, Framing::Number { frames: 0 }, Dtype::U8).starts_with("synthetic recording 0: "));
+    assert!(
+        refused(&recordings, Framing::Number { frames: 0 }, Dtype::U8)
+            .starts_with("synthetic recording 0: ")
+    );
     let dense = folder.path().parent().unwrap().join(format!("{}-dense.bin", std::process::id()));
     fs::write(&dense, [0_u8; 5 * 300]).unwrap();
-    recordings.train[33] = Recording { source: Source::File(dense.clone()), ..recordings.train[33].clone() };
+    recordings.train[33] =
+        Recording { source: Source::File(dense.clone()), ..recordings.train[33].clone() };
     let count = refused(&recordings, Framing::Number { frames: 1 }, Dtype::U8);
     assert!(
-        count.contains("expected counts up to 255 for u8, found 300; take u16") && count.contains("dense.bin"),
+        count.contains("expected counts up to 255 for u8, found 300; take u16")
+            && count.contains("dense.bin"),
         "{count}"
     );
     fs::write(&dense, [0_u8; 7]).unwrap();
@@ -370,37 +454,63 @@ fn what_cannot_be_cached_is_refused_and_leaves_nothing() {
 fn samples_of_another_shape_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let make = |group: Range<usize>| {
-        let shape = |index| Shape { steps: 1, height: 1, width: if index == 40 { 3 } else { 2 }, channels: 1 };
-        group.map(|index| Ok(Grid::new(shape(index), vec![1_u8; shape(index).width]).unwrap())).collect()
+        let shape = |index| Shape {
+            steps: 1,
+            height: 1,
+            width: if index == 40 { 3 } else { 2 },
+            channels: 1,
+        };
+        group
+            .map(|index| Ok(Grid::new(shape(index), vec![1_u8; shape(index).width]).unwrap()))
+            .collect()
     };
     let groups: Vec<Range<usize>> = (0..50).map(|index| index..index + 1).collect();
     let items = Items { labels: &[0; 50], train: 50, groups: &groups };
     let key = Key::of_recordings(&digits(), NUMBER, None, Dtype::U8);
     let error = write::<u8>(folder.path(), &key, items, &make, &mut |_| {}).unwrap_err();
-    assert!(sentence(&error).starts_with("sample 40: expected the shape [T, H, W, C] = [1, 1, 2, 1]"), "{error}");
+    assert!(
+        sentence(&error).starts_with("sample 40: expected the shape [T, H, W, C] = [1, 1, 2, 1]"),
+        "{error}"
+    );
     assert!(names(folder.path()).is_empty());
     let gap = Items { groups: &groups[..49], ..items };
-    assert!(matches!(write::<u8>(folder.path(), &key, gap, &make, &mut |_| {}), Err(Error::Unfit { .. })));
+    assert!(matches!(
+        write::<u8>(folder.path(), &key, gap, &make, &mut |_| {}),
+        Err(Error::Unfit { .. })
+    ));
 }
 
 #[test]
 fn a_source_that_changes_after_it_was_found_is_refused_and_leaves_nothing() {
     let (root, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let try_it = |recordings: &Recordings| {
-        prepare(recordings, Framing::Number { frames: 2 }, None, Dtype::U8, folder.path(), &mut |_| {})
+        prepare(
+            recordings,
+            Framing::Number { frames: 2 },
+            None,
+            Dtype::U8,
+            folder.path(),
+            &mut |_| {},
+        )
     };
     let found = gestures(root.path());
     let file = root.path().join("DvsGesture/user01_led.aedat");
     let first = fs::read(&file).unwrap();
     fs::write(&file, aedat31(&mut ChaCha8Rng::seed_from_u64(8), 1000)).unwrap();
     let error = try_it(&found).unwrap_err();
-    assert!(sentence(&error).ends_with("found one changed since; prepare again when nothing writes there"), "{error}");
+    assert!(
+        sentence(&error)
+            .ends_with("found one changed since; prepare again when nothing writes there"),
+        "{error}"
+    );
     assert!(names(folder.path()).is_empty());
     // the same files again, and what is found anew, are as good as ever
     fs::write(&file, first).unwrap();
     assert!(!try_it(&found).unwrap().was_there);
     fs::write(&file, aedat31(&mut ChaCha8Rng::seed_from_u64(8), 1000)).unwrap();
-    let Found::Recordings(anew) = find(Name::DvsGesture, root.path()).unwrap() else { panic!("not found") };
+    let Found::Recordings(anew) = find(Name::DvsGesture, root.path()).unwrap() else {
+        panic!("not found")
+    };
     assert!(!try_it(&anew).unwrap().was_there);
 }
 
@@ -445,7 +555,8 @@ fn threads_that_prepare_at_once_make_one_file() {
     let folder = tempfile::tempdir().unwrap();
     let recordings = digits();
     let made: usize = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..6).map(|_| scope.spawn(|| prepared(&recordings, folder.path()))).collect();
+        let threads: Vec<_> =
+            (0..6).map(|_| scope.spawn(|| prepared(&recordings, folder.path()))).collect();
         threads.into_iter().map(|thread| usize::from(!thread.join().unwrap().was_there)).sum()
     });
     assert_eq!(made, 1);
@@ -461,7 +572,10 @@ fn prefetched_batches_are_the_same_for_any_number_of_workers() {
     let expected: Vec<Batch> = order
         .chunks(8)
         .map(|indices| {
-            let bytes = indices.iter().flat_map(|&index| cache.read::<u8>(index).unwrap().into_values()).collect();
+            let bytes = indices
+                .iter()
+                .flat_map(|&index| cache.read::<u8>(index).unwrap().into_values())
+                .collect();
             Batch {
                 indices: indices.to_vec(),
                 labels: indices.iter().map(|&index| cache.labels()[index]).collect(),
@@ -488,7 +602,8 @@ fn a_prefetch_reports_an_error_in_its_place_and_stops_when_dropped() {
     assert!(matches!(batches[4], Err(Error::Index { index: 1000, .. })));
     let mut long = Prefetch::new(cache.clone(), vec![0; 10_000_000], 4, 2).unwrap();
     assert!(long.next().unwrap().is_ok());
-    // returns after the batch in work, long before ten million samples; the cache is then nobody else's
+    // returns after the batch in work, long before ten million samples; the cache is then nobody
+    // else's
     drop(long);
     assert_eq!(Arc::strong_count(&cache), 1);
     assert!(matches!(Prefetch::new(cache, vec![0], 0, 1), Err(Error::Unfit { .. })));

@@ -1,4 +1,5 @@
-//! Downloads from a server that misbehaves: what ends under a file's name is the published file, or nothing is.
+//! Downloads from a server that misbehaves: what ends under a file's name is the published file, or
+//! nothing is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod server;
@@ -41,7 +42,11 @@ fn sums(content: &[u8]) -> Sums {
 
 /// Quick retries.
 fn quick() -> Options {
-    Options { pause: Duration::from_millis(1), silence: Duration::from_millis(300), ..Options::default() }
+    Options {
+        pause: Duration::from_millis(1),
+        silence: Duration::from_millis(300),
+        ..Options::default()
+    }
 }
 
 /// A data root, its set's folder, and a file of 100 000 bytes that is to come there.
@@ -63,7 +68,14 @@ impl Set {
 
     fn item<'a>(&'a self, urls: &'a [&'a str]) -> Item<'a> {
         let Sums { bytes, md5, sha256 } = &self.sums;
-        Item { file: "file.bin", urls, bytes: Some(*bytes), md5: Some(md5), sha256: Some(sha256), unpack: Unpack::Keep }
+        Item {
+            file: "file.bin",
+            urls,
+            bytes: Some(*bytes),
+            md5: Some(md5),
+            sha256: Some(sha256),
+            unpack: Unpack::Keep,
+        }
     }
 
     /// With its checksums only, as most publishers leave it.
@@ -96,13 +108,16 @@ impl Set {
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
 
-/// Serves the set's file with `faults`, fetches it with and without a published length, and returns the ranges asked for.
+/// Serves the set's file with `faults`, fetches it with and without a published length, and returns
+/// the ranges asked for.
 #[track_caller]
 fn survives(faults: &[Fault]) -> Vec<Option<String>> {
     let mut ranges = Vec::new();
@@ -151,13 +166,21 @@ fn a_silent_server_counts_as_dropped() {
 #[test]
 fn slow_chunked_and_redirected_answers_are_answers() {
     let (set, server) = (Set::new(), Server::start());
-    let target =
-        server.serve("elsewhere", &set.content, &[Fault::Drop(500), Fault::Trickle(9_000, Duration::from_millis(20))]);
+    let target = server.serve(
+        "elsewhere",
+        &set.content,
+        &[Fault::Drop(500), Fault::Trickle(9_000, Duration::from_millis(20))],
+    );
     let url = server.serve_always("file.bin", &[], &[], Fault::Redirect(target));
     set.fetch(set.item(&[&url])).unwrap();
     set.is_whole();
     let asked: Vec<_> = server.requests().into_iter().map(|r| (r.path, r.range)).collect();
-    let expected = [("/file.bin", None), ("/elsewhere", None), ("/file.bin", from(500)), ("/elsewhere", from(500))];
+    let expected = [
+        ("/file.bin", None),
+        ("/elsewhere", None),
+        ("/file.bin", from(500)),
+        ("/elsewhere", from(500)),
+    ];
     assert_eq!(asked, expected.map(|(path, range)| (path.to_owned(), range)));
     assert_eq!(survives(&[Fault::Chunked]), [None]);
     // a range in chunks
@@ -179,7 +202,11 @@ fn a_wrong_byte_is_named_with_both_checksums_and_nothing_is_kept() {
     let mut wrong = set.content.clone();
     wrong[77_777] ^= 1;
     let said = set.fetch(set.item(&[&url])).unwrap_err().to_string();
-    for word in [&url, &format!("expected MD5 {}", set.sums.md5), &format!("found MD5 {}", sums(&wrong).md5)] {
+    for word in [
+        &url,
+        &format!("expected MD5 {}", set.sums.md5),
+        &format!("found MD5 {}", sums(&wrong).md5),
+    ] {
         assert_eq!(said.matches(word.as_str()).count(), 1, "{word} in {said}");
     }
     assert_eq!((server.requests().len(), said.lines().count()), (1, 1), "{said}");
@@ -234,7 +261,10 @@ fn a_mirror_that_always_drops_is_given_up_and_what_came_is_kept() {
     let (set, server) = (Set::new(), Server::start());
     let url = server.serve("file.bin", &set.content, &vec![Fault::Drop(10); 6]);
     let said = set.fetch(set.item(&[&url])).unwrap_err().to_string();
-    assert!(said.contains("after 60 ") && said.contains("an interrupted part goes on where it stopped"), "{said}");
+    assert!(
+        said.contains("after 60 ") && said.contains("an interrupted part goes on where it stopped"),
+        "{said}"
+    );
     assert_eq!(server.requests().len(), 6);
     assert!(has_begun(&[set.item(&[])], &set.folder()));
     set.fetch(set.item(&[&url])).unwrap();
@@ -259,12 +289,23 @@ fn what_comes_again_from_a_server_without_ranges_is_no_progress() {
                 i if i % 2 == 0 => 2 << 20,
                 _ => 100,
             };
-            write!(connection, "HTTP/1.1 200 X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", content.len())
-                .and_then(|()| connection.write_all(&content[..n]))
-                .unwrap();
+            write!(
+                connection,
+                "HTTP/1.1 200 X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                content.len()
+            )
+            .and_then(|()| connection.write_all(&content[..n]))
+            .unwrap();
         }
     });
-    let item = Item { file: "big", urls: &[], bytes: None, md5: Some(&sums.md5), sha256: None, unpack: Unpack::Keep };
+    let item = Item {
+        file: "big",
+        urls: &[],
+        bytes: None,
+        md5: Some(&sums.md5),
+        sha256: None,
+        unpack: Unpack::Keep,
+    };
     let options = Options { mirror: Some(mirror), ..quick() };
     let said = fetch(&[item], &root.path().join("set"), &options, &mut ()).unwrap_err();
     assert!(matches!(said, Error::Download { .. }), "{said}");
@@ -274,7 +315,9 @@ fn what_comes_again_from_a_server_without_ranges_is_no_progress() {
 
 #[test]
 fn a_part_of_another_file_costs_one_new_beginning() {
-    for (length, requests) in [(10, vec![from(10), None]), (99_999, vec![from(99_999), None]), (100_000, vec![None])] {
+    for (length, requests) in
+        [(10, vec![from(10), None]), (99_999, vec![from(99_999), None]), (100_000, vec![None])]
+    {
         let (set, server) = (Set::new(), Server::start());
         let url = server.serve("file.bin", &set.content, &[]);
         set.begin(&content(length, 2));
@@ -288,7 +331,8 @@ fn a_part_of_another_file_costs_one_new_beginning() {
         (Set::item_without_length, vec![from(100_001), None]),
     ] {
         let (set, server): (&'static Set, _) = (Box::leak(Box::new(Set::new())), Server::start());
-        let urls: &'static [&'static str] = vec![&*server.serve("file.bin", &set.content, &[]).leak()].leak();
+        let urls: &'static [&'static str] =
+            vec![&*server.serve("file.bin", &set.content, &[]).leak()].leak();
         set.begin(&content(100_001, 2));
         set.fetch(item(set, urls)).unwrap();
         assert_eq!(server.ranges(), requests);
@@ -323,7 +367,10 @@ fn what_is_there_is_taken_and_what_is_wrong_there_is_left_alone() {
 
     fs::write(&there, b"something else").unwrap();
     let said = set.fetch(set.item(&["http://127.0.0.1:1/"])).unwrap_err().to_string();
-    let expected = format!("{}: expected 100000 bytes, found 14 bytes; move it away and fetch again", there.display());
+    let expected = format!(
+        "{}: expected 100000 bytes, found 14 bytes; move it away and fetch again",
+        there.display()
+    );
     assert_eq!(said, expected);
     assert_eq!(fs::read(&there).unwrap(), b"something else");
 }
@@ -351,7 +398,12 @@ fn two_at_once_end_in_one_file() {
         }
     }
     let (set, server) = (Set::new(), Server::start());
-    let url = server.serve_always("file.bin", &set.content, &[], Fault::Trickle(10_000, Duration::from_millis(20)));
+    let url = server.serve_always(
+        "file.bin",
+        &set.content,
+        &[],
+        Fault::Trickle(10_000, Duration::from_millis(20)),
+    );
     let notes: Vec<String> = thread::scope(|scope| {
         let calls: Vec<_> = (0..4)
             .map(|_| {
@@ -375,7 +427,10 @@ struct SmallDisk(TempDir);
 impl SmallDisk {
     fn mount() -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(dir.path()).output();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+            .arg(dir.path())
+            .output();
         if mount.is_ok_and(|output| output.status.success()) {
             return Some(Self(dir));
         }
@@ -387,7 +442,11 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         let unmounted = Command::new("umount").arg(self.0.path()).status();
-        assert!(unmounted.is_ok_and(|status| status.success()), "{} stays mounted", self.0.path().display());
+        assert!(
+            unmounted.is_ok_and(|status| status.success()),
+            "{} stays mounted",
+            self.0.path().display()
+        );
     }
 }
 
@@ -397,8 +456,17 @@ fn a_full_disk_is_one_sentence_and_nothing_half_written() {
     let (big, server) = (content(2 << 20, 3), Server::start());
     let sums = sums(&big);
     let folder = disk.0.path().join("set");
-    let item = Item { file: "big", urls: &[], bytes: None, md5: Some(&sums.md5), sha256: None, unpack: Unpack::Keep };
-    for (fault, room) in [(Fault::None, "room for 2097152 more bytes"), (Fault::Chunked, "room for more bytes")] {
+    let item = Item {
+        file: "big",
+        urls: &[],
+        bytes: None,
+        md5: Some(&sums.md5),
+        sha256: None,
+        unpack: Unpack::Keep,
+    };
+    for (fault, room) in
+        [(Fault::None, "room for 2097152 more bytes"), (Fault::Chunked, "room for more bytes")]
+    {
         server.serve_always("big", &big, &[], fault);
         let options = Options { mirror: Some(server.address().to_owned()), ..quick() };
         let said = fetch(&[item], &folder, &options, &mut ()).unwrap_err();
@@ -416,7 +484,8 @@ fn a_full_disk_is_one_sentence_and_nothing_half_written() {
 #[test]
 #[ignore = "it is the process that the tests of kill -9 start and kill"]
 fn process_to_kill() {
-    let variable = |name: &str| std::env::var(name).expect("this test is started by other tests only");
+    let variable =
+        |name: &str| std::env::var(name).expect("this test is started by other tests only");
     let (file, folder) = (variable("FETCH_FILE"), variable("FETCH_FOLDER"));
     let (md5, mirror) = (variable("FETCH_MD5"), variable("FETCH_MIRROR"));
     let unpack = match file.as_str() {
@@ -450,7 +519,8 @@ impl Killed {
             .unwrap()
     }
 
-    /// Kills at `moments` random moments of the time that an undisturbed call takes; each time the next call must end as that did.
+    /// Kills at `moments` random moments of the time that an undisturbed call takes; each time the
+    /// next call must end as that did.
     fn survives(&self, moments: usize, seed: u64) {
         let undisturbed = tempfile::tempdir().unwrap();
         let begin = Instant::now();
@@ -486,7 +556,11 @@ fn tree(folder: &Path) -> Vec<(String, Vec<u8>)> {
         let path = folder.join(&name);
         if path.is_dir() {
             found.push((format!("{name}/"), Vec::new()));
-            found.extend(tree(&path).into_iter().map(|(below, content)| (format!("{name}/{below}"), content)));
+            found.extend(
+                tree(&path)
+                    .into_iter()
+                    .map(|(below, content)| (format!("{name}/{below}"), content)),
+            );
         } else {
             found.push((name, fs::read(path).unwrap()));
         }
@@ -496,13 +570,20 @@ fn tree(folder: &Path) -> Vec<(String, Vec<u8>)> {
 
 /// Files as of a small data set: (name, content).
 fn recordings() -> Vec<(String, Vec<u8>)> {
-    (0..400).map(|i| (format!("Train/{}/{i:05}.bin", i % 10), content(1_000 + 37 * i, i as u64))).collect()
+    (0..400)
+        .map(|i| (format!("Train/{}/{i:05}.bin", i % 10), content(1_000 + 37 * i, i as u64)))
+        .collect()
 }
 
 #[test]
 fn kill_9_while_downloading() {
     let (content, server) = (content(3 << 20, 4), Server::start());
-    server.serve_always("file.bin", &content, &[], Fault::Trickle(60_000, Duration::from_millis(4)));
+    server.serve_always(
+        "file.bin",
+        &content,
+        &[],
+        Fault::Trickle(60_000, Duration::from_millis(4)),
+    );
     Killed { server, file: "file.bin", md5: sums(&content).md5 }.survives(50, 1);
 }
 

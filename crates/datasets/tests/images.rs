@@ -73,7 +73,9 @@ fn what_is_not_mnist_is_refused() {
 
     let said = with(root, file, &packed[..packed.len() / 2]);
     assert!(
-        said.starts_with("ROOT/mnist/t10k-images-idx3-ubyte.gz: expected a whole gzip file, found the error"),
+        said.starts_with(
+            "ROOT/mnist/t10k-images-idx3-ubyte.gz: expected a whole gzip file, found the error"
+        ),
         "{said}"
     );
     let said = with(root, file, b"not an archive");
@@ -90,7 +92,10 @@ fn what_is_not_mnist_is_refused() {
         said.contains("expected MNIST's train-labels-idx1-ubyte with the MD5 a25bea736e30d166cdddb491f175f624, found"),
         "{said}"
     );
-    assert!(said.ends_with("so another data set or a damaged file; move it away and fetch mnist"), "{said}");
+    assert!(
+        said.ends_with("so another data set or a damaged file; move it away and fetch mnist"),
+        "{said}"
+    );
     all[8 + 5_000] = 200;
     // one label beyond the classes is another content too
     let said = with(root, labels, &gzip(&all));
@@ -112,7 +117,9 @@ fn what_is_not_mnist_is_refused() {
     let said = with(root, labels, &bomb.finish().unwrap());
     assert!(said.contains("expected 60008 bytes, found more; "), "{said}");
     fs::remove_file(root.join("mnist").join(labels)).unwrap();
-    assert!(sentence(Name::Mnist, root).contains("found no train-labels-idx1-ubyte; fetch mnist again"));
+    assert!(
+        sentence(Name::Mnist, root).contains("found no train-labels-idx1-ubyte; fetch mnist again")
+    );
 }
 
 #[test]
@@ -122,8 +129,16 @@ fn mnist_unpacked_and_in_another_loaders_folder() {
     for entry in fs::read_dir(real).unwrap() {
         let path = entry.unwrap().path();
         let mut bytes = Vec::new();
-        std::io::copy(&mut flate2::read::GzDecoder::new(fs::File::open(&path).unwrap()), &mut bytes).unwrap();
-        write(root.path(), &format!("MNIST/raw/{}", path.file_stem().unwrap().to_str().unwrap()), &bytes);
+        std::io::copy(
+            &mut flate2::read::GzDecoder::new(fs::File::open(&path).unwrap()),
+            &mut bytes,
+        )
+        .unwrap();
+        write(
+            root.path(),
+            &format!("MNIST/raw/{}", path.file_stem().unwrap().to_str().unwrap()),
+            &bytes,
+        );
     }
     assert_eq!(found(Name::Mnist, root.path()).origin, Origin::Complete);
     assert!(matches!(find(Name::Cifar10, root.path()).unwrap(), Found::Absent));
@@ -137,7 +152,10 @@ fn samples_of_cifar() {
     let (counts, pixels) = sums(&set.train, 10);
     assert_eq!(counts, [796, 766, 820, 784, 822, 793, 814, 785, 807, 813]);
     // means 125.12, 122.71, 113.26 beside the 125.31, 122.95, 113.87 published for all 50,000
-    assert_eq!(pixels, [513_462_905 + 511_535_831, 503_187_932 + 502_069_053, 464_435_031 + 463_383_266]);
+    assert_eq!(
+        pixels,
+        [513_462_905 + 511_535_831, 503_187_932 + 502_069_053, 464_435_031 + 463_383_266]
+    );
     let (counts, pixels) = sums(&set.test, 10);
     assert_eq!((counts, pixels), (vec![300; 10], vec![387_293_410, 380_916_161, 353_681_043]));
     // the first image of the published train set, a frog
@@ -153,8 +171,10 @@ fn samples_of_cifar() {
 
 #[test]
 fn classes_are_those_of_the_publisher() {
-    for (name, file) in [(Name::Cifar10, "cifar10/batches.meta.txt"), (Name::Cifar100, "cifar100/fine_label_names.txt")]
-    {
+    for (name, file) in [
+        (Name::Cifar10, "cifar10/batches.meta.txt"),
+        (Name::Cifar100, "cifar100/fine_label_names.txt"),
+    ] {
         let Some(path) = shared("data").map(|data| data.join(file)) else { return };
         let text = fs::read_to_string(path).unwrap();
         assert_eq!(text.split_whitespace().collect::<Vec<_>>(), name.info().classes);
@@ -181,17 +201,23 @@ fn cifar_records_are_checked() {
          it is damaged or another file: fetch it again"
     );
     write(root, "cifar10/cifar-10-batches-bin/data_batch_3.bin", &wrong[1..]);
-    assert!(
-        sentence(Name::Cifar10, root)
-            .contains("expected whole records of 3073 bytes, at most 10000 of them, found 15364 bytes")
-    );
-    let long = fs::File::create(root.join("cifar10/cifar-10-batches-bin/data_batch_3.bin")).unwrap();
+    assert!(sentence(Name::Cifar10, root).contains(
+        "expected whole records of 3073 bytes, at most 10000 of them, found 15364 bytes"
+    ));
+    let long =
+        fs::File::create(root.join("cifar10/cifar-10-batches-bin/data_batch_3.bin")).unwrap();
     long.set_len(3073 * 1_000_000_000).unwrap();
     assert!(sentence(Name::Cifar10, root).contains("found 3073000000000 bytes"));
 
     write(root, "cifar100/train.bin", &records(1, 3074));
     write(root, "cifar100/test.bin", &[vec![20, 0], records(1, 3072)].concat());
-    assert!(sentence(Name::Cifar100, root).contains("expected a coarse label below 20 in record 0 (from 0), found 20"));
+    assert!(
+        sentence(Name::Cifar100, root)
+            .contains("expected a coarse label below 20 in record 0 (from 0), found 20")
+    );
     write(root, "cifar100/test.bin", &[vec![19, 100], records(1, 3072)].concat());
-    assert!(sentence(Name::Cifar100, root).contains("expected a fine label below 100 in record 0 (from 0), found 100"));
+    assert!(
+        sentence(Name::Cifar100, root)
+            .contains("expected a fine label below 100 in record 0 (from 0), found 100")
+    );
 }

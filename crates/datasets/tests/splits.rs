@@ -1,4 +1,5 @@
-//! Orders and splits against those that the released loader produced, and folders as users have them.
+//! Orders and splits against those that the released loader produced, and folders as users have
+//! them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -7,8 +8,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use common::{found, recordings, sentence, shared, write};
 use datasets::{
-    Error, Found, Name, Origin, Recording, Recordings, Source, Split, find, find_with, reference_label,
-    text_order_split,
+    Error, Found, Name, Origin, Recording, Recordings, Source, Split, find, find_with,
+    reference_label, text_order_split,
 };
 
 /// Class and number of each recording of CIFAR10-DVS.
@@ -35,7 +36,8 @@ fn splits_and_labels_equal_the_released_loader() {
     let json: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
 
     let cifar = &json["cifar10_dvs"];
-    let expected: Vec<u64> = serde_json::from_value(cifar["test_file_numbers_of_every_class"].clone()).unwrap();
+    let expected: Vec<u64> =
+        serde_json::from_value(cifar["test_file_numbers_of_every_class"].clone()).unwrap();
     let root = tempfile::tempdir().unwrap();
     empty_cifar10_dvs(root.path(), 1000);
     let set = found(Name::Cifar10Dvs, root.path());
@@ -49,7 +51,11 @@ fn splits_and_labels_equal_the_released_loader() {
     }
 
     for (folder, label) in json["dvs128_gesture"]["folder_to_network_label"].as_object().unwrap() {
-        assert_eq!(reference_label(folder.parse().unwrap()).map(u64::from), label.as_u64(), "{folder}");
+        assert_eq!(
+            reference_label(folder.parse().unwrap()).map(u64::from),
+            label.as_u64(),
+            "{folder}"
+        );
     }
     assert_eq!(reference_label(11), None);
 }
@@ -58,7 +64,10 @@ fn splits_and_labels_equal_the_released_loader() {
 fn incomplete_classes_are_split_in_tenths() {
     let names = (0..25).map(|i| format!("{i}.aedat")).collect();
     let (train, test) = text_order_split(names);
-    assert_eq!((train.len(), test), (22, ["7.aedat", "8.aedat", "9.aedat"].map(String::from).to_vec()));
+    assert_eq!(
+        (train.len(), test),
+        (22, ["7.aedat", "8.aedat", "9.aedat"].map(String::from).to_vec())
+    );
 }
 
 #[test]
@@ -66,8 +75,12 @@ fn the_sample_of_n_mnist_is_found_and_decodes() {
     let Some(root) = shared("data") else { return };
     let set = found(Name::NMnist, &root);
     assert_eq!((set.origin, set.train.len(), set.test.len()), (Origin::Sample, 1000, 100));
-    let counts: Vec<usize> =
-        set.train.iter().chain(&set.test).map(|recording| recording.events().unwrap().len()).collect();
+    let counts: Vec<usize> = set
+        .train
+        .iter()
+        .chain(&set.test)
+        .map(|recording| recording.events().unwrap().len())
+        .collect();
     let mean = counts.iter().sum::<usize>() / counts.len();
     assert_eq!((counts.iter().min(), mean, counts.iter().max()), (Some(&1069), 4108, Some(&7152)));
     assert_eq!(found(Name::NMnist, &root.join("nmnist")).manifest_sha256, set.manifest_sha256);
@@ -79,9 +92,11 @@ fn other_splits_of_cifar10_dvs() {
     let root = tempfile::tempdir().unwrap();
     empty_cifar10_dvs(root.path(), 110);
     let split = |split| recordings(find_with(Name::Cifar10Dvs, root.path(), split).unwrap());
-    let all: BTreeSet<_> = (0..10).flat_map(|class| (0..110).map(move |number| (class, number))).collect();
-    let halves =
-        |set: &Recordings| [&set.train, &set.test].map(|half| numbers(half).into_iter().collect::<BTreeSet<_>>());
+    let all: BTreeSet<_> =
+        (0..10).flat_map(|class| (0..110).map(move |number| (class, number))).collect();
+    let halves = |set: &Recordings| {
+        [&set.train, &set.test].map(|half| numbers(half).into_iter().collect::<BTreeSet<_>>())
+    };
     let whole = |set: &Recordings, sizes: (usize, usize)| {
         let [train, test] = halves(set);
         assert_eq!((set.train.len(), set.test.len()), sizes);
@@ -93,7 +108,10 @@ fn other_splits_of_cifar10_dvs() {
     assert!(numbers(&first100.test).iter().all(|&(_, number)| number < 100));
     let tebn = split(Split::Tebn);
     assert_eq!((&tebn.train, &tebn.test), (&first100.train, &first100.test));
-    assert_eq!(tebn.split, "TEBN's: of each class, numbers 0 to 99 test, the rest train (incomplete folders)");
+    assert_eq!(
+        tebn.split,
+        "TEBN's: of each class, numbers 0 to 99 test, the rest train (incomplete folders)"
+    );
     let seeded = split(Split::Seeded(7));
     whole(&seeded, (990, 110));
     for class in 0..10 {
@@ -101,8 +119,12 @@ fn other_splits_of_cifar10_dvs() {
     }
     assert_eq!(split(Split::Seeded(7)).test, seeded.test);
     assert_ne!(split(Split::Seeded(8)).test, seeded.test);
-    // as a ChaCha8 written in Python draws them: another machine, or a later version, must draw the same
-    assert_eq!(numbers(&seeded.test)[..11].iter().map(|(_, number)| *number).collect::<Vec<_>>(), SEEDED_7);
+    // as a ChaCha8 written in Python draws them: another machine, or a later version, must draw the
+    // same
+    assert_eq!(
+        numbers(&seeded.test)[..11].iter().map(|(_, number)| *number).collect::<Vec<_>>(),
+        SEEDED_7
+    );
     // the same files, however they are split
     assert_eq!(seeded.manifest_sha256, split(Split::Reference).manifest_sha256);
     assert_eq!(
@@ -123,11 +145,20 @@ fn ten_clips_of_gestures_are_a_sample_without_a_split() {
     assert_eq!((set.origin, set.train.len()), (Origin::Sample, 10));
     assert_eq!(set.train, set.test);
     assert_eq!(set.split, "no split: 10 clips, tested on what they were trained on");
-    let counts: Vec<(u32, usize)> = set.train.iter().map(|clip| (clip.label, clip.events().unwrap().len())).collect();
-    assert_eq!(counts.iter().map(|(label, _)| *label).collect::<Vec<_>>(), (0..10).collect::<Vec<u32>>());
+    let counts: Vec<(u32, usize)> =
+        set.train.iter().map(|clip| (clip.label, clip.events().unwrap().len())).collect();
+    assert_eq!(
+        counts.iter().map(|(label, _)| *label).collect::<Vec<_>>(),
+        (0..10).collect::<Vec<u32>>()
+    );
     assert_eq!(counts.iter().map(|(_, events)| *events).min(), Some(63_471));
     assert_eq!(counts.iter().map(|(_, events)| *events).max(), Some(181_179));
-    assert!(find_with(Name::DvsGesture, &root, Split::Published).unwrap_err().to_string().contains("without a split"));
+    assert!(
+        find_with(Name::DvsGesture, &root, Split::Published)
+            .unwrap_err()
+            .to_string()
+            .contains("without a split")
+    );
 }
 
 #[test]
@@ -136,9 +167,16 @@ fn labels_of_clips_lead_nowhere_else() {
     let root = root.path();
     write(root, "secret.bs2", &[0; 5]);
     write(root, "dvs_gesture/clips_bs2/1.bs2", &[0; 5]);
-    for line in ["../../secret.bs2,1,x", "1.bs2,0,x", "1.bs2,12,x", "2.bs2,1,x", "1.bs2", ".,1,x", ""] {
-        write(root, "dvs_gesture/clips_bs2/labels.csv", format!("file,class,name\n{line}\n").as_bytes());
-        let expected = "expected \"file,class,name\" with a file of this folder and a class 1 to 11 in line 2";
+    for line in
+        ["../../secret.bs2,1,x", "1.bs2,0,x", "1.bs2,12,x", "2.bs2,1,x", "1.bs2", ".,1,x", ""]
+    {
+        write(
+            root,
+            "dvs_gesture/clips_bs2/labels.csv",
+            format!("file,class,name\n{line}\n").as_bytes(),
+        );
+        let expected =
+            "expected \"file,class,name\" with a file of this folder and a class 1 to 11 in line 2";
         let said = sentence(Name::DvsGesture, root);
         assert!(said.contains(expected) && said.contains(&format!("found \"{line}\"")), "{said}");
     }
@@ -170,7 +208,10 @@ fn names_in_the_lists_of_gestures_lead_nowhere_else() {
     for name in ["../secret.aedat", "../DvsGesture/secret.aedat", "..", &absolute] {
         write(root, "DvsGesture/trials_to_train.txt", format!("{name}\n").as_bytes());
         let said = find(Name::DvsGesture, root).unwrap_err().to_string();
-        assert!(said.contains("trials_to_train.txt: expected names of files of this folder"), "{said}");
+        assert!(
+            said.contains("trials_to_train.txt: expected names of files of this folder"),
+            "{said}"
+        );
         assert!(said.contains(&format!("found \"{name}\"; correct the line")), "{said}");
     }
 }
@@ -179,12 +220,18 @@ fn names_in_the_lists_of_gestures_lead_nowhere_else() {
 fn the_layout_of_gestures_gives_one_recording_a_trial() {
     let Some(golden) = shared("golden") else { return };
     let root = tempfile::tempdir().unwrap();
-    for (from, to) in [("gesture_a.aedat", "user01_led.aedat"), ("gesture_a_labels.csv", "user01_led_labels.csv")] {
+    for (from, to) in
+        [("gesture_a.aedat", "user01_led.aedat"), ("gesture_a_labels.csv", "user01_led_labels.csv")]
+    {
         let bytes = fs::read(golden.join(from)).unwrap();
         write(root.path(), &format!("DvsGesture/{to}"), &bytes);
         write(root.path(), &format!("DvsGesture/{}", to.replace("01", "24")), &bytes);
     }
-    write(root.path(), "DvsGesture/trials_to_train.txt", b"user01_led.aedat\r\n\r\nuser02_lab.aedat\r\n");
+    write(
+        root.path(),
+        "DvsGesture/trials_to_train.txt",
+        b"user01_led.aedat\r\n\r\nuser02_lab.aedat\r\n",
+    );
     write(root.path(), "DvsGesture/trials_to_test.txt", b"user24_led.aedat\n");
     let set = found(Name::DvsGesture, root.path());
     let seen: Vec<(u32, u32, usize)> = set
@@ -223,7 +270,9 @@ fn folders_that_cannot_be_right_are_refused_in_one_sentence() {
     fs::create_dir(root.join("nmnist")).unwrap();
     assert_eq!(
         sentence(Name::NMnist, root),
-        format!("ROOT/nmnist: {expected}, found an empty folder; unpack the data set there, or remove the folder")
+        format!(
+            "ROOT/nmnist: {expected}, found an empty folder; unpack the data set there, or remove the folder"
+        )
     );
     write(root, "nmnist/Train.zip", b"");
     assert!(
@@ -232,7 +281,9 @@ fn folders_that_cannot_be_right_are_refused_in_one_sentence() {
     fs::create_dir_all(root.join("nmnist/Train/0")).unwrap();
     assert_eq!(
         sentence(Name::NMnist, root),
-        format!("ROOT/nmnist: {expected}, found no folder Test; unpack both Train.zip and Test.zip there")
+        format!(
+            "ROOT/nmnist: {expected}, found no folder Test; unpack both Train.zip and Test.zip there"
+        )
     );
     write(root, "nmnist/Test/3/00001.bin", &[0; 5]);
     assert_eq!(
@@ -252,7 +303,10 @@ fn folders_that_cannot_be_right_are_refused_in_one_sentence() {
     write(root, "nmnist/Train/1/00001.bin", &[40, 0, 0, 0, 0]);
     assert_ne!(found(Name::NMnist, root).manifest_sha256, set.manifest_sha256);
     let outside = set.train[0].events();
-    assert!(matches!(outside, Err(Error::Decode { source: events::Error::Outside { index: 0, x: 40, .. }, .. })));
+    assert!(matches!(
+        outside,
+        Err(Error::Decode { source: events::Error::Outside { index: 0, x: 40, .. }, .. })
+    ));
     fs::create_dir(root.join("N-MNIST")).unwrap();
     assert_eq!(
         sentence(Name::NMnist, root),

@@ -1,4 +1,5 @@
-//! Archives that no honest publisher makes: refused in one sentence, with nothing outside touched and nothing half-written kept.
+//! Archives that no honest publisher makes: refused in one sentence, with nothing outside touched
+//! and nothing half-written kept.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{
@@ -38,7 +39,14 @@ impl Place {
         let path = self.folder().join(archive.name);
         fs::write(&path, &archive.bytes).unwrap();
         let sums = Sums::of(&path, &mut ()).unwrap();
-        let item = Item { file: archive.name, urls: &[], bytes: None, md5: None, sha256: None, unpack: archive.how };
+        let item = Item {
+            file: archive.name,
+            urls: &[],
+            bytes: None,
+            md5: None,
+            sha256: None,
+            unpack: archive.how,
+        };
         unpack(&item, &path, &sums, &self.folder(), limits, &mut ())
     }
 
@@ -71,13 +79,17 @@ impl Place {
 
 /// Every path below a folder, in order.
 fn tree(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     let below = |name: String| match folder.join(&name).is_dir() {
         true => {
-            let inside =
-                tree(&folder.join(&name)).into_iter().map(|below| format!("{name}/{below}")).collect::<Vec<_>>();
+            let inside = tree(&folder.join(&name))
+                .into_iter()
+                .map(|below| format!("{name}/{below}"))
+                .collect::<Vec<_>>();
             [vec![format!("{name}/")], inside].concat()
         }
         false => vec![name],
@@ -112,7 +124,11 @@ type Tar = tar::Builder<GzEncoder<Vec<u8>>>;
 fn tar_of(add: impl FnOnce(&mut Tar)) -> Archive {
     let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     add(&mut builder);
-    Archive { name: "files.tar.gz", how: Unpack::TarGz, bytes: builder.into_inner().unwrap().finish().unwrap() }
+    Archive {
+        name: "files.tar.gz",
+        how: Unpack::TarGz,
+        bytes: builder.into_inner().unwrap().finish().unwrap(),
+    }
 }
 
 /// An entry whose name is written as it is: the builder itself refuses bad ones.
@@ -130,7 +146,9 @@ fn add(tar: &mut Tar, kind: tar::EntryType, name: &str, content: &[u8]) {
 }
 
 fn tarred(files: &[(&str, &[u8])]) -> Archive {
-    tar_of(|tar| files.iter().for_each(|(name, content)| add(tar, tar::EntryType::Regular, name, content)))
+    tar_of(|tar| {
+        files.iter().for_each(|(name, content)| add(tar, tar::EntryType::Regular, name, content))
+    })
 }
 
 /// Both kinds of archive with the same files.
@@ -150,13 +168,21 @@ fn an_honest_archive_comes_out_whole_and_once() {
     for archive in both(&files) {
         let place = Place::new();
         place.unpack(&archive, &Limits::default()).unwrap();
-        let expected =
-            ["Train/", "Train/0/", "Train/0/00001.bin", "Train/1/", "Train/1/00002.bin", archive.name, "list.txt"];
+        let expected = [
+            "Train/",
+            "Train/0/",
+            "Train/0/00001.bin",
+            "Train/1/",
+            "Train/1/00002.bin",
+            archive.name,
+            "list.txt",
+        ];
         let mut visible = place.visible();
         visible.sort_by_key(|name| (name == "list.txt", name == archive.name));
         assert_eq!(visible, expected);
         assert_eq!(fs::read(place.folder().join("Train/0/00001.bin")).unwrap(), b"one");
-        let hidden: Vec<_> = tree(&place.folder()).into_iter().filter(|name| name.starts_with('.')).collect();
+        let hidden: Vec<_> =
+            tree(&place.folder()).into_iter().filter(|name| name.starts_with('.')).collect();
         assert_eq!(hidden, [format!(".{}.unpacked.json", archive.name)]);
     }
 }
@@ -175,8 +201,14 @@ fn an_unpacked_archive_is_not_needed_again() {
     let path = place.folder().join(archive.name);
     fs::write(&path, &archive.bytes).unwrap();
     let sums = Sums::of(&path, &mut ()).unwrap();
-    let item =
-        Item { file: "Train.zip", urls: &[], bytes: None, md5: Some(&sums.md5), sha256: None, unpack: Unpack::Zip };
+    let item = Item {
+        file: "Train.zip",
+        urls: &[],
+        bytes: None,
+        md5: Some(&sums.md5),
+        sha256: None,
+        unpack: Unpack::Zip,
+    };
     let fetch = |item| fetch(&[item], &place.folder(), &Options::default(), &mut ());
     fetch(item).unwrap();
     fs::remove_file(&path).unwrap();
@@ -204,8 +236,14 @@ fn an_archive_of_another_case_is_taken_up_as_any() {
         let path = place.folder().join("train.zip");
         fs::write(&path, &train.bytes).unwrap();
         let sums = Sums::of(&path, &mut ()).unwrap();
-        let first =
-            Item { file: "Train.zip", urls: &[], bytes: None, md5: Some(&sums.md5), sha256: None, unpack: Unpack::Zip };
+        let first = Item {
+            file: "Train.zip",
+            urls: &[],
+            bytes: None,
+            md5: Some(&sums.md5),
+            sha256: None,
+            unpack: Unpack::Zip,
+        };
         let second = Item { file: "list.txt", md5: None, unpack: Unpack::Keep, ..first };
         let fetch = || fetch(&[first, second], &place.folder(), &Options::default(), &mut ());
         assert!(matches!(fetch(), Err(Error::Manual { file, .. }) if file == "list.txt"));
@@ -253,7 +291,9 @@ fn links_and_devices_are_refused() {
             if kind == Kind::GNUSparse { "error" } else { "a link or a device" },
         );
     }
-    let link = zip_of(|zip| zip.add_symlink("Train/link", "../../neighbour", SimpleFileOptions::default()).unwrap());
+    let link = zip_of(|zip| {
+        zip.add_symlink("Train/link", "../../neighbour", SimpleFileOptions::default()).unwrap()
+    });
     Place::new().refuses(&link, &Limits::default(), "a link or a device");
     // the mode of a device, behind the last 0o100 of the central directory
     let mut device = zip_of(|zip| zip.start_file("Train/1", SimpleFileOptions::default()).unwrap());
@@ -277,7 +317,11 @@ fn a_name_twice_is_refused() {
     for archive in cases.iter().flat_map(|files| both(files)) {
         Place::new().refuses(&archive, &Limits::default(), "twice");
     }
-    Place::new().refuses(&tarred(&[("Train/a.bin", b"1"), ("Train/a.bin", b"2")]), &Limits::default(), "twice");
+    Place::new().refuses(
+        &tarred(&[("Train/a.bin", b"1"), ("Train/a.bin", b"2")]),
+        &Limits::default(),
+        "twice",
+    );
     // the writer refuses a name twice, so one is made into the other afterwards
     let mut archive = zipped(&[("Train/a.bin", b"1"), ("Train/b.bin", b"2")]);
     while let Some(at) = archive.bytes.windows(11).position(|window| window == b"Train/b.bin") {
@@ -289,13 +333,34 @@ fn a_name_twice_is_refused() {
 #[test]
 fn bombs_are_refused_by_what_they_unpack_to() {
     let zeros = vec![0; 3 << 20];
-    let limits = |bytes, entries, ratio, ratio_from_bytes| Limits { bytes, entries, ratio, ratio_from_bytes };
+    let limits = |bytes, entries, ratio, ratio_from_bytes| Limits {
+        bytes,
+        entries,
+        ratio,
+        ratio_from_bytes,
+    };
     for archive in both(&[("Train/0", &zeros), ("Train/1", b"small")]) {
-        Place::new().refuses(&archive, &limits(1 << 20, 100, 100_000, 1 << 30), "at most 1048576 bytes");
-        Place::new().refuses(&archive, &limits(1 << 30, 100, 50, 1 << 20), "at most 50 times as large");
-        Place::new().refuses(&archive, &limits(1 << 30, 1, 100_000, 1 << 30), "at most 1 files and folders");
+        Place::new().refuses(
+            &archive,
+            &limits(1 << 20, 100, 100_000, 1 << 30),
+            "at most 1048576 bytes",
+        );
+        Place::new().refuses(
+            &archive,
+            &limits(1 << 30, 100, 50, 1 << 20),
+            "at most 50 times as large",
+        );
+        Place::new().refuses(
+            &archive,
+            &limits(1 << 30, 1, 100_000, 1 << 30),
+            "at most 1 files and folders",
+        );
         // two files, and the folder that no entry names
-        Place::new().refuses(&archive, &limits(1 << 30, 2, 50, 4 << 20), "at most 2 files and folders");
+        Place::new().refuses(
+            &archive,
+            &limits(1 << 30, 2, 50, 4 << 20),
+            "at most 2 files and folders",
+        );
         Place::new().unpack(&archive, &limits(1 << 30, 3, 50, 4 << 20)).unwrap();
     }
     // a header that says less than comes
@@ -351,12 +416,16 @@ fn deep_and_long_names_are_refused_before_they_cost_anything() {
     ];
     for (name, word) in &cases {
         let gz = tar_of(|tar| long(tar, name));
-        let zip = (name.len() < 65_500).then(|| zipped(&[("Train/0/1.bin", b"good"), (name, b"bad")]));
+        let zip =
+            (name.len() < 65_500).then(|| zipped(&[("Train/0/1.bin", b"good"), (name, b"bad")]));
         for archive in zip.iter().chain([&gz]) {
             let place = Place::new();
             place.refuses(archive, &Limits::default(), word);
             let said = place.unpack(archive, &Limits::default()).unwrap_err().to_string();
-            assert!(said.contains("at most 4,096 bytes and 32 parts") && said.len() < 600, "{said}");
+            assert!(
+                said.contains("at most 4,096 bytes and 32 parts") && said.len() < 600,
+                "{said}"
+            );
         }
     }
     for name in [format!("{deepest}a"), format!("Train/{longest}")] {
@@ -368,20 +437,28 @@ fn deep_and_long_names_are_refused_before_they_cost_anything() {
     let names: Vec<String> = (0..10).map(|i| format!("{i}/a/b/c/d/e/f/g/h/x")).collect();
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"x"[..])).collect();
     for archive in both(&files) {
-        Place::new().refuses(&archive, &Limits { entries: 99, ..Limits::default() }, "at most 99 files and folders");
+        Place::new().refuses(
+            &archive,
+            &Limits { entries: 99, ..Limits::default() },
+            "at most 99 files and folders",
+        );
         Place::new().unpack(&archive, &Limits { entries: 100, ..Limits::default() }).unwrap();
     }
 }
 
 #[test]
 fn what_a_mac_adds_is_left_out_whatever_its_length() {
-    let large: Vec<u8> = (0..2 << 20_u32).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let large: Vec<u8> =
+        (0..2 << 20_u32).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     for added in ["Train/0/._1.bin", "Train/.DS_Store", "__MACOSX/Train/1.bin", "._Train"] {
         for archive in both(&[(added, &large), ("Train/0/1.bin", b"one")]) {
             let place = Place::new();
             place.unpack(&archive, &Limits::default()).unwrap();
             let marker = format!(".{}.unpacked.json", archive.name);
-            assert_eq!(tree(&place.folder()), [&*marker, "Train/", "Train/0/", "Train/0/1.bin", archive.name]);
+            assert_eq!(
+                tree(&place.folder()),
+                [&*marker, "Train/", "Train/0/", "Train/0/1.bin", archive.name]
+            );
             // it counts as what it unpacks to
             let limits = Limits { bytes: 1 << 20, ..Limits::default() };
             Place::new().refuses(&archive, &limits, "at most 1048576 bytes");
@@ -391,9 +468,14 @@ fn what_a_mac_adds_is_left_out_whatever_its_length() {
 
 #[test]
 fn names_of_our_own_stages_are_refused() {
-    for name in
-        [".Train.zip.whole/x", ".Test.zip.unpacked.json", "./.files.tar.gz.unpacked.json", ".own", ".own/x", ".hidden"]
-    {
+    for name in [
+        ".Train.zip.whole/x",
+        ".Test.zip.unpacked.json",
+        "./.files.tar.gz.unpacked.json",
+        ".own",
+        ".own/x",
+        ".hidden",
+    ] {
         for archive in both(&[("Train/0/1.bin", b"good"), (name, b"bad")]) {
             Place::new().refuses(&archive, &Limits::default(), "no hidden names at its top");
         }
@@ -403,7 +485,8 @@ fn names_of_our_own_stages_are_refused() {
 
 #[test]
 fn broken_archives_are_refused_wherever_they_break() {
-    let content: Vec<u8> = (0..40_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let content: Vec<u8> =
+        (0..40_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     for archive in both(&[("Train/0/1.bin", &content), ("Train/0/2.bin", &content)]) {
         let length = archive.bytes.len();
         for cut in [0, 1, 10, length / 3, length / 2, length - 30, length - 9, length - 1] {
@@ -451,7 +534,10 @@ fn what_is_in_the_way_is_left_alone() {
 #[test]
 fn a_full_disk_keeps_the_archive_and_nothing_half_written() {
     let place = Place::new();
-    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(place.folder()).output();
+    let mount = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+        .arg(place.folder())
+        .output();
     if !mount.is_ok_and(|output| output.status.success()) {
         eprintln!("skipped: this user may not mount a tmpfs, so no disk is small enough to fill");
         return;
@@ -467,7 +553,9 @@ fn a_full_disk_keeps_the_archive_and_nothing_half_written() {
         .into();
     let unmounted = Command::new("umount").arg(place.folder()).status();
     assert!(unmounted.unwrap().success());
-    for ((said, left, name), room) in said.into_iter().zip(["room for 1300000 more bytes", "room for more bytes"]) {
+    for ((said, left, name), room) in
+        said.into_iter().zip(["room for 1300000 more bytes", "room for more bytes"])
+    {
         let said = said.unwrap_err();
         assert!(matches!(said, Error::Space { available: Some(_), .. }), "{said}");
         assert!(said.to_string().contains(room), "{said}");
@@ -478,7 +566,8 @@ fn a_full_disk_keeps_the_archive_and_nothing_half_written() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Whatever is done to an archive's bytes, nothing outside its folder changes, and a refusal leaves nothing behind.
+    /// Whatever is done to an archive's bytes, nothing outside its folder changes, and a refusal
+    /// leaves nothing behind.
     #[test]
     fn mutated_archives_stay_in_their_folder(
         tar in any::<bool>(),

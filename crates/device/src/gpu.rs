@@ -1,11 +1,15 @@
-//! An open device and what belongs to it: kernels compiled so far, handles of libraries, algorithms chosen, workspace.
+//! An open device and what belongs to it: kernels compiled so far, handles of libraries, algorithms
+//! chosen, workspace.
 
-#![expect(unsafe_code, reason = "the driver takes pointers; every block says what makes them valid")]
+#![expect(
+    unsafe_code,
+    reason = "the driver takes pointers; every block says what makes them valid"
+)]
 
 use crate::Program;
 use crate::cudarc::driver::{
-    CudaContext, CudaEvent, CudaFunction, CudaModule, CudaStream, DevicePtr, LaunchConfig, PinnedHostSlice,
-    PushKernelArg, result, sys,
+    CudaContext, CudaEvent, CudaFunction, CudaModule, CudaStream, DevicePtr, LaunchConfig,
+    PinnedHostSlice, PushKernelArg, result, sys,
 };
 use crate::cudarc::{cublas, cudnn};
 use crate::program::Kernel;
@@ -56,13 +60,15 @@ pub struct Algorithm {
 pub struct Library {
     /// cuDNN on this device's stream.
     pub cudnn: cudnn::sys::cudnnHandle_t,
-    /// Algorithms chosen so far, by direction and all that the choice depends on; `None` where cuDNN has none.
+    /// Algorithms chosen so far, by direction and all that the choice depends on; `None` where
+    /// cuDNN has none.
     pub algorithms: HashMap<(Direction, Vec<i64>), Option<Algorithm>>,
     workspace: Option<Tensor>,
 }
 
-// SAFETY: the raw handle is the only part that is not Send by itself; it is reached through the mutex of `Gpu` alone, and
-// cuDNN allows a handle to move between threads that do not use it at the same time.
+// SAFETY: the raw handle is the only part that is not Send by itself; it is reached through the
+// mutex of `Gpu` alone, and cuDNN allows a handle to move between threads that do not use it at the
+// same time.
 unsafe impl Send for Library {}
 
 /// A CUDA device in use, one for each [`CudaDevice`].
@@ -92,7 +98,8 @@ static OPEN: OnceLock<Mutex<Devices>> = OnceLock::new();
 type Devices = Vec<(DeviceId, Arc<Gpu>)>;
 
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // what these mutexes hold is changed by single insertions: a panic elsewhere leaves nothing half done
+    // what these mutexes hold is changed by single insertions: a panic elsewhere leaves nothing
+    // half done
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -110,7 +117,8 @@ impl Gpu {
         let context = stream.context();
         let attribute = |which| context.attribute(which).map_err(Error::wrap);
         let (major, minor) = context.compute_capability().map_err(Error::wrap)?;
-        let processors = attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+        let processors =
+            attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
         let gpu = Arc::new(Gpu {
             blas: device.cublas_handle(),
             multiprocessors: processors.max(1) as u32,
@@ -132,7 +140,9 @@ impl Gpu {
     pub fn of_tensor(tensor: &Tensor) -> Result<Arc<Gpu>> {
         match tensor.device() {
             Device::Cuda(device) => Gpu::of(device),
-            other => bail!("expected a tensor on a CUDA device, found one on {:?}", other.location()),
+            other => {
+                bail!("expected a tensor on a CUDA device, found one on {:?}", other.location())
+            }
         }
     }
 
@@ -182,14 +192,18 @@ impl Gpu {
         self.context().name().map_err(Error::wrap)
     }
 
-    /// Largest number of bytes that tensors and workspaces have held since the device was opened, or since
-    /// [`Gpu::reset_peak_memory`].
+    /// Largest number of bytes that tensors and workspaces have held since the device was opened,
+    /// or since [`Gpu::reset_peak_memory`].
     ///
     /// # Errors
     /// If the driver fails.
     pub fn peak_memory(&self) -> Result<u64> {
         let mut peak = 0u64;
-        self.pool_attribute(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH, &mut peak, false)?;
+        self.pool_attribute(
+            sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH,
+            &mut peak,
+            false,
+        )?;
         Ok(peak)
     }
 
@@ -201,21 +215,37 @@ impl Gpu {
         self.pool_attribute(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH, &mut 0, true)
     }
 
-    /// Bytes of device memory that can still be had: what the driver has free, and what its pool keeps unused.
+    /// Bytes of device memory that can still be had: what the driver has free, and what its pool
+    /// keeps unused.
     ///
     /// # Errors
     /// If the driver fails.
     pub fn available(&self) -> Result<usize> {
         let (mut reserved, mut used) = (0, 0);
-        self.pool_attribute(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, &mut reserved, false)?;
-        self.pool_attribute(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT, &mut used, false)?;
+        self.pool_attribute(
+            sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT,
+            &mut reserved,
+            false,
+        )?;
+        self.pool_attribute(
+            sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT,
+            &mut used,
+            false,
+        )?;
         Ok(self.memory()?.0 + reserved.saturating_sub(used) as usize)
     }
 
-    fn pool_attribute(&self, attribute: sys::CUmemPool_attribute, value: &mut u64, set: bool) -> Result<()> {
-        // SAFETY: the attribute is a 64-bit number, and the pointer to it lives until the call returns.
+    fn pool_attribute(
+        &self,
+        attribute: sys::CUmemPool_attribute,
+        value: &mut u64,
+        set: bool,
+    ) -> Result<()> {
+        // SAFETY: the attribute is a 64-bit number, and the pointer to it lives until the call
+        // returns.
         unsafe {
-            let pool = result::device::get_default_mem_pool(self.context().cu_device()).map_err(Error::wrap)?;
+            let pool = result::device::get_default_mem_pool(self.context().cu_device())
+                .map_err(Error::wrap)?;
             let value = std::ptr::from_mut(value).cast();
             match set {
                 true => result::mem_pool::set_attribute(pool, attribute, value),
@@ -225,8 +255,9 @@ impl Gpu {
         }
     }
 
-    /// Copies host memory to `address` by way of page-locked memory, and returns before it has arrived: what the stream
-    /// does next waits for it, the host does not. Two buffers take turns; one that is still being read is waited for.
+    /// Copies host memory to `address` by way of page-locked memory, and returns before it has
+    /// arrived: what the stream does next waits for it, the host does not. Two buffers take turns;
+    /// one that is still being read is waited for.
     ///
     /// # Errors
     /// If the driver fails.
@@ -238,20 +269,26 @@ impl Gpu {
         let mut kept = None;
         if pinned.len() > 1 {
             let (buffer, copied) = pinned.remove(0);
-            // cudarc's own events are off: what reads a buffer has to be waited for here, before it is written or freed
+            // cudarc's own events are off: what reads a buffer has to be waited for here, before it
+            // is written or freed
             copied.synchronize().map_err(Error::wrap)?;
             kept = (buffer.len() >= bytes.len()).then_some(buffer);
         }
         let mut buffer = match kept {
             Some(buffer) => buffer,
             // SAFETY: what is read below is written first.
-            None => unsafe { self.context().alloc_pinned(bytes.len().max(1)) }.map_err(Error::wrap)?,
+            None => {
+                unsafe { self.context().alloc_pinned(bytes.len().max(1)) }.map_err(Error::wrap)?
+            }
         };
         let filled = buffer.as_mut_slice().map_err(Error::wrap)?;
         filled[..bytes.len()].copy_from_slice(bytes);
-        // SAFETY: the caller's promise; the buffer is neither written nor freed before the event that follows.
-        unsafe { result::memcpy_htod_async(address, &filled[..bytes.len()], self.stream.cu_stream()) }
-            .map_err(Error::wrap)?;
+        // SAFETY: the caller's promise; the buffer is neither written nor freed before the event
+        // that follows.
+        unsafe {
+            result::memcpy_htod_async(address, &filled[..bytes.len()], self.stream.cu_stream())
+        }
+        .map_err(Error::wrap)?;
         let copied = self.stream.record_event(None).map_err(Error::wrap)?;
         pinned.push((buffer, copied));
         Ok(())
@@ -285,9 +322,15 @@ impl Gpu {
     /// If the driver refuses.
     ///
     /// # Safety
-    /// `args` must be those of the kernel, in its order and of its types, and every pointer must lead to as much memory
-    /// as the kernel reads or writes there.
-    pub unsafe fn launch(&self, kernel: &Kernel, blocks: [u32; 2], threads: u32, args: &[Arg]) -> Result<()> {
+    /// `args` must be those of the kernel, in its order and of its types, and every pointer must
+    /// lead to as much memory as the kernel reads or writes there.
+    pub unsafe fn launch(
+        &self,
+        kernel: &Kernel,
+        blocks: [u32; 2],
+        threads: u32,
+        args: &[Arg],
+    ) -> Result<()> {
         let mut call = self.stream.launch_builder(&kernel.function);
         for arg in args {
             match arg {
@@ -298,13 +341,15 @@ impl Gpu {
             };
         }
         let [x, y] = blocks;
-        let config = LaunchConfig { grid_dim: (x, y, 1), block_dim: (threads, 1, 1), shared_mem_bytes: 0 };
+        let config =
+            LaunchConfig { grid_dim: (x, y, 1), block_dim: (threads, 1, 1), shared_mem_bytes: 0 };
         // SAFETY: the caller's promise.
         unsafe { call.launch(config) }.map_err(Error::wrap)?;
         Ok(())
     }
 
-    /// Blocks for so many threads' worth of work: enough to fill the card several times over, no more than there is work.
+    /// Blocks for so many threads' worth of work: enough to fill the card several times over, no
+    /// more than there is work.
     pub fn blocks(&self, items: usize, threads: u32) -> u32 {
         (items.div_ceil(threads as usize)).clamp(1, 16 * self.multiprocessors as usize) as u32
     }
@@ -317,7 +362,10 @@ impl Gpu {
         let (storage, layout) = tensor.storage_and_layout();
         match &*storage {
             candle_core::Storage::Cuda(storage) => self.address(storage, layout),
-            _ => bail!("expected a tensor on a CUDA device, found one on {:?}", tensor.device().location()),
+            _ => bail!(
+                "expected a tensor on a CUDA device, found one on {:?}",
+                tensor.device().location()
+            ),
         }
     }
 
@@ -327,13 +375,16 @@ impl Gpu {
     /// If it is not contiguous, or of a type that no kernel takes.
     pub fn address(&self, storage: &CudaStorage, layout: &Layout) -> Result<u64> {
         if storage.device.id() != self.device.id() {
-            bail!("a CUDA kernel takes tensors of one device that was opened once, found those of two");
+            bail!(
+                "a CUDA kernel takes tensors of one device that was opened once, found those of two"
+            );
         }
         if !layout.is_contiguous() {
             bail!("a CUDA kernel takes contiguous tensors, found {layout:?}");
         }
         let stream = &self.stream;
-        // all work is on this device's stream, in order: what the second value would do at its end is not needed
+        // all work is on this device's stream, in order: what the second value would do at its end
+        // is not needed
         let first = match &storage.slice {
             CudaStorageSlice::U8(s) => s.device_ptr(stream).0,
             CudaStorageSlice::U32(s) => s.device_ptr(stream).0,
@@ -346,7 +397,8 @@ impl Gpu {
         Ok(first + (layout.start_offset() * storage.dtype().size_in_bytes()) as u64)
     }
 
-    /// Calls `work` with cuDNN's handle and what was chosen with it. The first call makes the handle.
+    /// Calls `work` with cuDNN's handle and what was chosen with it. The first call makes the
+    /// handle.
     ///
     /// # Errors
     /// If cuDNN cannot be loaded, or `work` fails.
@@ -357,8 +409,10 @@ impl Gpu {
             empty => {
                 self.context().bind_to_thread().map_err(Error::wrap)?;
                 let cudnn = cudnn::result::create_handle().map_err(Error::wrap)?;
-                // SAFETY: both the handle and the stream are alive; the stream lives as long as the device.
-                unsafe { cudnn::result::set_stream(cudnn, self.stream.cu_stream().cast()) }.map_err(Error::wrap)?;
+                // SAFETY: both the handle and the stream are alive; the stream lives as long as the
+                // device.
+                unsafe { cudnn::result::set_stream(cudnn, self.stream.cu_stream().cast()) }
+                    .map_err(Error::wrap)?;
                 empty.insert(Library { cudnn, algorithms: HashMap::new(), workspace: None })
             }
         };
@@ -367,7 +421,8 @@ impl Gpu {
 }
 
 impl Library {
-    /// Address of at least so many bytes, which the next call may write as well: products use it one after the other.
+    /// Address of at least so many bytes, which the next call may write as well: products use it
+    /// one after the other.
     ///
     /// # Errors
     /// If the memory cannot be had.

@@ -1,8 +1,9 @@
-//! The one place that knows a CUDA device: opened or refused with a sentence, its memory kept, kernels compiled when
-//! they are first needed, and the traps of the driver and of the tensor library dealt with once.
+//! The one place that knows a CUDA device: opened or refused with a sentence, its memory kept,
+//! kernels compiled when they are first needed, and the traps of the driver and of the tensor
+//! library dealt with once.
 //!
-//! Without the feature `cuda` there is only the CPU, and this crate is [`open`] alone. With it a program still starts
-//! where no CUDA library is; it looks for them when a device is asked for.
+//! Without the feature `cuda` there is only the CPU, and this crate is [`open`] alone. With it a
+//! program still starts where no CUDA library is; it looks for them when a device is asked for.
 
 #[cfg(feature = "cuda")]
 mod gpu;
@@ -68,7 +69,9 @@ impl fmt::Display for Choice {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The program was built without the feature `cuda`.
-    #[error("cuda:{0} was asked for, but this program was built for the CPU alone; build it with --features cuda")]
+    #[error(
+        "cuda:{0} was asked for, but this program was built for the CPU alone; build it with --features cuda"
+    )]
     NotBuilt(usize),
     /// A library or the driver is missing, or there is no such device.
     #[error("cuda:{number} cannot be used: {why}; ask for --device cpu, or auto")]
@@ -80,8 +83,8 @@ pub enum Error {
     },
 }
 
-/// The device that `choice` means; [`Choice::Auto`] never fails. The second value says why `auto` took the CPU in a
-/// program that could use CUDA.
+/// The device that `choice` means; [`Choice::Auto`] never fails. The second value says why `auto`
+/// took the CPU in a program that could use CUDA.
 ///
 /// # Errors
 /// A CUDA device that was asked for and cannot be had.
@@ -92,16 +95,20 @@ pub fn open(choice: Choice) -> Result<(Device, Option<String>), Error> {
         Choice::Auto if !cfg!(feature = "cuda") => Ok((Device::Cpu, None)),
         Choice::Auto => Ok(match cuda(0) {
             Ok(device) => (device, None),
-            Err(Error::Unusable { why, .. }) => (Device::Cpu, Some(format!("no CUDA device ({why}): using the CPU"))),
+            Err(Error::Unusable { why, .. }) => {
+                (Device::Cpu, Some(format!("no CUDA device ({why}): using the CPU")))
+            }
             Err(error) => (Device::Cpu, Some(error.to_string())),
         }),
     }
 }
 
-/// The first CUDA device for a test that needs one; `None`, after a line SKIPPED on standard error, where there is none.
+/// The first CUDA device for a test that needs one; `None`, after a line SKIPPED on standard error,
+/// where there is none.
 ///
 /// # Errors
-/// Where SPIKEGRAD_CUDA is set, a device that cannot be had: there a test that skips itself would pass unseen.
+/// Where SPIKEGRAD_CUDA is set, a device that cannot be had: there a test that skips itself would
+/// pass unseen.
 pub fn for_a_test() -> Result<Option<Device>, Error> {
     match cuda(0) {
         Ok(device) => Ok(Some(device)),
@@ -128,13 +135,16 @@ fn cuda(number: usize) -> Result<Device, Error> {
 pub fn name(device: &Device) -> String {
     match device {
         #[cfg(feature = "cuda")]
-        Device::Cuda(device) => Gpu::of(device).and_then(|gpu| gpu.name()).unwrap_or_else(|_| "cuda".into()),
+        Device::Cuda(device) => {
+            Gpu::of(device).and_then(|gpu| gpu.name()).unwrap_or_else(|_| "cuda".into())
+        }
         Device::Cpu => "cpu".into(),
         other => format!("{:?}", other.location()),
     }
 }
 
-/// Most memory that tensors and workspaces of a CUDA device have taken since [`reset_peak_memory`], where the driver tells.
+/// Most memory that tensors and workspaces of a CUDA device have taken since [`reset_peak_memory`],
+/// where the driver tells.
 pub fn peak_memory(device: &Device) -> Option<u64> {
     match device {
         #[cfg(feature = "cuda")]
@@ -148,15 +158,16 @@ pub fn reset_peak_memory(device: &Device) {
     match device {
         #[cfg(feature = "cuda")]
         Device::Cuda(device) => {
-            // a driver that cannot count leaves the peak of the whole process, which is still a bound
+            // a driver that cannot count leaves the peak of the whole process, which is still a
+            // bound
             let _ = Gpu::of(device).and_then(|gpu| gpu.reset_peak_memory());
         }
         _ => (),
     }
 }
 
-/// What multiplies on a CUDA device; the weights themselves are f32 whatever it is. Named by the type that activations
-/// and gradients are kept in.
+/// What multiplies on a CUDA device; the weights themselves are f32 whatever it is. Named by the
+/// type that activations and gradients are kept in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// f32, every product rounded as f32.
@@ -192,8 +203,8 @@ impl Precision {
 pub struct Math {
     /// In what.
     pub precision: Precision,
-    /// Whether the same operands always give the same bits: algorithms are then chosen by rule and not by the clock, and
-    /// only among those that add up in one order.
+    /// Whether the same operands always give the same bits: algorithms are then chosen by rule and
+    /// not by the clock, and only among those that add up in one order.
     pub deterministic: bool,
 }
 
@@ -202,7 +213,9 @@ impl FromStr for Precision {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let all = [Precision::F32, Precision::Tf32, Precision::Bf16];
-        all.into_iter().find(|p| p.id() == text).ok_or_else(|| format!("expected f32, tf32 or bf16, found {text}"))
+        all.into_iter()
+            .find(|p| p.id() == text)
+            .ok_or_else(|| format!("expected f32, tf32 or bf16, found {text}"))
     }
 }
 
@@ -212,9 +225,12 @@ mod tests {
 
     #[test]
     fn a_device_is_named_in_one_way() {
-        for (text, choice) in
-            [("auto", Choice::Auto), ("cpu", Choice::Cpu), ("cuda:0", Choice::Cuda(0)), ("cuda:12", Choice::Cuda(12))]
-        {
+        for (text, choice) in [
+            ("auto", Choice::Auto),
+            ("cpu", Choice::Cpu),
+            ("cuda:0", Choice::Cuda(0)),
+            ("cuda:12", Choice::Cuda(12)),
+        ] {
             assert_eq!(text.parse(), Ok(choice));
             assert_eq!(choice.to_string(), text);
         }

@@ -1,6 +1,9 @@
 //! Opening a device: what a step will need is found now, or refused in a sentence.
 
-#![expect(unsafe_code, reason = "the driver takes pointers; every block says what makes them valid")]
+#![expect(
+    unsafe_code,
+    reason = "the driver takes pointers; every block says what makes them valid"
+)]
 
 use crate::cudarc::driver::{result, sys};
 use crate::gpu::locked;
@@ -11,7 +14,8 @@ use std::sync::Mutex;
 
 /// Opens device `number` on a stream of its own.
 pub fn open(number: usize) -> std::result::Result<Device, String> {
-    // cudarc panics where a library is missing, and prints nothing more useful than the panic itself
+    // cudarc panics where a library is missing, and prints nothing more useful than the panic
+    // itself
     let hooks = locked(&HOOKS);
     let hook = take_hook();
     set_hook(Box::new(|_| {}));
@@ -24,7 +28,9 @@ pub fn open(number: usize) -> std::result::Result<Device, String> {
         Err(panic) => {
             let said = panic.downcast_ref::<String>().cloned();
             let said = said.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
-            return Err(said.map_or_else(|| "CUDA's libraries cannot be loaded".into(), |s| not_loaded(&s)));
+            return Err(
+                said.map_or_else(|| "CUDA's libraries cannot be loaded".into(), |s| not_loaded(&s))
+            );
         }
     };
     Ok(Device::Cuda(device))
@@ -33,11 +39,13 @@ pub fn open(number: usize) -> std::result::Result<Device, String> {
 /// The hook of panics is one for all threads: two that open a device change it one after the other.
 static HOOKS: Mutex<()> = Mutex::new(());
 
-/// A device on which everything that a step needs was found: driver, libraries, and a compiler whose output the driver takes.
+/// A device on which everything that a step needs was found: driver, libraries, and a compiler
+/// whose output the driver takes.
 fn usable(number: usize) -> Result<CudaDevice> {
     let device = CudaDevice::new_with_stream(number)?;
     keep_memory(&device)?;
-    // SAFETY: everything of this device runs on the one stream that was just made, so that no event has to order it.
+    // SAFETY: everything of this device runs on the one stream that was just made, so that no event
+    // has to order it.
     unsafe { device.disable_event_tracking() };
     let gpu = Gpu::of(&device)?;
     gpu.with_library(|_| Ok(()))?;
@@ -48,8 +56,14 @@ fn usable(number: usize) -> Result<CudaDevice> {
 
 /// What a panic of cudarc says, without the thirty names that it tried.
 fn not_loaded(said: &str) -> String {
-    match said.split_once("Unable to dynamically load the \"").and_then(|(_, rest)| rest.split_once('"')) {
-        Some(("cuda", _)) => "the driver's library libcuda cannot be loaded, so there is no NVIDIA driver here".into(),
+    match said
+        .split_once("Unable to dynamically load the \"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+    {
+        Some(("cuda", _)) => {
+            "the driver's library libcuda cannot be loaded, so there is no NVIDIA driver here"
+                .into()
+        }
         Some((name, _)) => format!(
             "the library lib{name} cannot be loaded; put the folder that holds CUDA's libraries into LD_LIBRARY_PATH"
         ),
@@ -61,15 +75,16 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().trim().to_owned()
 }
 
-/// CUDA's pool gives all free memory back to the driver at every synchronisation unless told otherwise, and the next
-/// step would map it again.
+/// CUDA's pool gives all free memory back to the driver at every synchronisation unless told
+/// otherwise, and the next step would map it again.
 fn keep_memory(device: &CudaDevice) -> Result<()> {
     let mut everything = u64::MAX;
     // SAFETY: the attribute takes a pointer to a 64-bit number, which lives until the call returns.
     unsafe {
-        let pool =
-            result::device::get_default_mem_pool(device.cuda_stream().context().cu_device()).map_err(Error::wrap)?;
+        let pool = result::device::get_default_mem_pool(device.cuda_stream().context().cu_device())
+            .map_err(Error::wrap)?;
         let threshold = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
-        result::mem_pool::set_attribute(pool, threshold, (&raw mut everything).cast()).map_err(Error::wrap)
+        result::mem_pool::set_attribute(pool, threshold, (&raw mut everything).cast())
+            .map_err(Error::wrap)
     }
 }

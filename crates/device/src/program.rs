@@ -24,9 +24,9 @@ pub struct Kernel {
 const TYPES: &str = include_str!("types.cuh");
 
 impl Program {
-    /// The text `body` of a file, which computes in `real` (f64, else f32), specialised by `own` text, a neuron's, and by
-    /// definitions, each a name and its value. They stand before the body in that order, so that no definition meets a name
-    /// in `own`.
+    /// The text `body` of a file, which computes in `real` (f64, else f32), specialised by `own`
+    /// text, a neuron's, and by definitions, each a name and its value. They stand before the body
+    /// in that order, so that no definition meets a name in `own`.
     pub fn new(
         (file, body): (&'static str, &'static str),
         real: DType,
@@ -49,8 +49,8 @@ impl Program {
         source
     }
 
-    /// PTX for compute capability `capability` (90 for 9.0). Products and sums are not contracted: a kernel then rounds as
-    /// its Rust definition does, and all of them wait for memory anyway.
+    /// PTX for compute capability `capability` (90 for 9.0). Products and sums are not contracted:
+    /// a kernel then rounds as its Rust definition does, and all of them wait for memory anyway.
     pub(crate) fn compile(&self, capability: u32) -> Result<Ptx> {
         let options = CompileOptions {
             fmad: Some(false),
@@ -59,9 +59,11 @@ impl Program {
             ..Default::default()
         };
         compile_ptx_with_opts(self.source(), options).map_err(|error| match error {
-            CompileError::CompileError { log, .. } => {
-                Error::Msg(format!("a CUDA kernel does not compile: {}", log.to_string_lossy().trim())).bt()
-            }
+            CompileError::CompileError { log, .. } => Error::Msg(format!(
+                "a CUDA kernel does not compile: {}",
+                log.to_string_lossy().trim()
+            ))
+            .bt(),
             other => Error::Msg(format!("NVRTC cannot compile a CUDA kernel: {other}")).bt(),
         })
     }

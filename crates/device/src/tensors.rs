@@ -61,7 +61,9 @@ impl Gpu {
     /// As [`Gpu::bytes`].
     pub fn floats(&self, values: &[f32], shape: impl Into<Shape>) -> Result<Tensor> {
         // SAFETY: any four bytes of an f32 are bytes.
-        let bytes = unsafe { std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), size_of_val(values)) };
+        let bytes = unsafe {
+            std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), size_of_val(values))
+        };
         self.sent(bytes, values.len(), shape.into(), DType::F32)
     }
 
@@ -101,7 +103,8 @@ impl Gpu {
     }
 
     fn slice<T: CudaDType + DeviceRepr>(&self, len: usize) -> Result<CudaStorage> {
-        // SAFETY: nothing reads device memory but kernels and copies, and the caller has it written first.
+        // SAFETY: nothing reads device memory but kernels and copies, and the caller has it written
+        // first.
         let slice = unsafe { self.cuda_device().alloc::<T>(len.max(1)) };
         let slice = slice.map_err(|error| {
             let bytes = len * size_of::<T>();

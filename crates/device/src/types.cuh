@@ -1,5 +1,6 @@
-// Storage types. Kernels compute in float (in double if they store double) and convert when they load and store. CUDA's
-// own headers for half precision are avoided: NVRTC would need their folder on the user's machine.
+// Storage types. Kernels compute in float (in double if they store double) and convert when they
+// load and store. CUDA's own headers for half precision are avoided: NVRTC would need their folder
+// on the user's machine.
 typedef unsigned long long size;
 
 struct bf16 { unsigned short bits; };

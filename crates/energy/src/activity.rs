@@ -1,7 +1,8 @@
 use std::fmt;
 
-/// What a network was seen to do, counted over samples and steps; [`crate::observe`] fills it. Everything is a total
-/// over all samples and, where nothing else is said, all steps. Starts empty with `Activity::default()`.
+/// What a network was seen to do, counted over samples and steps; [`crate::observe`] fills it.
+/// Everything is a total over all samples and, where nothing else is said, all steps. Starts empty
+/// with `Activity::default()`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Activity {
     /// Samples.
@@ -21,8 +22,8 @@ pub struct Activity {
 /// Weights, and the neurons that they drive.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
-    /// The stage, such as `128C3-1`: the name of the batch norm or the neurons that take the weights' output; `conv-3`
-    /// or `linear-1`, counted from 1, where none takes it directly.
+    /// The stage, such as `128C3-1`: the name of the batch norm or the neurons that take the
+    /// weights' output; `conv-3` or `linear-1`, counted from 1, where none takes it directly.
     pub name: String,
     /// Its weights, if it has any.
     pub synapses: Option<Synapses>,
@@ -37,8 +38,9 @@ pub struct Synapses {
     pub input_values: u64,
     /// Those that are not 0.
     pub input_nonzero: u64,
-    /// Synaptic operations in calls whose input holds only −1, 0 and 1: pairs of an input and a weight that meet and
-    /// are both not 0. A call is one step of one batch, as in NeuroBench; nothing outside the map's border counts.
+    /// Synaptic operations in calls whose input holds only −1, 0 and 1: pairs of an input and a
+    /// weight that meet and are both not 0. A call is one step of one batch, as in NeuroBench;
+    /// nothing outside the map's border counts.
     pub accumulates: u64,
     /// The same in all other calls.
     pub multiply_accumulates: u64,
@@ -52,8 +54,8 @@ pub struct Synapses {
     pub biases: u64,
     /// Output values of one sample at one step.
     pub outputs: u64,
-    /// Whether no neurons stand before these weights and every sample's input was the same at all steps, as with a
-    /// still image: then their currents could be computed once.
+    /// Whether no neurons stand before these weights and every sample's input was the same at all
+    /// steps, as with a still image: then their currents could be computed once.
     pub still: bool,
 }
 
@@ -66,19 +68,21 @@ pub struct Neurons {
     pub spikes: u64,
     /// Neurons · samples · steps: how many spikes there could have been.
     pub chances: u64,
-    /// Updates of membranes as NeuroBench counts them: all at the first step, and later those with u[t] ≠ u[t−1], where
-    /// u is the membrane before its reset.
+    /// Updates of membranes as NeuroBench counts them: all at the first step, and later those with
+    /// u[t] ≠ u[t−1], where u is the membrane before its reset.
     pub membrane_updates: u64,
 }
 
 /// What a network keeps in memory, whatever it is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
-    /// Trainable parameters: weights and biases of convolutions, fully connected layers and batch norms.
+    /// Trainable parameters: weights and biases of convolutions, fully connected layers and batch
+    /// norms.
     pub parameters: u64,
     /// Their bytes.
     pub parameter_bytes: u64,
-    /// Bytes of running means and variances, and 8 for the number of batches that PyTorch keeps with each batch norm.
+    /// Bytes of running means and variances, and 8 for the number of batches that PyTorch keeps
+    /// with each batch norm.
     pub norm_buffer_bytes: u64,
     /// Layers of neurons.
     pub neuron_layers: u64,
@@ -110,7 +114,9 @@ pub struct Batch {
 
 /// Two activities are not of the same network, or not of as many steps.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("activity of {place}: expected {expected}, found {found}; add up batches of one network with equal steps only")]
+#[error(
+    "activity of {place}: expected {expected}, found {found}; add up batches of one network with equal steps only"
+)]
 pub struct Mismatch {
     place: String,
     expected: String,
@@ -148,7 +154,8 @@ impl Activity {
 
     /// Spikes ÷ (neurons · samples · steps), over all layers of neurons. NaN without neurons.
     pub fn firing_rate(&self) -> f64 {
-        self.neurons().map(|n| n.spikes).sum::<u64>() as f64 / self.neurons().map(|n| n.chances).sum::<u64>() as f64
+        self.neurons().map(|n| n.spikes).sum::<u64>() as f64
+            / self.neurons().map(|n| n.chances).sum::<u64>() as f64
     }
 
     /// The layers' weights, from the input on.
@@ -167,7 +174,9 @@ impl Activity {
         same("the network", "parameters", self.stored.parameters, other.stored.parameters)?;
         for (a, b) in self.layers.iter().zip(&other.layers) {
             same("a layer", "as its name", &a.name, &b.name)?;
-            let sizes = |l: &Layer| (l.synapses.map(|s| (s.weights, s.outputs)), l.neurons.map(|n| n.neurons));
+            let sizes = |l: &Layer| {
+                (l.synapses.map(|s| (s.weights, s.outputs)), l.neurons.map(|n| n.neurons))
+            };
             let ((sa, na), (sb, nb)) = (sizes(a), sizes(b));
             same(&a.name, "weights and outputs", sa.unwrap_or_default(), sb.unwrap_or_default())?;
             same(&a.name, "neurons", na.unwrap_or(0), nb.unwrap_or(0))?;
@@ -177,11 +186,20 @@ impl Activity {
 }
 
 /// An error unless both are equal.
-fn same<T: PartialEq + fmt::Debug>(place: &str, what: &str, expected: T, found: T) -> Result<(), Mismatch> {
+fn same<T: PartialEq + fmt::Debug>(
+    place: &str,
+    what: &str,
+    expected: T,
+    found: T,
+) -> Result<(), Mismatch> {
     if expected == found {
         return Ok(());
     }
-    Err(Mismatch { place: place.into(), expected: format!("{expected:?} {what}"), found: format!("{found:?}") })
+    Err(Mismatch {
+        place: place.into(),
+        expected: format!("{expected:?} {what}"),
+        found: format!("{found:?}"),
+    })
 }
 
 impl Synapses {

@@ -1,9 +1,9 @@
 use candle_core::{DType, Result, Tensor, bail};
 use layers::{Conv2d, Linear};
 
-/// To how many outputs each input value of one sample leads. A synaptic operation is a value that is not 0 meeting a
-/// weight that is not 0, so the operations of an input are the sum of its values' fans: whole numbers, exact at every
-/// border, and without one product.
+/// To how many outputs each input value of one sample leads. A synaptic operation is a value that
+/// is not 0 meeting a weight that is not 0, so the operations of an input are the sum of its
+/// values' fans: whole numbers, exact at every border, and without one product.
 pub(crate) struct Fan {
     /// Weights that are not 0, by position in the sample.
     pub effective: Vec<u64>,
@@ -50,7 +50,13 @@ impl Fan {
         Fan::new(alive.clone(), dense, &linear.weight, &alive, Some(&linear.bias))
     }
 
-    fn new(effective: Vec<u64>, dense: u64, weight: &Tensor, alive: &[u64], bias: Option<&Tensor>) -> Result<Fan> {
+    fn new(
+        effective: Vec<u64>,
+        dense: u64,
+        weight: &Tensor,
+        alive: &[u64],
+        bias: Option<&Tensor>,
+    ) -> Result<Fan> {
         let weights = weight.elem_count() as u64;
         let zero_weights = weights - alive.iter().sum::<u64>();
         let biases = bias.map_or(0, |bias| bias.elem_count() as u64);
@@ -63,12 +69,15 @@ impl Fan {
 fn last_three(x: &Tensor) -> Result<&[usize; 3]> {
     match x.dims().last_chunk() {
         Some(sizes) => Ok(sizes),
-        None => bail!("operations of a convolution: expected maps [T, B, H, W, C], found shape {:?}", x.shape()),
+        None => bail!(
+            "operations of a convolution: expected maps [T, B, H, W, C], found shape {:?}",
+            x.shape()
+        ),
     }
 }
 
-/// The input rows (or columns) that row `offset` of the window meets, once for each output row, without those in the
-/// padding.
+/// The input rows (or columns) that row `offset` of the window meets, once for each output row,
+/// without those in the padding.
 fn met(size: usize, k: usize, offset: usize, conv: &Conv2d) -> Vec<usize> {
     let outputs = (size + 2 * conv.padding + conv.stride).saturating_sub(k) / conv.stride;
     let input = |output: usize| (output * conv.stride + offset).checked_sub(conv.padding);
@@ -78,7 +87,10 @@ fn met(size: usize, k: usize, offset: usize, conv: &Conv2d) -> Vec<usize> {
 /// Weights that are not 0 among the `outputs` of each input, `[…, outputs]`.
 fn alive(weight: &Tensor, outputs: usize) -> Result<Vec<u64>> {
     let weight: Vec<f64> = weight.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
-    Ok(weight.chunks_exact(outputs.max(1)).map(|row| row.iter().filter(|&&w| w != 0.0).count() as u64).collect())
+    Ok(weight
+        .chunks_exact(outputs.max(1))
+        .map(|row| row.iter().filter(|&&w| w != 0.0).count() as u64)
+        .collect())
 }
 
 #[cfg(test)]
@@ -87,15 +99,16 @@ mod tests {
     use super::*;
     use candle_core::Device;
 
-    /// NeuroBench's rule: what the layer gives for ones in place of weights and input, 0 for the bias, where every
-    /// value that is not 0 is a one already.
+    /// NeuroBench's rule: what the layer gives for ones in place of weights and input, 0 for the
+    /// bias, where every value that is not 0 is a one already.
     fn by_definition(conv: &Conv2d, x: &Tensor) -> u64 {
         conv.forward(x).unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap() as u64
     }
 
     #[test]
     fn strides_and_paddings_are_followed() {
-        let weight: Vec<f32> = (0..3 * 3 * 2 * 4).map(|i| f32::from(u8::from(i % 5 != 0))).collect();
+        let weight: Vec<f32> =
+            (0..3 * 3 * 2 * 4).map(|i| f32::from(u8::from(i % 5 != 0))).collect();
         let weight = Tensor::from_vec(weight, (3, 3, 2, 4), &Device::Cpu).unwrap();
         let bias = Tensor::zeros(4, DType::F32, &Device::Cpu).unwrap();
         for (h, w, stride, padding) in
@@ -103,11 +116,18 @@ mod tests {
         {
             let conv = Conv2d { weight: weight.clone(), bias: Some(bias.clone()), stride, padding };
             let ones = Tensor::ones((1, h, w, 2), DType::F32, &Device::Cpu).unwrap();
-            let values: Vec<f32> = (0..h * w * 2).map(|i| f32::from(u8::from(i % 3 == 1))).collect();
+            let values: Vec<f32> =
+                (0..h * w * 2).map(|i| f32::from(u8::from(i % 3 == 1))).collect();
             let x = Tensor::from_vec(values.clone(), (1, h, w, 2), &Device::Cpu).unwrap();
             let fan = Fan::of_conv(&conv, &x).unwrap();
             let place = format!("{h}×{w}, stride {stride}, padding {padding}");
-            let found: u64 = fan.effective.iter().zip(&values).filter(|(_, v)| **v != 0.0).map(|(fan, _)| fan).sum();
+            let found: u64 = fan
+                .effective
+                .iter()
+                .zip(&values)
+                .filter(|(_, v)| **v != 0.0)
+                .map(|(fan, _)| fan)
+                .sum();
             assert_eq!(found, by_definition(&conv, &x), "{place}");
             assert_eq!(fan.effective.iter().sum::<u64>(), by_definition(&conv, &ones), "{place}");
             let full = Conv2d { weight: weight.ones_like().unwrap(), ..conv };

@@ -1,14 +1,17 @@
-//! How soon a network is right, and how soon it stays with what it says, from the votes of each step.
+//! How soon a network is right, and how soon it stays with what it says, from the votes of each
+//! step.
 
 /// Decisions after the first t steps, for every t.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Anytime {
     /// Samples.
     pub samples: u64,
-    /// Samples that are right when only the votes of the first t steps count; `[0]` belongs to t = 1.
+    /// Samples that are right when only the votes of the first t steps count; `[0]` belongs to t =
+    /// 1.
     pub correct: Vec<u64>,
-    /// Samples whose decision after t steps stays the same at all later steps; `[0]` belongs to t = 1. Never falls, and
-    /// the last entry is all samples; the difference of neighbours is how many became final at that step.
+    /// Samples whose decision after t steps stays the same at all later steps; `[0]` belongs to t =
+    /// 1. Never falls, and the last entry is all samples; the difference of neighbours is how many
+    ///    became final at that step.
     pub final_from_step: Vec<u64>,
     /// The class of each sample after all steps.
     pub predictions: Vec<u32>,
@@ -25,13 +28,18 @@ pub struct Unfit {
     found: String,
 }
 
-/// The decisions of `votes` `[T, B, K]`, one sample's class being the largest sum of votes so far, of equal sums the
-/// lowest class. Sums are f32 in the order of time, as in the scores of a network, so that the last decision is that of
-/// an evaluation to the bit.
+/// The decisions of `votes` `[T, B, K]`, one sample's class being the largest sum of votes so far,
+/// of equal sums the lowest class. Sums are f32 in the order of time, as in the scores of a
+/// network, so that the last decision is that of an evaluation to the bit.
 ///
 /// # Errors
-/// If the number of votes or labels does not fit `[steps, samples, classes]`, one of them is 0, or a label is no class.
-pub fn anytime(votes: &[f32], [steps, samples, classes]: [usize; 3], labels: &[u32]) -> Result<Anytime, Unfit> {
+/// If the number of votes or labels does not fit `[steps, samples, classes]`, one of them is 0, or
+/// a label is no class.
+pub fn anytime(
+    votes: &[f32],
+    [steps, samples, classes]: [usize; 3],
+    labels: &[u32],
+) -> Result<Anytime, Unfit> {
     check(votes, [steps, samples, classes], labels)?;
     let mut out = Anytime {
         samples: samples as u64,
@@ -75,7 +83,11 @@ impl Anytime {
             return Ok(());
         }
         if self.correct.len() != other.correct.len() {
-            return Err(unfit("two batches", format!("{} steps", self.correct.len()), other.correct.len().to_string()));
+            return Err(unfit(
+                "two batches",
+                format!("{} steps", self.correct.len()),
+                other.correct.len().to_string(),
+            ));
         }
         self.samples += other.samples;
         let add = |a: &mut Vec<u64>, b: &[u64]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
@@ -101,7 +113,9 @@ fn check(votes: &[f32], sizes: [usize; 3], labels: &[u32]) -> Result<(), Unfit> 
         return Err(unfit("a batch", format!("{samples} labels"), labels.len().to_string()));
     }
     match labels.iter().find(|&&label| label as usize >= classes) {
-        Some(label) => Err(unfit("a sample", format!("a label below {classes}"), label.to_string())),
+        Some(label) => {
+            Err(unfit("a sample", format!("a label below {classes}"), label.to_string()))
+        }
         None => Ok(()),
     }
 }
@@ -116,7 +130,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// Two samples, three steps, two classes. The first is right from step 2 on, the second changes its mind at step 3.
+    /// Two samples, three steps, two classes. The first is right from step 2 on, the second changes
+    /// its mind at step 3.
     const VOTES: [f32; 12] = [0.5, 0.25, 1.0, 0.0, 0.0, 0.5, 0.0, 0.5, 0.0, 0.5, 0.0, 1.0];
 
     #[test]

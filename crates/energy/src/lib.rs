@@ -1,10 +1,11 @@
-//! What a network costs: an [`Activity`] counts, exactly and in whole numbers, what [`observe`] saw batches do; the
-//! modules turn counts into columns. [`paper`] has the one formula of the paper's Table 5, [`neurobench`] the columns
-//! of NeuroBench 2.3.0, [`detailed`] joules under assumptions that are named, [`latency`] how soon a decision is right
-//! and final. A [`Column`] carries its unit and its assumption, because without them no two numbers of energy may be
-//! compared.
+//! What a network costs: an [`Activity`] counts, exactly and in whole numbers, what [`observe`] saw
+//! batches do; the modules turn counts into columns. [`paper`] has the one formula of the paper's
+//! Table 5, [`neurobench`] the columns of NeuroBench 2.3.0, [`detailed`] joules under assumptions
+//! that are named, [`latency`] how soon a decision is right and final. A [`Column`] carries its
+//! unit and its assumption, because without them no two numbers of energy may be compared.
 //!
-//! docs/energy.md explains every column to a reader. Energies are estimates from counts: nothing here reads a meter.
+//! docs/energy.md explains every column to a reader. Energies are estimates from counts: nothing
+//! here reads a meter.
 
 mod activity;
 pub mod detailed;
@@ -31,7 +32,12 @@ pub struct Column {
 }
 
 impl Column {
-    pub(crate) const fn new(name: &'static str, value: f64, unit: &'static str, assumption: &'static str) -> Column {
+    pub(crate) const fn new(
+        name: &'static str,
+        value: f64,
+        unit: &'static str,
+        assumption: &'static str,
+    ) -> Column {
         Column { name, value, unit, assumption }
     }
 }

@@ -1,15 +1,16 @@
-//! The columns of NeuroBench 2.3.0, as that package computes them; tests/neurobench.rs holds them to its own numbers.
+//! The columns of NeuroBench 2.3.0, as that package computes them; tests/neurobench.rs holds them
+//! to its own numbers.
 //!
 //! Rules of the package that a reader may not expect:
-//! - a layer call is one step of one batch; its operations are ACs if *all* its inputs are −1, 0 or 1, else all are
-//!   MACs. So the split, not the sum, depends on which samples share a batch, and one count of 2 in one sample turns
-//!   the call into MACs;
+//! - a layer call is one step of one batch; its operations are ACs if *all* its inputs are −1, 0 or
+//!   1, else all are MACs. So the split, not the sum, depends on which samples share a batch, and
+//!   one count of 2 in one sample turns the call into MACs;
 //! - weights that are 0 do no operation, biases, batch norm, pooling and neurons never do;
 //! - Dense counts every weight at every step: T times the multiplications of the analogue network;
-//! - activations are ReLUs *and* spiking neurons: in conv → norm → ReLU → neuron both outputs count. Neurons alone:
-//!   [`spike_sparsity`];
-//! - a membrane is updated if its value before the reset differs from that of the step before, and always at the first
-//!   step;
+//! - activations are ReLUs *and* spiking neurons: in conv → norm → ReLU → neuron both outputs
+//!   count. Neurons alone: [`spike_sparsity`];
+//! - a membrane is updated if its value before the reset differs from that of the step before, and
+//!   always at the first step;
 //! - the package sums a call's operations in f32, exact up to 2²⁴ of a call; ours are exact beyond.
 
 use crate::{Activity, Batch, Column};
@@ -35,8 +36,8 @@ pub fn synaptic_operations(activity: &Activity) -> SynapticOperations {
     }
 }
 
-/// `ActivationSparsity`: the share of zeros among the outputs of all ReLUs and neurons, as the mean over batches
-/// weighted by their samples; 0 if there are none.
+/// `ActivationSparsity`: the share of zeros among the outputs of all ReLUs and neurons, as the mean
+/// over batches weighted by their samples; 0 if there are none.
 pub fn activation_sparsity(activity: &Activity) -> f64 {
     sparsity(activity, |b| (b.rectified_nonzero + b.spikes, b.rectified_values + b.chances))
 }
@@ -64,21 +65,25 @@ pub fn membrane_updates(activity: &Activity) -> f64 {
 /// Operations of a leaky neuron's update in the package's table, for both resets.
 pub const OPERATIONS_OF_AN_UPDATE: u64 = 4;
 
-/// `NeuronOperations`, effective and dense: 4 for each membrane update, and for each neuron at each step. The package
-/// itself has no number for a network with ReLUs, where it meets a module without reset.
+/// `NeuronOperations`, effective and dense: 4 for each membrane update, and for each neuron at each
+/// step. The package itself has no number for a network with ReLUs, where it meets a module without
+/// reset.
 pub fn neuron_operations(activity: &Activity) -> (f64, f64) {
     let chances = activity.neurons().map(|n| n.chances).sum::<u64>();
     let updates = activity.neurons().map(|n| n.membrane_updates).sum::<u64>();
-    (per_sample(activity, OPERATIONS_OF_AN_UPDATE * updates), per_sample(activity, OPERATIONS_OF_AN_UPDATE * chances))
+    (
+        per_sample(activity, OPERATIONS_OF_AN_UPDATE * updates),
+        per_sample(activity, OPERATIONS_OF_AN_UPDATE * chances),
+    )
 }
 
-/// Bytes that snnTorch 1.0.0 keeps with a layer of `Leaky` neurons before it runs: decay, threshold and spike factor in
-/// f32, the reset rule in int64.
+/// Bytes that snnTorch 1.0.0 keeps with a layer of `Leaky` neurons before it runs: decay, threshold
+/// and spike factor in f32, the reset rule in int64.
 pub const LEAKY_BUFFER_BYTES: u64 = 20;
 
-/// `Footprint`: bytes of parameters and buffers, that is weights, biases, batch norms with running statistics and the
-/// int64 count of batches, and [`LEAKY_BUFFER_BYTES`] for each layer of neurons. Not membranes: those the package
-/// counts only if it is asked after a run.
+/// `Footprint`: bytes of parameters and buffers, that is weights, biases, batch norms with running
+/// statistics and the int64 count of batches, and [`LEAKY_BUFFER_BYTES`] for each layer of neurons.
+/// Not membranes: those the package counts only if it is asked after a run.
 pub fn footprint(activity: &Activity) -> u64 {
     let stored = activity.stored;
     stored.parameter_bytes + stored.norm_buffer_bytes + LEAKY_BUFFER_BYTES * stored.neuron_layers
@@ -89,13 +94,14 @@ pub fn parameter_count(activity: &Activity) -> u64 {
     activity.stored.parameters
 }
 
-/// `ConnectionSparsity`: the share of weights that are 0, without biases and batch norms; divided in f32 and rounded to
-/// four decimals, as there.
+/// `ConnectionSparsity`: the share of weights that are 0, without biases and batch norms; divided
+/// in f32 and rounded to four decimals, as there.
 pub fn connection_sparsity(activity: &Activity) -> f64 {
     let zeros = activity.synapses().map(|s| s.zero_weights).sum::<u64>();
     let weights = activity.synapses().map(|s| s.weights).sum::<u64>();
     let exact = f64::from(zeros as f32 / weights as f32);
-    // through text: the nearest four decimals of the number as it is, which is what Python's round gives
+    // through text: the nearest four decimals of the number as it is, which is what Python's round
+    // gives
     format!("{exact:.4}").parse().unwrap_or(exact)
 }
 
@@ -119,7 +125,12 @@ fn operations(activity: &Activity) -> Vec<Column> {
             "1",
             "a call is a step of a batch; ACs if all inputs are −1, 0 or 1",
         ),
-        Column::new("NeuroBench Dense", operations.dense, "1", "every weight at every step, exact at borders"),
+        Column::new(
+            "NeuroBench Dense",
+            operations.dense,
+            "1",
+            "every weight at every step, exact at borders",
+        ),
     ]
 }
 
@@ -162,7 +173,12 @@ fn fixed(activity: &Activity) -> Vec<Column> {
             "byte",
             "parameters and buffers of the same network in snnTorch, before it runs",
         ),
-        Column::new("NeuroBench ParameterCount", parameter_count(activity) as f64, "1", "trainable parameters"),
+        Column::new(
+            "NeuroBench ParameterCount",
+            parameter_count(activity) as f64,
+            "1",
+            "trainable parameters",
+        ),
         Column::new(
             "NeuroBench ConnectionSparsity",
             connection_sparsity(activity),

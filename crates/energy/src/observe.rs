@@ -5,20 +5,24 @@ use layers::BatchNorm;
 use models::{Layer as Operation, Network};
 use neuron::Neuron;
 
-/// Runs `network` on `frames` `[T, B, H, W, C]` in evaluation mode and adds to `activity` what it did. Returns the
-/// votes of each step, `[T, B, K]`, whose mean over time are the scores. Slower than [`Network::forward`] and with
-/// every layer's input and output in memory: take batches of moderate size.
+/// Runs `network` on `frames` `[T, B, H, W, C]` in evaluation mode and adds to `activity` what it
+/// did. Returns the votes of each step, `[T, B, K]`, whose mean over time are the scores. Slower
+/// than [`Network::forward`] and with every layer's input and output in memory: take batches of
+/// moderate size.
 ///
 /// Counts are exact: nothing is summed in floating point but `syops`, which is defined so.
 ///
 /// # Errors
-/// If the frames hold no step or no sample, do not fit the network, or `activity` is of another one.
+/// If the frames hold no step or no sample, do not fit the network, or `activity` is of another
+/// one.
 pub fn observe(network: &Network, frames: &Tensor, activity: &mut Activity) -> Result<Tensor> {
     let [steps, samples, ..] = *frames.dims() else {
         bail!("frames to observe: expected [T, B, H, W, C], found shape {:?}", frames.shape());
     };
     if steps == 0 || samples == 0 {
-        bail!("frames to observe: expected at least one step and one sample, found {steps} and {samples}");
+        bail!(
+            "frames to observe: expected at least one step and one sample, found {steps} and {samples}"
+        );
     }
     let mut votes = frames.clone();
     let mut seen = Seen::new(steps, samples);
@@ -42,8 +46,8 @@ struct Seen {
     numbers: [usize; 2],
 }
 
-/// The tensor that a layer's weights gave, followed through norm, ReLU and dropout: whoever takes it first names the
-/// layer.
+/// The tensor that a layer's weights gave, followed through norm, ReLU and dropout: whoever takes
+/// it first names the layer.
 struct Current {
     tensor: TensorId,
     layer: usize,
@@ -117,7 +121,8 @@ impl Seen {
         for t in 0..x.dim(0)? {
             let step = step(x, t)?;
             synapses.call(&step, fan);
-            samples_of(&step, self.activity.samples).for_each(|sample| self.activity.syops.count(syops, sample));
+            samples_of(&step, self.activity.samples)
+                .for_each(|sample| self.activity.syops.count(syops, sample));
             if t == 0 {
                 first = step;
             } else {
@@ -133,14 +138,16 @@ impl Seen {
         let number = &mut self.numbers[usize::from(kind == "linear")];
         *number += 1;
         let name = format!("{kind}-{number}");
-        self.current = Some(Current { tensor: y.id(), layer: self.activity.layers.len(), named: false });
+        self.current =
+            Some(Current { tensor: y.id(), layer: self.activity.layers.len(), named: false });
         self.activity.layers.push(Layer { name, synapses: Some(synapses), neurons: None });
     }
 
     fn norm(&mut self, name: &str, norm: &BatchNorm, x: &Tensor, y: &Tensor) -> Result<()> {
         self.store([&norm.weight, &norm.bias]);
         let running = [&norm.running_mean, &norm.running_var];
-        self.activity.stored.norm_buffer_bytes += running.map(bytes).iter().sum::<u64>() + Stored::BATCH_COUNT_BYTES;
+        self.activity.stored.norm_buffer_bytes +=
+            running.map(bytes).iter().sum::<u64>() + Stored::BATCH_COUNT_BYTES;
         self.name(name, x);
         self.follow(x, y);
         self.syops_elementwise(x, 2)
@@ -178,7 +185,11 @@ impl Seen {
         self.name(name, x);
         match self.current.take().filter(|current| current.tensor == x.id()) {
             Some(current) => self.activity.layers[current.layer].neurons = Some(counts),
-            None => self.activity.layers.push(Layer { name: name.into(), synapses: None, neurons: Some(counts) }),
+            None => self.activity.layers.push(Layer {
+                name: name.into(),
+                synapses: None,
+                neurons: Some(counts),
+            }),
         }
         Ok(())
     }
@@ -216,7 +227,8 @@ impl Seen {
         let samples = self.activity.samples;
         let operations = each * x.elem_count() as u64 / (self.activity.steps * samples);
         for t in 0..x.dim(0)? {
-            samples_of(&step(x, t)?, samples).for_each(|sample| self.activity.syops.count(operations, sample));
+            samples_of(&step(x, t)?, samples)
+                .for_each(|sample| self.activity.syops.count(operations, sample));
         }
         Ok(())
     }
@@ -224,7 +236,9 @@ impl Seen {
 
 /// Effective synaptic operations of the inputs of a step, each sample as long as `fan`.
 fn operations(step: &[f32], fan: &[u64]) -> u64 {
-    let sample = |values: &[f32]| values.iter().zip(fan).filter(|&(&v, _)| v != 0.0).map(|(_, &fan)| fan).sum::<u64>();
+    let sample = |values: &[f32]| {
+        values.iter().zip(fan).filter(|&(&v, _)| v != 0.0).map(|(_, &fan)| fan).sum::<u64>()
+    };
     step.chunks_exact(fan.len().max(1)).map(sample).sum()
 }
 
@@ -260,15 +274,16 @@ impl Synapses {
     }
 }
 
-/// What syops counts for the weights in one sample at one step: without regard to borders, and with biases.
+/// What syops counts for the weights in one sample at one step: without regard to borders, and with
+/// biases.
 fn syops_of_weights(fan: &Fan, kind: &str, outputs: u64) -> u64 {
     let positions = if kind == "conv" { outputs / fan.outputs.max(1) } else { 1 };
     (fan.weights + fan.biases) * positions
 }
 
 impl Syops {
-    /// Operations on an input: those of spikes times their mean, where at most two values, both in [0, 1], pass for
-    /// spikes.
+    /// Operations on an input: those of spikes times their mean, where at most two values, both in
+    /// [0, 1], pass for spikes.
     fn count(&mut self, operations: u64, input: &[f32]) {
         let first = input.first().copied().unwrap_or(0.0);
         let second = input.iter().copied().find(|&v| v != first).unwrap_or(first);

@@ -6,24 +6,26 @@
 //! EE    = E_ANN / E_SNN = 4.6 / (0.1 · T · r)    FLOPS_SNN = FLOPS_ANN · r
 //! ```
 //!
-//! The number of operations cancels: EE depends on the mean firing rate r and on T alone. That FLOPS_SNN is FLOPS_ANN ·
-//! r is not said in the paper; it is the reading under which its ten numbers come out.
+//! The number of operations cancels: EE depends on the mean firing rate r and on T alone. That
+//! FLOPS_SNN is FLOPS_ANN · r is not said in the paper; it is the reading under which its ten
+//! numbers come out.
 
 /// E_MAC: multiply and add, FP32, 45 nm, pJ (Horowitz, ISSCC 2014: 3.7 + 0.9).
 pub const MAC_PJ: f64 = 4.6;
-/// E_AC: add, INT32, 45 nm, pJ (Horowitz, ISSCC 2014). The weights are FP32 all the same, whose add takes 0.9 pJ.
+/// E_AC: add, INT32, 45 nm, pJ (Horowitz, ISSCC 2014). The weights are FP32 all the same, whose add
+/// takes 0.9 pJ.
 pub const AC_PJ: f64 = 0.1;
 /// The T of Table 5, for every data set.
 pub const STEPS: u64 = 16;
 
-/// EE = E_ANN / E_SNN (Equation 1) of a network with `steps` time steps T whose neurons fire with probability `rate` at
-/// each. Infinite where nothing fires.
+/// EE = E_ANN / E_SNN (Equation 1) of a network with `steps` time steps T whose neurons fire with
+/// probability `rate` at each. Infinite where nothing fires.
 pub fn efficiency(steps: u64, rate: f64) -> f64 {
     MAC_PJ / (AC_PJ * steps as f64 * rate)
 }
 
-/// One line of Table 5. The caption says "baseline/our method", but the first number of each pair is the paper's own
-/// method: the text claims the lower rate and the higher efficiency for it.
+/// One line of Table 5. The caption says "baseline/our method", but the first number of each pair
+/// is the paper's own method: the text claims the lower rate and the higher efficiency for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Published {
     /// Data set, as the paper writes it.
@@ -48,8 +50,8 @@ const fn line(dataset: &'static str, rates: [f64; 2], efficiencies: [f64; 2]) ->
     }
 }
 
-/// Table 5 (Patterns 2022, "The energy-efficiency study of our model with baseline on different datasets"), line by
-/// line.
+/// Table 5 (Patterns 2022, "The energy-efficiency study of our model with baseline on different
+/// datasets"), line by line.
 pub const TABLE_5: [Published; 5] = [
     line("MNIST", [0.082, 0.183], [35.1, 15.7]),
     line("N-MNIST", [0.097, 0.176], [29.6, 16.3]),
@@ -76,7 +78,10 @@ mod tests {
                 ("baseline", line.rate_baseline, line.efficiency_baseline),
             ] {
                 let computed = self::efficiency(STEPS, rate);
-                println!("{} {method}: rate {rate}, computed {computed:.3}, published {efficiency}", line.dataset);
+                println!(
+                    "{} {method}: rate {rate}, computed {computed:.3}, published {efficiency}",
+                    line.dataset
+                );
                 if printed(computed) != printed(efficiency) {
                     differ.push((line.dataset, method, format!("{computed:.3}")));
                 }
@@ -85,12 +90,15 @@ mod tests {
         assert_eq!(differ, [("DVS-CIFAR10", "ours", "29.639".to_owned())]);
     }
 
-    /// The rate is printed with three digits; .097 stands for anything up to .0975, and that gives the 29.5 of the
-    /// table.
+    /// The rate is printed with three digits; .097 stands for anything up to .0975, and that gives
+    /// the 29.5 of the table.
     #[test]
     fn the_one_that_differs_lies_inside_the_rounding_of_its_rate() {
         let (least, most) = (efficiency(STEPS, 0.0975), efficiency(STEPS, 0.0965));
-        assert_eq!((format!("{least:.2}"), format!("{most:.2}")), ("29.49".to_owned(), "29.79".to_owned()));
+        assert_eq!(
+            (format!("{least:.2}"), format!("{most:.2}")),
+            ("29.49".to_owned(), "29.79".to_owned())
+        );
         assert!(least < 29.55 && 29.45 < most);
     }
 

@@ -1,5 +1,5 @@
-//! Counts beside their definitions: NeuroBench's rule taken word for word, sums beyond what f32 holds, batches added
-//! up.
+//! Counts beside their definitions: NeuroBench's rule taken word for word, sums beyond what f32
+//! holds, batches added up.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use candle_core::{DType, Device, Result, Tensor};
@@ -31,10 +31,18 @@ fn network(text: &str, sample: [usize; 3], classes: usize) -> Network {
     let mut vars: Vec<_> = vars.data().lock().unwrap().clone().into_iter().collect();
     vars.sort_by(|a, b| a.0.cmp(&b.0));
     for (name, var) in vars.iter().filter(|(name, _)| !name.contains("norm")) {
-        let values: Vec<f32> = (0..var.elem_count())
-            .map(|_| if numbers.below(5) == 0 { 0.0 } else { numbers.below(41) as f32 / 100.0 - 0.15 })
-            .collect();
-        var.set(&Tensor::from_vec(values, var.shape(), CPU).unwrap()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let values: Vec<f32> =
+            (0..var.elem_count())
+                .map(|_| {
+                    if numbers.below(5) == 0 {
+                        0.0
+                    } else {
+                        numbers.below(41) as f32 / 100.0 - 0.15
+                    }
+                })
+                .collect();
+        var.set(&Tensor::from_vec(values, var.shape(), CPU).unwrap())
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
     }
     network
 }
@@ -43,9 +51,16 @@ fn network(text: &str, sample: [usize; 3], classes: usize) -> Network {
 fn frames(shape: [usize; 5], seed: u64, most: impl Fn(usize) -> u64) -> Tensor {
     let mut numbers = Numbers(seed);
     let of_step = shape[1..].iter().product::<usize>();
-    let values: Vec<f32> = (0..shape[0] * of_step)
-        .map(|i| if numbers.below(3) > 0 { 0.0 } else { 1.0 + numbers.below(most(i / of_step)) as f32 })
-        .collect();
+    let values: Vec<f32> =
+        (0..shape[0] * of_step)
+            .map(|i| {
+                if numbers.below(3) > 0 {
+                    0.0
+                } else {
+                    1.0 + numbers.below(most(i / of_step)) as f32
+                }
+            })
+            .collect();
     Tensor::from_vec(values, shape.as_slice(), CPU).unwrap()
 }
 
@@ -53,12 +68,15 @@ fn binary(x: &Tensor, ones: bool) -> Result<Tensor> {
     if ones { x.ones_like() } else { x.ne(0.0)?.to_dtype(x.dtype()) }
 }
 
-/// NeuroBench's rule: everything that is not 0 becomes 1 (or everything does), the bias 0; what the layer then gives is
-/// the number of operations of each output. In f64, where no sum is rounded.
+/// NeuroBench's rule: everything that is not 0 becomes 1 (or everything does), the bias 0; what the
+/// layer then gives is the number of operations of each output. In f64, where no sum is rounded.
 fn by_definition(layer: &Layer, x: &Tensor, ones: bool) -> Result<u64> {
     let x = binary(&x.to_dtype(DType::F64)?, ones)?;
     let both = |w: &Tensor, b: &Tensor| {
-        Ok::<_, candle_core::Error>((binary(&w.to_dtype(DType::F64)?, ones)?, b.to_dtype(DType::F64)?.zeros_like()?))
+        Ok::<_, candle_core::Error>((
+            binary(&w.to_dtype(DType::F64)?, ones)?,
+            b.to_dtype(DType::F64)?.zeros_like()?,
+        ))
     };
     let y = match layer {
         Layer::Conv(conv) => {
@@ -118,8 +136,8 @@ fn operations_are_those_of_the_definition_at_every_border() {
     }
 }
 
-/// A convolution of 3 × 3 with padding 1, two to eight channels, 8 × 8: 7744 operations at each step, not 9 · 16 · 64 =
-/// 9216.
+/// A convolution of 3 × 3 with padding 1, two to eight channels, 8 × 8: 7744 operations at each
+/// step, not 9 · 16 · 64 = 9216.
 #[test]
 fn what_lies_beyond_the_border_does_not_count() {
     let network = network("8C3-1Voting", [8, 8, 2], 2);
@@ -132,20 +150,27 @@ fn what_lies_beyond_the_border_does_not_count() {
 #[test]
 fn sums_beyond_f32_are_exact() {
     let n = 4099;
+    let tensors = [
+        ("head.weight", Tensor::ones((n, n), DType::F32, CPU)),
+        ("head.bias", Tensor::zeros(n, DType::F32, CPU)),
+    ];
     let tensors =
-        [("head.weight", Tensor::ones((n, n), DType::F32, CPU)), ("head.bias", Tensor::zeros(n, DType::F32, CPU))];
-    let tensors = tensors.map(|(name, tensor)| (name.to_owned(), tensor.unwrap())).into_iter().collect();
+        tensors.map(|(name, tensor)| (name.to_owned(), tensor.unwrap())).into_iter().collect();
     let vb = VarBuilder::from_tensors(tensors, DType::F32, CPU);
     let neuron = Method::BpsaBpta.config().build().unwrap();
-    let network = Network::new(&"1Voting".parse().unwrap(), [1, 1, n], n, neuron, StatisticsOver::Step, vb).unwrap();
+    let network =
+        Network::new(&"1Voting".parse().unwrap(), [1, 1, n], n, neuron, StatisticsOver::Step, vb)
+            .unwrap();
     let mut activity = Activity::default();
-    observe(&network, &Tensor::ones((1, 1, 1, 1, n), DType::F32, CPU).unwrap(), &mut activity).unwrap();
+    observe(&network, &Tensor::ones((1, 1, 1, 1, n), DType::F32, CPU).unwrap(), &mut activity)
+        .unwrap();
     let expected = (n * n) as u64;
     assert_ne!(expected as f32 as u64, expected);
     assert_eq!(counted(&activity), [[expected, 0, expected]]);
 }
 
-/// Everything but the split into ACs and MACs, which belongs to a batch, is the same however samples are put together.
+/// Everything but the split into ACs and MACs, which belongs to a batch, is the same however
+/// samples are put together.
 #[test]
 fn batches_add_up() {
     let network = network("5C3-MP2-6FC-2Voting", [8, 8, 2], 3);
@@ -154,14 +179,19 @@ fn batches_add_up() {
     let votes = observe(&network, &frames, &mut whole).unwrap();
     let mut votes_of_parts = Vec::new();
     for (start, n) in [(0, 2), (2, 1), (3, 2)] {
-        votes_of_parts.push(observe(&network, &frames.narrow(1, start, n).unwrap(), &mut parts).unwrap());
+        votes_of_parts
+            .push(observe(&network, &frames.narrow(1, start, n).unwrap(), &mut parts).unwrap());
     }
     assert_eq!((whole.samples, parts.samples, parts.batches.len()), (5, 5, 3));
     for (a, b) in whole.layers.iter().zip(&parts.layers) {
-        let totals = |l: &energy::Layer| l.synapses.map(|s| (s.operations(), s.dense, s.input_nonzero, s.input_values));
+        let totals = |l: &energy::Layer| {
+            l.synapses.map(|s| (s.operations(), s.dense, s.input_nonzero, s.input_values))
+        };
         assert_eq!((&a.name, totals(a), a.neurons), (&b.name, totals(b), b.neurons));
     }
-    assert!((whole.syops.accumulates - parts.syops.accumulates).abs() < 1e-9 * whole.syops.accumulates);
+    assert!(
+        (whole.syops.accumulates - parts.syops.accumulates).abs() < 1e-9 * whole.syops.accumulates
+    );
     let votes_of_parts = Tensor::cat(&votes_of_parts, 1).unwrap();
     let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     assert_eq!((votes.dims(), flat(&votes)), (&[3, 5, 3][..], flat(&votes_of_parts)));
@@ -178,7 +208,8 @@ fn the_last_decision_is_that_of_the_scores() {
     let labels = vec![0; 40];
     let votes: Vec<f32> = votes.flatten_all().unwrap().to_vec1().unwrap();
     let found = energy::latency::anytime(&votes, [7, 40, 4], &labels).unwrap();
-    let scores: Vec<Vec<f32>> = network.forward(&frames, models::Mode::Eval, &mut ()).unwrap().to_vec2().unwrap();
+    let scores: Vec<Vec<f32>> =
+        network.forward(&frames, models::Mode::Eval, &mut ()).unwrap().to_vec2().unwrap();
     for (row, &class) in scores.iter().zip(&found.predictions) {
         let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         assert_eq!(row.iter().position(|&s| s == most), Some(class as usize), "{row:?}");
@@ -195,15 +226,21 @@ fn layers_are_named_by_their_stage_and_still_input_is_seen() {
     assert_eq!(names, ["5C3-1", "4C3-1", "6FC(DP)-1", "head"]);
     let neurons: Vec<u64> = activity.neurons().map(|n| n.neurons).collect();
     assert_eq!(neurons, [320, 256, 6, 6]);
-    assert!(activity.layers[0].synapses.unwrap().still && !activity.layers[1].synapses.unwrap().still);
-    let value = |name| detailed::columns(&activity).into_iter().find(|c| c.name == name).unwrap().value;
+    assert!(
+        activity.layers[0].synapses.unwrap().still && !activity.layers[1].synapses.unwrap().still
+    );
+    let value =
+        |name| detailed::columns(&activity).into_iter().find(|c| c.name == name).unwrap().value;
     let first = activity.layers[0].synapses.unwrap().multiply_accumulates as f64 / 2.0;
     let saved = value("SNN energy, FP32") - value("SNN energy, FP32, still input once");
-    assert!((saved - first * 0.75 * 4.6e-6).abs() < 1e-9, "three of four steps of the first layer are saved");
+    assert!(
+        (saved - first * 0.75 * 4.6e-6).abs() < 1e-9,
+        "three of four steps of the first layer are saved"
+    );
 }
 
-/// syops 0.0.5 by hand, for 1 × 1 convolution (3 channels on 2 × 2 × 1) with norm, ReLU and neurons, flattening, and a
-/// head of 2.
+/// syops 0.0.5 by hand, for 1 × 1 convolution (3 channels on 2 × 2 × 1) with norm, ReLU and
+/// neurons, flattening, and a head of 2.
 #[test]
 fn syops_counts_by_its_own_rules() {
     let network = network("3C1-1Voting", [2, 2, 1], 2);
@@ -217,7 +254,10 @@ fn syops_counts_by_its_own_rules() {
         distinct.sort_by(f32::total_cmp);
         distinct.dedup_by(|a, b| a == b);
         match distinct.len() <= 2 && distinct[0] >= 0.0 && distinct[distinct.len() - 1] <= 1.0 {
-            true => acs += operations * values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64,
+            true => {
+                acs += operations * values.iter().map(|&v| f64::from(v)).sum::<f64>()
+                    / values.len() as f64
+            }
             false => macs += operations,
         }
     };
@@ -234,7 +274,10 @@ fn syops_counts_by_its_own_rules() {
         Ok(())
     };
     network.walk(&x, visit).unwrap();
-    assert_eq!((activity.syops.accumulates, activity.syops.multiply_accumulates as f64), (acs + neurons, macs));
+    assert_eq!(
+        (activity.syops.accumulates, activity.syops.multiply_accumulates as f64),
+        (acs + neurons, macs)
+    );
     assert!(acs > 0.0 && macs > 0.0);
 }
 
@@ -250,9 +293,15 @@ fn every_column_can_be_read() {
     names.dedup();
     assert_eq!(names.len(), columns.len());
     for column in &columns {
-        println!("{:38} {:>14.6} {:5} {}", column.name, column.value, column.unit, column.assumption);
+        println!(
+            "{:38} {:>14.6} {:5} {}",
+            column.name, column.value, column.unit, column.assumption
+        );
         assert!(column.value.is_finite() && column.value >= 0.0, "{column:?}");
-        assert!(["1", "µJ", "bit", "byte"].contains(&column.unit) && !column.assumption.is_empty(), "{column:?}");
+        assert!(
+            ["1", "µJ", "bit", "byte"].contains(&column.unit) && !column.assumption.is_empty(),
+            "{column:?}"
+        );
     }
     let value = |name| columns.iter().find(|c| c.name == name).unwrap().value;
     let near = |a: f64, b: f64| assert!((a - b).abs() <= 1e-12 * b.abs(), "{a} and {b}");
@@ -267,7 +316,8 @@ fn every_column_can_be_read() {
 
 #[test]
 fn bits_of_the_quantised_network() {
-    for (steps, bits) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (7, 3), (8, 4), (15, 4), (16, 5)] {
+    for (steps, bits) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (7, 3), (8, 4), (15, 4), (16, 5)]
+    {
         assert_eq!(detailed::equivalent_bits(steps), bits, "T = {steps}");
         assert_eq!(f64::from(bits), (steps as f64 + 1.0).log2().ceil(), "T = {steps}");
     }
@@ -281,14 +331,22 @@ fn what_does_not_belong_together_is_an_error() {
     let before = activity.clone();
     let other = network("4C3-2Voting", [8, 8, 2], 3);
     for (network, steps, words) in [
-        (&one, 3, "activity of the network: expected 2 steps, found 3; add up batches of one network"),
+        (
+            &one,
+            3,
+            "activity of the network: expected 2 steps, found 3; add up batches of one network",
+        ),
         (&other, 2, "activity of the network: expected"),
     ] {
-        let error = observe(network, &frames([steps, 1, 8, 8, 2], 1, |_| 1), &mut activity).unwrap_err().to_string();
+        let error = observe(network, &frames([steps, 1, 8, 8, 2], 1, |_| 1), &mut activity)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(words), "{error}");
         assert_eq!(activity, before, "nothing is added");
     }
-    for (shape, words) in [(vec![0, 1, 8, 8, 2], "found 0 and 1"), (vec![3], "expected [T, B, H, W, C]")] {
+    for (shape, words) in
+        [(vec![0, 1, 8, 8, 2], "found 0 and 1"), (vec![3], "expected [T, B, H, W, C]")]
+    {
         let frames = Tensor::zeros(shape, DType::F32, CPU).unwrap();
         let error = observe(&one, &frames, &mut activity).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");

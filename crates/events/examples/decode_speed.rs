@@ -1,12 +1,14 @@
-//! Times the decoders on files, in turn with a driver that times other readers on the same files: benches/peers/decode.py.
+//! Times the decoders on files, in turn with a driver that times other readers on the same files:
+//! benches/peers/decode.py.
 //!
 //! ```text
 //! cargo run --release -p events --example decode_speed -- FORMAT LIST
 //! ```
 //!
-//! LIST is a text file with one path a line. The program prints the number of events and the sums of t, x, y and ON, to compare
-//! results by. Then it answers each line on standard input, the name of a work, with the seconds that this work took over all the
-//! files, each result dropped inside the time:
+//! LIST is a text file with one path a line. The program prints the number of events and the sums
+//! of t, x, y and ON, to compare results by. Then it answers each line on standard input, the name
+//! of a work, with the seconds that this work took over all the files, each result dropped inside
+//! the time:
 //!
 //! - `columns`: read each file and decode it, as the other readers do
 //! - `events`: the same, and check the result against the sensor and for order
@@ -72,9 +74,10 @@ impl Files {
             "decode" => seconds(&self.bytes, |bytes| Ok(formats::decode(self.format, bytes)?)),
             "copy_input" => seconds(&self.bytes, |bytes| Ok(bytes.clone())),
             "copy_output" => seconds(&self.columns, |columns| Ok(columns.clone())),
-            _ => {
-                Err(format!("expected columns, events, read, decode, copy_input or copy_output, found {work:?}").into())
-            }
+            _ => Err(format!(
+                "expected columns, events, read, decode, copy_input or copy_output, found {work:?}"
+            )
+            .into()),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Draws `docs/transforms.svg`: a small recording, each transform of it, its voxel grid and its time surfaces.
+//! Draws `docs/transforms.svg`: a small recording, each transform of it, its voxel grid and its
+//! time surfaces.
 //!
 //! ```text
 //! cargo run -p events --example transforms > docs/transforms.svg
@@ -12,7 +13,8 @@ use events::{Columns, Error, Events, Grid, Sensor, time_surface, voxel_grid};
 const SIDE: u16 = 32;
 const LAST_US: i64 = 99_000;
 const COLUMNS: usize = 5;
-/// A cell holds the picture over (x, y), a gap of 2, and the picture over (t, y), below a line of text.
+/// A cell holds the picture over (x, y), a gap of 2, and the picture over (t, y), below a line of
+/// text.
 const CELL: (usize, usize) = (2 * SIDE as usize + 8, SIDE as usize + 11);
 /// OFF, ON: the blue and the orange of Okabe and Ito, distinct without colour vision too.
 const COLOURS: [&str; 2] = ["#0072b2", "#d55e00"];
@@ -22,15 +24,18 @@ fn main() -> Result<(), Error> {
     let mut svg = String::new();
     let mut cells = 0;
     for (title, transform) in transforms() {
-        let shown = transform.map_or(Ok(events.clone()), |t| t.apply(&events, Key { seed: 1, epoch: 0, index: 0 }))?;
+        let shown = transform.map_or(Ok(events.clone()), |t| {
+            t.apply(&events, Key { seed: 1, epoch: 0, index: 0 })
+        })?;
         cell(&mut svg, cells, &format!("{title}: {} events", shown.len()));
         pixels(&mut svg, &shown);
         cells += 1;
     }
     let ends = [LAST_US / 4, LAST_US / 2, LAST_US * 3 / 4, LAST_US];
-    for (title, grid) in
-        [("voxel grid, bin", voxel_grid(&events, 4)?), ("time surface, time", time_surface(&events, &ends, 20_000.0)?)]
-    {
+    for (title, grid) in [
+        ("voxel grid, bin", voxel_grid(&events, 4)?),
+        ("time surface, time", time_surface(&events, &ends, 20_000.0)?),
+    ] {
         cells = cells.next_multiple_of(COLUMNS);
         for step in 0..grid.shape().steps {
             cell(&mut svg, cells, &format!("{title} {step}: OFF, ON"));
@@ -39,13 +44,19 @@ fn main() -> Result<(), Error> {
         }
     }
     let (width, height) = (COLUMNS * CELL.0, cells.div_ceil(COLUMNS) * CELL.1);
-    println!(r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{}">"#, 3 * width);
-    println!(r##"<rect width="100%" height="100%" fill="#fff"/><g font-family="sans-serif" font-size="4">"##);
+    println!(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{}">"#,
+        3 * width
+    );
+    println!(
+        r##"<rect width="100%" height="100%" fill="#fff"/><g font-family="sans-serif" font-size="4">"##
+    );
     println!("{svg}</g></g>\n</svg>");
     Ok(())
 }
 
-/// A ring that drifts to the upper right: ON at its leading edge, OFF at its trailing one, and a noise event every 2 ms.
+/// A ring that drifts to the upper right: ON at its leading edge, OFF at its trailing one, and a
+/// noise event every 2 ms.
 fn ring() -> Result<Events, Error> {
     let mut columns = Columns::default();
     for step in 0..50_i64 {
@@ -53,7 +64,12 @@ fn ring() -> Result<Events, Error> {
         for spoke in 0..8 {
             let angle = f64::from(spoke) * 0.785 + step as f64 * 1.3;
             let (x, y) = (centre + 6.0 * angle.cos(), f64::from(SIDE) - centre - 6.0 * angle.sin());
-            columns.push(t_us + i64::from(spoke) * 100, x as u16, y as u16, angle.cos() + angle.sin() > 0.0);
+            columns.push(
+                t_us + i64::from(spoke) * 100,
+                x as u16,
+                y as u16,
+                angle.cos() + angle.sin() > 0.0,
+            );
         }
         columns.push(t_us + 900, (step * 13 % 32) as u16, (step * 23 % 32) as u16, step % 2 == 0);
     }
@@ -86,7 +102,10 @@ fn cell(svg: &mut String, index: usize, title: &str) {
     let close = if index == 0 { "" } else { "</g>\n" };
     let _ = write!(svg, r#"{close}<g transform="translate({x} {y})"><text y="4">{title}</text>"#);
     for left in [0, SIDE + 2] {
-        let _ = write!(svg, r##"<rect x="{left}" y="6" width="{SIDE}" height="{SIDE}" fill="#f0f0f0"/>"##);
+        let _ = write!(
+            svg,
+            r##"<rect x="{left}" y="6" width="{SIDE}" height="{SIDE}" fill="#f0f0f0"/>"##
+        );
     }
 }
 
@@ -96,7 +115,8 @@ fn pixels(svg: &mut String, events: &Events) {
         let mut path = String::new();
         for (i, (&x, &y)) in events.x().iter().zip(events.y()).enumerate() {
             if usize::from(events.on()[i]) == polarity {
-                let time = (events.t_us()[i].clamp(0, LAST_US) * i64::from(SIDE - 1) / LAST_US) as u16;
+                let time =
+                    (events.t_us()[i].clamp(0, LAST_US) * i64::from(SIDE - 1) / LAST_US) as u16;
                 let _ = write!(path, "M{x} {y}h1M{} {y}h1", time + SIDE + 2);
             }
         }
@@ -104,14 +124,19 @@ fn pixels(svg: &mut String, events: &Events) {
     }
 }
 
-/// One frame of a grid, channel 0 on the left and channel 1 on the right, a value of 1 or more opaque.
+/// One frame of a grid, channel 0 on the left and channel 1 on the right, a value of 1 or more
+/// opaque.
 fn shades(svg: &mut String, grid: &Grid<f32>, step: usize) {
     let side = usize::from(SIDE);
-    for (i, &value) in grid.values()[step * side * side * 2..][..side * side * 2].iter().enumerate() {
+    for (i, &value) in grid.values()[step * side * side * 2..][..side * side * 2].iter().enumerate()
+    {
         if value >= 0.01 {
             let (x, y, channel) = (i / 2 % side + i % 2 * (side + 2), i / 2 / side + 6, i % 2);
             let (colour, opacity) = (COLOURS[channel], value.min(1.0));
-            let _ = write!(svg, r#"<path d="M{x} {y}h1v1h-1z" fill="{colour}" opacity="{opacity:.2}"/>"#);
+            let _ = write!(
+                svg,
+                r#"<path d="M{x} {y}h1v1h-1z" fill="{colour}" opacity="{opacity:.2}"/>"#
+            );
         }
     }
 }

@@ -3,7 +3,8 @@ use std::io;
 use crate::Shape;
 use crate::formats::Format;
 
-/// What can go wrong between bytes and frames; every message is one sentence: where, what was expected, what was found, what to do.
+/// What can go wrong between bytes and frames; every message is one sentence: where, what was
+/// expected, what was found, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The bytes do not follow the format.
@@ -30,7 +31,9 @@ pub enum Error {
     #[error("format: expected one of {names}, found \"{0}\"; choose one of these", names = Format::names())]
     UnknownFormat(String),
     /// The data could not be read at all.
-    #[error("expected to read the recording to its end, found the error \"{0}\"; check the file and its permissions")]
+    #[error(
+        "expected to read the recording to its end, found the error \"{0}\"; check the file and its permissions"
+    )]
     Read(#[from] io::Error),
     /// The four columns have different lengths.
     #[error(
@@ -128,7 +131,9 @@ pub enum Error {
     #[error("expected frames that fit in memory, found {0:?}; use fewer or longer frames")]
     TooLarge(Shape),
     /// The values of a grid do not fill its shape.
-    #[error("expected one value for each place of {shape:?}, found {values} values; check the axis order [T,H,W,C]")]
+    #[error(
+        "expected one value for each place of {shape:?}, found {values} values; check the axis order [T,H,W,C]"
+    )]
     Shape {
         /// The shape asked for.
         shape: Shape,

@@ -11,12 +11,15 @@ pub struct Sensor {
     pub height: u16,
 }
 
-/// Records decoded before the next column has its turn: few enough for them and their column to stay in a first-level cache.
+/// Records decoded before the next column has its turn: few enough for them and their column to
+/// stay in a first-level cache.
 const BLOCK: usize = 1024;
 
-/// Decoded events as a file holds them: four columns, in file order, not yet checked against a sensor.
+/// Decoded events as a file holds them: four columns, in file order, not yet checked against a
+/// sensor.
 ///
-/// Decoders return it, because a file may be out of order and knows its sensor at best by convention.
+/// Decoders return it, because a file may be out of order and knows its sensor at best by
+/// convention.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
     /// Times in microseconds.
@@ -50,8 +53,9 @@ impl Columns {
 
     /// Appends one event (t in µs, x, y, ON) for each record.
     ///
-    /// Column after column, a block of records at a time: each pass writes one array without asking for its capacity again, and
-    /// computes of `event` only what that column needs. Four pushes an event take several times as long.
+    /// Column after column, a block of records at a time: each pass writes one array without asking
+    /// for its capacity again, and computes of `event` only what that column needs. Four pushes an
+    /// event take several times as long.
     pub(crate) fn extend<R>(&mut self, records: &[R], event: impl Fn(&R) -> (i64, u16, u16, bool)) {
         for block in records.chunks(BLOCK) {
             self.t_us.extend(block.iter().map(|record| event(record).0));
@@ -62,7 +66,11 @@ impl Columns {
     }
 
     /// As [`Columns::extend`], for records that may be no event.
-    pub(crate) fn extend_some<R>(&mut self, records: &[R], mut event: impl FnMut(&R) -> Option<(i64, u16, u16, bool)>) {
+    pub(crate) fn extend_some<R>(
+        &mut self,
+        records: &[R],
+        mut event: impl FnMut(&R) -> Option<(i64, u16, u16, bool)>,
+    ) {
         let mut block = [(0, 0, 0, false); BLOCK];
         for records in records.chunks(BLOCK) {
             let mut events = 0;
@@ -80,12 +88,17 @@ impl Columns {
     /// [`Error::Columns`] when the columns differ in length.
     pub fn count(&self) -> Result<usize, Error> {
         let (t_us, x, y, on) = (self.t_us.len(), self.x.len(), self.y.len(), self.on.len());
-        if x == t_us && y == t_us && on == t_us { Ok(t_us) } else { Err(Error::Columns { t_us, x, y, on }) }
+        if x == t_us && y == t_us && on == t_us {
+            Ok(t_us)
+        } else {
+            Err(Error::Columns { t_us, x, y, on })
+        }
     }
 
     /// The events with `start_us <= t < end_us`, in file order, times unchanged.
     ///
-    /// It is a mask over the whole recording, not a slice: trials may overlap and times may be out of order.
+    /// It is a mask over the whole recording, not a slice: trials may overlap and times may be out
+    /// of order.
     pub fn between(&self, start_us: i64, end_us: i64) -> Self {
         let pixels = self.x.iter().zip(&self.y).zip(&self.on);
         let mut cut = Self::default();
@@ -109,7 +122,8 @@ impl Events {
     /// Checks `columns` against `sensor`.
     ///
     /// # Errors
-    /// Unequal columns, an event outside the sensor, or time running backwards; the first offender is named.
+    /// Unequal columns, an event outside the sensor, or time running backwards; the first offender
+    /// is named.
     pub fn new(sensor: Sensor, columns: Columns) -> Result<Self, Error> {
         columns.count()?;
         inside(sensor, &columns)?;
@@ -117,7 +131,8 @@ impl Events {
         Ok(Self { sensor, columns })
     }
 
-    /// As [`Events::new`], for formats that allow disorder: sorts by time first, events of equal time stay in file order.
+    /// As [`Events::new`], for formats that allow disorder: sorts by time first, events of equal
+    /// time stay in file order.
     ///
     /// # Errors
     /// Unequal columns, or an event outside the sensor (its index counts after sorting).
@@ -129,7 +144,8 @@ impl Events {
             let mut order: Vec<usize> = (0..events).collect();
             order.sort_by_key(|&i| columns.t_us[i]);
             let mut sorted = Columns::with_capacity(events);
-            sorted.extend(&order, |&i| (columns.t_us[i], columns.x[i], columns.y[i], columns.on[i]));
+            sorted
+                .extend(&order, |&i| (columns.t_us[i], columns.x[i], columns.y[i], columns.on[i]));
             sorted
         };
         inside(sensor, &columns)?;
@@ -183,7 +199,8 @@ impl Events {
     }
 }
 
-// Both checks ask first whether there is an offender, in a loop without exits that the compiler vectorises, and only then where.
+// Both checks ask first whether there is an offender, in a loop without exits that the compiler
+// vectorises, and only then where.
 fn inside(sensor: Sensor, columns: &Columns) -> Result<(), Error> {
     let Sensor { width, height } = sensor;
     let largest = |column: &[u16]| column.iter().copied().fold(0, u16::max);
@@ -192,7 +209,9 @@ fn inside(sensor: Sensor, columns: &Columns) -> Result<(), Error> {
     }
     let outside = columns.x.iter().zip(&columns.y).position(|(&x, &y)| x >= width || y >= height);
     match outside {
-        Some(index) => Err(Error::Outside { index, x: columns.x[index], y: columns.y[index], width, height }),
+        Some(index) => {
+            Err(Error::Outside { index, x: columns.x[index], y: columns.y[index], width, height })
+        }
         None => Ok(()),
     }
 }

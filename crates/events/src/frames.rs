@@ -29,7 +29,8 @@ pub struct Grid<T> {
     values: Vec<T>,
 }
 
-/// Event counts `[T, H, W, 2]`: channel 0 counts OFF events, channel 1 ON events; neither normalised nor clipped.
+/// Event counts `[T, H, W, 2]`: channel 0 counts OFF events, channel 1 ON events; neither
+/// normalised nor clipped.
 pub type Frames = Grid<u16>;
 
 impl<T> Grid<T> {
@@ -69,15 +70,22 @@ impl<T> Grid<T> {
 
 /// Counts the events of each range into one frame: `[ranges, height, width, 2]`.
 ///
-/// The columns may be in any order and the ranges may overlap or leave gaps, as the reference's do on unsorted recordings; a
-/// recording that passed [`crate::Events`] goes through [`crate::Framing::frames`], which calls this.
+/// The columns may be in any order and the ranges may overlap or leave gaps, as the reference's do
+/// on unsorted recordings; a recording that passed [`crate::Events`] goes through
+/// [`crate::Framing::frames`], which calls this.
 ///
 /// # Errors
-/// Unequal columns, a range outside them, an event outside the sensor, a count above 65535, or frames too large for memory.
-pub fn accumulate(sensor: Sensor, columns: &Columns, ranges: &[Range<usize>]) -> Result<Frames, Error> {
+/// Unequal columns, a range outside them, an event outside the sensor, a count above 65535, or
+/// frames too large for memory.
+pub fn accumulate(
+    sensor: Sensor,
+    columns: &Columns,
+    ranges: &[Range<usize>],
+) -> Result<Frames, Error> {
     let events = columns.count()?;
     let Sensor { width, height } = sensor;
-    let shape = Shape { steps: ranges.len(), height: height.into(), width: width.into(), channels: 2 };
+    let shape =
+        Shape { steps: ranges.len(), height: height.into(), width: width.into(), channels: 2 };
     let frame_len = shape.height * shape.width * 2;
     let mut counts = filled(shape, 0_u16)?;
     for (frame, range) in ranges.iter().enumerate() {
@@ -87,13 +95,17 @@ pub fn accumulate(sensor: Sensor, columns: &Columns, ranges: &[Range<usize>]) ->
         }
         let counts = &mut counts[frame * frame_len..][..frame_len];
         for index in range.clone() {
-            let (x, y, channel) = (columns.x[index], columns.y[index], usize::from(columns.on[index]));
+            let (x, y, channel) =
+                (columns.x[index], columns.y[index], usize::from(columns.on[index]));
             if x >= width || y >= height {
                 return Err(Error::Outside { index, x, y, width, height });
             }
             let count = &mut counts[(usize::from(y) * shape.width + usize::from(x)) * 2 + channel];
-            // not ok_or: its argument would be built and dropped for every event, which takes longer than the counting
-            let Some(more) = count.checked_add(1) else { return Err(Error::Overflow { frame, x, y, channel }) };
+            // not ok_or: its argument would be built and dropped for every event, which takes
+            // longer than the counting
+            let Some(more) = count.checked_add(1) else {
+                return Err(Error::Overflow { frame, x, y, channel });
+            };
             *count = more;
         }
     }
@@ -116,7 +128,12 @@ mod tests {
     const SENSOR: Sensor = Sensor { width: 3, height: 2 };
 
     fn same_pixel(events: usize) -> Columns {
-        Columns { t_us: vec![0; events], x: vec![2; events], y: vec![1; events], on: vec![true; events] }
+        Columns {
+            t_us: vec![0; events],
+            x: vec![2; events],
+            y: vec![1; events],
+            on: vec![true; events],
+        }
     }
 
     #[test]
@@ -137,6 +154,9 @@ mod tests {
     fn absurd_sizes_are_refused() {
         let ranges = vec![0..0; 1 << 20];
         let sensor = Sensor { width: u16::MAX, height: u16::MAX };
-        assert!(matches!(accumulate(sensor, &Columns::default(), &ranges), Err(Error::TooLarge(_))));
+        assert!(matches!(
+            accumulate(sensor, &Columns::default(), &ranges),
+            Err(Error::TooLarge(_))
+        ));
     }
 }

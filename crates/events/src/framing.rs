@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Events, Frames, accumulate};
 
-/// How a recording becomes frames: which run of events each frame counts (reference semantics of the released code).
+/// How a recording becomes frames: which run of events each frame counts (reference semantics of
+/// the released code).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Framing {
@@ -61,28 +62,38 @@ impl Framing {
     }
 }
 
-/// Frame j takes the events `[j·d, (j+1)·d)`, d = ⌊events/frames⌋; the last frame also takes the remainder. Zero frames, no range.
+/// Frame j takes the events `[j·d, (j+1)·d)`, d = ⌊events/frames⌋; the last frame also takes the
+/// remainder. Zero frames, no range.
 ///
 /// With fewer events than frames d is 0: the last frame takes everything, the others nothing.
 pub fn number_ranges(events: usize, frames: usize) -> Vec<Range<usize>> {
     let d = events.checked_div(frames).unwrap_or(0);
-    (1..=frames).map(|next| (next - 1) * d..if next == frames { events } else { next * d }).collect()
+    (1..=frames)
+        .map(|next| (next - 1) * d..if next == frames { events } else { next * d })
+        .collect()
 }
 
-/// Frame j takes the events of `[t₀ + j·dt, t₀ + (j+1)·dt)`, dt = ⌊(t_last − t₀)/frames⌋, with t₀ and t_last the first and last in
-/// file order; the last frame also takes all events after it.
+/// Frame j takes the events of `[t₀ + j·dt, t₀ + (j+1)·dt)`, dt = ⌊(t_last − t₀)/frames⌋, with t₀
+/// and t_last the first and last in file order; the last frame also takes all events after it.
 ///
-/// A range runs from the first event inside the window to the last one inside it, so on unsorted times ranges overlap and events
-/// count more than once, as in the reference. An allowed empty window is the empty range before the first event at or after its start.
+/// A range runs from the first event inside the window to the last one inside it, so on unsorted
+/// times ranges overlap and events count more than once, as in the reference. An allowed empty
+/// window is the empty range before the first event at or after its start.
 ///
 /// # Errors
-/// [`Error::NoFrames`]; under [`EmptyWindow::Error`] also [`Error::EmptyWindow`] and, without any event, [`Error::NoEvents`].
-pub fn time_ranges(t_us: &[i64], frames: usize, empty: EmptyWindow) -> Result<Vec<Range<usize>>, Error> {
+/// [`Error::NoFrames`]; under [`EmptyWindow::Error`] also [`Error::EmptyWindow`] and, without any
+/// event, [`Error::NoEvents`].
+pub fn time_ranges(
+    t_us: &[i64],
+    frames: usize,
+    empty: EmptyWindow,
+) -> Result<Vec<Range<usize>>, Error> {
     let find = if t_us.is_sorted() { find_sorted } else { find_anywhere };
     time_ranges_by(find, t_us, frames, empty)
 }
 
-/// A frame starts at the first event that no frame has taken yet, at t₀, and takes events while t − t₀ ≤ `us` (closed).
+/// A frame starts at the first event that no frame has taken yet, at t₀, and takes events while t −
+/// t₀ ≤ `us` (closed).
 pub fn duration_ranges(t_us: &[i64], us: u32) -> Vec<Range<usize>> {
     let end = if t_us.is_sorted() { run_end_sorted } else { run_end };
     duration_ranges_by(end, t_us, us)
@@ -90,7 +101,12 @@ pub fn duration_ranges(t_us: &[i64], us: u32) -> Vec<Range<usize>> {
 
 type Find = fn(&[i64], Range<i128>) -> Range<usize>;
 
-fn time_ranges_by(find: Find, t_us: &[i64], frames: usize, empty: EmptyWindow) -> Result<Vec<Range<usize>>, Error> {
+fn time_ranges_by(
+    find: Find,
+    t_us: &[i64],
+    frames: usize,
+    empty: EmptyWindow,
+) -> Result<Vec<Range<usize>>, Error> {
     if frames == 0 {
         return Err(Error::NoFrames);
     }
@@ -126,7 +142,8 @@ fn find_anywhere(t_us: &[i64], window: Range<i128>) -> Range<usize> {
     match (t_us.iter().position(inside), t_us.iter().rposition(inside)) {
         (Some(start), Some(last)) => start..last + 1,
         _ => {
-            let next = t_us.iter().position(|&t| i128::from(t) >= window.start).unwrap_or(t_us.len());
+            let next =
+                t_us.iter().position(|&t| i128::from(t) >= window.start).unwrap_or(t_us.len());
             next..next
         }
     }
@@ -152,7 +169,8 @@ fn duration_ranges_by(end: RunEnd, t_us: &[i64], us: u32) -> Vec<Range<usize>> {
     ranges
 }
 
-/// The definition: the first event from `start` on that is later than `limit`; `start` itself never is.
+/// The definition: the first event from `start` on that is later than `limit`; `start` itself never
+/// is.
 fn run_end(t_us: &[i64], start: usize, limit: i64) -> usize {
     t_us[start..].iter().position(|&t| t > limit).map_or(t_us.len(), |n| start + n)
 }
@@ -173,8 +191,14 @@ mod tests {
     fn an_empty_window_is_an_error_or_a_zero_frame_and_loses_no_event() {
         let t_us = [0, 1, 90, 100];
         let error = time_ranges(&t_us, 4, EmptyWindow::Error);
-        assert!(matches!(error, Err(Error::EmptyWindow { frame: 1, start_us: 25, end_us: 50, .. })));
-        assert_eq!(time_ranges(&t_us, 4, EmptyWindow::ZeroFrame).unwrap(), [0..2, 2..2, 2..2, 2..4]);
+        assert!(matches!(
+            error,
+            Err(Error::EmptyWindow { frame: 1, start_us: 25, end_us: 50, .. })
+        ));
+        assert_eq!(
+            time_ranges(&t_us, 4, EmptyWindow::ZeroFrame).unwrap(),
+            [0..2, 2..2, 2..2, 2..4]
+        );
         assert_eq!(time_ranges(&[7; 3], 2, EmptyWindow::ZeroFrame).unwrap(), [0..0, 0..3]);
         assert_eq!(time_ranges(&[], 2, EmptyWindow::ZeroFrame).unwrap(), [0..0, 0..0]);
     }

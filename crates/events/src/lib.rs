@@ -1,10 +1,12 @@
-//! A [`formats`] decoder reads bytes into [`Columns`], [`Events`] checks them against a [`Sensor`], a [`Framing`] counts them
-//! into [`Frames`], and [`transforms`] move the frames' pixels: bytes → `Columns` → `Events` → `Frames` → `Frames`. [`augment`] changes
-//! recordings, `Events` → `Events`; [`voxel_grid`] and [`time_surface`] stand beside the counts for frames that keep time. Where there
-//! is no recording, a [`camera`] makes one of a scene: log intensity → `Events`.
+//! A [`formats`] decoder reads bytes into [`Columns`], [`Events`] checks them against a [`Sensor`],
+//! a [`Framing`] counts them into [`Frames`], and [`transforms`] move the frames' pixels: bytes →
+//! `Columns` → `Events` → `Frames` → `Frames`. [`augment`] changes recordings, `Events` → `Events`;
+//! [`voxel_grid`] and [`time_surface`] stand beside the counts for frames that keep time. Where
+//! there is no recording, a [`camera`] makes one of a scene: log intensity → `Events`.
 //!
-//! Nothing here knows tensors or data sets, randomness is a pure function of a key or a seed, and nothing panics on a bad file:
-//! every refusal is an [`Error`] that says where, what was expected, what was found and what to do.
+//! Nothing here knows tensors or data sets, randomness is a pure function of a key or a seed, and
+//! nothing panics on a bad file: every refusal is an [`Error`] that says where, what was expected,
+//! what was found and what to do.
 //!
 //! ```
 //! use events::{Events, Framing, Sensor, formats::nmnist};
@@ -28,11 +30,13 @@ mod time_surface;
 pub mod transforms;
 mod voxel;
 
-/// Raised whenever a decoder of [`formats`] gives other [`Columns`] for the same bytes, or [`Events`] orders them otherwise: what was
-/// kept from before is then never taken for what would be decoded now. `tests/versions.rs` fails where it was forgotten.
+/// Raised whenever a decoder of [`formats`] gives other [`Columns`] for the same bytes, or
+/// [`Events`] orders them otherwise: what was kept from before is then never taken for what would
+/// be decoded now. `tests/versions.rs` fails where it was forgotten.
 pub const DECODER_VERSION: u32 = 1;
 
-/// Raised whenever a [`Framing`] or [`transforms::resize_nearest`] gives other values for the same events; `tests/versions.rs` likewise.
+/// Raised whenever a [`Framing`] or [`transforms::resize_nearest`] gives other values for the same
+/// events; `tests/versions.rs` likewise.
 pub const FRAMING_VERSION: u32 = 1;
 
 pub use error::Error;

@@ -3,9 +3,11 @@ use serde::Serialize;
 use crate::formats::{Format, SensorSource};
 use crate::{Columns, Error, Sensor};
 
-/// What is in one recording, in numbers that two decoders can compare; serialised, one JSON object with the fields in this order.
+/// What is in one recording, in numbers that two decoders can compare; serialised, one JSON object
+/// with the fields in this order.
 ///
-/// The sums are exact whole numbers. That of the times can exceed 2⁵³, so a reader that keeps JSON numbers as doubles rounds it.
+/// The sums are exact whole numbers. That of the times can exceed 2⁵³, so a reader that keeps JSON
+/// numbers as doubles rounds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Summary {
     /// The name of the format.
@@ -37,11 +39,16 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Summarises `columns` as a decoder returned them. Takes 16 bytes an event while it looks for duplicates.
+    /// Summarises `columns` as a decoder returned them. Takes 16 bytes an event while it looks for
+    /// duplicates.
     ///
     /// # Errors
     /// [`Error::Columns`] when the columns differ in length.
-    pub fn of(format: Format, sensor: Option<(Sensor, SensorSource)>, columns: &Columns) -> Result<Self, Error> {
+    pub fn of(
+        format: Format,
+        sensor: Option<(Sensor, SensorSource)>,
+        columns: &Columns,
+    ) -> Result<Self, Error> {
         let events = columns.count()?;
         let Columns { t_us, x, y, on } = columns;
         let ons = on.iter().filter(|&&on| on).count();
@@ -67,7 +74,10 @@ impl Summary {
 fn duplicates(columns: &Columns) -> usize {
     let pixels = columns.x.iter().zip(&columns.y).zip(&columns.on);
     let key = |(&t_us, ((&x, &y), &on)): (&i64, ((&u16, &u16), &bool))| {
-        u128::from(t_us.cast_unsigned()) << 64 | u128::from(x) << 32 | u128::from(y) << 16 | u128::from(on)
+        u128::from(t_us.cast_unsigned()) << 64
+            | u128::from(x) << 32
+            | u128::from(y) << 16
+            | u128::from(on)
     };
     let mut keys: Vec<u128> = columns.t_us.iter().zip(pixels).map(key).collect();
     keys.sort_unstable();
@@ -88,7 +98,8 @@ mod tests {
             on: vec![true, true, true, false, true, true],
         };
         let sensor = Some((Sensor { width: 9, height: 8 }, SensorSource::Header));
-        let json = serde_json::to_string(&Summary::of(Format::Dat, sensor, &columns).unwrap()).unwrap();
+        let json =
+            serde_json::to_string(&Summary::of(Format::Dat, sensor, &columns).unwrap()).unwrap();
         let expected = r#"{"format":"dat","sensor":{"width":9,"height":8},"sensor_from":"header","events":6,"on":5,"off":1,"t_first_us":5,"t_last_us":4,"sum_x":65541,"sum_y":16,"sum_t_us":9223372036854775831,"duplicates":1,"out_of_order":2}"#;
         assert_eq!(json, expected);
     }
@@ -97,13 +108,18 @@ mod tests {
     fn without_events_there_is_no_first_time() {
         let summary = Summary::of(Format::NMnist, None, &Columns::default()).unwrap();
         let json = serde_json::to_value(&summary).unwrap();
-        assert!(json["t_first_us"].is_null() && json["sensor"].is_null() && json["sum_t_us"] == 0, "{json}");
+        assert!(
+            json["t_first_us"].is_null() && json["sensor"].is_null() && json["sum_t_us"] == 0,
+            "{json}"
+        );
     }
 
     #[test]
     fn a_sum_beyond_64_bits_is_exact() {
-        let columns = Columns { t_us: vec![i64::MAX; 4], x: vec![0; 4], y: vec![0; 4], on: vec![true; 4] };
-        let json = serde_json::to_string(&Summary::of(Format::Dat, None, &columns).unwrap()).unwrap();
+        let columns =
+            Columns { t_us: vec![i64::MAX; 4], x: vec![0; 4], y: vec![0; 4], on: vec![true; 4] };
+        let json =
+            serde_json::to_string(&Summary::of(Format::Dat, None, &columns).unwrap()).unwrap();
         assert!(json.contains(r#""sum_t_us":36893488147419103228,"#), "{json}");
     }
 }

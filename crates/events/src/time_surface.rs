@@ -1,8 +1,9 @@
 use crate::{Error, Events, Grid, Shape, frames};
 
-/// Time surfaces `[T, H, W, 2]` at the times `at_us` (Lagorce et al. 2017, here over the whole sensor):
-/// S(j, y, x, c) = exp(−(at_us\[j\] − t)/τ), t the time of the last event of pixel (y, x) and polarity c not after at_us\[j\]; 0 where
-/// there is none. Channel 0 is OFF, channel 1 ON; values lie in [0, 1].
+/// Time surfaces `[T, H, W, 2]` at the times `at_us` (Lagorce et al. 2017, here over the whole
+/// sensor): S(j, y, x, c) = exp(−(at_us\[j\] − t)/τ), t the time of the last event of pixel (y, x)
+/// and polarity c not after at_us\[j\]; 0 where there is none. Channel 0 is OFF, channel 1 ON;
+/// values lie in [0, 1].
 ///
 /// The times are the caller's choice: every 10 ms, or where the frames of a [`crate::Framing`] end:
 /// ```
@@ -17,18 +18,24 @@ use crate::{Error, Events, Grid, Shape, frames};
 /// ```
 ///
 /// # Errors
-/// [`Error::NoFrames`] without a time, [`Error::Parameter`] for times that decrease or a `tau_us` that is not finite and above 0,
-/// [`Error::TooLarge`] for surfaces that do not fit in memory.
+/// [`Error::NoFrames`] without a time, [`Error::Parameter`] for times that decrease or a `tau_us`
+/// that is not finite and above 0, [`Error::TooLarge`] for surfaces that do not fit in memory.
 pub fn time_surface(events: &Events, at_us: &[i64], tau_us: f64) -> Result<Grid<f32>, Error> {
     check(at_us, tau_us)?;
     let sensor = events.sensor();
-    let shape = Shape { steps: at_us.len(), height: sensor.height.into(), width: sensor.width.into(), channels: 2 };
+    let shape = Shape {
+        steps: at_us.len(),
+        height: sensor.height.into(),
+        width: sensor.width.into(),
+        channels: 2,
+    };
     let mut values = frames::filled(shape, 0.0_f32)?;
     let mut fired = frames::filled::<Option<i64>>(Shape { steps: 1, ..shape }, None)?;
     let mut next = 0;
     for (surface, &at) in values.chunks_exact_mut(fired.len().max(1)).zip(at_us) {
         while let Some(&t) = events.t_us().get(next).filter(|&&t| t <= at) {
-            let (x, y, channel) = (events.x()[next], events.y()[next], usize::from(events.on()[next]));
+            let (x, y, channel) =
+                (events.x()[next], events.y()[next], usize::from(events.on()[next]));
             fired[(usize::from(y) * shape.width + usize::from(x)) * 2 + channel] = Some(t);
             next += 1;
         }
@@ -46,7 +53,12 @@ fn check(at_us: &[i64], tau_us: f64) -> Result<(), Error> {
     let what = "time surface";
     if !(tau_us.is_finite() && tau_us > 0.0) {
         let (expected, found) = ("tau_us finite and above 0".into(), tau_us.to_string());
-        return Err(Error::Parameter { what, expected, found, advice: "give the decay in microseconds" });
+        return Err(Error::Parameter {
+            what,
+            expected,
+            found,
+            advice: "give the decay in microseconds",
+        });
     }
     match at_us.windows(2).find(|pair| pair[1] < pair[0]) {
         None => Ok(()),

@@ -1,21 +1,30 @@
-//! Pure functions that move the pixels of a [`Grid`]; each takes one pixel of the source, or zero, for every pixel of the
-//! result, the same for all frames and channels. Random choices (offset, mirror, angle) are the caller's.
+//! Pure functions that move the pixels of a [`Grid`]; each takes one pixel of the source, or zero,
+//! for every pixel of the result, the same for all frames and channels. Random choices (offset,
+//! mirror, angle) are the caller's.
 
 use crate::{Grid, Shape};
 
 /// Nearest-neighbour resize: pixel (i, j) is source pixel (⌊i·H/height⌋, ⌊j·W/width⌋).
 ///
-/// 128 → 64 therefore keeps the even rows and columns and drops three quarters of the pixels, as the released code does.
+/// 128 → 64 therefore keeps the even rows and columns and drops three quarters of the pixels, as
+/// the released code does.
 pub fn resize_nearest<T: Copy + Default>(grid: &Grid<T>, height: usize, width: usize) -> Grid<T> {
     let Shape { height: h, width: w, .. } = grid.shape();
     gather(grid, height, width, |i, j| Some((i * h / height, j * w / width)))
 }
 
-/// The window of the grid's own size whose top left corner lies at (`row`, `column`) of the grid padded with `padding` zeros on
-/// every side; (`padding`, `padding`) is the identity.
-pub fn crop<T: Copy + Default>(grid: &Grid<T>, padding: usize, row: usize, column: usize) -> Grid<T> {
+/// The window of the grid's own size whose top left corner lies at (`row`, `column`) of the grid
+/// padded with `padding` zeros on every side; (`padding`, `padding`) is the identity.
+pub fn crop<T: Copy + Default>(
+    grid: &Grid<T>,
+    padding: usize,
+    row: usize,
+    column: usize,
+) -> Grid<T> {
     let Shape { height, width, .. } = grid.shape();
-    gather(grid, height, width, |i, j| Some(((i + row).checked_sub(padding)?, (j + column).checked_sub(padding)?)))
+    gather(grid, height, width, |i, j| {
+        Some(((i + row).checked_sub(padding)?, (j + column).checked_sub(padding)?))
+    })
 }
 
 /// Mirrors left and right: pixel (i, j) is source pixel (i, W−1−j).
@@ -24,10 +33,11 @@ pub fn hflip<T: Copy + Default>(grid: &Grid<T>) -> Grid<T> {
     gather(grid, height, width, |i, j| Some((i, width - 1 - j)))
 }
 
-/// Rotates about the centre by `degrees`, counter-clockwise as displayed with y downwards; nearest neighbour, zero fill, same size.
+/// Rotates about the centre by `degrees`, counter-clockwise as displayed with y downwards; nearest
+/// neighbour, zero fill, same size.
 ///
-/// With X = j − (W−1)/2 and Y = i − (H−1)/2 the source lies at column X·cos a − Y·sin a + (W−1)/2 and row X·sin a + Y·cos a +
-/// (H−1)/2, each rounded half to even.
+/// With X = j − (W−1)/2 and Y = i − (H−1)/2 the source lies at column X·cos a − Y·sin a + (W−1)/2
+/// and row X·sin a + Y·cos a + (H−1)/2, each rounded half to even.
 pub fn rotate<T: Copy + Default>(grid: &Grid<T>, degrees: f64) -> Grid<T> {
     let Shape { height, width, .. } = grid.shape();
     let (sin, cos) = degrees.to_radians().sin_cos();
@@ -38,13 +48,15 @@ pub fn rotate<T: Copy + Default>(grid: &Grid<T>, degrees: f64) -> Grid<T> {
     })
 }
 
-/// The index nearest to a coordinate, half to even; `None` before the first pixel. Too large a value saturates and is cut by `gather`.
+/// The index nearest to a coordinate, half to even; `None` before the first pixel. Too large a
+/// value saturates and is cut by `gather`.
 fn index(coordinate: f64) -> Option<usize> {
     let rounded = coordinate.round_ties_even();
     (rounded >= 0.0).then_some(rounded as usize)
 }
 
-/// The grid of `height` x `width` whose pixel (i, j) is the source's pixel `source(i, j)`, or zero where that is none or outside.
+/// The grid of `height` x `width` whose pixel (i, j) is the source's pixel `source(i, j)`, or zero
+/// where that is none or outside.
 fn gather<T: Copy + Default>(
     grid: &Grid<T>,
     height: usize,
@@ -58,7 +70,9 @@ fn gather<T: Copy + Default>(
     let pixels = (0..height).flat_map(|i| (0..width).map(move |j| (i, j)));
     // one look at the geometry for all frames and channels
     let offsets: Vec<Option<usize>> = pixels
-        .map(|(i, j)| source(i, j).filter(|&(i, j)| i < h && j < w).map(|(i, j)| (i * w + j) * channels))
+        .map(|(i, j)| {
+            source(i, j).filter(|&(i, j)| i < h && j < w).map(|(i, j)| (i * w + j) * channels)
+        })
         .collect();
     for step in 0..steps {
         let frame = &grid.values()[step * frame_len..][..frame_len];

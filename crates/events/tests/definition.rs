@@ -1,4 +1,5 @@
-//! The decoders are written to be fast; here are the formats' definitions, an event at a time, which they must equal.
+//! The decoders are written to be fast; here are the formats' definitions, an event at a time,
+//! which they must equal.
 #![allow(clippy::unwrap_used)]
 
 use events::Columns;
@@ -10,7 +11,10 @@ use proptest::prelude::*;
 // More than two of the blocks that the decoders work in.
 const RECORDS: usize = 2500;
 
-fn plain<const N: usize>(records: &[[u8; N]], event: impl Fn(u64) -> (u64, u64, u64, u64)) -> Columns {
+fn plain<const N: usize>(
+    records: &[[u8; N]],
+    event: impl Fn(u64) -> (u64, u64, u64, u64),
+) -> Columns {
     let mut columns = Columns::default();
     for record in records {
         let word = record.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
@@ -27,7 +31,8 @@ fn bits(word: u64, from: u32, number: u32) -> u64 {
 /// One packet, its `capacity` all the records and its `number` those given.
 fn packet(overflow: u32, number: usize, records: &[[u8; 8]]) -> Vec<u8> {
     let capacity = records.len() as u32;
-    let words = [0x0001_0001, 8, 4, overflow, capacity, number as u32, number as u32].map(u32::to_le_bytes);
+    let words =
+        [0x0001_0001, 8, 4, overflow, capacity, number as u32, number as u32].map(u32::to_le_bytes);
     [words.as_flattened(), records.as_flattened()].concat()
 }
 

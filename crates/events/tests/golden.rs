@@ -1,17 +1,23 @@
-//! Every stored case of the reference's event-to-frame functions, file loaders and image transforms, compared exactly.
+//! Every stored case of the reference's event-to-frame functions, file loaders and image
+//! transforms, compared exactly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 
 use events::formats::{self, Format, SensorSource, aedat2, aedat31, nmnist};
-use events::{Columns, EmptyWindow, Error, Events, Framing, Grid, Sensor, Shape, Summary, accumulate, transforms};
+use events::{
+    Columns, EmptyWindow, Error, Events, Framing, Grid, Sensor, Shape, Summary, accumulate,
+    transforms,
+};
 use safetensors::SafeTensors;
 
 /// A folder of the shared reference data, or `None` (said aloud) where this machine has none.
 fn shared(folder: &str) -> Option<PathBuf> {
     let shared = std::env::var_os("SPIKEGRAD_SHARED").map(PathBuf::from);
-    let folder = shared.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into()).join(folder);
+    let folder = shared
+        .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into())
+        .join(folder);
     if !folder.is_dir() {
         eprintln!("SKIPPED: no {}", folder.display());
         return None;
@@ -26,20 +32,31 @@ fn integers(file: &SafeTensors, name: &str) -> Vec<i64> {
 
 fn columns(file: &SafeTensors, prefix: &str) -> Columns {
     let column = |axis: &str| integers(file, &format!("{prefix}.{axis}"));
-    let coordinate = |axis: &str| column(axis).into_iter().map(|value| value.try_into().unwrap()).collect();
+    let coordinate =
+        |axis: &str| column(axis).into_iter().map(|value| value.try_into().unwrap()).collect();
     let on = column("p").into_iter().map(|p| p != 0).collect();
     Columns { t_us: column("t"), x: coordinate("x"), y: coordinate("y"), on }
 }
 
 /// A stored `[T, C, H, W]` tensor as the channels-last grid of this crate.
-fn grid<const BYTES: usize, T: Copy>(file: &SafeTensors, name: &str, value: fn([u8; BYTES]) -> T) -> Grid<T> {
+fn grid<const BYTES: usize, T: Copy>(
+    file: &SafeTensors,
+    name: &str,
+    value: fn([u8; BYTES]) -> T,
+) -> Grid<T> {
     let tensor = file.tensor(name).unwrap_or_else(|_| panic!("{name} is not stored"));
-    let &[steps, channels, height, width] = tensor.shape() else { panic!("{name} has shape {:?}", tensor.shape()) };
+    let &[steps, channels, height, width] = tensor.shape() else {
+        panic!("{name} has shape {:?}", tensor.shape())
+    };
     let stored = tensor.data().as_chunks::<BYTES>().0;
     let shape = Shape { steps, height, width, channels };
     let values = (0..stored.len()).map(|i| {
-        let (t, y, x, c) =
-            (i / (height * width * channels), i / (width * channels) % height, i / channels % width, i % channels);
+        let (t, y, x, c) = (
+            i / (height * width * channels),
+            i / (width * channels) % height,
+            i / channels % width,
+            i % channels,
+        );
         value(stored[((t * channels + c) * height + y) * width + x])
     });
     Grid::new(shape, values.collect()).unwrap()
@@ -48,7 +65,8 @@ fn grid<const BYTES: usize, T: Copy>(file: &SafeTensors, name: &str, value: fn([
 #[test]
 fn frames_equal_the_reference() {
     let Some(folder) = shared("golden") else { return };
-    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("frames.json")).unwrap()).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("frames.json")).unwrap()).unwrap();
     let bytes = std::fs::read(folder.join("frames.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let sensor = Sensor { width: 11, height: 8 };
@@ -71,14 +89,16 @@ fn frames_equal_the_reference() {
                 (false, Err(Error::EmptyWindow { .. } | Error::NoEvents)) => true,
                 (false, _) | (true, Err(_)) => false,
                 (true, Ok(ranges)) => {
-                    let expected = grid(&file, &format!("{name}.frames"), |[count]: [u8; 1]| u16::from(count));
+                    let expected =
+                        grid(&file, &format!("{name}.frames"), |[count]: [u8; 1]| u16::from(count));
                     let bounds = |side: &str| integers(&file, &format!("{name}.{side}"));
                     let same_ranges = how == "duration"
                         || bounds("left")
                             .into_iter()
                             .zip(bounds("right"))
                             .eq(ranges.iter().map(|r| (r.start as i64, r.end as i64)));
-                    let by_events = Events::new(sensor, columns.clone()).map(|events| framing.frames(&events).unwrap());
+                    let by_events = Events::new(sensor, columns.clone())
+                        .map(|events| framing.frames(&events).unwrap());
                     let unsorted = matches!(by_events, Err(Error::Backwards { .. }));
                     assert_eq!(unsorted, case == "unsorted");
                     same_ranges
@@ -93,7 +113,12 @@ fn frames_equal_the_reference() {
     }
     assert_eq!(
         checked,
-        json["cases"].as_object().unwrap().values().map(|c| c["results"].as_object().unwrap().len()).sum::<usize>()
+        json["cases"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|c| c["results"].as_object().unwrap().len())
+            .sum::<usize>()
     );
     assert!(checked > 50 && wrong.is_empty(), "of {checked} cases these differ: {wrong:?}");
     println!("{checked} cases of frames equal");
@@ -109,12 +134,17 @@ fn decoded_bytes_equal_the_reference() {
     for name in ["nmnist_a.bin", "nmnist_one.bin"] {
         assert_eq!(nmnist::decode(&read(name)).unwrap(), columns(&file, name), "{name}");
     }
-    assert_eq!(aedat2::decode(&read("cifar10dvs_a.aedat")).unwrap(), columns(&file, "cifar10dvs_a.aedat"));
+    assert_eq!(
+        aedat2::decode(&read("cifar10dvs_a.aedat")).unwrap(),
+        columns(&file, "cifar10dvs_a.aedat")
+    );
     // the reference fails on this one; ours decodes it: 40 bytes are 5 records
     assert_eq!(aedat2::decode(&read("cifar10dvs_noheader.aedat")).unwrap().count().unwrap(), 5);
     let odd = aedat2::decode(&read("cifar10dvs_odd.aedat")).unwrap_err().to_string();
     assert!(
-        odd.contains("byte 220: expected a record of 8 bytes (address, time), found 4 at the end of the file"),
+        odd.contains(
+            "byte 220: expected a record of 8 bytes (address, time), found 4 at the end of the file"
+        ),
         "{odd}"
     );
 
@@ -130,8 +160,13 @@ fn decoded_bytes_equal_the_reference() {
     let valid = aedat31::Options { keep_invalid: false, ..Default::default() };
     assert_eq!(aedat31::decode(&read("gesture_edges.aedat"), valid).unwrap().count().unwrap(), 4);
     let headless =
-        aedat31::decode(&read("gesture_no_end_header.aedat"), aedat31::Options::default()).unwrap_err().to_string();
-    assert!(headless.contains("byte 28: expected another header line, up to #!END-HEADER"), "{headless}");
+        aedat31::decode(&read("gesture_no_end_header.aedat"), aedat31::Options::default())
+            .unwrap_err()
+            .to_string();
+    assert!(
+        headless.contains("byte 28: expected another header line, up to #!END-HEADER"),
+        "{headless}"
+    );
 
     let trials = aedat31::trials(&read("gesture_a_labels.csv")).unwrap();
     assert_eq!(trials.iter().map(|trial| trial.class).collect::<Vec<_>>(), [1, 2, 8, 11, 2]);
@@ -176,8 +211,12 @@ fn a_real_recording_of_another_camera_is_read_by_its_own_format_only() {
     let Some(folder) = shared("data/aedat2_example") else { return };
     let bytes = std::fs::read(folder.join("IMU_translBoxes.aedat")).unwrap();
     let refused = aedat2::decode(&bytes).unwrap_err().to_string();
-    assert!(refused.contains("expected no camera or a DVS128, found the camera \"DAVIS240C\""), "{refused}");
-    // 2,104 header lines and 196,608 records, of which these are events; the numbers are those of a script of ten lines
+    assert!(
+        refused.contains("expected no camera or a DVS128, found the camera \"DAVIS240C\""),
+        "{refused}"
+    );
+    // 2,104 header lines and 196,608 records, of which these are events; the numbers are those of a
+    // script of ten lines
     let davis = Summary {
         format: Format::Davis,
         sensor: Some(Sensor { width: 240, height: 180 }),
@@ -247,10 +286,18 @@ fn every_real_recording_is_recognised() {
         for class in std::fs::read_dir(folder.join(pattern)).unwrap() {
             for file in std::fs::read_dir(class.unwrap().path()).unwrap() {
                 let path = file.unwrap().path();
-                if path.extension().is_some_and(|extension| extension == "bin" || extension == "bs2") {
+                if path
+                    .extension()
+                    .is_some_and(|extension| extension == "bin" || extension == "bs2")
+                {
                     let summary = summary(&std::fs::read(&path).unwrap());
                     assert_eq!(summary.format, Format::NMnist, "{}", path.display());
-                    assert_eq!(summary.sensor, Some(Sensor { width: side, height: side }), "{}", path.display());
+                    assert_eq!(
+                        summary.sensor,
+                        Some(Sensor { width: side, height: side }),
+                        "{}",
+                        path.display()
+                    );
                     recognised += 1;
                 }
             }

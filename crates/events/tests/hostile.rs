@@ -1,6 +1,8 @@
-//! Whatever the bytes, decoders answer with events or a sentence, never with a panic or a flood of memory.
+//! Whatever the bytes, decoders answer with events or a sentence, never with a panic or a flood of
+//! memory.
 //!
-//! The short version of the targets in `fuzz/`: invented files, and real ones with bits flipped, parts cut out and parts swapped.
+//! The short version of the targets in `fuzz/`: invented files, and real ones with bits flipped,
+//! parts cut out and parts swapped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::PathBuf;
@@ -26,8 +28,10 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
         "% Data file containing CD events\n\x0c\x08",
         "class\n",
     ]);
-    // little packets: mostly small fields, so that lengths often fit; high bits of times in either order of bytes
-    let word = prop_oneof![0_u32..12, any::<u32>(), Just(8), Just(1), Just(0x8000_8000), Just(0x80)];
+    // little packets: mostly small fields, so that lengths often fit; high bits of times in either
+    // order of bytes
+    let word =
+        prop_oneof![0_u32..12, any::<u32>(), Just(8), Just(1), Just(0x8000_8000), Just(0x80)];
     let words = prop::collection::vec(word, 0..60);
     let tail = prop::collection::vec(any::<u8>(), 0..8);
     (header, words, tail).prop_map(|(header, words, tail)| {
@@ -36,10 +40,12 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// The first bytes of real files and of the small ones made for the reference; none where this machine has none.
+/// The first bytes of real files and of the small ones made for the reference; none where this
+/// machine has none.
 fn seeds() -> Vec<Vec<u8>> {
     let shared = std::env::var_os("SPIKEGRAD_SHARED").map(PathBuf::from);
-    let shared = shared.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into());
+    let shared =
+        shared.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into());
     let files = [
         "golden/nmnist_a.bin",
         "golden/cifar10dvs_a.aedat",
@@ -63,7 +69,11 @@ fn hold(format: Format, bytes: &[u8], columns: Columns) -> Result<(), TestCaseEr
     let most = if format == Format::Evt3 { bytes.len() * 6 } else { bytes.len() / 4 };
     let count = columns.count().unwrap();
     prop_assert!(count <= most);
-    prop_assert!(columns.t_us.capacity() <= most && columns.x.capacity() <= most && columns.on.capacity() <= most);
+    prop_assert!(
+        columns.t_us.capacity() <= most
+            && columns.x.capacity() <= most
+            && columns.on.capacity() <= most
+    );
     prop_assert!(columns.t_us.iter().all(|&t| t >= 0));
     let summary = Summary::of(format, formats::sensor(format, bytes, &columns), &columns).unwrap();
     prop_assert!(summary.on + summary.off == count && summary.duplicates < count.max(1));
@@ -94,7 +104,10 @@ fn survive(bytes: &[u8]) -> Result<(), TestCaseError> {
     // what is recognised need not decode, but reading it says the same as decoding it
     if let Ok(format) = formats::detect(bytes) {
         let (decoded, read) = (formats::decode(format, bytes), formats::read(format, bytes));
-        prop_assert_eq!(decoded.map_err(|error| error.to_string()), read.map_err(|error| error.to_string()));
+        prop_assert_eq!(
+            decoded.map_err(|error| error.to_string()),
+            read.map_err(|error| error.to_string())
+        );
     }
     Ok(())
 }
@@ -111,7 +124,8 @@ fn damage() -> impl Strategy<Value = Damage> {
     prop_oneof![
         (any::<Index>(), 1_u8..).prop_map(|(at, bits)| Damage::Flip(at, bits)),
         (any::<Index>(), any::<Index>()).prop_map(|(from, to)| Damage::Cut(from, to)),
-        (any::<Index>(), any::<Index>(), any::<Index>()).prop_map(|(at, seed, from)| Damage::Splice(at, seed, from)),
+        (any::<Index>(), any::<Index>(), any::<Index>())
+            .prop_map(|(at, seed, from)| Damage::Splice(at, seed, from)),
     ]
 }
 
@@ -157,7 +171,9 @@ fn damaged_real_files_never_panic() {
     let strategy = (any::<Index>(), prop::collection::vec(damage(), 1..5));
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(1500));
     let ran = runner.run(&strategy, |(seed, damages)| {
-        let bytes = damages.iter().fold(seed.get(&seeds).clone(), |bytes, damage| damaged(bytes, damage, &seeds));
+        let bytes = damages
+            .iter()
+            .fold(seed.get(&seeds).clone(), |bytes, damage| damaged(bytes, damage, &seeds));
         survive(&bytes)
     });
     ran.unwrap();

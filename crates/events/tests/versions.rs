@@ -1,22 +1,32 @@
-//! Caches are told apart by [`DECODER_VERSION`] and [`FRAMING_VERSION`], so other values must never come under an old number.
+//! Caches are told apart by [`DECODER_VERSION`] and [`FRAMING_VERSION`], so other values must never
+//! come under an old number.
 //!
-//! When a test here fails, the same bytes or events gave other values than before. If that was meant, raise the version that the test
-//! names, and put the new digest beside it; if not, mend what changed. A new format or framing only adds a line.
+//! When a test here fails, the same bytes or events gave other values than before. If that was
+//! meant, raise the version that the test names, and put the new digest beside it; if not, mend
+//! what changed. A new format or framing only adds a line.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use events::formats::{self, Format};
 use events::transforms::resize_nearest;
-use events::{Columns, DECODER_VERSION, EmptyWindow, Events, FRAMING_VERSION, Frames, Framing, Sensor};
+use events::{
+    Columns, DECODER_VERSION, EmptyWindow, Events, FRAMING_VERSION, Frames, Framing, Sensor,
+};
 
 /// FNV-1a of 64 bits.
 fn digest(bytes: impl IntoIterator<Item = u8>) -> u64 {
-    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
 }
 
 /// Bytes without a pattern: the high ones of a linear congruential generator.
 fn noise(count: usize) -> Vec<u8> {
     let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
-    std::iter::successors(Some(1_u32), next).skip(1).take(count).map(|state| (state >> 24) as u8).collect()
+    std::iter::successors(Some(1_u32), next)
+        .skip(1)
+        .take(count)
+        .map(|state| (state >> 24) as u8)
+        .collect()
 }
 
 fn words(words: &[u32]) -> Vec<u8> {
@@ -51,8 +61,10 @@ fn file(format: Format) -> Vec<u8> {
             ("% evt 2.0\n% end\n", words)
         }
         Format::Evt3 => {
-            let words: [u16; 12] =
-                [0x8001, 0x0011, 0x2805, 0x6123, 0x2007, 0x3810, 0x4fa5, 0x50c3, 0x0012, 0x8002, 0x3020, 0x4801];
+            let words: [u16; 12] = [
+                0x8001, 0x0011, 0x2805, 0x6123, 0x2007, 0x3810, 0x4fa5, 0x50c3, 0x0012, 0x8002,
+                0x3020, 0x4801,
+            ];
             ("% evt 3.0\n% end\n", words.iter().flat_map(|word| word.to_le_bytes()).collect())
         }
         Format::Dat => ("% version 2\n% end\n", [vec![12, 8], noise(8 * 40)].concat()),
@@ -84,7 +96,11 @@ fn decoded_bytes_change_only_with_the_decoder_version() {
         ("evt3", 16_336_758_901_981_418_149),
         ("dat", 6_341_396_956_946_327_627),
     ];
-    assert_eq!((DECODER_VERSION, &found[..]), (1, &expected[..]), "raise DECODER_VERSION: see the top of this file");
+    assert_eq!(
+        (DECODER_VERSION, &found[..]),
+        (1, &expected[..]),
+        "raise DECODER_VERSION: see the top of this file"
+    );
 }
 
 fn bytes_of_frames(frames: &Frames) -> Vec<u8> {
@@ -128,5 +144,9 @@ fn framed_events_change_only_with_the_framing_version() {
         15_802_809_909_262_725_632,
         9_462_720_191_913_919_743,
     ];
-    assert_eq!((FRAMING_VERSION, &found[..]), (1, &expected[..]), "raise FRAMING_VERSION: see the top of this file");
+    assert_eq!(
+        (FRAMING_VERSION, &found[..]),
+        (1, &expected[..]),
+        "raise FRAMING_VERSION: see the top of this file"
+    );
 }

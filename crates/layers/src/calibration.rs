@@ -2,15 +2,17 @@ use crate::{Crossover, Crossovers, Product, Sizes, Sparse};
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Densities at which the event-driven products are timed; between and beyond them time is taken to be a line.
+/// Densities at which the event-driven products are timed; between and beyond them time is taken to
+/// be a line.
 const DENSITIES: [f64; 2] = [0.1, 0.4];
 /// Rounds; the fastest counts, since whatever else runs on the machine only adds.
 const ROUNDS: usize = 5;
 
-/// Measures on this machine from which density on the dense products are faster, in less than a second: a 3×3
-/// convolution of 128 to 128 channels, and a linear layer of 1024 to 512 units.
+/// Measures on this machine from which density on the dense products are faster, in less than a
+/// second: a 3×3 convolution of 128 to 128 channels, and a linear layer of 1024 to 512 units.
 pub fn calibrate() -> Crossovers {
-    let sizes = Sizes { n: 4, h: 14, w: 14, ci: 128, k: 3, stride: 1, padding: 1, oh: 14, ow: 14, co: 128 };
+    let sizes =
+        Sizes { n: 4, h: 14, w: 14, ci: 128, k: 3, stride: 1, padding: 1, oh: 14, ow: 14, co: 128 };
     let linear = Product::Linear { n: 128, inputs: 1024, outputs: 512 };
     Crossovers {
         convolution: crossover(Product::Convolution(sizes), [4, 14, 14, 128], 9 * 128 * 128, 128),
@@ -28,8 +30,9 @@ fn crossover(product: Product, shape: [usize; 4], weights: usize, outputs: usize
     let bias = vec![0.0; outputs];
     let g: Vec<f32> = (0..product.outputs()).map(|_| next() - 0.5).collect();
     let inputs = DENSITIES.map(|density| {
-        let x: Vec<f32> =
-            (0..shape.iter().product()).map(|_| f32::from(u8::from(f64::from(next()) < density))).collect();
+        let x: Vec<f32> = (0..shape.iter().product())
+            .map(|_| f32::from(u8::from(f64::from(next()) < density)))
+            .collect();
         Sparse::of_dense(&x, shape, product.consumer())
     });
     let dense = inputs[0].to_dense();

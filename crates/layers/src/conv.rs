@@ -10,7 +10,8 @@ use rayon::prelude::*;
 pub struct Conv2d {
     /// `[k, k, Cin, Cout]`: row, column, input channel, output channel.
     pub weight: Tensor,
-    /// `[Cout]`; `None` adds nothing and trains nothing, as where a batch norm follows that would take it off again.
+    /// `[Cout]`; `None` adds nothing and trains nothing, as where a batch norm follows that would
+    /// take it off again.
     pub bias: Option<Tensor>,
     /// Step of the window.
     pub stride: usize,
@@ -27,21 +28,28 @@ impl Conv2d {
         let weight = self.weight.contiguous()?;
         let bias = match &self.bias {
             Some(bias) => bias.contiguous()?,
-            None => Tensor::zeros(weight.dim(candle_core::D::Minus1)?, weight.dtype(), weight.device())?,
+            None => {
+                Tensor::zeros(weight.dim(candle_core::D::Minus1)?, weight.dtype(), weight.device())?
+            }
         };
         let parameters = [weight.detach(), bias.detach()];
-        x.contiguous()?.apply_op3(&weight, &bias, Conv { stride: self.stride, padding: self.padding, parameters })
+        x.contiguous()?.apply_op3(
+            &weight,
+            &bias,
+            Conv { stride: self.stride, padding: self.padding, parameters },
+        )
     }
 }
 
-/// Rows of the unfolded input that one matrix product takes: at most this many elements, so that they
-/// stay in the second-level cache between being written and being multiplied.
+/// Rows of the unfolded input that one matrix product takes: at most this many elements, so that
+/// they stay in the second-level cache between being written and being multiplied.
 const TILE: usize = 96 << 10;
 
 struct Conv {
     stride: usize,
     padding: usize,
-    /// Weight and bias as tensors: kernels of a device are handed those, where the CPU takes their storages.
+    /// Weight and bias as tensors: kernels of a device are handed those, where the CPU takes their
+    /// storages.
     #[cfg_attr(not(feature = "cuda"), expect(dead_code))]
     parameters: [Tensor; 2],
 }
@@ -81,9 +89,20 @@ impl Sizes {
     ///
     /// # Errors
     /// If they do not fit.
-    pub fn new([n, h, w, ci]: [usize; 4], weight: &[usize], stride: usize, padding: usize) -> Result<Sizes> {
+    pub fn new(
+        [n, h, w, ci]: [usize; 4],
+        weight: &[usize],
+        stride: usize,
+        padding: usize,
+    ) -> Result<Sizes> {
         match *weight {
-            [k, k2, ci2, co] if k == k2 && ci == ci2 && stride > 0 && h + 2 * padding >= k && w + 2 * padding >= k => {
+            [k, k2, ci2, co]
+                if k == k2
+                    && ci == ci2
+                    && stride > 0
+                    && h + 2 * padding >= k
+                    && w + 2 * padding >= k =>
+            {
                 let out = |size: usize| (size + 2 * padding - k) / stride + 1;
                 Ok(Sizes { n, h, w, ci, k, stride, padding, oh: out(h), ow: out(w), co })
             }
@@ -110,8 +129,9 @@ impl Sizes {
         (TILE / self.window()).clamp(32, self.pixels().max(32))
     }
 
-    /// Calls `f(offset in the window, offset in the map, length)` for each run of the window of output
-    /// pixel `p` that lies inside the map: one run per window row, since columns and channels are adjacent.
+    /// Calls `f(offset in the window, offset in the map, length)` for each run of the window of
+    /// output pixel `p` that lies inside the map: one run per window row, since columns and
+    /// channels are adjacent.
     fn runs(&self, p: usize, mut f: impl FnMut(usize, usize, usize)) {
         let (y, x) = (p / self.ow * self.stride, p % self.ow * self.stride);
         let left = self.padding.saturating_sub(x);
@@ -119,10 +139,16 @@ impl Sizes {
         if left >= right {
             return;
         }
-        for ky in self.padding.saturating_sub(y)..self.k.min((self.h + self.padding).saturating_sub(y)) {
+        for ky in
+            self.padding.saturating_sub(y)..self.k.min((self.h + self.padding).saturating_sub(y))
+        {
             let row = y + ky - self.padding;
             let column = x + left - self.padding;
-            f((ky * self.k + left) * self.ci, (row * self.w + column) * self.ci, (right - left) * self.ci);
+            f(
+                (ky * self.k + left) * self.ci,
+                (row * self.w + column) * self.ci,
+                (right - left) * self.ci,
+            );
         }
     }
 
@@ -133,7 +159,9 @@ impl Sizes {
             if !whole {
                 row.fill(F::zero());
             }
-            self.runs(first + i, |to, from, len| row[to..to + len].copy_from_slice(&x[from..from + len]));
+            self.runs(first + i, |to, from, len| {
+                row[to..to + len].copy_from_slice(&x[from..from + len])
+            });
         }
     }
 
@@ -177,17 +205,25 @@ fn product<F: Stored>(out: &mut [F], a: Matrix<F>, b: Matrix<F>, accumulate: boo
     product_on(gemm::Parallelism::None, out, a, b, accumulate);
 }
 
-/// [`product`] on several threads, which share the rows and columns of `out` but no sum: the same bits for any number.
+/// [`product`] on several threads, which share the rows and columns of `out` but no sum: the same
+/// bits for any number.
 pub fn parallel_product<F: Stored>(out: &mut [F], a: Matrix<F>, b: Matrix<F>, accumulate: bool) {
     product_on(gemm::Parallelism::Rayon(0), out, a, b, accumulate);
 }
 
-fn product_on<F: Stored>(threads: gemm::Parallelism, out: &mut [F], a: Matrix<F>, b: Matrix<F>, accumulate: bool) {
+fn product_on<F: Stored>(
+    threads: gemm::Parallelism,
+    out: &mut [F],
+    a: Matrix<F>,
+    b: Matrix<F>,
+    accumulate: bool,
+) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert!(k == b.rows && out.len() == m * n && a.data.len() == m * k && b.data.len() == k * n);
     let ((ar, ac), (br, bc)) = (a.strides(), b.strides());
     #[expect(unsafe_code, reason = "the gemm crate takes pointers and strides")]
-    // SAFETY: the assertion above makes each slice hold exactly its matrix, and the strides stay inside it.
+    // SAFETY: the assertion above makes each slice hold exactly its matrix, and the strides stay
+    // inside it.
     unsafe {
         gemm::gemm(
             m,
@@ -246,8 +282,9 @@ pub fn input_gradient<F: Stored>(s: Sizes, weight: &[F], g: &[F]) -> Vec<F> {
     d
 }
 
-/// Weight gradient followed by bias gradient. The maps are cut into groups whose number depends on sizes
-/// alone, each group is summed by one task and the groups in order: the same bits for any thread count.
+/// Weight gradient followed by bias gradient. The maps are cut into groups whose number depends on
+/// sizes alone, each group is summed by one task and the groups in order: the same bits for any
+/// thread count.
 pub fn weight_gradient<F: Stored>(s: Sizes, x: &[F], g: &[F]) -> (Vec<F>, Vec<F>) {
     let size = s.window() * s.co;
     let groups = ((16 << 20) / size.max(1)).clamp(2, 64).min(s.n.max(1));
@@ -265,7 +302,8 @@ pub fn weight_gradient<F: Stored>(s: Sizes, x: &[F], g: &[F]) -> (Vec<F>, Vec<F>
                     s.unfold(x, i * s.tile(), rows);
                     let unfolded = Matrix::new(&rows[..], pixels, s.window());
                     product(&mut dw, unfolded.t(), Matrix::new(g, pixels, s.co), true);
-                    g.chunks_exact(s.co).for_each(|g| db.iter_mut().zip(g).for_each(|(b, &g)| *b += g));
+                    g.chunks_exact(s.co)
+                        .for_each(|g| db.iter_mut().zip(g).for_each(|(b, &g)| *b += g));
                 }
             }
             (dw, db)
@@ -295,7 +333,11 @@ impl CustomOp3 for Conv {
     ) -> Result<(CpuStorage, Shape)> {
         let s = Sizes::of(self, xl, wl)?;
         if bl.dims() != [s.co] {
-            bail!("a convolution to {} channels takes as many biases, found {:?}", s.co, bl.shape());
+            bail!(
+                "a convolution to {} channels takes as many biases, found {:?}",
+                s.co,
+                bl.shape()
+            );
         }
         let y = by_precision!(x, F => F::to_cpu_storage_owned(
             forward::<F>(s, slice(x, xl)?, slice(w, wl)?, slice(b, bl)?)));
@@ -332,7 +374,12 @@ impl CustomOp3 for Conv {
             let (dx, dw, db) = crate::cuda::conv_backward(&s, x, w, &g, x.track_op())?;
             return Ok((dx, Some(dw), Some(db)));
         }
-        let wanted = |gradient| Gradient { sizes: s, x_shape: x.shape().clone(), w_shape: w.shape().clone(), gradient };
+        let wanted = |gradient| Gradient {
+            sizes: s,
+            x_shape: x.shape().clone(),
+            w_shape: w.shape().clone(),
+            gradient,
+        };
         // The first layer's input is data: nobody asks for its gradient.
         let dx = match x.track_op() {
             true => Some(x.apply_op3_no_bwd(w, &g, &wanted(Wanted::Input))?),

@@ -17,12 +17,22 @@ pub fn dropout(x: &Tensor, p: f64, name: &str, mode: Mode) -> Result<Tensor> {
 }
 
 /// A mask of zeros (with probability `p`) and 1/(1 − p), a pure function of its arguments.
-pub fn dropout_mask(shape: &Shape, p: f64, name: &str, seed: u64, dtype: DType, device: &Device) -> Result<Tensor> {
+pub fn dropout_mask(
+    shape: &Shape,
+    p: f64,
+    name: &str,
+    seed: u64,
+    dtype: DType,
+    device: &Device,
+) -> Result<Tensor> {
     // FNV-1a mixes the layer's name into the seed; ChaCha makes the rest of it.
-    let stream = name.bytes().fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ b as u64).wrapping_mul(0x0100_0000_01b3));
+    let stream = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ b as u64).wrapping_mul(0x0100_0000_01b3));
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(stream);
     let keep = (1.0 / (1.0 - p)) as f32;
-    let mask: Vec<f32> = (0..shape.elem_count()).map(|_| if rng.random_bool(p) { 0.0 } else { keep }).collect();
+    let mask: Vec<f32> =
+        (0..shape.elem_count()).map(|_| if rng.random_bool(p) { 0.0 } else { keep }).collect();
     Tensor::from_vec(mask, shape.clone(), device)?.to_dtype(dtype)
 }

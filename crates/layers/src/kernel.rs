@@ -22,12 +22,16 @@ pub fn precision(storage: &CpuStorage) -> Result<DType> {
         CpuStorage::F32(_) => Ok(DType::F32),
         CpuStorage::F64(_) => Ok(DType::F64),
         other => {
-            bail!("layers take f32 or f64 tensors, found {:?}", candle_core::backend::BackendStorage::dtype(other))
+            bail!(
+                "layers take f32 or f64 tensors, found {:?}",
+                candle_core::backend::BackendStorage::dtype(other)
+            )
         }
     }
 }
 
-/// `by_precision!(storage, F => expression)`: the expression with `F` the type of the storage's elements.
+/// `by_precision!(storage, F => expression)`: the expression with `F` the type of the storage's
+/// elements.
 macro_rules! by_precision {
     ($storage:expr, $f:ident => $body:expr) => {
         match $crate::kernel::precision($storage)? {
@@ -44,11 +48,14 @@ macro_rules! by_precision {
 }
 pub(crate) use by_precision;
 
-/// Height, width and channels of a channels-last tensor `[…, H, W, C]`, and how many maps lie before them.
+/// Height, width and channels of a channels-last tensor `[…, H, W, C]`, and how many maps lie
+/// before them.
 pub fn maps(layout: &Layout) -> Result<(usize, usize, usize, usize)> {
     match layout.dims() {
         [lead @ .., h, w, c] if !lead.is_empty() => Ok((lead.iter().product(), *h, *w, *c)),
-        other => bail!("a layer over maps takes […, height, width, channel], found shape {other:?}"),
+        other => {
+            bail!("a layer over maps takes […, height, width, channel], found shape {other:?}")
+        }
     }
 }
 

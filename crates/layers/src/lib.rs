@@ -1,12 +1,13 @@
-//! Layers map a tensor `[T, B, …]` to a tensor `[T, B, …]`: everything of a spiking network that is not a
-//! neuron. The axis order is fixed: time, batch, height, width, channel; a layer that does not care about
-//! leading axes takes any number of them. No layer has mutable state: parameters are given to it, random
-//! numbers come from a seed in [`Mode`], and batch norm hands its statistics out instead of keeping them.
+//! Layers map a tensor `[T, B, …]` to a tensor `[T, B, …]`: everything of a spiking network that is
+//! not a neuron. The axis order is fixed: time, batch, height, width, channel; a layer that does
+//! not care about leading axes takes any number of them. No layer has mutable state: parameters are
+//! given to it, random numbers come from a seed in [`Mode`], and batch norm hands its statistics
+//! out instead of keeping them.
 //!
 //! Three of them are our own because the tensor library's are slow or wrong for spikes: convolution
 //! (channels last, im2col and matrix products), batch norm (one pass forward, one backward) and max
-//! pooling (its gradient goes to the first maximum of a window, which decides everything where almost
-//! every window is a tie). Each stands beside its plain definition in a test.
+//! pooling (its gradient goes to the first maximum of a window, which decides everything where
+//! almost every window is a tie). Each stands beside its plain definition in a test.
 
 mod calibration;
 mod conv;
@@ -37,8 +38,8 @@ use candle_core::{Result, Tensor, bail};
 /// Whether a pass trains or evaluates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Batch norm uses the batch's own statistics and dropout draws its masks from `seed`: the same seed
-    /// gives the same masks, so give every training step its own.
+    /// Batch norm uses the batch's own statistics and dropout draws its masks from `seed`: the same
+    /// seed gives the same masks, so give every training step its own.
     Train {
         /// Seed of this pass's dropout masks.
         seed: u64,

@@ -2,7 +2,9 @@ use crate::kernel::{Stored, by_precision, slice};
 use crate::{Mode, rectify};
 #[cfg(feature = "cuda")]
 use candle_core::cuda_backend::CudaStorage;
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail,
+};
 use neuron::{Neuron, Normalisation};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -34,8 +36,8 @@ pub struct BatchNorm {
     pub over: StatisticsOver,
 }
 
-/// Statistics of one training pass, one row for each set that was normalised together: `[T, C]` over
-/// steps, `[1, C]` over time.
+/// Statistics of one training pass, one row for each set that was normalised together: `[T, C]`
+/// over steps, `[1, C]` over time.
 #[derive(Clone, Debug)]
 pub struct BatchStatistics {
     /// μ.
@@ -45,9 +47,14 @@ pub struct BatchStatistics {
 }
 
 impl BatchStatistics {
-    /// Running statistics after this pass: once per row r ← (1 − momentum) · r + momentum · row, which is
-    /// T times when each step has its own statistics.
-    pub fn update(&self, running_mean: &Tensor, running_var: &Tensor, momentum: f64) -> Result<(Tensor, Tensor)> {
+    /// Running statistics after this pass: once per row r ← (1 − momentum) · r + momentum · row,
+    /// which is T times when each step has its own statistics.
+    pub fn update(
+        &self,
+        running_mean: &Tensor,
+        running_var: &Tensor,
+        momentum: f64,
+    ) -> Result<(Tensor, Tensor)> {
         let fold = |running: &Tensor, rows: &Tensor| -> Result<Tensor> {
             #[cfg(feature = "cuda")]
             if running.device().is_cuda() {
@@ -55,7 +62,8 @@ impl BatchStatistics {
             }
             let mut running = running.detach();
             for r in 0..rows.dim(0)? {
-                running = (running.affine(1.0 - momentum, 0.0)? + rows.get(r)?.affine(momentum, 0.0)?)?;
+                running =
+                    (running.affine(1.0 - momentum, 0.0)? + rows.get(r)?.affine(momentum, 0.0)?)?;
             }
             Ok(running)
         };
@@ -83,12 +91,17 @@ impl BatchNorm {
         }
     }
 
-    /// [`BatchNorm::forward`], ReLU and `neuron` in one: spikes of `x`. In training the currents between
-    /// them are never written.
+    /// [`BatchNorm::forward`], ReLU and `neuron` in one: spikes of `x`. In training the currents
+    /// between them are never written.
     ///
     /// # Errors
     /// As [`BatchNorm::forward`] and [`Neuron::scan`].
-    pub fn fire(&self, x: &Tensor, neuron: &dyn Neuron, mode: Mode) -> Result<(Tensor, Option<BatchStatistics>)> {
+    pub fn fire(
+        &self,
+        x: &Tensor,
+        neuron: &dyn Neuron,
+        mode: Mode,
+    ) -> Result<(Tensor, Option<BatchStatistics>)> {
         match mode {
             Mode::Eval => Ok((neuron.scan(&rectify(&self.forward(x, mode)?.0)?)?, None)),
             Mode::Train { .. } => {
@@ -125,7 +138,10 @@ impl BatchNorm {
         }
         let n = x.elem_count() / (sets * channels).max(1);
         if n < 2 {
-            bail!("batch norm needs at least two values per channel, found {n} (shape {:?})", x.shape());
+            bail!(
+                "batch norm needs at least two values per channel, found {n} (shape {:?})",
+                x.shape()
+            );
         }
         let moments = x.apply_op1_no_bwd(&Moments { sets })?;
         let statistics = BatchStatistics {
@@ -136,8 +152,8 @@ impl BatchNorm {
     }
 }
 
-/// Mean, biased variance and what rounding took from the mean, `[3, sets, c]`, of currents `[sets, …, c]` that stand for
-/// so many equal `steps`.
+/// Mean, biased variance and what rounding took from the mean, `[3, sets, c]`, of currents
+/// `[sets, …, c]` that stand for so many equal `steps`.
 ///
 /// # Errors
 /// If fewer than two values are normalised together: their variance is undefined.
@@ -149,13 +165,19 @@ pub fn batch_moments(x: &[f32], sets: usize, c: usize, steps: usize) -> Result<V
     Ok(Moments { sets }.run(x, c))
 }
 
-/// Rows that one task sums in the working precision before the sum is added up in f64: few enough to keep
-/// the rounding of an f32 sum far below the tolerance, many enough to keep the loop long.
+/// Rows that one task sums in the working precision before the sum is added up in f64: few enough
+/// to keep the rounding of an f32 sum far below the tolerance, many enough to keep the loop long.
 const ROWS: usize = 128;
 
-/// Σ over the rows of each set of `term(row index, channel)`, two sums at once: `[sets][2][c]` in f64.
-/// Tasks are pieces of fixed size added in order, so the result does not depend on the number of threads.
-fn sums<F: Stored>(rows: usize, sets: usize, c: usize, add: impl Fn(usize, &mut [F], &mut [F]) + Sync) -> Vec<f64> {
+/// Σ over the rows of each set of `term(row index, channel)`, two sums at once: `[sets][2][c]` in
+/// f64. Tasks are pieces of fixed size added in order, so the result does not depend on the number
+/// of threads.
+fn sums<F: Stored>(
+    rows: usize,
+    sets: usize,
+    c: usize,
+    add: impl Fn(usize, &mut [F], &mut [F]) + Sync,
+) -> Vec<f64> {
     let per_set = rows / sets;
     let pieces = per_set.div_ceil(ROWS);
     let partial: Vec<Vec<F>> = (0..sets * pieces)
@@ -177,9 +199,9 @@ fn sums<F: Stored>(rows: usize, sets: usize, c: usize, add: impl Fn(usize, &mut 
     total
 }
 
-/// `[3, sets, C]`: mean and biased variance of each set, in two passes (a one-pass variance cancels), and what
-/// the mean lost when it was rounded: that would shift all values of a channel to the same side, and later
-/// sums over them would add it up instead of averaging it out.
+/// `[3, sets, C]`: mean and biased variance of each set, in two passes (a one-pass variance
+/// cancels), and what the mean lost when it was rounded: that would shift all values of a channel
+/// to the same side, and later sums over them would add it up instead of averaging it out.
 struct Moments {
     sets: usize,
 }
@@ -226,7 +248,8 @@ impl CustomOp1 for Moments {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let c = channels(layout)?;
-        let out = by_precision!(x, F => F::to_cpu_storage_owned(self.run::<F>(slice(x, layout)?, c)));
+        let out =
+            by_precision!(x, F => F::to_cpu_storage_owned(self.run::<F>(slice(x, layout)?, c)));
         Ok((out, (3, self.sets, c).into()))
     }
 
@@ -248,7 +271,8 @@ fn channels(layout: &Layout) -> Result<usize> {
 #[derive(Clone)]
 struct Normalise {
     moments: Tensor,
-    /// γ and β as tensors: kernels of a device are handed those, where the CPU takes their storages.
+    /// γ and β as tensors: kernels of a device are handed those, where the CPU takes their
+    /// storages.
     #[cfg_attr(not(feature = "cuda"), expect(dead_code))]
     parameters: [Tensor; 2],
     eps: f64,
@@ -286,7 +310,9 @@ impl Normalise {
             let mean = &s.mean[at..][..s.c];
             y.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).for_each(|(y, x)| {
                 for (y, x) in y.chunks_exact_mut(s.c).zip(x.chunks_exact(s.c)) {
-                    for ((((y, &x), &m), &k), &b) in y.iter_mut().zip(x).zip(mean).zip(&scale).zip(&shift) {
+                    for ((((y, &x), &m), &k), &b) in
+                        y.iter_mut().zip(x).zip(mean).zip(&scale).zip(&shift)
+                    {
                         *y = (x - m) * k + b;
                     }
                 }
@@ -341,7 +367,8 @@ impl CustomOp3 for Normalise {
         let g = g.contiguous()?;
         #[cfg(feature = "cuda")]
         if x.device().is_cuda() {
-            let of = crate::cuda::normalise_backward(x, &g, &self.moments, [gamma, _beta], self.eps)?;
+            let of =
+                crate::cuda::normalise_backward(x, &g, &self.moments, [gamma, _beta], self.eps)?;
             let [x, gamma, beta] = of.map(Some);
             return Ok((x, gamma, beta));
         }
@@ -384,7 +411,13 @@ impl CustomOp2 for GradientSums {
         "normalise-gradient-sums"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, g: &CpuStorage, gl: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        xl: &Layout,
+        g: &CpuStorage,
+        gl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (_, sets, c) = self.0.moments.dims3()?;
         let out = by_precision!(x, F => F::to_cpu_storage_owned(self.run::<F>(slice(x, xl)?, slice(g, gl)?)?));
         Ok((out, (2, sets, c).into()))
@@ -407,20 +440,26 @@ impl InputGradient {
         let n = F::of((per_set / s.c) as f64);
         let mut d = vec![F::zero(); x.len()];
         let chunk = ROWS * s.c;
-        for (set, ((d, x), g)) in d.chunks_mut(per_set).zip(x.chunks(per_set)).zip(g.chunks(per_set)).enumerate() {
+        for (set, ((d, x), g)) in
+            d.chunks_mut(per_set).zip(x.chunks(per_set)).zip(g.chunks(per_set)).enumerate()
+        {
             // d = p·g − q·x + r with three numbers per channel
             let row = |which: usize| &sums[(which * s.sets + set) * s.c..][..s.c];
             let (mean, inverse) = (&s.mean[set * s.c..][..s.c], &s.inverse[set * s.c..][..s.c]);
             let p: Vec<F> = gamma.iter().zip(inverse).map(|(&g, &i)| g * i).collect();
             let q: Vec<F> = (0..s.c).map(|c| row(1)[c] / n * inverse[c]).collect();
             let r: Vec<F> = (0..s.c).map(|c| row(0)[c] / n).collect();
-            d.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).zip(g.par_chunks(chunk)).for_each(|((d, x), g)| {
-                for ((d, x), g) in d.chunks_exact_mut(s.c).zip(x.chunks_exact(s.c)).zip(g.chunks_exact(s.c)) {
-                    for c in 0..d.len() {
-                        d[c] = p[c] * (g[c] - r[c] - (x[c] - mean[c]) * q[c]);
+            d.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).zip(g.par_chunks(chunk)).for_each(
+                |((d, x), g)| {
+                    for ((d, x), g) in
+                        d.chunks_exact_mut(s.c).zip(x.chunks_exact(s.c)).zip(g.chunks_exact(s.c))
+                    {
+                        for c in 0..d.len() {
+                            d[c] = p[c] * (g[c] - r[c] - (x[c] - mean[c]) * q[c]);
+                        }
                     }
-                }
-            });
+                },
+            );
         }
         Ok(d)
     }
@@ -431,7 +470,13 @@ impl CustomOp2 for InputGradient {
         "normalise-input-gradient"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, g: &CpuStorage, gl: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        xl: &Layout,
+        g: &CpuStorage,
+        gl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let d = by_precision!(x, F => F::to_cpu_storage_owned(self.run::<F>(slice(x, xl)?, slice(g, gl)?)?));
         Ok((d, xl.shape().clone()))
     }

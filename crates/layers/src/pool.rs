@@ -1,13 +1,15 @@
 use crate::kernel::{Stored, by_precision, maps, slice, with_maps};
 #[cfg(feature = "cuda")]
 use candle_core::cuda_backend::CudaStorage;
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, WithDType, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, WithDType, bail,
+};
 use rayon::prelude::*;
 
-/// Max pooling with a k×k window and stride k, `[…, H, W, C]` → `[…, ⌊H/k⌋, ⌊W/k⌋, C]`; rows and columns
-/// that fill no window are dropped. The gradient goes to the **first** maximum of a window in row-major
-/// order, so of a window of equal spikes to its top-left one: 0/1 values tie almost always, and other
-/// rules change a network's gradients by 30 % and more.
+/// Max pooling with a k×k window and stride k, `[…, H, W, C]` → `[…, ⌊H/k⌋, ⌊W/k⌋, C]`; rows and
+/// columns that fill no window are dropped. The gradient goes to the **first** maximum of a window
+/// in row-major order, so of a window of equal spikes to its top-left one: 0/1 values tie almost
+/// always, and other rules change a network's gradients by 30 % and more.
 pub fn max_pool2d(x: &Tensor, k: usize) -> Result<Tensor> {
     x.contiguous()?.apply_op1(Pool { k, kind: Kind::Max })
 }
@@ -51,10 +53,14 @@ impl Sizes {
             bail!("pooling with a {k}×{k} window needs maps of at least that size, found {h}×{w}");
         }
         let (oh, ow) = (h / k, w / k);
-        Ok((Sizes { k, w, c, ow, input: h * w * c, output: oh * ow * c }, with_maps(layout, oh, ow, c)))
+        Ok((
+            Sizes { k, w, c, ow, input: h * w * c, output: oh * ow * c },
+            with_maps(layout, oh, ow, c),
+        ))
     }
 
-    /// Where the window of output pixel `p` starts, and the offsets of its members in row-major order.
+    /// Where the window of output pixel `p` starts, and the offsets of its members in row-major
+    /// order.
     fn window(self, p: usize) -> impl Iterator<Item = usize> + Clone {
         let first = ((p / self.ow) * self.k * self.w + (p % self.ow) * self.k) * self.c;
         (0..self.k * self.k).map(move |i| first + ((i / self.k) * self.w + i % self.k) * self.c)
@@ -91,37 +97,43 @@ fn larger<F: Stored>(y: F, x: F) -> F {
 fn backward<F: Stored>(x: &[F], g: &[F], s: Sizes, kind: Kind) -> Vec<F> {
     let mut d = vec![F::zero(); x.len()];
     let share = F::of(1.0 / (s.k * s.k) as f64);
-    d.par_chunks_mut(s.input).zip(x.par_chunks(s.input)).zip(g.par_chunks(s.output)).for_each(|((d, x), g)| {
-        let (mut largest, mut left) = (vec![F::zero(); s.c], vec![F::zero(); s.c]);
-        for (p, g) in g.chunks_exact(s.c).enumerate() {
-            match kind {
-                Kind::Average => {
-                    for at in s.window(p) {
-                        d[at..][..s.c].iter_mut().zip(g).for_each(|(d, &g)| *d = g * share);
-                    }
-                }
-                Kind::Max => {
-                    for (i, at) in s.window(p).enumerate() {
-                        let member = &x[at..][..s.c];
-                        match i {
-                            0 => largest.copy_from_slice(member),
-                            _ => largest.iter_mut().zip(member).for_each(|(y, &x)| *y = larger(*y, x)),
+    d.par_chunks_mut(s.input).zip(x.par_chunks(s.input)).zip(g.par_chunks(s.output)).for_each(
+        |((d, x), g)| {
+            let (mut largest, mut left) = (vec![F::zero(); s.c], vec![F::zero(); s.c]);
+            for (p, g) in g.chunks_exact(s.c).enumerate() {
+                match kind {
+                    Kind::Average => {
+                        for at in s.window(p) {
+                            d[at..][..s.c].iter_mut().zip(g).for_each(|(d, &g)| *d = g * share);
                         }
                     }
-                    // the first member that is the largest takes the gradient and leaves none
-                    left.copy_from_slice(g);
-                    for at in s.window(p) {
-                        let members = d[at..][..s.c].iter_mut().zip(&x[at..][..s.c]);
-                        for (((d, &x), &largest), left) in members.zip(&largest).zip(&mut left) {
-                            let wins = x == largest || x.is_nan();
-                            *d = if wins { *left } else { F::zero() };
-                            *left = if wins { F::zero() } else { *left };
+                    Kind::Max => {
+                        for (i, at) in s.window(p).enumerate() {
+                            let member = &x[at..][..s.c];
+                            match i {
+                                0 => largest.copy_from_slice(member),
+                                _ => largest
+                                    .iter_mut()
+                                    .zip(member)
+                                    .for_each(|(y, &x)| *y = larger(*y, x)),
+                            }
+                        }
+                        // the first member that is the largest takes the gradient and leaves none
+                        left.copy_from_slice(g);
+                        for at in s.window(p) {
+                            let members = d[at..][..s.c].iter_mut().zip(&x[at..][..s.c]);
+                            for (((d, &x), &largest), left) in members.zip(&largest).zip(&mut left)
+                            {
+                                let wins = x == largest || x.is_nan();
+                                *d = if wins { *left } else { F::zero() };
+                                *left = if wins { F::zero() } else { *left };
+                            }
                         }
                     }
                 }
             }
-        }
-    });
+        },
+    );
     d
 }
 
@@ -140,7 +152,10 @@ impl CustomOp1 for Pool {
     fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
         let (_, shape) = Sizes::of(layout, self.k)?;
         let (n, h, w, c) = maps(layout)?;
-        Ok((crate::cuda::pool_forward(x, layout, [n, h, w, c], self.k, self.kind == Kind::Max)?, shape))
+        Ok((
+            crate::cuda::pool_forward(x, layout, [n, h, w, c], self.k, self.kind == Kind::Max)?,
+            shape,
+        ))
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
@@ -148,7 +163,8 @@ impl CustomOp1 for Pool {
         if x.device().is_cuda() {
             let (n, h, w, c) = maps(x.layout())?;
             let max = self.kind == Kind::Max;
-            return crate::cuda::pool_backward(x, &g.contiguous()?, [n, h, w, c], self.k, max).map(Some);
+            return crate::cuda::pool_backward(x, &g.contiguous()?, [n, h, w, c], self.k, max)
+                .map(Some);
         }
         Ok(Some(x.apply_op2_no_bwd(&g.contiguous()?, &PoolGradient(*self))?))
     }
@@ -159,7 +175,13 @@ impl CustomOp2 for PoolGradient {
         "pool-gradient"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, g: &CpuStorage, gl: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        xl: &Layout,
+        g: &CpuStorage,
+        gl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (sizes, _) = Sizes::of(xl, self.0.k)?;
         let d = by_precision!(x, F => F::to_cpu_storage_owned(
             backward::<F>(slice(x, xl)?, slice(g, gl)?, sizes, self.0.kind)));

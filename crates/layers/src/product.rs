@@ -2,8 +2,8 @@ use crate::conv::{Matrix, Sizes, forward, input_gradient, parallel_product, weig
 use crate::{Consumer, Sparse, event};
 use rayon::prelude::*;
 
-/// What a weight does to the activations below it, on slices of f32: the three products of a training step, each
-/// either event-driven or dense.
+/// What a weight does to the activations below it, on slices of f32: the three products of a
+/// training step, each either event-driven or dense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Product {
     /// Maps `[n, h, w, ci]`, weight `[k, k, ci, co]`.
@@ -76,14 +76,15 @@ pub enum InputGradient {
 
 impl Crossover {
     /// Every product event-driven, whatever the density.
-    pub const NEVER: Crossover = Crossover { forward: f64::INFINITY, weight: f64::INFINITY, input: f64::INFINITY };
+    pub const NEVER: Crossover =
+        Crossover { forward: f64::INFINITY, weight: f64::INFINITY, input: f64::INFINITY };
     /// Every product dense.
     pub const ALWAYS: Crossover = Crossover { forward: 0.0, weight: 0.0, input: 0.0 };
 }
 
 impl Product {
-    /// The path for activations `x`: dense from the density `crossover` on, and where zeros around the map reach further
-    /// than the window, for which no event-driven gradient was written.
+    /// The path for activations `x`: dense from the density `crossover` on, and where zeros around
+    /// the map reach further than the window, for which no event-driven gradient was written.
     fn path(&self, x: &Sparse, crossover: f64) -> Path {
         let belongs = match self {
             Product::Convolution(s) => x.belongs([s.n, s.h, s.w, s.ci], Consumer::Convolution),
@@ -117,7 +118,13 @@ impl Product {
     ///
     /// # Panics
     /// If `x` was listed for another product.
-    pub fn forward(&self, x: &Sparse, weight: &[f32], bias: &[f32], crossover: Crossover) -> (Vec<f32>, Path) {
+    pub fn forward(
+        &self,
+        x: &Sparse,
+        weight: &[f32],
+        bias: &[f32],
+        crossover: Crossover,
+    ) -> (Vec<f32>, Path) {
         let path = self.path(x, crossover.forward);
         let y = match (self, path) {
             (Product::Convolution(s), Path::Event) => event::conv_forward(*s, x, weight, bias),
@@ -127,8 +134,8 @@ impl Product {
         (y, path)
     }
 
-    /// Adds to `y`, the output of one sample and step, what entries of its input give: (index in the flattened map,
-    /// value).
+    /// Adds to `y`, the output of one sample and step, what entries of its input give: (index in
+    /// the flattened map, value).
     ///
     /// # Panics
     /// If an index lies outside the map, or `y` has another size.
@@ -157,7 +164,9 @@ impl Product {
         let path = self.path(x, crossover.weight);
         let dw = match (self, path) {
             (Product::Convolution(s), Path::Event) => event::conv_weight_gradient(*s, x, g),
-            (Product::Linear { outputs, .. }, Path::Event) => event::linear_weight_gradient(x, g, *outputs),
+            (Product::Linear { outputs, .. }, Path::Event) => {
+                event::linear_weight_gradient(x, g, *outputs)
+            }
             (_, Path::Dense) => self.dense_weight_gradient(&x.to_dense(), g),
         };
         (dw, path)
@@ -169,13 +178,19 @@ impl Product {
             Product::Convolution(s) => weight_gradient(s, x, g).0,
             Product::Linear { n, inputs, outputs } => {
                 let mut dw = vec![0.0; inputs * outputs];
-                parallel_product(&mut dw, Matrix::new(x, n, inputs).t(), Matrix::new(g, n, outputs), false);
+                parallel_product(
+                    &mut dw,
+                    Matrix::new(x, n, inputs).t(),
+                    Matrix::new(g, n, outputs),
+                    false,
+                );
                 dw
             }
         }
     }
 
-    /// ∂L/∂b: the sum of `g` over everything but its channels, in pieces of fixed size that are added in order.
+    /// ∂L/∂b: the sum of `g` over everything but its channels, in pieces of fixed size that are
+    /// added in order.
     pub fn bias_gradient(&self, g: &[f32]) -> Vec<f32> {
         let channels = match self {
             Product::Convolution(s) => s.co,
@@ -185,12 +200,15 @@ impl Product {
             .par_chunks(128 * channels)
             .map(|g| {
                 let mut sum = vec![0.0; channels];
-                g.chunks_exact(channels).for_each(|g| sum.iter_mut().zip(g).for_each(|(s, g)| *s += g));
+                g.chunks_exact(channels)
+                    .for_each(|g| sum.iter_mut().zip(g).for_each(|(s, g)| *s += g));
                 sum
             })
             .collect();
         let mut sum = vec![0.0f64; channels];
-        pieces.iter().for_each(|piece| sum.iter_mut().zip(piece).for_each(|(s, p)| *s += f64::from(*p)));
+        pieces
+            .iter()
+            .for_each(|piece| sum.iter_mut().zip(piece).for_each(|(s, p)| *s += f64::from(*p)));
         sum.into_iter().map(|s| s as f32).collect()
     }
 
@@ -198,7 +216,13 @@ impl Product {
     ///
     /// # Panics
     /// If `x` was listed for another product.
-    pub fn input_gradient(&self, x: &Sparse, weight: &[f32], g: &[f32], crossover: Crossover) -> (InputGradient, Path) {
+    pub fn input_gradient(
+        &self,
+        x: &Sparse,
+        weight: &[f32],
+        g: &[f32],
+        crossover: Crossover,
+    ) -> (InputGradient, Path) {
         let path = self.path(x, crossover.input);
         let dx = match (self, path) {
             (Product::Convolution(s), Path::Event) => {
@@ -218,7 +242,12 @@ impl Product {
             Product::Convolution(s) => input_gradient(s, weight, g),
             Product::Linear { n, inputs, outputs } => {
                 let mut dx = vec![0.0; n * inputs];
-                parallel_product(&mut dx, Matrix::new(g, n, outputs), Matrix::new(weight, inputs, outputs).t(), false);
+                parallel_product(
+                    &mut dx,
+                    Matrix::new(g, n, outputs),
+                    Matrix::new(weight, inputs, outputs).t(),
+                    false,
+                );
                 dx
             }
         }

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 /// ReLU: max(0, x), whose gradient at 0 is 0.
 ///
-/// candle's own passes the gradient at exactly 0, and exactly 0 is what batch norm makes of a silent
-/// channel whose shift is still 0, that is of many channels at the start of training.
+/// candle's own passes the gradient at exactly 0, and exactly 0 is what batch norm makes of a
+/// silent channel whose shift is still 0, that is of many channels at the start of training.
 pub fn rectify(x: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op1(Rectify)
 }
@@ -26,7 +26,9 @@ impl CustomOp1 for Rectify {
         fn run<F: Stored>(x: &[F]) -> Vec<F> {
             let mut y = vec![F::zero(); x.len()];
             y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| {
-                y.iter_mut().zip(x).for_each(|(y, &x)| *y = if x > F::zero() { x } else { F::zero() });
+                y.iter_mut()
+                    .zip(x)
+                    .for_each(|(y, &x)| *y = if x > F::zero() { x } else { F::zero() });
             });
             y
         }
@@ -53,16 +55,25 @@ impl CustomOp2 for RectifyGradient {
         "rectify-gradient"
     }
 
-    fn cpu_fwd(&self, y: &CpuStorage, yl: &Layout, g: &CpuStorage, gl: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        y: &CpuStorage,
+        yl: &Layout,
+        g: &CpuStorage,
+        gl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         fn run<F: Stored>(y: &[F], g: &[F]) -> Vec<F> {
             let mut d = vec![F::zero(); y.len()];
-            d.par_chunks_mut(CHUNK).zip(y.par_chunks(CHUNK)).zip(g.par_chunks(CHUNK)).for_each(|((d, y), g)| {
-                let pairs = d.iter_mut().zip(y).zip(g);
-                pairs.for_each(|((d, &y), &g)| *d = if y > F::zero() { g } else { F::zero() });
-            });
+            d.par_chunks_mut(CHUNK).zip(y.par_chunks(CHUNK)).zip(g.par_chunks(CHUNK)).for_each(
+                |((d, y), g)| {
+                    let pairs = d.iter_mut().zip(y).zip(g);
+                    pairs.for_each(|((d, &y), &g)| *d = if y > F::zero() { g } else { F::zero() });
+                },
+            );
             d
         }
-        let d = by_precision!(y, F => F::to_cpu_storage_owned(run::<F>(slice(y, yl)?, slice(g, gl)?)));
+        let d =
+            by_precision!(y, F => F::to_cpu_storage_owned(run::<F>(slice(y, yl)?, slice(g, gl)?)));
         Ok((d, yl.shape().clone()))
     }
 }

@@ -2,12 +2,14 @@
 
 use rayon::prelude::*;
 
-/// Activations `[n, h, w, c]` of which most are zero, as lists of the others: for each pixel, in order, the entries
-/// of its channels, in order. Built once for a layer and used by all three of its products.
+/// Activations `[n, h, w, c]` of which most are zero, as lists of the others: for each pixel, in
+/// order, the entries of its channels, in order. Built once for a layer and used by all three of
+/// its products.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sparse {
     shape: [usize; 4],
-    /// Pixels through which an index counts: those of a row of the map, or all of it for a flattened map.
+    /// Pixels through which an index counts: those of a row of the map, or all of it for a
+    /// flattened map.
     line: usize,
     starts: Vec<u32>,
     index: Vec<u32>,
@@ -57,15 +59,25 @@ impl Sparse {
         })
     }
 
-    /// The non-zero entries of `scale · counts`, times the mask of its sample if there is one: masks repeat after
-    /// as many pixels as they have.
+    /// The non-zero entries of `scale · counts`, times the mask of its sample if there is one:
+    /// masks repeat after as many pixels as they have.
     ///
     /// # Panics
     /// As [`Sparse::of_dense`], and if a mask's length is no multiple of the channels.
-    pub fn of_counts(counts: &[u8], shape: [usize; 4], consumer: Consumer, scale: f32, mask: Option<&[f32]>) -> Sparse {
+    pub fn of_counts(
+        counts: &[u8],
+        shape: [usize; 4],
+        consumer: Consumer,
+        scale: f32,
+        mask: Option<&[f32]>,
+    ) -> Sparse {
         let c = shape[3];
         if let Some(mask) = mask {
-            assert!(!mask.is_empty() && mask.len() % c == 0, "a mask of {} for {c} channels", mask.len());
+            assert!(
+                !mask.is_empty() && mask.len() % c == 0,
+                "a mask of {} for {c} channels",
+                mask.len()
+            );
             let pixels = mask.len() / c;
             return build(counts, shape, consumer, |pixel, at, first, piece| {
                 let mask = &mask[at % pixels * c..][..c];
@@ -79,7 +91,9 @@ impl Sparse {
         let binary = scale == 1.0 && counts.par_chunks(1 << 16).all(|x| x.iter().all(|&x| x <= 1));
         build(counts, shape, consumer, |pixel, _, first, piece| match binary {
             true => each_count(pixel, |c, _| push(piece, first + c, None)),
-            false => each_count(pixel, |c, count| push(piece, first + c, Some(f32::from(count) * scale))),
+            false => {
+                each_count(pixel, |c, count| push(piece, first + c, Some(f32::from(count) * scale)))
+            }
         })
     }
 
@@ -120,7 +134,8 @@ impl Sparse {
         self.scatter(self.values.as_deref())
     }
 
-    /// A tensor of this shape with `values` at the entries (ones if none are given) and zero elsewhere.
+    /// A tensor of this shape with `values` at the entries (ones if none are given) and zero
+    /// elsewhere.
     fn scatter(&self, values: Option<&[f32]>) -> Vec<f32> {
         let c = self.shape[3];
         let mut x = vec![0.0; self.shape.iter().product()];
@@ -148,7 +163,11 @@ impl Sparse {
     /// If `dense` has another size.
     pub fn gather(&self, dense: &[f32]) -> Vec<f32> {
         let [.., c] = self.shape;
-        assert_eq!(dense.len(), self.shape.iter().product::<usize>(), "a tensor of the shape of the activations");
+        assert_eq!(
+            dense.len(),
+            self.shape.iter().product::<usize>(),
+            "a tensor of the shape of the activations"
+        );
         let mut out = Vec::with_capacity(self.entries());
         for (p, x) in dense.chunks_exact(c).enumerate() {
             out.extend(self.pixel(p).1.map(|c| x[c]));
@@ -189,7 +208,8 @@ fn line([_, h, w, _]: [usize; 4], consumer: Consumer) -> usize {
     }
 }
 
-/// Lists of what `entries(pixel, its number, index of its first channel, piece)` pushes; all with a value, or none.
+/// Lists of what `entries(pixel, its number, index of its first channel, piece)` pushes; all with a
+/// value, or none.
 fn build<X: Sync>(
     x: &[X],
     shape: [usize; 4],
@@ -215,7 +235,10 @@ fn build<X: Sync>(
         .collect();
     let total: usize = pieces.iter().map(|p| p.index.len()).sum();
     let valued = pieces.iter().any(|p| !p.values.is_empty());
-    assert!(total < u32::MAX as usize && line * c < u32::MAX as usize, "{total} entries are more than lists count");
+    assert!(
+        total < u32::MAX as usize && line * c < u32::MAX as usize,
+        "{total} entries are more than lists count"
+    );
     let mut all = Sparse {
         shape,
         line,

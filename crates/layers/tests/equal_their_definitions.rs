@@ -1,8 +1,11 @@
-//! Every kernel of this crate beside its plain definition in candle's own operations, values and gradients.
+//! Every kernel of this crate beside its plain definition in candle's own operations, values and
+//! gradients.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use candle_core::{DType, Device, Result, Tensor, Var};
-use layers::{BatchNorm, Conv2d, Linear, Mode, StatisticsOver, avg_pool2d, dropout, max_pool2d, rectify, vote};
+use layers::{
+    BatchNorm, Conv2d, Linear, Mode, StatisticsOver, avg_pool2d, dropout, max_pool2d, rectify, vote,
+};
 use proptest::prelude::*;
 
 const TRAIN: Mode = Mode::Train { seed: 3 };
@@ -17,7 +20,12 @@ impl Numbers {
     /// Uniform in ±1.
     fn tensor(&mut self, shape: &[usize]) -> Tensor {
         let n = shape.iter().product();
-        Tensor::from_vec((0..n).map(|_| 2.0 * self.next() - 1.0).collect::<Vec<f64>>(), shape, &Device::Cpu).unwrap()
+        Tensor::from_vec(
+            (0..n).map(|_| 2.0 * self.next() - 1.0).collect::<Vec<f64>>(),
+            shape,
+            &Device::Cpu,
+        )
+        .unwrap()
     }
     /// Spikes with the given rate.
     fn spikes(&mut self, shape: &[usize], rate: f64) -> Tensor {
@@ -59,15 +67,22 @@ fn plain_conv(x: &Tensor, w: &Tensor, b: &Tensor, stride: usize, padding: usize)
     y.reshape((t, n, oh, ow, co))
 }
 
-/// Convolution by its definition, channels last: for each place of the window the pixels under it times that place's matrix.
-/// Takes any stride, also one that leaves pixels over.
-fn defined_conv(x: &Tensor, w: &Tensor, b: Option<&Tensor>, stride: usize, padding: usize) -> Result<Tensor> {
+/// Convolution by its definition, channels last: for each place of the window the pixels under it
+/// times that place's matrix. Takes any stride, also one that leaves pixels over.
+fn defined_conv(
+    x: &Tensor,
+    w: &Tensor,
+    b: Option<&Tensor>,
+    stride: usize,
+    padding: usize,
+) -> Result<Tensor> {
     let (t, n, h, wd, ci) = x.dims5()?;
     let (k, _, _, co) = w.dims4()?;
     let (oh, ow) = ((h + 2 * padding - k) / stride + 1, (wd + 2 * padding - k) / stride + 1);
     let x = x.pad_with_zeros(2, padding, padding)?.pad_with_zeros(3, padding, padding)?;
-    let every =
-        |first: usize, count: usize| Tensor::from_iter((0..count).map(|i| (first + i * stride) as u32), &Device::Cpu);
+    let every = |first: usize, count: usize| {
+        Tensor::from_iter((0..count).map(|i| (first + i * stride) as u32), &Device::Cpu)
+    };
     let mut y = Tensor::zeros((t * n * oh * ow, co), x.dtype(), x.device())?;
     for (row, column) in (0..k * k).map(|place| (place / k, place % k)) {
         let pixels = x.index_select(&every(row, oh)?, 2)?.index_select(&every(column, ow)?, 3)?;
@@ -98,7 +113,8 @@ proptest! {
 
     #[test]
     fn strided_convolution_of_odd_sizes(half in 1usize..5, k in prop::sample::select(vec![1usize, 3, 5]), seed: u64) {
-        // what a residual block needs: its body and its 1×1 shortcut make maps of one size, also of an odd one
+        // what a residual block needs: its body and its 1×1 shortcut make maps of one size, also of
+        // an odd one
         let mut r = Numbers(seed);
         let (side, stride) = (2 * half + 1, 2);
         let (x, w, s) = (r.var(&[2, 2, side, side, 3]), r.var(&[k, k, 3, 4]), r.var(&[1, 1, 3, 4]));
@@ -150,7 +166,13 @@ fn windows(x: &Tensor, k: usize) -> Tensor {
     let (oh, ow) = (h / k, w / k);
     let x = x.narrow(2, 0, oh * k).unwrap().narrow(3, 0, ow * k).unwrap().contiguous().unwrap();
     let x = x.reshape(&[t * n, oh, k, ow, k * c][..]).unwrap(); // rows within a window, then columns and channels
-    let x = x.permute([2, 0, 1, 3, 4]).unwrap().contiguous().unwrap().reshape(&[k, t * n * oh * ow, k, c][..]).unwrap();
+    let x = x
+        .permute([2, 0, 1, 3, 4])
+        .unwrap()
+        .contiguous()
+        .unwrap()
+        .reshape(&[k, t * n * oh * ow, k, c][..])
+        .unwrap();
     let x = x.permute([0, 2, 1, 3]).unwrap().contiguous().unwrap();
     x.reshape(&[k * k, t, n, oh, ow, c][..]).unwrap()
 }
@@ -171,9 +193,13 @@ fn plain_max_pool(x: &Tensor, k: usize) -> Tensor {
 
 #[test]
 fn the_gradient_of_a_tie_goes_to_the_top_left() {
-    let x = Var::from_tensor(&Tensor::ones((1, 1, 2, 2, 1), DType::F32, &Device::Cpu).unwrap()).unwrap();
+    let x = Var::from_tensor(&Tensor::ones((1, 1, 2, 2, 1), DType::F32, &Device::Cpu).unwrap())
+        .unwrap();
     let d = max_pool2d(&x, 2).unwrap().sum_all().unwrap().backward().unwrap();
-    assert_eq!(d.get(&x).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap(), [1.0, 0.0, 0.0, 0.0]);
+    assert_eq!(
+        d.get(&x).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+        [1.0, 0.0, 0.0, 0.0]
+    );
 }
 
 #[test]
@@ -206,12 +232,24 @@ fn one_dropout_mask_for_all_steps() {
     assert!(step(0).iter().all(|&v| v == 0.0 || v == 2.0));
     let kept = step(0).iter().filter(|&&v| v == 2.0).count();
     assert!((1350..1650).contains(&kept), "{kept} of 3000 kept");
-    let other =
-        |name, seed| dropout(&x, 0.5, name, Mode::Train { seed }).unwrap().get(0).unwrap().flatten_all().unwrap();
-    assert_ne!(other("fc2", 3).to_vec1::<f32>().unwrap(), step(0), "another layer has another mask");
+    let other = |name, seed| {
+        dropout(&x, 0.5, name, Mode::Train { seed }).unwrap().get(0).unwrap().flatten_all().unwrap()
+    };
+    assert_ne!(
+        other("fc2", 3).to_vec1::<f32>().unwrap(),
+        step(0),
+        "another layer has another mask"
+    );
     assert_ne!(other("fc", 4).to_vec1::<f32>().unwrap(), step(0), "another step has another mask");
-    assert_eq!(other("fc", 3).to_vec1::<f32>().unwrap(), step(0), "the same step has the same mask");
-    assert_eq!(dropout(&x, 0.5, "fc", Mode::Eval).unwrap().to_vec3::<f32>().unwrap(), x.to_vec3::<f32>().unwrap());
+    assert_eq!(
+        other("fc", 3).to_vec1::<f32>().unwrap(),
+        step(0),
+        "the same step has the same mask"
+    );
+    assert_eq!(
+        dropout(&x, 0.5, "fc", Mode::Eval).unwrap().to_vec3::<f32>().unwrap(),
+        x.to_vec3::<f32>().unwrap()
+    );
 }
 
 #[test]
@@ -220,12 +258,22 @@ fn the_same_bits_for_any_number_of_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let mut r = Numbers(17);
-            let x = Var::from_tensor(&r.spikes(&[3, 5, 9, 8, 12], 0.3).to_dtype(DType::F32).unwrap()).unwrap();
+            let x =
+                Var::from_tensor(&r.spikes(&[3, 5, 9, 8, 12], 0.3).to_dtype(DType::F32).unwrap())
+                    .unwrap();
             let var = |t: Tensor| Var::from_tensor(&t.to_dtype(DType::F32).unwrap()).unwrap();
-            let (w, b, gamma, beta) =
-                (var(r.tensor(&[3, 3, 12, 7])), var(r.tensor(&[7])), var(r.tensor(&[7])), var(r.tensor(&[7])));
-            let conv =
-                Conv2d { weight: w.as_tensor().clone(), bias: Some(b.as_tensor().clone()), stride: 1, padding: 1 };
+            let (w, b, gamma, beta) = (
+                var(r.tensor(&[3, 3, 12, 7])),
+                var(r.tensor(&[7])),
+                var(r.tensor(&[7])),
+                var(r.tensor(&[7])),
+            );
+            let conv = Conv2d {
+                weight: w.as_tensor().clone(),
+                bias: Some(b.as_tensor().clone()),
+                stride: 1,
+                padding: 1,
+            };
             let norm = BatchNorm {
                 weight: gamma.as_tensor().clone(),
                 bias: beta.as_tensor().clone(),
@@ -238,7 +286,9 @@ fn the_same_bits_for_any_number_of_threads() {
             let grads = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
             [&x, &w, &gamma, &beta]
                 .iter()
-                .flat_map(|v| grads.get(v).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap())
+                .flat_map(|v| {
+                    grads.get(v).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+                })
                 .map(f32::to_bits)
                 .collect::<Vec<_>>()
         })

@@ -1,4 +1,5 @@
-//! Event-driven products beside the dense ones: values and both gradients, over random sizes, rates and values.
+//! Event-driven products beside the dense ones: values and both gradients, over random sizes, rates
+//! and values.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use layers::{Crossover, InputGradient, Path, Product, Sizes, Sparse};
@@ -40,7 +41,15 @@ fn apart_by(a: &[f32], b: &[f32], all: &[f32]) -> f32 {
     a.iter().zip(b).fold(0f32, |m, (a, b)| m.max((a - b).abs())) / largest.max(1e-30)
 }
 
-fn compare(product: Product, shape: [usize; 4], weights: usize, outputs: usize, rate: f32, kind: usize, seed: u64) {
+fn compare(
+    product: Product,
+    shape: [usize; 4],
+    weights: usize,
+    outputs: usize,
+    rate: f32,
+    kind: usize,
+    seed: u64,
+) {
     let mut numbers = Numbers(seed);
     let dense = numbers.sparse(shape.iter().product(), rate, kind);
     let (weight, bias) = (numbers.some(weights), numbers.some(outputs));
@@ -59,10 +68,15 @@ fn compare(product: Product, shape: [usize; 4], weights: usize, outputs: usize, 
     assert!(off <= 1e-5, "{what}: weight gradient {off:e}");
 
     let db = product.bias_gradient(&g);
-    let channel = |c: usize| g.iter().skip(c).step_by(outputs).map(|g| f64::from(*g)).sum::<f64>() as f32;
-    assert!(apart(&db, &(0..outputs).map(channel).collect::<Vec<f32>>()) <= 1e-5, "{what}: bias gradient");
+    let channel =
+        |c: usize| g.iter().skip(c).step_by(outputs).map(|g| f64::from(*g)).sum::<f64>() as f32;
+    assert!(
+        apart(&db, &(0..outputs).map(channel).collect::<Vec<f32>>()) <= 1e-5,
+        "{what}: bias gradient"
+    );
 
-    let InputGradient::AtEntries(dx) = product.input_gradient(&x, &weight, &g, Crossover::NEVER).0 else {
+    let InputGradient::AtEntries(dx) = product.input_gradient(&x, &weight, &g, Crossover::NEVER).0
+    else {
         panic!("{what}: expected a gradient at the entries")
     };
     let plain = product.dense_input_gradient(&weight, &g);
@@ -122,18 +136,23 @@ proptest! {
 fn the_crossover_decides_the_path() {
     let product = Product::Linear { n: 1, inputs: 4, outputs: 2 };
     let x = Sparse::of_dense(&[1.0, 0.0, 0.0, 1.0], [1, 1, 1, 4], product.consumer());
-    let at = |forward| product.forward(&x, &[1.0; 8], &[0.5; 2], Crossover { forward, ..Crossover::NEVER });
+    let at = |forward| {
+        product.forward(&x, &[1.0; 8], &[0.5; 2], Crossover { forward, ..Crossover::NEVER })
+    };
     assert_eq!(at(0.5), (vec![2.5; 2], Path::Dense));
     assert_eq!(at(0.51), (vec![2.5; 2], Path::Event));
 }
 
-/// Sizes that cross every border at which the kernels cut their work: rows of a map, channels of a task, maps laid out
-/// at a time, outputs of a task, columns of a pass.
+/// Sizes that cross every border at which the kernels cut their work: rows of a map, channels of a
+/// task, maps laid out at a time, outputs of a task, columns of a pass.
 #[test]
 fn large_sizes_are_cut_without_a_seam() {
-    for (shape, k, co) in
-        [([1, 45, 40, 4], 3, 33), ([2, 5, 6, 130], 3, 40), ([40, 17, 11, 3], 3, 128), ([1, 3, 3, 600], 1, 8)]
-    {
+    for (shape, k, co) in [
+        ([1, 45, 40, 4], 3, 33),
+        ([2, 5, 6, 130], 3, 40),
+        ([40, 17, 11, 3], 3, 128),
+        ([1, 3, 3, 600], 1, 8),
+    ] {
         let [_, _, _, ci] = shape;
         let sizes = Sizes::new(shape, &[k, k, ci, co], 1, k / 2).unwrap();
         compare(Product::Convolution(sizes), shape, k * k * ci * co, co, 0.2, 1, 7);

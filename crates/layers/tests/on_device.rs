@@ -18,7 +18,12 @@ impl Numbers {
 
     fn tensor(&mut self, shape: &[usize]) -> Tensor {
         let n = shape.iter().product();
-        Tensor::from_vec((0..n).map(|_| 2.0 * self.next() - 1.0).collect::<Vec<f64>>(), shape, &Device::Cpu).unwrap()
+        Tensor::from_vec(
+            (0..n).map(|_| 2.0 * self.next() - 1.0).collect::<Vec<f64>>(),
+            shape,
+            &Device::Cpu,
+        )
+        .unwrap()
     }
 
     fn spikes(&mut self, shape: &[usize]) -> Tensor {
@@ -29,7 +34,14 @@ impl Numbers {
 }
 
 fn values(t: &Tensor) -> Vec<f64> {
-    t.to_device(&Device::Cpu).unwrap().to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    t.to_device(&Device::Cpu)
+        .unwrap()
+        .to_dtype(DType::F64)
+        .unwrap()
+        .flatten_all()
+        .unwrap()
+        .to_vec1()
+        .unwrap()
 }
 
 /// Values of `f` and the gradients of its arguments, on both devices and in both precisions.
@@ -38,7 +50,10 @@ fn same(there: &Device, arguments: &[Tensor], what: &str, f: &dyn Fn(&[Tensor]) 
         let run = |device: &Device| {
             let vars: Vec<Var> = arguments
                 .iter()
-                .map(|a| Var::from_tensor(&a.to_dtype(dtype).unwrap().to_device(device).unwrap()).unwrap())
+                .map(|a| {
+                    Var::from_tensor(&a.to_dtype(dtype).unwrap().to_device(device).unwrap())
+                        .unwrap()
+                })
                 .collect();
             let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
             let y = f(&tensors).unwrap();
@@ -52,7 +67,10 @@ fn same(there: &Device, arguments: &[Tensor], what: &str, f: &dyn Fn(&[Tensor]) 
         for (i, (a, b)) in run(there).iter().zip(run(&Device::Cpu)).enumerate() {
             let scale = b.iter().fold(1e-30f64, |m, v| m.max(v.abs()));
             let off = a.iter().zip(&b).fold(0.0f64, |m, (a, b)| m.max((a - b).abs())) / scale;
-            assert!(a.len() == b.len() && off <= limit, "{what} {dtype:?}: tensor {i} differs by {off:e}");
+            assert!(
+                a.len() == b.len() && off <= limit,
+                "{what} {dtype:?}: tensor {i} differs by {off:e}"
+            );
         }
     }
 }
@@ -78,7 +96,8 @@ fn convolution_is_the_same_on_a_device() {
     for (k, stride, padding, ci, co) in [(3, 1, 1, 2, 4), (5, 2, 2, 3, 7), (1, 1, 0, 8, 5)] {
         let arguments = [n.spikes(&[2, 3, 9, 8, ci]), n.tensor(&[k, k, ci, co]), n.tensor(&[co])];
         same(&there, &arguments, &format!("convolution {k} {stride}"), &|a| {
-            Conv2d { weight: a[1].clone(), bias: Some(a[2].clone()), stride, padding }.forward(&a[0])
+            Conv2d { weight: a[1].clone(), bias: Some(a[2].clone()), stride, padding }
+                .forward(&a[0])
         });
     }
 }
@@ -100,7 +119,9 @@ fn batch_norm_is_the_same_on_a_device() {
                 over,
             };
             let what = format!("{c} channels over {over:?}");
-            same(&there, &arguments, &what, &|a| Ok(norm(a).forward(&a[0], Mode::Train { seed: 0 })?.0));
+            same(&there, &arguments, &what, &|a| {
+                Ok(norm(a).forward(&a[0], Mode::Train { seed: 0 })?.0)
+            });
             let neuron = Method::BpsaBpta.config().build().unwrap();
             same(&there, &arguments, &format!("{what}, with neurons"), &|a| {
                 Ok(norm(a).fire(&a[0], neuron.as_ref(), Mode::Train { seed: 0 })?.0)

@@ -47,7 +47,10 @@ impl Weight<'_> {
             Weight::Linear(linear) => {
                 let (inputs, outputs) = linear.weight.dims2()?;
                 if inputs != h * w * c {
-                    candle_core::bail!("a linear layer of {inputs} inputs cannot take maps {:?}", [h, w, c]);
+                    candle_core::bail!(
+                        "a linear layer of {inputs} inputs cannot take maps {:?}",
+                        [h, w, c]
+                    );
                 }
                 Ok((Product::Linear { n, inputs, outputs }, [1, 1, outputs]))
             }
@@ -55,8 +58,8 @@ impl Weight<'_> {
     }
 }
 
-/// The blocks of a network and the voters of a class; `None` if it has a layer or an order of layers that no block has,
-/// or a neuron that `kernel` has nothing for.
+/// The blocks of a network and the voters of a class; `None` if it has a layer or an order of
+/// layers that no block has, or a neuron that `kernel` has nothing for.
 pub fn blocks<'n, K>(
     network: &'n Network,
     kernel: impl Fn(&'n dyn Neuron) -> Option<K>,
@@ -88,7 +91,9 @@ fn block<'n, K>(
     };
     take(|l| matches!(l, Layer::Flatten));
     let weight = match take(|l| matches!(l, Layer::Conv(_) | Layer::Linear(_)))? {
-        Layer::Conv(conv) if conv.padding < conv.weight.dim(0).ok()? => Weight::Conv(conv, conv.bias.as_ref()?),
+        Layer::Conv(conv) if conv.padding < conv.weight.dim(0).ok()? => {
+            Weight::Conv(conv, conv.bias.as_ref()?)
+        }
         Layer::Linear(linear) => Weight::Linear(linear),
         _ => return None,
     };
@@ -98,7 +103,9 @@ fn block<'n, K>(
     };
     let rectify = take(|l| matches!(l, Layer::Rectify)).is_some();
     let drop_currents = dropped(take(|l| matches!(l, Layer::Dropout(_))));
-    let Some(Layer::Neuron(name, neuron)) = take(|l| matches!(l, Layer::Neuron(..))) else { return None };
+    let Some(Layer::Neuron(name, neuron)) = take(|l| matches!(l, Layer::Neuron(..))) else {
+        return None;
+    };
     let pool = match take(|l| matches!(l, Layer::MaxPool(1..16) | Layer::AvgPool(1..16))) {
         Some(Layer::MaxPool(k)) => Pooling::Max(*k),
         Some(Layer::AvgPool(k)) => Pooling::Average(*k),

@@ -40,7 +40,15 @@ pub fn layers(
     over: StatisticsOver,
     vb: VarBuilder<'_>,
 ) -> Result<Vec<Layer>> {
-    let mut b = Builder { vb, neuron, over, shape: sample, flat: false, layers: vec![], seen: HashMap::new() };
+    let mut b = Builder {
+        vb,
+        neuron,
+        over,
+        shape: sample,
+        flat: false,
+        layers: vec![],
+        seen: HashMap::new(),
+    };
     for stage in spec.stages() {
         b.stage(*stage, classes)?;
     }
@@ -60,8 +68,12 @@ impl Builder<'_> {
                 let conv = self.conv(&name, Window { kernel, stride, bias: false }, channels)?;
                 self.layers.push(conv);
             }
-            Stage::Residual { channels, kernel, stride, post: false } => self.pre(&name, channels, kernel, stride)?,
-            Stage::Residual { channels, kernel, stride, post: true } => self.post(&name, channels, kernel, stride)?,
+            Stage::Residual { channels, kernel, stride, post: false } => {
+                self.pre(&name, channels, kernel, stride)?
+            }
+            Stage::Residual { channels, kernel, stride, post: true } => {
+                self.post(&name, channels, kernel, stride)?
+            }
             Stage::Norm => self.layers.push(self.norm(&name, self.shape[2])?),
             Stage::GlobalAvgPool => self.pool_whole(stage)?,
             Stage::MaxPool(k) => {
@@ -97,7 +109,9 @@ impl Builder<'_> {
     /// A convolution of what there is, which becomes what there is.
     fn conv(&mut self, name: &str, window: Window, channels: usize) -> Result<Layer> {
         if self.flat {
-            bail!("network: {name} needs maps, but a fully connected stage before it has flattened them");
+            bail!(
+                "network: {name} needs maps, but a fully connected stage before it has flattened them"
+            );
         }
         let Window { kernel, stride, bias } = window;
         let [h, w, inputs] = self.shape;
@@ -144,7 +158,11 @@ impl Builder<'_> {
         if (before[2], 1) != (channels, stride) {
             self.shape = before;
             shortcut.extend(self.activation(&third, before[2])?);
-            shortcut.push(self.conv(&third, Window { kernel: 1, stride, bias: false }, channels)?);
+            shortcut.push(self.conv(
+                &third,
+                Window { kernel: 1, stride, bias: false },
+                channels,
+            )?);
         }
         self.layers.push(Layer::Residual { body, shortcut });
         Ok(())
@@ -161,10 +179,18 @@ impl Builder<'_> {
         let mut shortcut = Vec::new();
         if (before[2], 1) != (channels, stride) {
             self.shape = before;
-            shortcut.push(self.conv(&third, Window { kernel: 1, stride, bias: false }, channels)?);
+            shortcut.push(self.conv(
+                &third,
+                Window { kernel: 1, stride, bias: false },
+                channels,
+            )?);
             shortcut.push(self.norm(&third, channels)?);
         }
-        self.layers.extend([Layer::Residual { body, shortcut }, Layer::Rectify, self.neurons(&second)]);
+        self.layers.extend([
+            Layer::Residual { body, shortcut },
+            Layer::Rectify,
+            self.neurons(&second),
+        ]);
         Ok(())
     }
 
@@ -187,7 +213,9 @@ impl Builder<'_> {
     fn pool_whole(&mut self, stage: Stage) -> Result<()> {
         let [h, w, _] = self.shape;
         if self.flat || h != w {
-            bail!("network: {stage} averages over a whole square map, found {h}×{w}; take AP<k> for another window");
+            bail!(
+                "network: {stage} averages over a whole square map, found {h}×{w}; take AP<k> for another window"
+            );
         }
         self.shrink(stage, h)?;
         self.layers.push(Layer::AvgPool(h));
@@ -204,7 +232,8 @@ impl Builder<'_> {
     }
 }
 
-/// Refuses a weight that no machine of today holds: a typing error, and better a sentence than an abort.
+/// Refuses a weight that no machine of today holds: a typing error, and better a sentence than an
+/// abort.
 fn fits(name: &str, dims: &[usize]) -> Result<()> {
     match dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) {
         Some(n) if n <= 1 << 32 => Ok(()),

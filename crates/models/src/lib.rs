@@ -1,7 +1,7 @@
-//! A [`Spec`] is a network in the paper's notation, `128C3-MP2-…-10Voting`; a [`Network`] is that spec
-//! with weights and a neuron: a plain function from frames `[T, B, H, W, C]` to class scores `[B, K]`.
-//! An [`Observer`] may watch the spikes of each layer on the way. This crate knows no files, losses or
-//! epochs, and a network keeps nothing between two passes.
+//! A [`Spec`] is a network in the paper's notation, `128C3-MP2-…-10Voting`; a [`Network`] is that
+//! spec with weights and a neuron: a plain function from frames `[T, B, H, W, C]` to class scores
+//! `[B, K]`. An [`Observer`] may watch the spikes of each layer on the way. This crate knows no
+//! files, losses or epochs, and a network keeps nothing between two passes.
 
 mod blocks;
 mod build;
@@ -14,7 +14,9 @@ mod spec;
 mod walk;
 
 pub use device::{Math, Precision};
-pub use event_driven::{Decision, EventDriven, Frames, Gradients, Inference, LayerTrace, Options, Plan};
+pub use event_driven::{
+    Decision, EventDriven, Frames, Gradients, Inference, LayerTrace, Options, Plan,
+};
 #[cfg(feature = "cuda")]
 pub use layers::cuda::adamw;
 pub use layers::{BatchStatistics, Crossovers, Mode, Path, StatisticsOver, calibrate};

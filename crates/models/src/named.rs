@@ -15,12 +15,13 @@ pub enum Architecture {
     Large,
     /// CIFAR-10 and CIFAR-100, 32×32×3: 33 convolutions on the straight way and the linear head.
     ///
-    /// **Our choice.** The paper reports numbers of a ResNet34 and says no more; the released code has none, so both
-    /// variants are this one. It is the ResNet of the authors' later framework BrainCog: blocks \[3, 4, 6, 3\] of 64, 128,
-    /// 256 and 512 channels with pre-activation, a 3×3 stem with stride 1 and without norm or pooling, a norm before global
-    /// average pooling, and the voting head of the paper's other networks. Two things are the paper's instead: a ReLU
-    /// between norm and neuron, so that a convolution and the activation behind it are its Conv-BN-ReLU-LIF, and
-    /// PyTorch's default initialisation, where BrainCog has Kaiming's.
+    /// **Our choice.** The paper reports numbers of a ResNet34 and says no more; the released code
+    /// has none, so both variants are this one. It is the ResNet of the authors' later framework
+    /// BrainCog: blocks \[3, 4, 6, 3\] of 64, 128, 256 and 512 channels with pre-activation, a 3×3
+    /// stem with stride 1 and without norm or pooling, a norm before global average pooling, and
+    /// the voting head of the paper's other networks. Two things are the paper's instead: a ReLU
+    /// between norm and neuron, so that a convolution and the activation behind it are its
+    /// Conv-BN-ReLU-LIF, and PyTorch's default initialisation, where BrainCog has Kaiming's.
     #[serde(rename = "resnet34")]
     ResNet34,
 }
@@ -51,12 +52,22 @@ impl Architecture {
         match (self, variant) {
             (Small, Variant::Paper) => "128C3-MP2-128C3-256C3-MP2-2048FC-DP-10Voting",
             (Small, Variant::Code) => "128C3-MP2-128C3-256C3-AP2-2048FC(DP)-10Voting",
-            (Middle | MiddleCifar, Variant::Paper) => "128C3-MP2-128C3-MP2-256C3-MP2-512C3-AP4-512FC-10Voting",
+            (Middle | MiddleCifar, Variant::Paper) => {
+                "128C3-MP2-128C3-MP2-256C3-MP2-512C3-AP4-512FC-10Voting"
+            }
             (Middle, Variant::Code) => "128C3-MP2-128C3-MP2-256C3-AP2-512C3-AP4-DP-10Voting",
-            (MiddleCifar, Variant::Code) => "128C3-128C3-MP2-128C3-MP2-256C3-MP2-512C3-AP4-10Voting",
-            (Large, Variant::Paper) => "128C3-128C3-MP2-128C3-MP2-256C3-MP2-512C3-MP2-1024C3-AP4-DP-1024FC-10Voting",
-            (Large, Variant::Code) => "128C3-128C3-MP2-128C3-MP2-256C3-MP2-512C3-AP2-1024C3-AP4-DP-10Voting",
-            (ResNet34, _) => "64S3-3*64RB3-128RB3/2-3*128RB3-256RB3/2-5*256RB3-512RB3/2-2*512RB3-BN-GAP-10Voting",
+            (MiddleCifar, Variant::Code) => {
+                "128C3-128C3-MP2-128C3-MP2-256C3-MP2-512C3-AP4-10Voting"
+            }
+            (Large, Variant::Paper) => {
+                "128C3-128C3-MP2-128C3-MP2-256C3-MP2-512C3-MP2-1024C3-AP4-DP-1024FC-10Voting"
+            }
+            (Large, Variant::Code) => {
+                "128C3-128C3-MP2-128C3-MP2-256C3-MP2-512C3-AP2-1024C3-AP4-DP-10Voting"
+            }
+            (ResNet34, _) => {
+                "64S3-3*64RB3-128RB3/2-3*128RB3-256RB3/2-5*256RB3-512RB3/2-2*512RB3-BN-GAP-10Voting"
+            }
         }
     }
 

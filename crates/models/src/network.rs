@@ -10,22 +10,22 @@ pub(crate) const DROPOUT: f64 = 0.5;
 
 /// Watches a pass. `()` ignores everything.
 pub trait Observer {
-    /// The spikes `[T, B, …]` of the neurons called `layer`, in a pass of tensor operations; an event-driven one has no
-    /// such tensor and calls [`Observer::count`].
+    /// The spikes `[T, B, …]` of the neurons called `layer`, in a pass of tensor operations; an
+    /// event-driven one has no such tensor and calls [`Observer::count`].
     fn spikes(&mut self, layer: &str, spikes: &Tensor) -> Result<()> {
         let _ = (layer, spikes);
         Ok(())
     }
 
-    /// How many of the neurons called `layer` fired at each step, of so many that could: neurons · samples. A pass
-    /// without a graph calls this in place of [`Observer::spikes`].
+    /// How many of the neurons called `layer` fired at each step, of so many that could: neurons ·
+    /// samples. A pass without a graph calls this in place of [`Observer::spikes`].
     fn count(&mut self, layer: &str, spikes: &[u64], chances: u64) -> Result<()> {
         let _ = (layer, spikes, chances);
         Ok(())
     }
 
-    /// The statistics that the batch norm of `layer` used in a training pass. Whoever trains folds them
-    /// into the running statistics; the network itself keeps nothing.
+    /// The statistics that the batch norm of `layer` used in a training pass. Whoever trains folds
+    /// them into the running statistics; the network itself keeps nothing.
     fn statistics(&mut self, layer: &str, statistics: &BatchStatistics) -> Result<()> {
         let _ = (layer, statistics);
         Ok(())
@@ -68,24 +68,25 @@ pub enum Layer {
 
 /// A network: a spec with weights and a neuron.
 ///
-/// Weights are named `<stage>-<n>.weight` and so on, with the stage's own notation and n counting its
-/// equals from 1 (`128C3-2.weight`), the head `head.weight`: a stage inserted elsewhere renames none of
-/// the others, so with weights that depend on seed and name alone it changes none of them. In a residual
-/// block each convolution has the name `<stage>-<n>.1`, `.2` or `.shortcut`, and with it the norm and the
-/// neurons that belong to it: those before it with pre-activation, else those behind.
+/// Weights are named `<stage>-<n>.weight` and so on, with the stage's own notation and n counting
+/// its equals from 1 (`128C3-2.weight`), the head `head.weight`: a stage inserted elsewhere renames
+/// none of the others, so with weights that depend on seed and name alone it changes none of them.
+/// In a residual block each convolution has the name `<stage>-<n>.1`, `.2` or `.shortcut`, and with
+/// it the norm and the neurons that belong to it: those before it with pre-activation, else those
+/// behind.
 #[derive(Clone, Debug)]
 pub struct Network {
     layers: Vec<Layer>,
 }
 
 impl Network {
-    /// Builds `spec` for samples of `[height, width, channels]` and so many classes; `vb` supplies the
-    /// weights by name, with PyTorch's default initialisation as the hint: uniform in ±1/√fan_in for weight
-    /// and bias of convolution and linear layers, 1 and 0 for batch norm.
+    /// Builds `spec` for samples of `[height, width, channels]` and so many classes; `vb` supplies
+    /// the weights by name, with PyTorch's default initialisation as the hint: uniform in
+    /// ±1/√fan_in for weight and bias of convolution and linear layers, 1 and 0 for batch norm.
     ///
     /// # Errors
-    /// If a pooling window is larger than its map, a map that is pooled as a whole is not square, a convolution
-    /// follows a fully connected stage, or a weight cannot be had.
+    /// If a pooling window is larger than its map, a map that is pooled as a whole is not square, a
+    /// convolution follows a fully connected stage, or a weight cannot be had.
     pub fn new(
         spec: &Spec,
         sample: [usize; 3],
@@ -102,8 +103,8 @@ impl Network {
         &self.layers
     }
 
-    /// The same network, sharing its weights, with every neuron left out: the analogue network of the
-    /// released code's warm-up. ReLU, batch norm, pooling and dropout stay.
+    /// The same network, sharing its weights, with every neuron left out: the analogue network of
+    /// the released code's warm-up. ReLU, batch norm, pooling and dropout stay.
     pub fn analogue(&self) -> Network {
         Network { layers: without_neurons(&self.layers) }
     }
@@ -112,7 +113,12 @@ impl Network {
     ///
     /// # Errors
     /// If the frames do not fit the network.
-    pub fn forward(&self, frames: &Tensor, mode: Mode, observer: &mut dyn Observer) -> Result<Tensor> {
+    pub fn forward(
+        &self,
+        frames: &Tensor,
+        mode: Mode,
+        observer: &mut dyn Observer,
+    ) -> Result<Tensor> {
         run(&self.layers, frames, mode, observer)?.mean(0)
     }
 }
@@ -128,13 +134,17 @@ fn without_neurons(layers: &[Layer]) -> Vec<Layer> {
     kept.map(inside).collect()
 }
 
-/// `layers` one after the other on `x` `[T, B, …]`; norm, ReLU and neuron are one operation where they stand together.
+/// `layers` one after the other on `x` `[T, B, …]`; norm, ReLU and neuron are one operation where
+/// they stand together.
 fn run(layers: &[Layer], x: &Tensor, mode: Mode, observer: &mut dyn Observer) -> Result<Tensor> {
     let mut x = x.clone();
     let mut rest = layers;
     while let [layer, after @ ..] = rest {
         (x, rest) = match (layer, after) {
-            (Layer::Norm(name, norm), [Layer::Rectify, Layer::Neuron(neurons, neuron), after @ ..]) => {
+            (
+                Layer::Norm(name, norm),
+                [Layer::Rectify, Layer::Neuron(neurons, neuron), after @ ..],
+            ) => {
                 let (spikes, statistics) = norm.fire(&x, neuron.as_ref(), mode)?;
                 if let Some(statistics) = statistics {
                     observer.statistics(name, &statistics)?;
@@ -175,7 +185,9 @@ impl Layer {
             Layer::Dropout(name) => layers::dropout(x, DROPOUT, name, mode),
             Layer::Linear(linear) => linear.forward(x),
             Layer::Vote(voters) => layers::vote(x, *voters),
-            Layer::Residual { body, shortcut } => run(body, x, mode, observer)? + run(shortcut, x, mode, observer)?,
+            Layer::Residual { body, shortcut } => {
+                run(body, x, mode, observer)? + run(shortcut, x, mode, observer)?
+            }
         }
     }
 }

@@ -5,9 +5,10 @@ use candle_core::{Result, Tensor};
 type Visit<'a> = &'a mut dyn FnMut(&Layer, &Tensor, &Tensor) -> Result<()>;
 
 impl Network {
-    /// Class scores `[B, K]` of frames `[T, B, H, W, C]` in evaluation mode, layer by layer in plain tensor operations:
-    /// `visit` is handed each operation with its input and its output, in order, before the next one starts. Equal to
-    /// [`Network::forward`] with [`Mode::Eval`], but slower: nothing is fused, so that nothing is hidden.
+    /// Class scores `[B, K]` of frames `[T, B, H, W, C]` in evaluation mode, layer by layer in
+    /// plain tensor operations: `visit` is handed each operation with its input and its output, in
+    /// order, before the next one starts. Equal to [`Network::forward`] with [`Mode::Eval`], but
+    /// slower: nothing is fused, so that nothing is hidden.
     ///
     /// # Errors
     /// If the frames do not fit the network, or the one that `visit` returns.
@@ -16,12 +17,15 @@ impl Network {
     }
 }
 
-/// The output of `layers` in turn; of a residual block its body, its shortcut, and then the whole of it.
+/// The output of `layers` in turn; of a residual block its body, its shortcut, and then the whole
+/// of it.
 fn through(layers: &[Layer], frames: &Tensor, visit: Visit<'_>) -> Result<Tensor> {
     let mut x = frames.clone();
     for layer in layers {
         let y = match layer {
-            Layer::Residual { body, shortcut } => (through(body, &x, visit)? + through(shortcut, &x, visit)?)?,
+            Layer::Residual { body, shortcut } => {
+                (through(body, &x, visit)? + through(shortcut, &x, visit)?)?
+            }
             layer => layer.forward(&x, Mode::Eval, &mut ())?,
         };
         // without the graph, which would keep every activation until the end

@@ -13,28 +13,37 @@ fn fast(case: &Case, options: Options, heard: &mut Heard) -> Gradients {
     engine.gradients(case.frames(), 5, options, heard, loss).unwrap()
 }
 
-/// Every network, method and kind of statistics at some rates and shapes, 17 → 8 pooling and a batch of one among them.
+/// Every network, method and kind of statistics at some rates and shapes, 17 → 8 pooling and a
+/// batch of one among them.
 #[test]
 fn event_driven_training_equals_the_tensor_operations() {
     let mut compared = [0, 0];
     for text in NETWORKS {
         for method in Method::ALL {
             for over in [StatisticsOver::Step, StatisticsOver::Time] {
-                for (shape, steps, still) in
-                    [([2, 17, 17, 2], 3, false), ([1, 17, 13, 1], 4, true), ([3, 12, 13, 2], 1, false)]
-                {
+                for (shape, steps, still) in [
+                    ([2, 17, 17, 2], 3, false),
+                    ([1, 17, 13, 1], 4, true),
+                    ([3, 12, 13, 2], 1, false),
+                ] {
                     for rate in [0.0, 1e-4, 0.1, 0.6, 1.0] {
                         let case = Case::new(text, shape, (steps, still), method, over, rate);
-                        let what =
-                            format!("{text}, {method:?}, {over:?}, {shape:?}, T {steps}, still {still}, rate {rate}");
-                        // without input a first layer's values are all equal: its norm divides rounding by √ε
-                        for crossover in
-                            [Crossovers::at(f64::INFINITY), Crossovers::at(0.0), Options::default().crossover]
-                        {
+                        let what = format!(
+                            "{text}, {method:?}, {over:?}, {shape:?}, T {steps}, still {still}, rate {rate}"
+                        );
+                        // without input a first layer's values are all equal: its norm divides
+                        // rounding by √ε
+                        for crossover in [
+                            Crossovers::at(f64::INFINITY),
+                            Crossovers::at(0.0),
+                            Options::default().crossover,
+                        ] {
                             let options = Options { crossover, memory_budget: None };
                             let mut heard = Heard::default();
                             let found = fast(&case, options, &mut heard);
-                            compared[usize::from(agree(&case, &heard, &found, rate < 1e-3, &what))] += 1;
+                            compared
+                                [usize::from(agree(&case, &heard, &found, rate < 1e-3, &what))] +=
+                                1;
                         }
                     }
                 }
@@ -53,15 +62,25 @@ fn single_samples_get_the_class_that_the_tensor_operations_give() {
     for text in NETWORKS {
         for (shape, steps, still) in [([1, 17, 17, 2], 6, false), ([1, 12, 13, 1], 7, true)] {
             for rate in [0.05, 0.3, 1.0] {
-                let case = Case::new(text, shape, (steps, still), Method::BpsaBpta, StatisticsOver::Step, rate);
+                let case = Case::new(
+                    text,
+                    shape,
+                    (steps, still),
+                    Method::BpsaBpta,
+                    StatisticsOver::Step,
+                    rate,
+                );
                 let blocks = case.network.event_driven().unwrap();
-                let plain = values(&case.network.forward(&case.tensor(), Mode::Eval, &mut ()).unwrap());
-                let whole = blocks.scores(case.frames(), Mode::Eval, Options::default(), &mut ()).unwrap();
+                let plain =
+                    values(&case.network.forward(&case.tensor(), Mode::Eval, &mut ()).unwrap());
+                let whole =
+                    blocks.scores(case.frames(), Mode::Eval, Options::default(), &mut ()).unwrap();
                 let mut one = blocks.inference([shape[1], shape[2], shape[3]]).unwrap();
                 let full = one.classify(case.frames(), false).unwrap();
                 let votes: Vec<f32> = one.votes().iter().map(|&v| v as f32).collect();
                 let total: f32 = votes.iter().sum();
-                let scaled: Vec<f32> = plain.iter().map(|s| s * total / plain.iter().sum::<f32>().max(1e-9)).collect();
+                let scaled: Vec<f32> =
+                    plain.iter().map(|s| s * total / plain.iter().sum::<f32>().max(1e-9)).collect();
                 let off = apart(&votes, &scaled).0.max(apart(&values(&whole), &plain).0);
                 if off > 1e-3 {
                     flipped += 1;
@@ -69,9 +88,17 @@ fn single_samples_get_the_class_that_the_tensor_operations_give() {
                 }
                 same += 1;
                 let most = plain.iter().copied().fold(f32::MIN, f32::max);
-                assert_eq!(Some(full.class), plain.iter().position(|&s| s >= most - 1e-6), "{text}, {shape:?}, {rate}");
+                assert_eq!(
+                    Some(full.class),
+                    plain.iter().position(|&s| s >= most - 1e-6),
+                    "{text}, {shape:?}, {rate}"
+                );
                 let early = one.classify(case.frames(), true).unwrap();
-                assert_eq!((early.class, full.steps), (full.class, steps), "{text}, {shape:?}, {rate}");
+                assert_eq!(
+                    (early.class, full.steps),
+                    (full.class, steps),
+                    "{text}, {shape:?}, {rate}"
+                );
                 assert!(early.steps <= steps);
                 // the state starts anew with every sample
                 assert_eq!(one.classify(case.frames(), false).unwrap(), full);
@@ -81,10 +108,12 @@ fn single_samples_get_the_class_that_the_tensor_operations_give() {
     assert!(flipped * 8 <= same, "{flipped} of {} samples have other spikes", same + flipped);
 }
 
-/// Three voters of the first class fire at every step and no others: of seven steps, four are a majority.
+/// Three voters of the first class fire at every step and no others: of seven steps, four are a
+/// majority.
 #[test]
 fn a_sample_stops_when_its_class_can_no_longer_change() {
-    let case = Case::new("3Voting", [1, 2, 2, 1], (7, true), Method::Bpsa, StatisticsOver::Step, 1.0);
+    let case =
+        Case::new("3Voting", [1, 2, 2, 1], (7, true), Method::Bpsa, StatisticsOver::Step, 1.0);
     let vars = case.vars.data().lock().unwrap();
     let zeros = vars["head.weight"].zeros_like().unwrap();
     vars["head.weight"].set(&zeros).unwrap();
@@ -105,12 +134,16 @@ fn a_sample_stops_when_its_class_can_no_longer_change() {
 #[test]
 fn a_memory_budget_changes_no_bit() {
     let shape = [2, 17, 17, 2];
-    let case = Case::new(NETWORKS[0], shape, (4, false), Method::BpsaBpta, StatisticsOver::Step, 0.2);
+    let case =
+        Case::new(NETWORKS[0], shape, (4, false), Method::BpsaBpta, StatisticsOver::Step, 0.2);
     let blocks = case.network.event_driven().unwrap();
-    let plan = |memory_budget| blocks.plan(case.frames(), Options { memory_budget, ..Options::default() });
+    let plan =
+        |memory_budget| blocks.plan(case.frames(), Options { memory_budget, ..Options::default() });
     let all = plan(None).unwrap();
     assert!(all.keep.iter().all(|keep| *keep));
-    let run = |memory_budget| fast(&case, Options { memory_budget, ..Options::default() }, &mut Heard::default());
+    let run = |memory_budget| {
+        fast(&case, Options { memory_budget, ..Options::default() }, &mut Heard::default())
+    };
     let free = run(None);
     let (mut before, mut recomputed) = (all.clone(), 0);
     for budget in (0..all.bytes).step_by(16).rev() {

@@ -1,4 +1,5 @@
-//! The paper's networks: sizes as published, names that survive an insertion, errors in one sentence.
+//! The paper's networks: sizes as published, names that survive an insertion, errors in one
+//! sentence.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use candle_core::{DType, Device, Tensor};
@@ -19,8 +20,8 @@ fn parameters(vars: &VarMap) -> usize {
     vars.iter().filter(|(name, _)| !name.contains("running")).map(|(_, v)| v.elem_count()).sum()
 }
 
-/// Trainable parameters of the paper's released code, counted in it: 1.828 M (CIFAR-10), 1.679 M (N-MNIST) and
-/// 6.610 M (DVS-Gesture).
+/// Trainable parameters of the paper's released code, counted in it: 1.828 M (CIFAR-10), 1.679 M
+/// (N-MNIST) and 6.610 M (DVS-Gesture).
 #[test]
 fn the_code_variants_have_the_published_number_of_parameters() {
     for (architecture, sample, classes, millions) in [
@@ -30,7 +31,10 @@ fn the_code_variants_have_the_published_number_of_parameters() {
     ] {
         let (_, vars) = build(architecture.notation(Variant::Code), sample, classes).unwrap();
         let found = parameters(&vars) as f64 / 1e6;
-        assert!((found - millions).abs() < 0.0006, "{architecture:?}: {found} M, published {millions} M");
+        assert!(
+            (found - millions).abs() < 0.0006,
+            "{architecture:?}: {found} M, published {millions} M"
+        );
     }
 }
 
@@ -46,7 +50,9 @@ fn every_named_network_parses_and_maps_frames_to_scores() {
         for variant in [Variant::Paper, Variant::Code] {
             let text = architecture.spec(variant).unwrap().narrowed(32).to_string();
             let (network, _) = build(&text, sample, 7).unwrap();
-            let frames = Tensor::ones((2, 3, sample[0], sample[1], sample[2]), DType::F32, &Device::Cpu).unwrap();
+            let frames =
+                Tensor::ones((2, 3, sample[0], sample[1], sample[2]), DType::F32, &Device::Cpu)
+                    .unwrap();
             let scores = network.forward(&frames, Mode::Train { seed: 0 }, &mut ()).unwrap();
             assert_eq!(scores.dims(), [3, 7]);
         }
@@ -82,7 +88,11 @@ fn an_observer_sees_every_neuron_and_every_norm_and_the_analogue_network_has_non
             self.0.push(layer.into());
             Ok(())
         }
-        fn statistics(&mut self, layer: &str, s: &models::BatchStatistics) -> candle_core::Result<()> {
+        fn statistics(
+            &mut self,
+            layer: &str,
+            s: &models::BatchStatistics,
+        ) -> candle_core::Result<()> {
             assert_eq!(s.mean.dim(0)?, 3);
             self.0.push(format!("norm of {layer}"));
             Ok(())
@@ -102,13 +112,17 @@ fn an_observer_sees_every_neuron_and_every_norm_and_the_analogue_network_has_non
 #[test]
 fn networks_that_cannot_be_built_say_why() {
     let error = |text, sample| build(text, sample, 10).map(|_| ()).unwrap_err().to_string();
-    assert!(error("8C3-MP2-MP8-10Voting", [8, 8, 2]).contains("MP8 needs maps of at least 8×8, found 4×4"));
+    assert!(
+        error("8C3-MP2-MP8-10Voting", [8, 8, 2])
+            .contains("MP8 needs maps of at least 8×8, found 4×4")
+    );
     assert!(error("1048576FC-1048576FC-10Voting", [8, 8, 2]).contains("more than 2³² numbers"));
     assert!(error("20FC-8C3-10Voting", [8, 8, 2]).contains("8C3-1 needs maps"));
 }
 
-/// Every operation is seen once and in order, each takes what the one before gave, and the scores are those of `forward`.
-/// The kinds of `layers`; of a residual block those of its body, of its shortcut, and its own.
+/// Every operation is seen once and in order, each takes what the one before gave, and the scores
+/// are those of `forward`. The kinds of `layers`; of a residual block those of its body, of its
+/// shortcut, and its own.
 fn in_turn(layers: &[Layer], kinds: &mut Vec<std::mem::Discriminant<Layer>>) {
     for layer in layers {
         if let Layer::Residual { body, shortcut } = layer {
@@ -125,7 +139,9 @@ fn walking_through_a_network_equals_forward() {
         let text = architecture.spec(Variant::Code).unwrap().narrowed(32).to_string();
         let sample = if architecture == Architecture::Large { [64, 64, 2] } else { [34, 34, 2] };
         let (network, _) = build(&text, sample, 3).unwrap();
-        let frames = Tensor::rand(0f32, 30.0, (3, 2, sample[0], sample[1], sample[2]), &Device::Cpu).unwrap();
+        let frames =
+            Tensor::rand(0f32, 30.0, (3, 2, sample[0], sample[1], sample[2]), &Device::Cpu)
+                .unwrap();
         let (mut seen, mut last, mut spikes) = (Vec::new(), frames.clone(), 0.0);
         let scores = network
             .walk(&frames, &mut |layer, x, y| {

@@ -1,4 +1,5 @@
-//! Passes on a CUDA device beside the tensor operations on the CPU: spikes, scores, statistics and every gradient.
+//! Passes on a CUDA device beside the tensor operations on the CPU: spikes, scores, statistics and
+//! every gradient.
 //!
 //! Without a device they are skipped, and say so; where SPIKEGRAD_CUDA is set they fail instead.
 #![cfg(feature = "cuda")]
@@ -22,12 +23,15 @@ fn moved(
     to: &Device,
 ) -> (Network, HashMap<String, Tensor>) {
     let vars = case.vars.data().lock().unwrap();
-    let moved: HashMap<String, Tensor> =
-        vars.iter().map(|(name, var)| (name.clone(), var.as_detached_tensor().to_device(to).unwrap())).collect();
+    let moved: HashMap<String, Tensor> = vars
+        .iter()
+        .map(|(name, var)| (name.clone(), var.as_detached_tensor().to_device(to).unwrap()))
+        .collect();
     let vb = VarBuilder::from_tensors(moved.clone(), DType::F32, to);
     let [_, h, w, c] = case.shape;
     let spec: Spec = text.parse().unwrap();
-    let network = Network::new(&spec, [h, w, c], 3, method.config().build().unwrap(), over, vb).unwrap();
+    let network =
+        Network::new(&spec, [h, w, c], 3, method.config().build().unwrap(), over, vb).unwrap();
     (network, moved)
 }
 
@@ -55,30 +59,44 @@ fn on_device_with(
         let (name, _) = moved.iter().find(|(_, t)| t.id() == *id).unwrap();
         (vars[name].id(), g.to_device(&Device::Cpu).unwrap())
     };
-    Gradients { scores: found.scores.clone(), of: found.of.iter().map(here).collect(), layers: Vec::new() }
+    Gradients {
+        scores: found.scores.clone(),
+        of: found.of.iter().map(here).collect(),
+        layers: Vec::new(),
+    }
 }
 
 const EXACT: Math = Math { precision: Precision::F32, deterministic: true };
 
-/// Every network, method and kind of statistics, 17 → 8 pooling, a batch of one and still images among them.
+/// Every network, method and kind of statistics, 17 → 8 pooling, a batch of one and still images
+/// among them.
 #[test]
 fn training_on_a_device_equals_the_tensor_operations() {
     let Some(to) = device::for_a_test().unwrap() else { return };
     let mut compared = [0, 0];
     for text in NETWORKS {
-        // kernels are compiled for each of them: all methods on one network, the others with the paper's
+        // kernels are compiled for each of them: all methods on one network, the others with the
+        // paper's
         let methods = if text == NETWORKS[0] { &Method::ALL[..] } else { &[Method::BpsaBpta] };
         for &method in methods {
             for over in [StatisticsOver::Step, StatisticsOver::Time] {
-                for (shape, steps, still) in
-                    [([2, 17, 17, 2], 3, false), ([1, 17, 13, 1], 4, true), ([3, 12, 13, 2], 1, false)]
-                {
+                for (shape, steps, still) in [
+                    ([2, 17, 17, 2], 3, false),
+                    ([1, 17, 13, 1], 4, true),
+                    ([3, 12, 13, 2], 1, false),
+                ] {
                     for rate in [0.1, 0.6] {
                         let case = Case::new(text, shape, (steps, still), method, over, rate);
-                        let what =
-                            format!("{text}, {method:?}, {over:?}, {shape:?}, T {steps}, still {still}, rate {rate}");
+                        let what = format!(
+                            "{text}, {method:?}, {over:?}, {shape:?}, T {steps}, still {still}, rate {rate}"
+                        );
                         let mut heard = Heard::default();
-                        let found = on_device(&case, &moved(&case, text, method, over, &to), EXACT, &mut heard);
+                        let found = on_device(
+                            &case,
+                            &moved(&case, text, method, over, &to),
+                            EXACT,
+                            &mut heard,
+                        );
                         compared[usize::from(agree(&case, &heard, &found, false, &what))] += 1;
                     }
                 }
@@ -99,7 +117,8 @@ fn many_steps_are_the_same_in_segments() {
     for steps in [5, 23, 40] {
         let case = Case::new(text, [1, 12, 12, 2], (steps, false), Method::BpsaBpta, over, 0.2);
         let mut heard = Heard::default();
-        let found = on_device(&case, &moved(&case, text, Method::BpsaBpta, over, &to), EXACT, &mut heard);
+        let found =
+            on_device(&case, &moved(&case, text, Method::BpsaBpta, over, &to), EXACT, &mut heard);
         same += usize::from(agree(&case, &heard, &found, false, &format!("T {steps}")));
     }
     assert!(same >= 2, "{same} of 3 have the same spikes");
@@ -121,7 +140,13 @@ fn evaluation_and_bytes_are_the_same() {
         let sent = Frames { bytes: Some(&bytes), values: &[], ..case.frames() };
         let (a, b) = (
             on_device_with(&case, (&network, &tensors), sent, EXACT, &mut Heard::default()),
-            on_device_with(&case, (&network, &tensors), case.frames(), EXACT, &mut Heard::default()),
+            on_device_with(
+                &case,
+                (&network, &tensors),
+                case.frames(),
+                EXACT,
+                &mut Heard::default(),
+            ),
         );
         for ((id, a), (_, b)) in a.of.iter().zip(&b.of) {
             assert_eq!(values(a), values(b), "{text}: {id:?}");
@@ -129,12 +154,14 @@ fn evaluation_and_bytes_are_the_same() {
     }
 }
 
-/// bf16: products, activations and gradients rounded to 8 bits; spikes and gradients are then those of another network
-/// nearby. What must hold is that they are finite, near in the mean, and the same every time.
+/// bf16: products, activations and gradients rounded to 8 bits; spikes and gradients are then those
+/// of another network nearby. What must hold is that they are finite, near in the mean, and the
+/// same every time.
 #[test]
 fn bf16_is_near_and_repeats_itself() {
     let Some(to) = device::for_a_test().unwrap() else { return };
-    let (text, method, over) = ("16C3-MP2-16C3-AP2-30FC-2Voting", Method::BpsaBpta, StatisticsOver::Time);
+    let (text, method, over) =
+        ("16C3-MP2-16C3-AP2-30FC-2Voting", Method::BpsaBpta, StatisticsOver::Time);
     let case = Case::new(text, [4, 16, 16, 2], (4, false), method, over, 0.3);
     let place = moved(&case, text, method, over, &to);
     let math = Math { precision: Precision::Bf16, deterministic: true };
@@ -150,7 +177,8 @@ fn bf16_is_near_and_repeats_itself() {
     for (((_, a), (_, b)), (_, c)) in a.of.iter().zip(&b.of).zip(&c.of) {
         let (a, b) = (values(a), values(b));
         assert_eq!(b, values(c));
-        let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(x * y)).sum::<f64>();
+        let dot =
+            |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(x * y)).sum::<f64>();
         let size = (dot(&a, &a) * dot(&b, &b)).sqrt();
         assert!(size == 0.0 || dot(&a, &b) > 0.8 * size, "angle {} of {size}", dot(&a, &b));
     }

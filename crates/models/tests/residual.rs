@@ -1,5 +1,5 @@
-//! Residual networks: parameters counted by hand, blocks beside the same written out in tensor operations, gradients
-//! beside finite differences.
+//! Residual networks: parameters counted by hand, blocks beside the same written out in tensor
+//! operations, gradients beside finite differences.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -25,8 +25,9 @@ struct Case {
 }
 
 fn random(numbers: &mut Numbers, shape: &[usize], (low, high): (f64, f64)) -> Tensor {
-    let values: Vec<f64> =
-        (0..shape.iter().product()).map(|_| low + (high - low) * f64::from(numbers.next())).collect();
+    let values: Vec<f64> = (0..shape.iter().product())
+        .map(|_| low + (high - low) * f64::from(numbers.next()))
+        .collect();
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
@@ -35,7 +36,8 @@ impl Case {
         let map = VarMap::new();
         let vb = VarBuilder::from_varmap(&map, DType::F64, &Device::Cpu);
         let (spec, neuron): (Spec, _) = (text.parse().unwrap(), method.config().build().unwrap());
-        let network = Network::new(&spec, sample, 3, neuron.clone(), StatisticsOver::Step, vb).unwrap();
+        let network =
+            Network::new(&spec, sample, 3, neuron.clone(), StatisticsOver::Step, vb).unwrap();
         let vars: BTreeMap<String, Var> = map.data().lock().unwrap().clone().into_iter().collect();
         let mut numbers = Numbers(23);
         for (name, var) in &vars {
@@ -68,7 +70,8 @@ struct Plain<'a> {
 }
 
 impl Plain<'_> {
-    /// Convolution without padding beyond the window's half: for each place of the window the pixels under it.
+    /// Convolution without padding beyond the window's half: for each place of the window the
+    /// pixels under it.
     fn conv(&self, x: &Tensor, name: &str, stride: usize) -> Result<Tensor> {
         let w = self.case.get(&format!("{name}.weight"));
         let ((t, n, h, wd, ci), (k, _, _, co)) = (x.dims5()?, w.dims4()?);
@@ -79,7 +82,8 @@ impl Plain<'_> {
         };
         let mut y = Tensor::zeros((t * n * oh * ow, co), x.dtype(), x.device())?;
         for (row, column) in (0..k * k).map(|place| (place / k, place % k)) {
-            let pixels = x.index_select(&every(row, oh)?, 2)?.index_select(&every(column, ow)?, 3)?;
+            let pixels =
+                x.index_select(&every(row, oh)?, 2)?.index_select(&every(column, ow)?, 3)?;
             y = (y + pixels.reshape((t * n * oh * ow, ci))?.matmul(&w.get(row)?.get(column)?)?)?;
         }
         y.reshape((t, n, oh, ow, co))
@@ -91,9 +95,16 @@ impl Plain<'_> {
             Mode::Eval => (of("running_mean"), of("running_var")),
             Mode::Train { .. } => {
                 let (t, n, h, w, c) = x.dims5()?;
-                let mean = x.reshape((t, n * h * w, c))?.mean_keepdim(1)?.reshape((t, 1, 1, 1, c))?;
+                let mean =
+                    x.reshape((t, n * h * w, c))?.mean_keepdim(1)?.reshape((t, 1, 1, 1, c))?;
                 let squares = x.broadcast_sub(&mean)?.sqr()?;
-                (mean, squares.reshape((t, n * h * w, c))?.mean_keepdim(1)?.reshape((t, 1, 1, 1, c))?)
+                (
+                    mean,
+                    squares
+                        .reshape((t, n * h * w, c))?
+                        .mean_keepdim(1)?
+                        .reshape((t, 1, 1, 1, c))?,
+                )
             }
         };
         let scaled = x.broadcast_sub(&mean)?.broadcast_div(&(var + 1e-5)?.sqrt()?)?;
@@ -135,7 +146,9 @@ impl Plain<'_> {
             x = match *stage {
                 Stage::Stem { stride, .. } => self.conv(&x, &name, stride)?,
                 Stage::Conv { .. } => {
-                    let biased = self.conv(&x, &name, 1)?.broadcast_add(self.case.get(&format!("{name}.bias")))?;
+                    let biased = self
+                        .conv(&x, &name, 1)?
+                        .broadcast_add(self.case.get(&format!("{name}.bias")))?;
                     self.fire(&self.norm(&biased, &name)?)?
                 }
                 Stage::Residual { channels, stride, post: false, .. } => {
@@ -164,7 +177,8 @@ fn largest(t: &Tensor) -> f64 {
     t.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
 }
 
-/// Scores in training and evaluation, and all gradients, of both kinds of blocks, with maps of odd sizes.
+/// Scores in training and evaluation, and all gradients, of both kinds of blocks, with maps of odd
+/// sizes.
 #[test]
 fn blocks_equal_the_same_in_plain_tensor_operations() {
     for text in [PRE, POST] {
@@ -174,15 +188,22 @@ fn blocks_equal_the_same_in_plain_tensor_operations() {
             for mode in [Mode::Eval, TRAIN] {
                 let plain = Plain { case: &case, mode }.scores(&frames).unwrap();
                 let scores = case.network.forward(&frames, mode, &mut ()).unwrap();
-                assert!(largest(&plain) > 0.0 && largest(&(&scores - &plain).unwrap()) < 1e-12, "{text}, {mode:?}");
-                let one_by_one =
-                    case.network.layers().iter().try_fold(frames.clone(), |x, l| l.forward(&x, mode, &mut ()));
+                assert!(
+                    largest(&plain) > 0.0 && largest(&(&scores - &plain).unwrap()) < 1e-12,
+                    "{text}, {mode:?}"
+                );
+                let one_by_one = case
+                    .network
+                    .layers()
+                    .iter()
+                    .try_fold(frames.clone(), |x, l| l.forward(&x, mode, &mut ()));
                 assert!(largest(&(one_by_one.unwrap().mean(0).unwrap() - &plain).unwrap()) < 1e-12);
                 if mode == Mode::Eval {
                     continue;
                 }
-                let gradients =
-                    |scores: &Tensor| (scores.sqr().unwrap() + scores).unwrap().sum_all().unwrap().backward();
+                let gradients = |scores: &Tensor| {
+                    (scores.sqr().unwrap() + scores).unwrap().sum_all().unwrap().backward()
+                };
                 let (ours, theirs) = (gradients(&scores).unwrap(), gradients(&plain).unwrap());
                 for (name, var) in case.trainable() {
                     let (a, b) = (ours.get(var).expect(name), theirs.get(var).expect(name));
@@ -209,7 +230,8 @@ impl models::Observer for Wide<'_> {
 
     fn statistics(&mut self, layer: &str, s: &models::BatchStatistics) -> Result<()> {
         let f32 = |t: &Tensor| t.to_dtype(DType::F32);
-        let statistics = models::BatchStatistics { mean: f32(&s.mean)?, unbiased_var: f32(&s.unbiased_var)? };
+        let statistics =
+            models::BatchStatistics { mean: f32(&s.mean)?, unbiased_var: f32(&s.unbiased_var)? };
         self.0.statistics(layer, &statistics)
     }
 }
@@ -235,7 +257,12 @@ fn every_neuron_and_norm_of_a_block_has_a_name_of_its_own() {
             "whoever trains finds {norm} by its name"
         );
     }
-    assert!(!case.vars.keys().any(|name| name.ends_with(".bias") && !name.contains("norm") && name != "head.bias"));
+    assert!(
+        !case
+            .vars
+            .keys()
+            .any(|name| name.ends_with(".bias") && !name.contains("norm") && name != "head.bias")
+    );
     assert_eq!(heard(&case.network.analogue()), (String::new(), format!("{norms} BN-1")));
     let post = Case::new("4C3-6RB3/2(post)-GAP-2Voting", [6, 6, 2], Method::Bpsa);
     let norms = "4C3-1 6RB3/2(post)-1.1 6RB3/2(post)-1.2 6RB3/2(post)-1.shortcut";
@@ -243,7 +270,8 @@ fn every_neuron_and_norm_of_a_block_has_a_name_of_its_own() {
     assert_eq!(heard(&post.network), (neurons.into(), norms.into()));
 }
 
-/// Without neurons everything is smooth but ReLU, and a difference of 1e-6 crosses none of its corners here.
+/// Without neurons everything is smooth but ReLU, and a difference of 1e-6 crosses none of its
+/// corners here.
 #[test]
 fn gradients_of_a_narrow_resnet_equal_finite_differences() {
     let text = Architecture::ResNet34.spec(Variant::Paper).unwrap().narrowed(32).to_string();
@@ -252,7 +280,12 @@ fn gradients_of_a_narrow_resnet_equal_finite_differences() {
         let network = case.network.analogue();
         let frames = random(&mut Numbers(7), &[2, 3, 9, 9, 3], (0.0, 2.0));
         let weights = random(&mut Numbers(8), &[3, 3], (-1.0, 1.0));
-        let loss = || (network.forward(&frames, TRAIN, &mut ()).unwrap() * &weights).unwrap().sum_all().unwrap();
+        let loss = || {
+            (network.forward(&frames, TRAIN, &mut ()).unwrap() * &weights)
+                .unwrap()
+                .sum_all()
+                .unwrap()
+        };
         let gradients = loss().backward().unwrap();
         for (at, (name, var)) in case.trainable().enumerate() {
             let values: Vec<f64> = var.flatten_all().unwrap().to_vec1().unwrap();
@@ -265,7 +298,8 @@ fn gradients_of_a_narrow_resnet_equal_finite_differences() {
             };
             let difference = (moved(1e-6) - moved(-1e-6)) / 2e-6;
             moved(0.0);
-            let all: Vec<f64> = gradients.get(var).expect(name).flatten_all().unwrap().to_vec1().unwrap();
+            let all: Vec<f64> =
+                gradients.get(var).expect(name).flatten_all().unwrap().to_vec1().unwrap();
             let largest = all.iter().fold(0f64, |m, g| m.max(g.abs()));
             assert!(
                 (all[i] - difference).abs() <= 1e-5 * largest + 1e-7,
@@ -283,7 +317,8 @@ fn two_steps_of_training_reach_every_variable() {
     let frames = random(&mut Numbers(7), &[2, 4, 16, 16, 3], (0.0, 2.0));
     for _ in 0..2 {
         let scores = case.network.forward(&frames, TRAIN, &mut ()).unwrap();
-        let gradients = scores.affine(1.0, -0.5).unwrap().sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        let gradients =
+            scores.affine(1.0, -0.5).unwrap().sqr().unwrap().sum_all().unwrap().backward().unwrap();
         for (name, var) in case.trainable() {
             let g = gradients.get(var).expect(name);
             assert!(largest(g).is_finite(), "{name}");
@@ -293,7 +328,8 @@ fn two_steps_of_training_reach_every_variable() {
     assert!(largest(&case.network.forward(&frames, Mode::Eval, &mut ()).unwrap()).is_finite());
 }
 
-/// Two 3×3 convolutions without bias and their norms; `changes` has a 1×1 convolution and its norm beside them.
+/// Two 3×3 convolutions without bias and their norms; `changes` has a 1×1 convolution and its norm
+/// beside them.
 fn block(inputs: usize, channels: usize, changes: bool) -> usize {
     let shortcut = if changes { inputs * channels + 2 * inputs } else { 0 };
     9 * inputs * channels + 2 * inputs + 9 * channels * channels + 2 * channels + shortcut
@@ -316,7 +352,8 @@ fn resnet34_has_as_many_parameters_as_counted_by_hand() {
     assert_eq!(spec, Architecture::ResNet34.spec(Variant::Code).unwrap());
     let network = Network::new(&spec, [32, 32, 3], 10, neuron, StatisticsOver::Step, vb).unwrap();
     let vars = vars.data().lock().unwrap();
-    let found: usize = vars.iter().filter(|(n, _)| !n.contains("running")).map(|(_, v)| v.elem_count()).sum();
+    let found: usize =
+        vars.iter().filter(|(n, _)| !n.contains("running")).map(|(_, v)| v.elem_count()).sum();
     assert_eq!(found, expected);
     // 34 layers with weights on the straight way
     let products = network.layers().iter().map(|layer| match layer {
@@ -335,11 +372,16 @@ fn what_no_block_has_is_left_to_tensor_operations() {
         let vars = VarMap::new();
         let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
         let neuron = Method::BpsaBpta.config().build().unwrap();
-        Network::new(&text.parse().unwrap(), [8, 8, 2], 3, neuron, StatisticsOver::Step, vb).unwrap()
+        Network::new(&text.parse().unwrap(), [8, 8, 2], 3, neuron, StatisticsOver::Step, vb)
+            .unwrap()
     };
-    for text in
-        ["4C3-4RB3-GAP-2Voting", "4C3-4RB3(post)-2Voting", "4S3-2Voting", "4C3-BN-2Voting", "4C3-BN-4C3-2Voting"]
-    {
+    for text in [
+        "4C3-4RB3-GAP-2Voting",
+        "4C3-4RB3(post)-2Voting",
+        "4S3-2Voting",
+        "4C3-BN-2Voting",
+        "4C3-BN-4C3-2Voting",
+    ] {
         assert!(built(text).event_driven().is_none(), "{text}");
         #[cfg(feature = "cuda")]
         assert!(built(text).on_device().is_none(), "{text}");
@@ -354,10 +396,14 @@ fn residual_networks_that_cannot_be_built_say_why() {
         let vars = VarMap::new();
         let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
         let neuron = Method::Bpsa.config().build().unwrap();
-        let built = Network::new(&text.parse().unwrap(), sample, 3, neuron, StatisticsOver::Step, vb);
+        let built =
+            Network::new(&text.parse().unwrap(), sample, 3, neuron, StatisticsOver::Step, vb);
         built.map(|_| ()).unwrap_err().to_string()
     };
-    assert!(error("4S3-4RB3-GAP-2Voting", [6, 7, 2]).contains("GAP averages over a whole square map, found 6×7"));
+    assert!(
+        error("4S3-4RB3-GAP-2Voting", [6, 7, 2])
+            .contains("GAP averages over a whole square map, found 6×7")
+    );
     assert!(error("9FC-4RB3-2Voting", [6, 6, 2]).contains("4RB3-1.1 needs maps"));
     assert!(error("9FC-GAP-2Voting", [6, 6, 2]).contains("GAP averages over a whole square map"));
 }

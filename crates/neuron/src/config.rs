@@ -38,7 +38,8 @@ impl Config {
     /// The neuron this describes.
     ///
     /// # Errors
-    /// If a parameter lies outside its range; the message names the parameter, its range and its value.
+    /// If a parameter lies outside its range; the message names the parameter, its range and its
+    /// value.
     pub fn build(&self) -> Result<Arc<dyn Neuron>, BadParameter> {
         if let Some((name, value)) = self.surrogate.parameter() {
             positive(name, value)?;
@@ -85,7 +86,12 @@ pub struct BadParameter {
     found: f64,
 }
 
-pub(crate) fn range(name: &'static str, found: f64, ok: bool, expected: &'static str) -> Result<(), BadParameter> {
+pub(crate) fn range(
+    name: &'static str,
+    found: f64,
+    ok: bool,
+    expected: &'static str,
+) -> Result<(), BadParameter> {
     if ok { Ok(()) } else { Err(BadParameter { name, expected, found }) }
 }
 

@@ -1,6 +1,6 @@
-//! A [`Neuron`] turns currents into spikes: charge, fire, reset, leak. [`Neuron::step`] is one time step
-//! in tensor operations and **is the definition**; [`Neuron::scan`] is the same over all steps in one
-//! fused pass, forward and backward, and is what a network runs.
+//! A [`Neuron`] turns currents into spikes: charge, fire, reset, leak. [`Neuron::step`] is one time
+//! step in tensor operations and **is the definition**; [`Neuron::scan`] is the same over all steps
+//! in one fused pass, forward and backward, and is what a network runs.
 //!
 //! ```text
 //! u[t] = v[t-1] + x[t]          charge     (x input current, v membrane carried over, v[-1] = 0)
@@ -8,9 +8,10 @@
 //! v[t] = λ · reset(u[t], o[t])  reset, leak
 //! ```
 //!
-//! Two things decide the gradient and nothing else: the surrogate ∂o/∂u (crate `surrogate`) and the way
-//! the gradient crosses a reset ([`ResetGradient`]). The paper's three methods are three choices of the
-//! two, see [`Method`]. Currents, membranes and spikes have no unit; every tensor is `[T, …]`, time first.
+//! Two things decide the gradient and nothing else: the surrogate ∂o/∂u (crate `surrogate`) and the
+//! way the gradient crosses a reset ([`ResetGradient`]). The paper's three methods are three
+//! choices of the two, see [`Method`]. Currents, membranes and spikes have no unit; every tensor is
+//! `[T, …]`, time first.
 
 #[cfg(feature = "cuda")]
 pub use scan::cuda;
@@ -32,20 +33,21 @@ use candle_core::{Result, Tensor};
 
 /// A population of independent neurons of one kind.
 pub trait Neuron: std::fmt::Debug + Send + Sync {
-    /// One time step, the definition: currents `x` and carried membrane `v` (equal shapes, f32 or f64) to
-    /// spikes `o`, exactly 0 or 1, and the membrane carried to the next step. Differentiable by autograd.
+    /// One time step, the definition: currents `x` and carried membrane `v` (equal shapes, f32 or
+    /// f64) to spikes `o`, exactly 0 or 1, and the membrane carried to the next step.
+    /// Differentiable by autograd.
     fn step(&self, x: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)>;
 
-    /// All time steps of `x` `[T, …]` in one fused pass to spikes `[T, …]`; the state starts at zero and
-    /// is dropped at the end. Equal to [`unroll`], forward and backward.
+    /// All time steps of `x` `[T, …]` in one fused pass to spikes `[T, …]`; the state starts at
+    /// zero and is dropped at the end. Equal to [`unroll`], forward and backward.
     ///
     /// # Errors
     /// If `x` is neither f32 nor f64, has no axis, or lies on a device without this kernel.
     fn scan(&self, x: &Tensor) -> Result<Tensor>;
 
-    /// [`Neuron::scan`] of the currents that `n` makes of `z` without ever writing those currents, for a
-    /// neuron that has such a kernel. `None`, the default, has the caller take batch norm, ReLU and scan one
-    /// after the other, which is the definition.
+    /// [`Neuron::scan`] of the currents that `n` makes of `z` without ever writing those currents,
+    /// for a neuron that has such a kernel. `None`, the default, has the caller take batch norm,
+    /// ReLU and scan one after the other, which is the definition.
     ///
     /// # Errors
     /// As [`Neuron::scan`], and if the moments do not belong to `z`.
@@ -54,15 +56,17 @@ pub trait Neuron: std::fmt::Debug + Send + Sync {
         Ok(None)
     }
 
-    /// The kernels that take this neuron through a whole [`Stage`] on slices, without a graph; what event-driven
-    /// training runs. `None`, the default, leaves a network with such a neuron to the tensor operations.
+    /// The kernels that take this neuron through a whole [`Stage`] on slices, without a graph; what
+    /// event-driven training runs. `None`, the default, leaves a network with such a neuron to the
+    /// tensor operations.
     fn stage(&self) -> Option<&dyn Kernel> {
         None
     }
 
-    /// This neuron in CUDA C++: `bool fires(real u)`, `real carry(real u, bool fired)`, the membrane carried on, and
-    /// `real backward(real u, bool fired, real g, real m)`, ∂L/∂u from G = ∂L/∂o and M = ∂L/∂v, where u = v + x and `real`
-    /// is float or double. `None`, the default, leaves a network with such a neuron to the tensor operations.
+    /// This neuron in CUDA C++: `bool fires(real u)`, `real carry(real u, bool fired)`, the
+    /// membrane carried on, and `real backward(real u, bool fired, real g, real m)`, ∂L/∂u from G =
+    /// ∂L/∂o and M = ∂L/∂v, where u = v + x and `real` is float or double. `None`, the default,
+    /// leaves a network with such a neuron to the tensor operations.
     fn source(&self) -> Option<String> {
         None
     }
@@ -80,8 +84,8 @@ pub fn unroll(neuron: &dyn Neuron, x: &Tensor) -> Result<Tensor> {
     Tensor::stack(&spikes, 0)
 }
 
-/// What [`unroll`] passes by: membranes before reset, `u[t] = v[t-1] + x[t]`, and spikes, both of the shape of `x`
-/// `[T, …]`, by [`Neuron::step`]. For looking at neurons: no network runs this.
+/// What [`unroll`] passes by: membranes before reset, `u[t] = v[t-1] + x[t]`, and spikes, both of
+/// the shape of `x` `[T, …]`, by [`Neuron::step`]. For looking at neurons: no network runs this.
 ///
 /// # Errors
 /// If `x` has no axis or no step, or [`Neuron::step`] refuses it.

@@ -1,13 +1,16 @@
 use crate::scan::{Cell, Fire, scan, scan_normalised, stage};
-use crate::{Fired, Fires, Kernel, Neuron, Normalisation, Reset, ResetGradient, Stage, StageGradient, Upstream};
+use crate::{
+    Fired, Fires, Kernel, Neuron, Normalisation, Reset, ResetGradient, Stage, StageGradient,
+    Upstream,
+};
 use candle_core::{Result, Tensor};
 use surrogate::{Real, Surrogate};
 
 /// The leaky integrate-and-fire neuron; with `decay` 1 the integrate-and-fire neuron.
 ///
-/// `u[t] = v[t-1] + x[t]`, `o[t] = fires(u[t])`, `v[t] = λ · reset(u[t], o[t])`: the paper's Eq. 4 without
-/// its one-step input delay, which the released code does not have either. Its leak comes at the end of
-/// the step, on the membrane already reset; there is no factor on the input.
+/// `u[t] = v[t-1] + x[t]`, `o[t] = fires(u[t])`, `v[t] = λ · reset(u[t], o[t])`: the paper's Eq. 4
+/// without its one-step input delay, which the released code does not have either. Its leak comes
+/// at the end of the step, on the membrane already reset; there is no factor on the input.
 #[derive(Clone, Copy, Debug)]
 pub struct Lif<S> {
     /// θ > 0.
@@ -29,7 +32,10 @@ impl<S> Lif<S> {
     #[inline(always)]
     fn crosses(&self) -> bool {
         self.reset == Reset::Subtract
-            && matches!(self.reset_gradient, ResetGradient::Differentiated | ResetGradient::Detached)
+            && matches!(
+                self.reset_gradient,
+                ResetGradient::Differentiated | ResetGradient::Detached
+            )
     }
 }
 
@@ -42,16 +48,23 @@ impl<S: Surrogate> Neuron for Lif<S> {
         // What stays at silent neurons, with its gradient; at firing ones the value alone.
         let kept = match self.reset {
             Reset::ToZero => (&u * &silent)?,
-            Reset::Subtract => ((&u * &silent)? + (&u.affine(1.0, -self.threshold)? * &fixed)?.detach())?,
+            Reset::Subtract => {
+                ((&u * &silent)? + (&u.affine(1.0, -self.threshold)? * &fixed)?.detach())?
+            }
         };
         let v = match (self.reset_gradient, self.reset) {
-            // The leak first, as the paper's code has it: the same value, and its gradient to the last bit.
+            // The leak first, as the paper's code has it: the same value, and its gradient to the
+            // last bit.
             (ResetGradient::Differentiated, Reset::ToZero) => {
                 let v = (u.affine(self.decay, 0.0)? * o.affine(-1.0, 1.0)?)?;
                 return Ok((o, v));
             }
-            (ResetGradient::Differentiated, Reset::Subtract) => (&u - o.affine(self.threshold, 0.0)?)?,
-            (ResetGradient::Detached, Reset::Subtract) => (&u - fixed.affine(self.threshold, 0.0)?)?,
+            (ResetGradient::Differentiated, Reset::Subtract) => {
+                (&u - o.affine(self.threshold, 0.0)?)?
+            }
+            (ResetGradient::Detached, Reset::Subtract) => {
+                (&u - fixed.affine(self.threshold, 0.0)?)?
+            }
             (ResetGradient::Detached, Reset::ToZero) | (ResetGradient::Cut, _) => kept,
             // α(o − o) adds nothing forward and α backward.
             (ResetGradient::Residual { alpha }, _) => (kept + ((&o - &fixed)? * alpha)?)?,
@@ -128,7 +141,9 @@ impl<S: Surrogate> Cell for Lif<S> {
         // M·∂v/∂o, in the order of the paper's code
         let through_reset = match (self.reset_gradient, self.reset) {
             (ResetGradient::Differentiated, Reset::ToZero) => -(m * (u * decay)),
-            (ResetGradient::Differentiated, Reset::Subtract) => -(m * F::of(self.threshold * self.decay)),
+            (ResetGradient::Differentiated, Reset::Subtract) => {
+                -(m * F::of(self.threshold * self.decay))
+            }
             (ResetGradient::Detached | ResetGradient::Cut, _) => F::zero(),
             (ResetGradient::Residual { alpha }, _) => F::of(alpha) * (m * decay),
         };
@@ -150,7 +165,9 @@ impl<S: Surrogate> Cell for Lif<S> {
         // as in `backward`
         let through_reset = match (self.reset_gradient, self.reset) {
             (ResetGradient::Differentiated, Reset::ToZero) => "-(m * (u * decay))".to_owned(),
-            (ResetGradient::Differentiated, Reset::Subtract) => format!("-(m * real({:?}))", threshold * decay),
+            (ResetGradient::Differentiated, Reset::Subtract) => {
+                format!("-(m * real({:?}))", threshold * decay)
+            }
             (ResetGradient::Detached | ResetGradient::Cut, _) => "real(0)".to_owned(),
             (ResetGradient::Residual { alpha }, _) => format!("real({alpha:?}) * (m * decay)"),
         };

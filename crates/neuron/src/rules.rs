@@ -22,8 +22,8 @@ pub enum Reset {
 
 /// How the gradient crosses a reset; forward values are the same for all four.
 ///
-/// With M = ∂L/∂v the gradient that arrives from the next step and G = ∂L/∂o that from the layer above:
-/// `∂L/∂u = (G + M·∂v/∂o) · ∂o/∂u + M·λ·k`, where the rule chooses ∂v/∂o and k:
+/// With M = ∂L/∂v the gradient that arrives from the next step and G = ∂L/∂o that from the layer
+/// above: `∂L/∂u = (G + M·∂v/∂o) · ∂o/∂u + M·λ·k`, where the rule chooses ∂v/∂o and k:
 ///
 /// | rule | ∂v/∂o | k, hard reset | k, soft reset |
 /// |---|---|---|---|
@@ -42,8 +42,8 @@ pub enum ResetGradient {
     Detached,
     /// Nothing crosses a spike.
     Cut,
-    /// BPTA, Eq. 10: nothing crosses a spike but a residual α of the next step's gradient, which then
-    /// passes the surrogate like any gradient of the spike.
+    /// BPTA, Eq. 10: nothing crosses a spike but a residual α of the next step's gradient, which
+    /// then passes the surrogate like any gradient of the spike.
     Residual {
         /// α ≥ 0; 0.2 in the paper, 0 is BPSA alone.
         alpha: f64,

@@ -3,14 +3,17 @@ use candle_core::{Result, Tensor};
 use std::sync::Arc;
 use surrogate::{Kind, Sigmoid};
 
-/// TSSL-BP's warm-up: neurons that take the slope of a sigmoid (α = 5) in place of their own surrogate in the backward pass
-/// of every batch in which they fire too rarely, so that a layer that does not fire gets a gradient at all.
+/// TSSL-BP's warm-up: neurons that take the slope of a sigmoid (α = 5) in place of their own
+/// surrogate in the backward pass of every batch in which they fire too rarely, so that a layer
+/// that does not fire gets a gradient at all.
 ///
-/// Spikes are those of the usual neuron. Whether a layer fires too rarely is known only after all its steps, so this concerns
-/// [`Neuron::scan`] alone; [`Neuron::step`] is the usual neuron's. There are no kernels: networks of it run by tensor
-/// operations. TSSL-BP's code cuts the sigmoid's argument at ±8; here it is not cut.
+/// Spikes are those of the usual neuron. Whether a layer fires too rarely is known only after all
+/// its steps, so this concerns [`Neuron::scan`] alone; [`Neuron::step`] is the usual neuron's.
+/// There are no kernels: networks of it run by tensor operations. TSSL-BP's code cuts the sigmoid's
+/// argument at ±8; here it is not cut.
 ///
-/// Source: Zhang & Li, "Temporal spike sequence learning via backpropagation for deep spiking neural networks", NeurIPS 2020.
+/// Source: Zhang & Li, "Temporal spike sequence learning via backpropagation for deep spiking
+/// neural networks", NeurIPS 2020.
 #[derive(Clone, Debug)]
 pub struct WhenSilent {
     usual: Arc<dyn Neuron>,
@@ -19,14 +22,24 @@ pub struct WhenSilent {
 }
 
 impl WhenSilent {
-    /// `usual`, which `config` describes but perhaps for the surrogate, with a sigmoid's slope where the mean over a batch of
-    /// spikes per neuron and step is at most `rate`.
+    /// `usual`, which `config` describes but perhaps for the surrogate, with a sigmoid's slope
+    /// where the mean over a batch of spikes per neuron and step is at most `rate`.
     ///
     /// # Errors
     /// A rate outside 0 to 1, or a parameter of `config` outside its range.
-    pub fn new(usual: Arc<dyn Neuron>, config: &Config, rate: f64) -> std::result::Result<Self, BadParameter> {
-        crate::config::range("rate of the warm-up", rate, (0.0..=1.0).contains(&rate), "from 0 to 1")?;
-        let fallback = Config { surrogate: Kind::Sigmoid(Sigmoid { alpha: 5.0 }), ..*config }.build()?;
+    pub fn new(
+        usual: Arc<dyn Neuron>,
+        config: &Config,
+        rate: f64,
+    ) -> std::result::Result<Self, BadParameter> {
+        crate::config::range(
+            "rate of the warm-up",
+            rate,
+            (0.0..=1.0).contains(&rate),
+            "from 0 to 1",
+        )?;
+        let fallback =
+            Config { surrogate: Kind::Sigmoid(Sigmoid { alpha: 5.0 }), ..*config }.build()?;
         Ok(Self { usual, fallback, rate })
     }
 }
@@ -38,7 +51,8 @@ impl Neuron for WhenSilent {
 
     fn scan(&self, x: &Tensor) -> Result<Tensor> {
         let spikes = self.usual.scan(x)?;
-        let rate = spikes.detach().mean_all()?.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?;
+        let rate =
+            spikes.detach().mean_all()?.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?;
         if rate <= self.rate { self.fallback.scan(x) } else { Ok(spikes) }
     }
 }

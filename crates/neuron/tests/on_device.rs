@@ -1,4 +1,5 @@
-//! The scan on a CUDA device beside the one on the CPU, for every surrogate and every combination of rules.
+//! The scan on a CUDA device beside the one on the CPU, for every surrogate and every combination
+//! of rules.
 //!
 //! Without a device they are skipped, and say so; where SPIKEGRAD_CUDA is set they fail instead.
 #![cfg(feature = "cuda")]
@@ -7,8 +8,8 @@
 use candle_core::{DType, Device, Tensor, Var};
 use neuron::{Config, Fires, Kind, Method, Neuron, Reset, ResetGradient, unroll};
 
-/// BPSA's surrogate with every combination of rules, each other one with two ways across a reset: every line of source that
-/// there is, and each compiles for a tenth of a second.
+/// BPSA's surrogate with every combination of rules, each other one with two ways across a reset:
+/// every line of source that there is, and each compiles for a tenth of a second.
 fn every_config() -> Vec<Config> {
     let mut all = Vec::new();
     for surrogate in surrogate::Kind::all() {
@@ -23,7 +24,14 @@ fn every_config() -> Vec<Config> {
                 for fires in [Fires::AtThreshold, Fires::AboveThreshold] {
                     let kind = Kind::Lif { decay: 0.9 };
                     if main || always && reset == Reset::ToZero {
-                        all.push(Config { kind, threshold: 0.5, fires, reset, reset_gradient, surrogate });
+                        all.push(Config {
+                            kind,
+                            threshold: 0.5,
+                            fires,
+                            reset,
+                            reset_gradient,
+                            surrogate,
+                        });
                     }
                 }
             }
@@ -47,11 +55,24 @@ fn example(steps: usize, n: usize, dtype: DType) -> (Tensor, Tensor) {
 }
 
 fn values(t: &Tensor) -> Vec<f64> {
-    t.to_device(&Device::Cpu).unwrap().to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    t.to_device(&Device::Cpu)
+        .unwrap()
+        .to_dtype(DType::F64)
+        .unwrap()
+        .flatten_all()
+        .unwrap()
+        .to_vec1()
+        .unwrap()
 }
 
 /// Spikes and ∂L/∂x, of the scan or of the definition.
-fn pass(neuron: &dyn Neuron, x: &Tensor, g: &Tensor, device: &Device, plain: bool) -> (Vec<f64>, Vec<f64>) {
+fn pass(
+    neuron: &dyn Neuron,
+    x: &Tensor,
+    g: &Tensor,
+    device: &Device,
+    plain: bool,
+) -> (Vec<f64>, Vec<f64>) {
     let x = Var::from_tensor(&x.to_device(device).unwrap()).unwrap();
     let spikes = if plain { unroll(neuron, &x).unwrap() } else { neuron.scan(&x).unwrap() };
     let loss = (spikes.to_device(&Device::Cpu).unwrap() * g).unwrap().sum_all().unwrap();
@@ -64,14 +85,17 @@ fn worst(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).fold(0.0f64, |m, (a, b)| m.max((a - b).abs())) / scale
 }
 
-/// The line of each surrogate in CUDA and in Rust, and all rules: bit for bit, but where an exponential is in it.
+/// The line of each surrogate in CUDA and in Rust, and all rules: bit for bit, but where an
+/// exponential is in it.
 #[test]
 fn the_scan_is_the_same_on_a_device() {
     let Some(there) = device::for_a_test().unwrap() else { return };
     for config in every_config() {
         let neuron = config.build().unwrap();
-        let exponential =
-            matches!(config.surrogate, surrogate::Kind::Sigmoid(_) | surrogate::Kind::PiecewiseExponential(_));
+        let exponential = matches!(
+            config.surrogate,
+            surrogate::Kind::Sigmoid(_) | surrogate::Kind::PiecewiseExponential(_)
+        );
         for (dtype, rounding) in [(DType::F32, 1e-6), (DType::F64, 1e-14)] {
             let (x, g) = example(7, 129, dtype);
             let (spikes, gradient) = pass(neuron.as_ref(), &x, &g, &there, false);
@@ -93,7 +117,11 @@ fn any_shape_is_the_same_on_a_device() {
             let neuron = method.config().build().unwrap();
             let (x, g) = example(steps, n, DType::F32);
             let found = pass(neuron.as_ref(), &x, &g, &there, false);
-            assert_eq!(found, pass(neuron.as_ref(), &x, &g, &Device::Cpu, false), "{method:?}, {steps}, {n}");
+            assert_eq!(
+                found,
+                pass(neuron.as_ref(), &x, &g, &Device::Cpu, false),
+                "{method:?}, {steps}, {n}"
+            );
         }
     }
     // a view that starts inside a tensor

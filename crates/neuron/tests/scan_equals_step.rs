@@ -16,7 +16,14 @@ fn every_config() -> Vec<Config> {
                     ResetGradient::Residual { alpha: 0.2 },
                 ] {
                     for fires in [Fires::AtThreshold, Fires::AboveThreshold] {
-                        all.push(Config { kind, threshold: 0.5, fires, reset, reset_gradient, surrogate });
+                        all.push(Config {
+                            kind,
+                            threshold: 0.5,
+                            fires,
+                            reset,
+                            reset_gradient,
+                            surrogate,
+                        });
                     }
                 }
             }
@@ -54,7 +61,10 @@ fn check(config: &Config, dtype: DType, steps: usize, n: usize, tolerance: f64) 
     let neuron = config.build().unwrap();
     let (plain, fused) = (unroll(neuron.as_ref(), &x).unwrap(), neuron.scan(&x).unwrap());
     assert_eq!(values(&plain), values(&fused), "spikes of {config:?}");
-    assert!(values(&fused).iter().all(|&o| o == 0.0 || o == 1.0), "a spike is exactly 0 or 1: {config:?}");
+    assert!(
+        values(&fused).iter().all(|&o| o == 0.0 || o == 1.0),
+        "a spike is exactly 0 or 1: {config:?}"
+    );
     let (a, b) = (gradient(&x, &plain, &g), gradient(&x, &fused, &g));
     let scale = a.iter().fold(0.0f64, |m, v| m.max(v.abs()));
     let worst = a.iter().zip(&b).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
@@ -118,12 +128,18 @@ fn after_a_hard_reset_detached_and_cut_and_no_residual_are_the_same() {
 fn bad_parameters_and_bad_tensors_are_refused_in_one_sentence() {
     let bad = |c: Config| c.build().unwrap_err().to_string();
     let ok = Method::BpsaBpta.config();
-    assert_eq!(bad(Config { threshold: 0.0, ..ok }), "the neuron's threshold must be positive, found 0");
+    assert_eq!(
+        bad(Config { threshold: 0.0, ..ok }),
+        "the neuron's threshold must be positive, found 0"
+    );
     assert_eq!(
         bad(Config { kind: Kind::Lif { decay: 1.5 }, ..ok }),
         "the neuron's decay must be above 0 and at most 1, found 1.5"
     );
-    assert!(bad(Config { reset_gradient: ResetGradient::Residual { alpha: f64::NAN }, ..ok }).contains("alpha"));
+    assert!(
+        bad(Config { reset_gradient: ResetGradient::Residual { alpha: f64::NAN }, ..ok })
+            .contains("alpha")
+    );
     let neuron = ok.build().unwrap();
     let whole = Tensor::zeros((2, 3), DType::U32, &Device::Cpu).unwrap();
     assert!(neuron.scan(&whole).unwrap_err().to_string().contains("f32 or f64"));
@@ -131,12 +147,14 @@ fn bad_parameters_and_bad_tensors_are_refused_in_one_sentence() {
     assert!(neuron.scan(&empty).unwrap_err().to_string().contains("at least one step"));
 }
 
-/// x = max(0, γ(z − μ)/√(σ² + ε) + β) in tensor operations, through whose moments the gradient passes.
+/// x = max(0, γ(z − μ)/√(σ² + ε) + β) in tensor operations, through whose moments the gradient
+/// passes.
 fn currents(z: &Tensor, n: &Normalisation) -> Tensor {
     let (_, sets, c) = n.moments.dims3().unwrap();
     let rows = z.reshape((sets, (), c)).unwrap();
     let centred = rows.broadcast_sub(&rows.mean_keepdim(1).unwrap()).unwrap();
-    let deviation = (centred.sqr().unwrap().mean_keepdim(1).unwrap() + n.eps).unwrap().sqrt().unwrap();
+    let deviation =
+        (centred.sqr().unwrap().mean_keepdim(1).unwrap() + n.eps).unwrap().sqrt().unwrap();
     let y = centred.broadcast_div(&deviation).unwrap();
     let y = y.broadcast_mul(&n.weight).unwrap().broadcast_add(&n.bias).unwrap();
     let positive = y.detach().gt(0.0).unwrap().to_dtype(y.dtype()).unwrap();
@@ -154,19 +172,30 @@ fn moments(z: &Tensor, sets: usize, c: usize) -> Tensor {
 
 #[test]
 fn batch_norm_relu_and_neurons_fused_equal_the_three_one_after_the_other() {
-    // channels that divide a block, that do not, that are wider than it; one and several blocks and tasks
-    for (steps, rows, c) in [(1, 2, 1), (3, 40, 5), (4, 700, 3), (2, 3, 1500), (5, 64, 16), (2, 4000, 12)] {
+    // channels that divide a block, that do not, that are wider than it; one and several blocks and
+    // tasks
+    for (steps, rows, c) in
+        [(1, 2, 1), (3, 40, 5), (4, 700, 3), (2, 3, 1500), (5, 64, 16), (2, 4000, 12)]
+    {
         for over_time in [false, true] {
             for config in every_config().into_iter().step_by(if rows * c > 300 { 29 } else { 1 }) {
                 let sets = if over_time { 1 } else { steps };
                 let (z, g) = example(steps, rows * c, 11);
                 let noise = Tensor::arange(0, (steps * rows * c) as u32, &Device::Cpu).unwrap();
                 let noise = (noise.to_dtype(DType::F64).unwrap() * 0.7).unwrap().sin().unwrap();
-                let z = (z + noise.reshape((steps, rows * c)).unwrap()).unwrap().reshape((steps, rows, c)).unwrap();
+                let z = (z + noise.reshape((steps, rows * c)).unwrap())
+                    .unwrap()
+                    .reshape((steps, rows, c))
+                    .unwrap();
                 let z = Var::from_tensor(&z).unwrap();
-                let weight =
-                    Var::from_tensor(&example(1, c, 3).0.squeeze(0).unwrap().affine(0.3, 1.0).unwrap()).unwrap();
-                let bias = Var::from_tensor(&example(1, c, 4).0.squeeze(0).unwrap().affine(0.3, 0.2).unwrap()).unwrap();
+                let weight = Var::from_tensor(
+                    &example(1, c, 3).0.squeeze(0).unwrap().affine(0.3, 1.0).unwrap(),
+                )
+                .unwrap();
+                let bias = Var::from_tensor(
+                    &example(1, c, 4).0.squeeze(0).unwrap().affine(0.3, 0.2).unwrap(),
+                )
+                .unwrap();
                 let n = Normalisation {
                     weight: weight.as_tensor().clone(),
                     bias: bias.as_tensor().clone(),
@@ -182,7 +211,8 @@ fn batch_norm_relu_and_neurons_fused_equal_the_three_one_after_the_other() {
                 let (a, b) = (grads(&fused), grads(&plain));
                 for (name, var) in [("z", &z), ("weight", &weight), ("bias", &bias)] {
                     let (a, b) = (values(a.get(var).unwrap()), values(b.get(var).unwrap()));
-                    // two values per channel leave a gradient that is zero but for ε: compare it on the scale of D
+                    // two values per channel leave a gradient that is zero but for ε: compare it on
+                    // the scale of D
                     let scale = b.iter().fold(1e-3f64, |m, v| m.max(v.abs()));
                     let worst = a.iter().zip(&b).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
                     assert!(
@@ -195,14 +225,19 @@ fn batch_norm_relu_and_neurons_fused_equal_the_three_one_after_the_other() {
     }
 }
 
-/// Membranes by hand, in scalars and without `step`: u = v + x, a spike where u crosses θ, then reset and leak.
+/// Membranes by hand, in scalars and without `step`: u = v + x, a spike where u crosses θ, then
+/// reset and leak.
 #[test]
 fn membranes_are_what_the_equations_say() {
     let (steps, n) = (7, 33);
     let (x, _) = example(steps, n, 5);
     for config in every_config() {
         let (u, o) = membranes(config.build().unwrap().as_ref(), &x).unwrap();
-        assert_eq!(values(&o), values(&config.build().unwrap().scan(&x).unwrap()), "spikes of {config:?}");
+        assert_eq!(
+            values(&o),
+            values(&config.build().unwrap().scan(&x).unwrap()),
+            "spikes of {config:?}"
+        );
         let decay = if let Kind::Lif { decay } = config.kind { decay } else { 1.0 };
         let (x, u) = (values(&x), values(&u));
         for i in 0..n {
@@ -210,8 +245,8 @@ fn membranes_are_what_the_equations_say() {
             for t in 0..steps {
                 let expected = v + x[t * n + i];
                 assert_eq!(u[t * n + i], expected, "u[{t}] of {config:?}");
-                let fired =
-                    expected > config.threshold || expected == config.threshold && config.fires == Fires::AtThreshold;
+                let fired = expected > config.threshold
+                    || expected == config.threshold && config.fires == Fires::AtThreshold;
                 v = match (fired, config.reset) {
                     (false, _) => decay * expected,
                     (true, Reset::ToZero) => 0.0,

@@ -8,7 +8,8 @@ use surrogate::{Kind, Sigmoid};
 
 /// Spikes, and the gradient of the sum of squares of (spikes − 1).
 fn run(neuron: &dyn Neuron, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    let x = Var::from_tensor(&Tensor::from_slice(x, (4, x.len() / 4), &Device::Cpu).unwrap()).unwrap();
+    let x =
+        Var::from_tensor(&Tensor::from_slice(x, (4, x.len() / 4), &Device::Cpu).unwrap()).unwrap();
     let spikes = neuron.scan(&x).unwrap();
     let loss = (&spikes - 1.0).unwrap().sqr().unwrap().sum_all().unwrap();
     let gradient = loss.backward().unwrap().get(&x).unwrap().clone();
@@ -20,7 +21,8 @@ fn run(neuron: &dyn Neuron, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
 fn a_silent_layer_gets_the_sigmoids_gradient_and_a_firing_one_its_own() {
     let config = Method::BpsaBpta.config();
     let usual = config.build().unwrap();
-    let sigmoid = Config { surrogate: Kind::Sigmoid(Sigmoid { alpha: 5.0 }), ..config }.build().unwrap();
+    let sigmoid =
+        Config { surrogate: Kind::Sigmoid(Sigmoid { alpha: 5.0 }), ..config }.build().unwrap();
     let both: Arc<dyn Neuron> = Arc::new(WhenSilent::new(usual.clone(), &config, 0.1).unwrap());
     let quiet = [0.1, 0.05, 0.02, 0.0, 0.1, 0.0, 0.03, 0.1];
     assert!(run(&*usual, &quiet).1.iter().all(|&g| g == 0.0), "under BPSA silence has no gradient");

@@ -1,4 +1,5 @@
-//! The stage kernels of a neuron alone beside its scan, for every surrogate and every rule: spikes and gradients.
+//! The stage kernels of a neuron alone beside its scan, for every surrogate and every rule: spikes
+//! and gradients.
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{Device, Tensor, Var};
@@ -21,11 +22,20 @@ fn configs() -> Vec<Config> {
     let mut all = Vec::new();
     let residual = ResetGradient::Residual { alpha: 0.2 };
     for surrogate in surrogate::Kind::all() {
-        for reset_gradient in [ResetGradient::Differentiated, ResetGradient::Detached, ResetGradient::Cut, residual] {
+        for reset_gradient in
+            [ResetGradient::Differentiated, ResetGradient::Detached, ResetGradient::Cut, residual]
+        {
             for reset in [Reset::ToZero, Reset::Subtract] {
                 for fires in [Fires::AtThreshold, Fires::AboveThreshold] {
                     for kind in [Kind::Lif { decay: 0.9 }, Kind::If] {
-                        all.push(Config { kind, threshold: 0.5, fires, reset, reset_gradient, surrogate });
+                        all.push(Config {
+                            kind,
+                            threshold: 0.5,
+                            fires,
+                            reset,
+                            reset_gradient,
+                            surrogate,
+                        });
                     }
                 }
             }
@@ -42,7 +52,15 @@ fn a_stage_of_neurons_alone_is_the_scan() {
     let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let (var, upstream, c) = (Var::from_tensor(&tensor(&x)).unwrap(), tensor(&g), SHAPE[3]);
     let pool = Pooling::None;
-    let stage = Stage { steps: STEPS, shape: SHAPE, still: false, norm: None, rectify: false, mask: None, pool };
+    let stage = Stage {
+        steps: STEPS,
+        shape: SHAPE,
+        still: false,
+        norm: None,
+        rectify: false,
+        mask: None,
+        pool,
+    };
     let mut left_out = 0;
     for config in configs() {
         let neuron = config.build().unwrap();

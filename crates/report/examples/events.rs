@@ -1,5 +1,6 @@
-//! Writes a TensorBoard run as two programs would, one that was stopped and one that went on, and beside it what a reader
-//! must find: `cargo run -p report --example events -- DIR`, then `tensorboard --logdir DIR`.
+//! Writes a TensorBoard run as two programs would, one that was stopped and one that went on, and
+//! beside it what a reader must find: `cargo run -p report --example events -- DIR`, then
+//! `tensorboard --logdir DIR`.
 
 use std::path::Path;
 
@@ -17,14 +18,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut events = EventFile::create(&run, start)?;
         for epoch in epochs {
             let now = start + 60.0 * epoch as f64;
-            let (loss, rate) = (1.0 / (epoch as f64 + 1.0), if epoch == 3 { f64::NAN } else { 0.1 * epoch as f64 });
+            let (loss, rate) = (
+                1.0 / (epoch as f64 + 1.0),
+                if epoch == 3 { f64::NAN } else { 0.1 * epoch as f64 },
+            );
             events.scalar("loss/train", epoch, now, loss)?;
             events.scalar("firing rate/16C3-1", epoch, now, rate)?;
             let membrane = membrane(epoch);
             events.histogram("u/16C3-1", epoch, now, &membrane)?;
             losses.push(json!([epoch, loss]));
             rates.push(if rate.is_nan() { json!([epoch, "NaN"]) } else { json!([epoch, rate]) });
-            membranes.push(json!({ "step": epoch, "edges": membrane.edges, "counts": membrane.counts }));
+            membranes
+                .push(json!({ "step": epoch, "edges": membrane.edges, "counts": membrane.counts }));
         }
         events.flush()?;
     }

@@ -1,5 +1,6 @@
-//! A page of any folder of results, each metric as the mean over seeds: `cargo run -p report --example page -- results
-//! page.html`. Reads `RESULTS/runs/<experiment>/*.json`, and `RESULTS/<experiment>*.svg` as figures.
+//! A page of any folder of results, each metric as the mean over seeds:
+//! `cargo run -p report --example page -- results page.html`. Reads
+//! `RESULTS/runs/<experiment>/*.json`, and `RESULTS/<experiment>*.svg` as figures.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,8 +25,9 @@ fn main() -> Anything<()> {
 }
 
 fn listed(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut paths =
-        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<PathBuf>>>()?;
+    let mut paths = std::fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<std::io::Result<Vec<PathBuf>>>()?;
     paths.sort();
     Ok(paths)
 }
@@ -59,16 +61,23 @@ fn section(results: &Path, folder: &Path) -> Anything<Section> {
         command: format!("cargo {name}"),
         tables: vec![table(&name, &rows)?],
         figures,
-        receipts: records.iter().map(|record| Receipt { path: path(record), record: record.clone() }).collect(),
+        receipts: records
+            .iter()
+            .map(|record| Receipt { path: path(record), record: record.clone() })
+            .collect(),
     })
 }
 
 /// A row for each row of the experiment, a column for each metric that its first receipt has.
 fn table(name: &str, rows: &Rows) -> Anything<Table> {
     let first = rows.values().flatten().next();
-    let metrics: Vec<_> =
-        first.map(|record| &record.metrics[..record.metrics.len().min(8)]).into_iter().flatten().collect();
-    let heads: Vec<String> = metrics.iter().map(|metric| format!("{} ({})", metric.name, metric.unit)).collect();
+    let metrics: Vec<_> = first
+        .map(|record| &record.metrics[..record.metrics.len().min(8)])
+        .into_iter()
+        .flatten()
+        .collect();
+    let heads: Vec<String> =
+        metrics.iter().map(|metric| format!("{} ({})", metric.name, metric.unit)).collect();
     let mut columns = vec![("row", Align::Left), ("data", Align::Left), ("seeds", Align::Right)];
     columns.extend(heads.iter().map(|head| (head.as_str(), Align::Right)));
     let mut table = Table::new(&format!("What {name} gave"), &columns);
@@ -77,7 +86,9 @@ fn table(name: &str, rows: &Rows) -> Anything<Table> {
         let kind = format!("{} ({})", data.name, format!("{:?}", data.origin).to_lowercase());
         let mut cells = vec![(*row).to_owned(), kind, records.len().to_string()];
         for metric in &metrics {
-            let of = |record: &&Record| record.metrics.iter().find(|m| m.name == metric.name).map(|m| m.value);
+            let of = |record: &&Record| {
+                record.metrics.iter().find(|m| m.name == metric.name).map(|m| m.value)
+            };
             let values: Vec<f64> = records.iter().filter_map(of).collect();
             cells.push(summary(&values).map_or(String::new(), |mean| format!("{mean:.3}")));
         }
@@ -92,7 +103,9 @@ fn table(name: &str, rows: &Rows) -> Anything<Table> {
 
 /// Test accuracy over epochs, seven rows at most.
 fn curves(name: &str, rows: &Rows) -> Anything<Option<Figure>> {
-    let values = |record: &&Record| record.curves.iter().find(|c| c.name == "test accuracy").map(|c| c.values.clone());
+    let values = |record: &&Record| {
+        record.curves.iter().find(|c| c.name == "test accuracy").map(|c| c.values.clone())
+    };
     let series = rows.iter().map(|(row, records)| Series {
         name: row.chars().take(24).collect(),
         seeds: records.iter().filter_map(values).collect(),
@@ -103,8 +116,14 @@ fn curves(name: &str, rows: &Rows) -> Anything<Option<Figure>> {
     }
     let synthetic = rows.values().flatten().any(|record| record.data.origin == Origin::Synthetic);
     let origin = if synthetic { Origin::Synthetic } else { Origin::Sample };
-    let caption = Caption { title: format!("Test accuracy, {name}"), subtitle: "All rows".into(), origin };
+    let caption =
+        Caption { title: format!("Test accuracy, {name}"), subtitle: "All rows".into(), origin };
     let svg = accuracy_curves(&series, &caption, Band::MinMax, true)?;
     let alt = format!("Test accuracy over epochs of {} rows of {name}", series.len());
-    Ok(Some(Figure { svg, alt, caption: "Test accuracy of each row over epochs.".into(), files: vec![] }))
+    Ok(Some(Figure {
+        svg,
+        alt,
+        caption: "Test accuracy of each row over epochs.".into(),
+        files: vec![],
+    }))
 }

@@ -2,8 +2,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Metric, number};
 
-/// What a trained network was seen to do on its test set, beside its accuracy: everything a figure or an energy table needs,
-/// so that none of them has to see the network again. A part of a [`crate::Record`].
+/// What a trained network was seen to do on its test set, beside its accuracy: everything a figure
+/// or an energy table needs, so that none of them has to see the network again. A part of a
+/// [`crate::Record`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Analysis {
@@ -20,11 +21,13 @@ pub struct Analysis {
     /// Accuracy in percent when only the votes of the first t steps count; `[0]` belongs to t = 1.
     #[serde(with = "number::many")]
     pub anytime_percent: Vec<f64>,
-    /// Samples whose decision is final from step t on (`[0]` belongs to t = 1): votes of later steps do not change it.
+    /// Samples whose decision is final from step t on (`[0]` belongs to t = 1): votes of later
+    /// steps do not change it.
     pub final_from_step: Vec<u64>,
     /// Wall-clock time of one sample through the network, if it was measured.
     pub latency: Option<Latency>,
-    /// Energies and counts of the whole network for one sample, each with its unit; see docs/energy.md for the assumptions.
+    /// Energies and counts of the whole network for one sample, each with its unit; see
+    /// docs/energy.md for the assumptions.
     pub energy: Vec<Metric>,
     /// One sample in detail.
     pub trace: Option<Trace>,
@@ -46,7 +49,8 @@ pub struct LayerActivity {
     pub input_values: u64,
     /// Synaptic operations of its weights that are additions: its input held only −1, 0 and 1.
     pub accumulates: u64,
-    /// Synaptic operations of its weights that are multiplications with addition: its input held other values.
+    /// Synaptic operations of its weights that are multiplications with addition: its input held
+    /// other values.
     pub multiply_accumulates: u64,
     /// Synaptic operations if every input were not 0.
     pub dense: u64,
@@ -97,8 +101,8 @@ pub struct LayerTrace {
     pub spikes: Vec<Vec<usize>>,
     /// The most active neuron of those shown.
     pub membrane: Membrane,
-    /// Membranes before reset of all neurons of the layer at all steps, counted in bins between `edges`; those beyond the ends
-    /// count in the first and last bin.
+    /// Membranes before reset of all neurons of the layer at all steps, counted in bins between
+    /// `edges`; those beyond the ends count in the first and last bin.
     pub histogram: Histogram,
 }
 

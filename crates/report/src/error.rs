@@ -1,11 +1,12 @@
 use std::path::PathBuf;
 
-/// What can go wrong between a record and a figure; every message names the place, what was expected, what was found
-/// and what to do.
+/// What can go wrong between a record and a figure; every message names the place, what was
+/// expected, what was found and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file could not be written; nothing of it is left behind and an older file of that name is untouched.
+    /// A file could not be written; nothing of it is left behind and an older file of that name is
+    /// untouched.
     #[error("cannot write {}: expected a writable folder with free space, found {found}; {advice}", path.display())]
     Write {
         /// The file that was to be written.
@@ -52,7 +53,9 @@ pub enum Error {
         advice: &'static str,
     },
     /// A table row has too few or too many cells.
-    #[error("table \"{table}\", row {row}: expected {expected} cells, found {found}; give one cell for each column")]
+    #[error(
+        "table \"{table}\", row {row}: expected {expected} cells, found {found}; give one cell for each column"
+    )]
     Cells {
         /// Title of the table.
         table: String,
@@ -64,7 +67,9 @@ pub enum Error {
         found: usize,
     },
     /// The CSV writer refused a table.
-    #[error("table \"{table}\": expected cells that can be written as CSV, found an error ({found}); mend the cell")]
+    #[error(
+        "table \"{table}\": expected cells that can be written as CSV, found an error ({found}); mend the cell"
+    )]
     Csv {
         /// Title of the table.
         table: String,

@@ -21,7 +21,10 @@ pub(crate) fn float(parts: &Parts, label: &str) -> String {
     if !label.is_empty() {
         text += &format!("  \\label{{{}}}\n", key(label));
     }
-    text += &format!("  \\begin{{tabular}}{{{}}}\n    \\toprule\n", if letters.is_empty() { "l" } else { &letters });
+    text += &format!(
+        "  \\begin{{tabular}}{{{}}}\n    \\toprule\n",
+        if letters.is_empty() { "l" } else { &letters }
+    );
     text += &format!("    {} \\\\\n    \\midrule\n", line(&header));
     for row in parts.rows {
         let cells: Vec<String> = row.iter().map(|cell| escape(cell)).collect();
@@ -54,7 +57,8 @@ fn key(label: &str) -> String {
     label.chars().map(|c| if allowed(c) { c } else { '-' }).collect()
 }
 
-/// `text` as LaTeX that shows the same; `**x**` becomes bold and `` `x` `` typewriter, as in Markdown.
+/// `text` as LaTeX that shows the same; `**x**` becomes bold and `` `x` `` typewriter, as in
+/// Markdown.
 pub(crate) fn escape(text: &str) -> String {
     let text = text.replace("\r\n", " ");
     let mut out = String::new();
@@ -67,7 +71,8 @@ pub(crate) fn escape(text: &str) -> String {
     out + &plain(rest)
 }
 
-/// The first pair of marks with something between them: what is before, the mark, what is within, what is after.
+/// The first pair of marks with something between them: what is before, the mark, what is within,
+/// what is after.
 fn next_marked(text: &str) -> Option<(&str, &'static str, &str, &str)> {
     let pair = |mark: &'static str| {
         let (before, rest) = text.split_once(mark)?;
@@ -92,7 +97,8 @@ fn plain(text: &str) -> String {
     out
 }
 
-/// Letters of Latin-1 and Latin Extended-A that even LaTeX's oldest font encoding, OT1, can compose.
+/// Letters of Latin-1 and Latin Extended-A that even LaTeX's oldest font encoding, OT1, can
+/// compose.
 fn accented(c: char) -> bool {
     ('\u{c0}'..='\u{17f}').contains(&c) && !"ÐðÞþ×÷ĄąĘęĮįŲųĐđŊŋĸĦħŦŧĿŀŉſĲĳ".contains(c)
 }
@@ -220,7 +226,10 @@ mod tests {
             ("{x} ~ ^ \\", "\\{x\\} \\textasciitilde{} \\textasciicircum{} \\textbackslash{}"),
             ("a < b > c", "a \\textless{} b \\textgreater{} c"),
             ("1–2 −3 8×8", "1--2 $-$3 8$\\times$8"),
-            ("α θ λ ∂o/∂u → µJ", "$\\alpha$ $\\theta$ $\\lambda$ $\\partial$o/$\\partial$u $\\rightarrow$ $\\mu$J"),
+            (
+                "α θ λ ∂o/∂u → µJ",
+                "$\\alpha$ $\\theta$ $\\lambda$ $\\partial$o/$\\partial$u $\\rightarrow$ $\\mu$J",
+            ),
             ("--flag N-MNIST ---", "-{-}flag N-MNIST -{-}-"),
             ("Zürich, Ž", "Zürich, Ž"),
             ("鹿\t\u{0}", "[U+9E7F]  "),
@@ -242,7 +251,12 @@ mod tests {
     fn every_character_gives_ascii_or_a_latin_letter_with_balanced_braces() {
         for c in (0..=0x1_ffff).filter_map(char::from_u32) {
             let latex = escape(&c.to_string());
-            assert!(latex.chars().all(|c| (' '..='~').contains(&c) || ('\u{c0}'..='\u{17f}').contains(&c)), "{c:?}");
+            assert!(
+                latex
+                    .chars()
+                    .all(|c| (' '..='~').contains(&c) || ('\u{c0}'..='\u{17f}').contains(&c)),
+                "{c:?}"
+            );
             let bare = latex.replace("\\{", "").replace("\\}", "");
             assert_eq!(bare.matches('{').count(), bare.matches('}').count(), "{c:?}");
             assert_eq!(bare.replace("\\$", "").matches('$').count() % 2, 0, "{c:?}");

@@ -1,10 +1,12 @@
-//! A finished run becomes a [`Record`], records become a [`Table`] of [`summary`] values, and accuracies become a
-//! figure ([`figures`]); one straight line from numbers to files, and nothing here computes a number from a tensor.
-//! A [`Recording`] of an event camera becomes a picture beside that line.
+//! A finished run becomes a [`Record`], records become a [`Table`] of [`summary`] values, and
+//! accuracies become a figure ([`figures`]); one straight line from numbers to files, and nothing
+//! here computes a number from a tensor. A [`Recording`] of an event camera becomes a picture
+//! beside that line.
 //!
 //! Invariants:
 //! - a [`Record`] is the only thing that crosses from computing to reporting;
-//! - a file is written whole or not at all ([`write_text`]), so an interrupted program leaves no half record;
+//! - a file is written whole or not at all ([`write_text`]), so an interrupted program leaves no
+//!   half record;
 //! - a record that is not understood to the last field is an error, never a guess.
 
 mod analysis;

@@ -1,8 +1,9 @@
 //! Frames of event counts side by side in rows: where each stands, and its pixels.
 //!
-//! A sensor pixel becomes a square of whole picture pixels (or a whole number of sensor pixels becomes one), so that all
-//! look the same. The frames' place on the page decides about how large that square is, and the resolution of the
-//! picture gives way: it lies between 190 and 440 pixels an inch.
+//! A sensor pixel becomes a square of whole picture pixels (or a whole number of sensor pixels
+//! becomes one), so that all look the same. The frames' place on the page decides about how large
+//! that square is, and the resolution of the picture gives way: it lies between 190 and 440 pixels
+//! an inch.
 
 use plotters::style::RGBColor;
 
@@ -21,7 +22,8 @@ const LARGEST: f64 = 170.0;
 /// Below a frame, pt: the words under it and the gap to the next row.
 const BELOW: f64 = 15.0;
 
-/// Where the frames stand, pt from the corner of their area, and how their pixels become the picture's.
+/// Where the frames stand, pt from the corner of their area, and how their pixels become the
+/// picture's.
 pub(crate) struct Mosaic {
     columns: usize,
     frames: usize,
@@ -36,7 +38,8 @@ pub(crate) struct Mosaic {
 impl Mosaic {
     /// For at least one frame of a sensor of `width`, `height` at least 1.
     pub(crate) fn new(frames: usize, (width, height): (usize, usize)) -> Mosaic {
-        // small sensors are still clear at an eighth of the page; so many frames that they fill it become small too
+        // small sensors are still clear at an eighth of the page; so many frames that they fill it
+        // become small too
         let most = if width <= 64 || frames > 12 { 8 } else { 4 };
         let columns = frames.div_ceil(frames.div_ceil(most));
         let sensor_pt = (cell(columns) / width as f64).min(LARGEST / height as f64);
@@ -48,7 +51,10 @@ impl Mosaic {
 
     /// Size of a frame in the picture, pixels.
     fn size(&self) -> (usize, usize) {
-        (self.sensor.0.div_ceil(self.block) * self.zoom, self.sensor.1.div_ceil(self.block) * self.zoom)
+        (
+            self.sensor.0.div_ceil(self.block) * self.zoom,
+            self.sensor.1.div_ceil(self.block) * self.zoom,
+        )
     }
 
     /// Size of a frame, pt.
@@ -99,18 +105,34 @@ impl Mosaic {
         blocks
     }
 
-    /// Draws `frame` out of `blocks` at `corner` (pt from the figure's), full colour from `full` events on.
-    pub(crate) fn paint(&self, raster: &mut Raster, frame: usize, corner: (f64, f64), blocks: &[u32], full: u32) {
+    /// Draws `frame` out of `blocks` at `corner` (pt from the figure's), full colour from `full`
+    /// events on.
+    pub(crate) fn paint(
+        &self,
+        raster: &mut Raster,
+        frame: usize,
+        corner: (f64, f64),
+        blocks: &[u32],
+        full: u32,
+    ) {
         let pixels = |pt: f64| (pt * self.pixels_per_pt).round() as usize;
         let (left, top) = (pixels(corner.0), pixels(corner.1));
         let (width, height) = self.size();
         let edge = pixels(0.4).max(1);
-        raster.fill((left.saturating_sub(edge), top.saturating_sub(edge)), (width + 2 * edge, height + 2 * edge), GRID);
+        raster.fill(
+            (left.saturating_sub(edge), top.saturating_sub(edge)),
+            (width + 2 * edge, height + 2 * edge),
+            GRID,
+        );
         let (across, down) = (width / self.zoom, height / self.zoom);
         let blocks = blocks.chunks_exact(across * down * 2).nth(frame).unwrap_or_default();
         for (k, &[off, on]) in blocks.as_chunks::<2>().0.iter().enumerate() {
             let corner = (left + k % across * self.zoom, top + k / across * self.zoom);
-            raster.fill(corner, (self.zoom, self.zoom), mix(strength(off, full), strength(on, full)));
+            raster.fill(
+                corner,
+                (self.zoom, self.zoom),
+                mix(strength(off, full), strength(on, full)),
+            );
         }
     }
 }
@@ -120,7 +142,8 @@ fn cell(columns: usize) -> f64 {
     ((WIDTH - 2.0 * MARGIN + GAP) / columns as f64 - GAP).min(LARGEST)
 }
 
-/// How deep the colour of `count` events is, 0 to 1: the square root keeps single events visible beside many.
+/// How deep the colour of `count` events is, 0 to 1: the square root keeps single events visible
+/// beside many.
 fn strength(count: u32, full: u32) -> f64 {
     f64::from(count.min(full)).sqrt() / f64::from(full.max(1)).sqrt()
 }
@@ -132,8 +155,8 @@ pub(crate) fn mix(off: f64, on: f64) -> RGBColor {
     RGBColor(channel(OFF.0, ON.0), channel(OFF.1, ON.1), channel(OFF.2, ON.2))
 }
 
-/// The count from which on a colour is full: the 99th percentile of the counts that are not 0, so that a few noisy
-/// pixels do not pale all others.
+/// The count from which on a colour is full: the 99th percentile of the counts that are not 0, so
+/// that a few noisy pixels do not pale all others.
 pub(crate) fn full(blocks: &[u32]) -> u32 {
     let mut counts: Vec<u32> = blocks.iter().copied().filter(|&count| count > 0).collect();
     if counts.is_empty() {
@@ -147,8 +170,18 @@ pub(crate) fn full(blocks: &[u32]) -> u32 {
 mod tests {
     use super::*;
 
-    const SENSORS: [(usize, usize); 10] =
-        [(1, 1), (34, 34), (64, 64), (128, 128), (240, 180), (346, 260), (640, 480), (1280, 720), (1, 999), (999, 1)];
+    const SENSORS: [(usize, usize); 10] = [
+        (1, 1),
+        (34, 34),
+        (64, 64),
+        (128, 128),
+        (240, 180),
+        (346, 260),
+        (640, 480),
+        (1280, 720),
+        (1, 999),
+        (999, 1),
+    ];
 
     #[test]
     fn every_sensor_and_number_of_frames_fits_the_page() {
@@ -156,12 +189,21 @@ mod tests {
             for frames in 1..=128 {
                 let mosaic = Mosaic::new(frames, sensor);
                 let dots_per_inch = 72.0 * mosaic.pixels_per_pt;
-                assert!((190.0..=440.0).contains(&dots_per_inch), "{sensor:?} x {frames}: {dots_per_inch}");
+                assert!(
+                    (190.0..=440.0).contains(&dots_per_inch),
+                    "{sensor:?} x {frames}: {dots_per_inch}"
+                );
                 let (width, height) = mosaic.size_pt();
                 for frame in 0..frames {
                     let (x, y) = mosaic.corner_pt(frame);
-                    assert!(x >= MARGIN - 0.5 && x + width <= WIDTH - MARGIN + 0.5, "{sensor:?} x {frames}: {x}");
-                    assert!(y + height + BELOW <= mosaic.height_pt() + 1e-6, "{sensor:?} x {frames}: {y}");
+                    assert!(
+                        x >= MARGIN - 0.5 && x + width <= WIDTH - MARGIN + 0.5,
+                        "{sensor:?} x {frames}: {x}"
+                    );
+                    assert!(
+                        y + height + BELOW <= mosaic.height_pt() + 1e-6,
+                        "{sensor:?} x {frames}: {y}"
+                    );
                 }
             }
         }
@@ -177,8 +219,10 @@ mod tests {
         }
         let blocks = mosaic.blocks(&counts);
         for channel in 0..2 {
-            let before: u64 = counts.iter().skip(channel).step_by(2).map(|&count| u64::from(count)).sum();
-            let after: u64 = blocks.iter().skip(channel).step_by(2).map(|&count| u64::from(count)).sum();
+            let before: u64 =
+                counts.iter().skip(channel).step_by(2).map(|&count| u64::from(count)).sum();
+            let after: u64 =
+                blocks.iter().skip(channel).step_by(2).map(|&count| u64::from(count)).sum();
             assert_eq!(before, after);
         }
     }
@@ -189,7 +233,10 @@ mod tests {
         assert_eq!((mix(0.0, 1.0), mix(1.0, 0.0)), (ON, OFF));
         let RGBColor(r, g, b) = mix(1.0, 1.0);
         assert!(r < 60 && g < 60 && b < 60, "{r} {g} {b}");
-        assert_eq!((strength(0, 9), strength(1, 9), strength(9, 9), strength(99, 9)), (0.0, 1.0 / 3.0, 1.0, 1.0));
+        assert_eq!(
+            (strength(0, 9), strength(1, 9), strength(9, 9), strength(99, 9)),
+            (0.0, 1.0 / 3.0, 1.0, 1.0)
+        );
     }
 
     #[test]

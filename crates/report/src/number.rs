@@ -1,5 +1,6 @@
-//! JSON has no NaN and no infinity, but a run that diverged is a result worth keeping: a finite number is written as a
-//! number, the other three as the words `"NaN"`, `"inf"` and `"-inf"`, and all come back as they were.
+//! JSON has no NaN and no infinity, but a run that diverged is a result worth keeping: a finite
+//! number is written as a number, the other three as the words `"NaN"`, `"inf"` and `"-inf"`, and
+//! all come back as they were.
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
@@ -8,7 +9,11 @@ struct Number(f64);
 
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.is_finite() { serializer.serialize_f64(self.0) } else { serializer.collect_str(&self.0) }
+        if self.0.is_finite() {
+            serializer.serialize_f64(self.0)
+        } else {
+            serializer.collect_str(&self.0)
+        }
     }
 }
 
@@ -67,11 +72,16 @@ pub(crate) mod one {
 pub(crate) mod many {
     use super::*;
 
-    pub(crate) fn serialize<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(
+        values: &[f64],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(values.iter().map(|value| Number(*value)))
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<f64>, D::Error> {
         let numbers = Vec::<Number>::deserialize(deserializer)?;
         Ok(numbers.into_iter().map(|number| number.0).collect())
     }

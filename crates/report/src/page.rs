@@ -1,5 +1,6 @@
-//! All results as one HTML page: [`html`] puts tables, figures and [`Receipt`]s of [`Section`]s into one file that needs
-//! no other file, no network and no script, and escapes whatever comes from data.
+//! All results as one HTML page: [`html`] puts tables, figures and [`Receipt`]s of [`Section`]s
+//! into one file that needs no other file, no network and no script, and escapes whatever comes
+//! from data.
 
 mod receipts;
 mod svg;
@@ -13,17 +14,19 @@ use text::{escape, href, inline};
 
 /// One experiment on the page.
 ///
-/// In `lead`, captions and tables `` ` `` and `**` mean what they mean in Markdown; no other text has a markup.
+/// In `lead`, captions and tables ``
+/// ` `` and `**` mean what they mean in Markdown; no other text has a markup.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Section {
-    /// The name in links, such as `table2`; what no link takes becomes `-`, and a name that is taken gets a number.
+    /// The name in links, such as `table2`; what no link takes becomes `-`, and a name that is
+    /// taken gets a number.
     pub id: String,
     /// The title.
     pub title: String,
     /// One paragraph in front of the tables.
     pub lead: String,
-    /// What makes the receipts, such as `cargo table2`; the page says so, and says it louder where there are none yet.
-    /// Empty for a section that is not made of receipts.
+    /// What makes the receipts, such as `cargo table2`; the page says so, and says it louder where
+    /// there are none yet. Empty for a section that is not made of receipts.
     pub command: String,
     /// The tables, in order.
     pub tables: Vec<Table>,
@@ -58,11 +61,11 @@ pub struct Receipt {
 const STYLE: &str = include_str!("../assets/page.css");
 
 /// What a browser may do with the page: nothing but show it. Images are those inside it.
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
-/// The page. Everything on it comes from the arguments, so the same results make the same bytes; a section with
-/// synthetic receipts says so in red at its head, at each of them and in the table of contents.
+/// The page. Everything on it comes from the arguments, so the same results make the same bytes; a
+/// section with synthetic receipts says so in red at its head, at each of them and in the table of
+/// contents.
 ///
 /// ```
 /// let page = report::page::html("Results", "What was run.", &[]);
@@ -115,7 +118,8 @@ fn total(sections: &[Section]) -> String {
     if receipts.is_empty() {
         return "No receipts yet.".to_owned();
     }
-    let of = |origin| receipts.iter().filter(|receipt| receipt.record.data.origin == origin).count();
+    let of =
+        |origin| receipts.iter().filter(|receipt| receipt.record.data.origin == origin).count();
     let kinds = [
         (Origin::Complete, "on a complete data set"),
         (Origin::Sample, "on a sample of one"),
@@ -134,11 +138,16 @@ fn count(n: usize, noun: &str) -> String {
 }
 
 fn synthetic(section: &Section) -> usize {
-    section.receipts.iter().filter(|receipt| receipt.record.data.origin == Origin::Synthetic).count()
+    section
+        .receipts
+        .iter()
+        .filter(|receipt| receipt.record.data.origin == Origin::Synthetic)
+        .count()
 }
 
 fn contents(sections: &[Section], ids: &[String]) -> String {
-    let mut html = String::from("<nav aria-label=\"Contents\">\n<p class=\"nav-title\">Contents</p>\n<ol>\n");
+    let mut html =
+        String::from("<nav aria-label=\"Contents\">\n<p class=\"nav-title\">Contents</p>\n<ol>\n");
     for (section, id) in sections.iter().zip(ids) {
         let state = match (section.receipts.len(), synthetic(section)) {
             (_, 1..) => " <span class=\"badge synthetic\">synthetic</span>",
@@ -196,10 +205,14 @@ fn made(section: &Section) -> String {
     let command = escape(&section.command);
     match section.receipts.len() {
         _ if command.is_empty() => String::new(),
-        0 => {
-            paragraph("absent", &format!("No receipts yet, so cells are empty; make them with <code>{command}</code>."))
-        }
-        n => paragraph("soft", &format!("Made by <code>{command}</code> from {}.", count(n, "receipt"))),
+        0 => paragraph(
+            "absent",
+            &format!("No receipts yet, so cells are empty; make them with <code>{command}</code>."),
+        ),
+        n => paragraph(
+            "soft",
+            &format!("Made by <code>{command}</code> from {}.", count(n, "receipt")),
+        ),
     }
 }
 
@@ -207,7 +220,13 @@ fn figure(figure: &Figure, prefix: &str) -> String {
     let links: Vec<String> = figure
         .files
         .iter()
-        .map(|path| format!("<a href=\"{}\">{}</a>", href(path), escape(path.rsplit('/').next().unwrap_or(path))))
+        .map(|path| {
+            format!(
+                "<a href=\"{}\">{}</a>",
+                href(path),
+                escape(path.rsplit('/').next().unwrap_or(path))
+            )
+        })
         .collect();
     format!(
         "<figure>\n<div class=\"canvas\">{}</div>\n<figcaption>{} <span class=\"files\">{}</span></figcaption>\n</figure>\n",

@@ -13,12 +13,13 @@ const PT_PER_METRE: f64 = 72.0 / 0.0254;
 /// More pixels than this take more memory than a figure is worth.
 const MOST_PIXELS: f64 = 100e6;
 
-/// A figure of this crate as PNG, drawn with the embedded font, so that it looks the same on every machine. `dpi` is its
-/// resolution in pixels an inch, 300 for print; the PNG states it, so that it has the size of the SVG on paper.
+/// A figure of this crate as PNG, drawn with the embedded font, so that it looks the same on every
+/// machine. `dpi` is its resolution in pixels an inch, 300 for print; the PNG states it, so that it
+/// has the size of the SVG on paper.
 ///
 /// # Errors
-/// [`Error::Figure`] when `dpi` is not from 10 to 2400 or gives more than 100 million pixels; [`Error::Draw`] when the
-/// drawing library fails, as it does on what is not SVG.
+/// [`Error::Figure`] when `dpi` is not from 10 to 2400 or gives more than 100 million pixels;
+/// [`Error::Draw`] when the drawing library fails, as it does on what is not SVG.
 pub fn png(svg: &str, dpi: f64) -> Result<Vec<u8>, Error> {
     const TITLE: &str = "PNG";
     if !(10.0..=2400.0).contains(&dpi) {
@@ -67,16 +68,28 @@ impl Raster {
         let scale = pixels_per_pt / CSS;
         let pixels = |length: f32| (f64::from(length) * scale).round() as u32;
         let (width, height) = (pixels(tree.size().width()), pixels(tree.size().height()));
-        let mut pixmap = Pixmap::new(width, height).ok_or_else(|| format!("no room for {width} x {height} pixels"))?;
+        let mut pixmap = Pixmap::new(width, height)
+            .ok_or_else(|| format!("no room for {width} x {height} pixels"))?;
         // the last row and column may be covered in part
         pixmap.fill(Color::WHITE);
-        resvg::render(tree, Transform::from_scale(scale as f32, scale as f32), &mut pixmap.as_mut());
-        let rgb = pixmap.data().as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect();
+        resvg::render(
+            tree,
+            Transform::from_scale(scale as f32, scale as f32),
+            &mut pixmap.as_mut(),
+        );
+        let rgb =
+            pixmap.data().as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect();
         Ok(Raster { width: width as usize, rgb, pixels_per_pt })
     }
 
-    /// Fills the rectangle of `size` (width, height) from `corner` (x, y); what lies outside is left out.
-    pub(crate) fn fill(&mut self, corner: (usize, usize), size: (usize, usize), RGBColor(r, g, b): RGBColor) {
+    /// Fills the rectangle of `size` (width, height) from `corner` (x, y); what lies outside is
+    /// left out.
+    pub(crate) fn fill(
+        &mut self,
+        corner: (usize, usize),
+        size: (usize, usize),
+        RGBColor(r, g, b): RGBColor,
+    ) {
         let left = corner.0.min(self.width);
         let right = (corner.0 + size.0).min(self.width);
         for row in self.rgb.chunks_exact_mut(3 * self.width).skip(corner.1).take(size.1) {
@@ -93,7 +106,11 @@ impl Raster {
         encoder.set_compression(png::Compression::High);
         let per_metre = (self.pixels_per_pt * PT_PER_METRE).round() as u32;
         let unit = png::Unit::Meter;
-        encoder.set_pixel_dims(Some(png::PixelDimensions { xppu: per_metre, yppu: per_metre, unit }));
+        encoder.set_pixel_dims(Some(png::PixelDimensions {
+            xppu: per_metre,
+            yppu: per_metre,
+            unit,
+        }));
         let mut writer = encoder.write_header().map_err(|e| e.to_string())?;
         writer.write_image_data(&self.rgb).map_err(|e| e.to_string())?;
         writer.finish().map_err(|e| e.to_string())?;

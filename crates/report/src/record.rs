@@ -6,13 +6,15 @@ use serde_json::Value;
 
 use crate::{Analysis, Error, number, write_text};
 
-/// The version of [`Record`]'s JSON that this crate writes and reads; it rises whenever a field changes its meaning.
+/// The version of [`Record`]'s JSON that this crate writes and reads; it rises whenever a field
+/// changes its meaning.
 pub const SCHEMA: u32 = 1;
 
 /// One run as data: what was run, on what, where, and what came out.
 ///
-/// Its JSON refuses unknown fields. Metric and curve values (and `seconds`) that are not finite are written as the words
-/// `"NaN"`, `"inf"` and `"-inf"`, because JSON has no such numbers and a run that diverged is a result too.
+/// Its JSON refuses unknown fields. Metric and curve values (and `seconds`) that are not finite are
+/// written as the words `"NaN"`, `"inf"` and `"-inf"`, because JSON has no such numbers and a run
+/// that diverged is a result too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
@@ -20,7 +22,8 @@ pub struct Record {
     pub schema: u32,
     /// The experiment this row belongs to, such as `table2`.
     pub experiment: String,
-    /// The row's id, such as `n-mnist-bpsa+bpta-short`; letters, digits and `-_+.` only, because it names the file.
+    /// The row's id, such as `n-mnist-bpsa+bpta-short`; letters, digits and `-_+.` only, because it
+    /// names the file.
     pub row: String,
     /// The row's title for a reader.
     pub title: String,
@@ -55,14 +58,17 @@ pub struct Record {
     pub seconds: f64,
     /// Peak resident memory, bytes, where known.
     pub peak_memory_bytes: Option<u64>,
-    /// How it was computed, which changes nothing beyond rounding: the kind of passes, the densities from which on they
-    /// are dense, the memory budget, and what each layer did in the last training step. `null` in older records.
+    /// How it was computed, which changes nothing beyond rounding: the kind of passes, the
+    /// densities from which on they are dense, the memory budget, and what each layer did in the
+    /// last training step. `null` in older records.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub compute: Value,
-    /// SHA-256 of the trained weights, by name and in the order of their names; absent in older records.
+    /// SHA-256 of the trained weights, by name and in the order of their names; absent in older
+    /// records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,
-    /// What the trained network did on its test set; absent in older records and where it was not asked for.
+    /// What the trained network did on its test set; absent in older records and where it was not
+    /// asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analysis: Option<Analysis>,
     /// Versions of what the numbers depend on, by name.
@@ -141,8 +147,8 @@ pub struct Host {
     pub os: String,
 }
 
-/// What makes two runs the same run. Built before a run from what is about to be run, it is compared with
-/// [`Record::identity`] to skip a row that is already there.
+/// What makes two runs the same run. Built before a run from what is about to be run, it is
+/// compared with [`Record::identity`] to skip a row that is already there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunIdentity<'a> {
     /// As [`Record::run`].
@@ -163,14 +169,20 @@ impl Record {
 
     /// What makes this run the same as another.
     pub fn identity(&self) -> RunIdentity<'_> {
-        RunIdentity { run: &self.run, data: &self.data, program_sha256: &self.program_sha256, seed: self.seed }
+        RunIdentity {
+            run: &self.run,
+            data: &self.data,
+            program_sha256: &self.program_sha256,
+            seed: self.seed,
+        }
     }
 
-    /// Writes the record to [`Record::path`] in `dir`, whole or not at all (see [`write_text`]), and returns that path.
+    /// Writes the record to [`Record::path`] in `dir`, whole or not at all (see [`write_text`]),
+    /// and returns that path.
     ///
     /// # Errors
-    /// [`Error::Content`] for another schema or a row id that cannot name a file; [`Error::Write`] for a folder that is
-    /// absent, is not a folder, may not be written or is full.
+    /// [`Error::Content`] for another schema or a row id that cannot name a file; [`Error::Write`]
+    /// for a folder that is absent, is not a folder, may not be written or is full.
     pub fn write(&self, dir: &Path) -> Result<PathBuf, Error> {
         let path = Record::path(dir, &self.row, self.seed);
         self.check(&path)?;
@@ -183,15 +195,17 @@ impl Record {
     /// Reads one record.
     ///
     /// # Errors
-    /// [`Error::Read`] when the file cannot be read, [`Error::Json`] with line and column when it is not a record, and
-    /// [`Error::Content`] when it is of another schema or its row id cannot name a file.
+    /// [`Error::Read`] when the file cannot be read, [`Error::Json`] with line and column when it
+    /// is not a record, and [`Error::Content`] when it is of another schema or its row id cannot
+    /// name a file.
     pub fn read(path: &Path) -> Result<Record, Error> {
         /// The one field that every schema has.
         #[derive(Deserialize)]
         struct Version {
             schema: u32,
         }
-        let text = std::fs::read_to_string(path).map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
         // Another schema would stumble over its first new field; its number is the better answer.
         let version: Version = serde_json::from_str(&text).map_err(|e| json(path, &e))?;
         check_schema(path, version.schema)?;
@@ -200,12 +214,12 @@ impl Record {
         Ok(record)
     }
 
-    /// Reads every `*.json` of `dir`, sorted by file name; hidden files are passed over, and an absent folder holds no
-    /// records.
+    /// Reads every `*.json` of `dir`, sorted by file name; hidden files are passed over, and an
+    /// absent folder holds no records.
     ///
     /// # Errors
-    /// As [`Record::read`], for the first file that is not a record; and [`Error::Content`] for a record under another
-    /// name than [`Record::path`], which would be a copy that counts twice.
+    /// As [`Record::read`], for the first file that is not a record; and [`Error::Content`] for a
+    /// record under another name than [`Record::path`], which would be a copy that counts twice.
     pub fn read_all(dir: &Path) -> Result<Vec<Record>, Error> {
         let fail = |cause| Error::Read { path: dir.to_owned(), cause };
         let entries = match std::fs::read_dir(dir) {
@@ -215,7 +229,8 @@ impl Record {
         let mut paths = Vec::new();
         for entry in entries {
             let path = entry.map_err(fail)?.path();
-            let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            let hidden =
+                path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
             if !hidden && path.extension().is_some_and(|extension| extension == "json") {
                 paths.push(path);
             }
@@ -244,7 +259,8 @@ impl Record {
         if self.row.is_empty() || self.row.starts_with('.') || !self.row.chars().all(allowed) {
             return Err(Error::Content {
                 path: path.to_owned(),
-                expected: "a row id of letters, digits and -_+. that does not begin with a dot".to_owned(),
+                expected: "a row id of letters, digits and -_+. that does not begin with a dot"
+                    .to_owned(),
                 found: format!("{:?}", self.row),
                 advice: "rename the row",
             });

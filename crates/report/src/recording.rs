@@ -34,22 +34,24 @@ pub struct Recording<'a> {
 }
 
 impl Recording<'_> {
-    /// Draws a PNG, 5 in wide: the frames in rows, each with the time of its first and last event below, and under them
-    /// the ON and OFF events per second. The same recording gives the same bytes.
+    /// Draws a PNG, 5 in wide: the frames in rows, each with the time of its first and last event
+    /// below, and under them the ON and OFF events per second. The same recording gives the same
+    /// bytes.
     ///
-    /// A pixel's ink deepens with the square root of its count and is full from the 99th percentile of all counts on;
-    /// where ON and OFF meet, both inks lie over each other. Of a sensor finer than the picture, blocks of pixels are
-    /// added up.
+    /// A pixel's ink deepens with the square root of its count and is full from the 99th percentile
+    /// of all counts on; where ON and OFF meet, both inks lie over each other. Of a sensor finer
+    /// than the picture, blocks of pixels are added up.
     ///
     /// # Errors
-    /// [`Error::Figure`] without events, with no frame or more than 128, when the sizes contradict each other, or when
-    /// time runs backwards; [`Error::Draw`] when a drawing library fails.
+    /// [`Error::Figure`] without events, with no frame or more than 128, when the sizes contradict
+    /// each other, or when time runs backwards; [`Error::Draw`] when a drawing library fails.
     pub fn png(&self) -> Result<Vec<u8>, Error> {
         self.check()?;
         let mosaic = Mosaic::new(self.spans_us.len(), (self.width, self.height));
         let blocks = mosaic.blocks(self.counts);
         let full = mosaic::full(&blocks);
-        self.draw(&mosaic, &blocks, full).map_err(|found| Error::Draw { title: self.name.to_owned(), found })
+        self.draw(&mosaic, &blocks, full)
+            .map_err(|found| Error::Draw { title: self.name.to_owned(), found })
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -58,16 +60,28 @@ impl Recording<'_> {
         };
         let (frames, events) = (self.spans_us.len(), self.t_us.len());
         if events == 0 {
-            return fail("at least one event".into(), "an empty recording".into(), "choose another recording");
+            return fail(
+                "at least one event".into(),
+                "an empty recording".into(),
+                "choose another recording",
+            );
         }
         if !(1..=MOST_FRAMES).contains(&frames) {
-            return fail(format!("1 to {MOST_FRAMES} frames"), frames.to_string(), "ask for such a number");
+            return fail(
+                format!("1 to {MOST_FRAMES} frames"),
+                frames.to_string(),
+                "ask for such a number",
+            );
         }
         let sizes = [frames, self.height, self.width, 2];
         let values = sizes.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
         if values != Some(self.counts.len()) || self.counts.is_empty() {
             let expected = format!("a count for each place of {sizes:?} [T,H,W,C], none of them 0");
-            return fail(expected, format!("{} counts", self.counts.len()), "count the frames on this sensor");
+            return fail(
+                expected,
+                format!("{} counts", self.counts.len()),
+                "count the frames on this sensor",
+            );
         }
         if self.on.len() != events {
             let expected = format!("a polarity for each of {events} events");
@@ -86,7 +100,11 @@ impl Recording<'_> {
             title: self.name,
             subtitles: &[&self.facts(), &meaning],
             warning: None,
-            legend: vec![Key::line("ON", ON), Key::line("OFF", OFF), Key::line("both", mosaic::mix(1.0, 1.0))],
+            legend: vec![
+                Key::line("ON", ON),
+                Key::line("OFF", OFF),
+                Key::line("both", mosaic::mix(1.0, 1.0)),
+            ],
         };
         let mut top = 0.0;
         let svg = theme::figure(&head, mosaic.height_pt() + RATE, |area| {
@@ -148,8 +166,8 @@ impl Recording<'_> {
         Ok(())
     }
 
-    /// First and last time of each frame, as exact as fits `width_pt`, if need be without the unit, which the axis below
-    /// repeats; only the first time where even that is too wide.
+    /// First and last time of each frame, as exact as fits `width_pt`, if need be without the unit,
+    /// which the axis below repeats; only the first time where even that is too wide.
     fn spans(&self, width_pt: f64) -> Vec<String> {
         let (unit, us) = unit(self.duration_us());
         let frame = (self.duration_us() / us / self.spans_us.len() as f64).max(1.0 / us);
@@ -157,7 +175,8 @@ impl Recording<'_> {
         let coarse = exact.saturating_sub(1);
         let style = theme::text(WORDS, GREY);
         let unit = format!(" {unit}");
-        for (decimals, unit) in [(exact, unit.as_str()), (coarse, &unit), (exact, ""), (coarse, "")] {
+        for (decimals, unit) in [(exact, unit.as_str()), (coarse, &unit), (exact, ""), (coarse, "")]
+        {
             let span = |&(first, last): &(i64, i64)| {
                 let [first, last] = [first, last].map(|t| self.since_first_us(t) / us);
                 format!("{first:.decimals$}–{last:.decimals$}{unit}")
@@ -167,7 +186,10 @@ impl Recording<'_> {
                 return spans;
             }
         }
-        self.spans_us.iter().map(|&(first, _)| format!("{:.exact$}", self.since_first_us(first) / us)).collect()
+        self.spans_us
+            .iter()
+            .map(|&(first, _)| format!("{:.exact$}", self.since_first_us(first) / us))
+            .collect()
     }
 
     fn rate(&self, area: &Area) -> DrawResult {
@@ -188,23 +210,26 @@ impl Recording<'_> {
         theme::mesh(&mut chart, [&names[0], &names[1]], decimals)?;
         for &(first, _) in self.spans_us.iter().skip(1) {
             let at = self.since_first_us(first) / us;
-            chart
-                .draw_series([PathElement::new([(at, 0.0), (at, top)], GREY.mix(0.5).stroke_width(px(0.4) as u32))])?;
+            chart.draw_series([PathElement::new(
+                [(at, 0.0), (at, top)],
+                GREY.mix(0.5).stroke_width(px(0.4) as u32),
+            )])?;
         }
         let bin = duration_us / us / rates.len() as f64;
         for (channel, colour) in [(0, OFF), (1, ON)] {
-            let steps = rates
-                .iter()
-                .enumerate()
-                .flat_map(|(k, rates)| [k, k + 1].map(|edge| (edge as f64 * bin, rates[channel] / scale)));
+            let steps = rates.iter().enumerate().flat_map(|(k, rates)| {
+                [k, k + 1].map(|edge| (edge as f64 * bin, rates[channel] / scale))
+            });
             chart.draw_series(LineSeries::new(steps, colour.stroke_width(px(0.9) as u32)))?;
         }
         Ok(())
     }
 
-    /// OFF and ON events per second in bins of equal duration; the last event of all belongs to the last bin.
+    /// OFF and ON events per second in bins of equal duration; the last event of all belongs to the
+    /// last bin.
     fn rates(&self, duration_us: f64) -> Vec<[f64; 2]> {
-        // enough events in a bin that the curve shows the scene more than chance, and no bin shorter than the clock's tick
+        // enough events in a bin that the curve shows the scene more than chance, and no bin
+        // shorter than the clock's tick
         let most = (self.t_us.len() / 40).clamp(10, 120);
         let bins = if duration_us < most as f64 { duration_us as usize } else { most };
         let mut rates = vec![[0.0; 2]; bins];
@@ -226,9 +251,12 @@ fn unit(duration_us: f64) -> (&'static str, f64) {
     }
 }
 
-/// What precedes events/s so that the ticks up to `highest` have few digits, and the number it stands for.
+/// What precedes events/s so that the ticks up to `highest` have few digits, and the number it
+/// stands for.
 fn prefix(highest: f64) -> (String, f64) {
-    let named = [("G ", 1e9), ("M ", 1e6), ("k ", 1e3), ("", 0.01)].into_iter().find(|&(_, least)| highest >= least);
+    let named = [("G ", 1e9), ("M ", 1e6), ("k ", 1e3), ("", 0.01)]
+        .into_iter()
+        .find(|&(_, least)| highest >= least);
     match named {
         Some((prefix, least)) => (prefix.to_owned(), least.max(1.0)),
         None => {

@@ -18,22 +18,24 @@ pub struct Simulated<'a> {
     pub bin_ms: f64,
     /// Events of an average recording in each bin of time, real and simulated; of one length.
     pub profiles: [&'a [f64]; 2],
-    /// Events of an average recording at each pixel, row by row of a square, real and simulated; of one length.
+    /// Events of an average recording at each pixel, row by row of a square, real and simulated; of
+    /// one length.
     pub maps: [&'a [f64]; 2],
     /// Events of each recording, real and simulated, in pairs.
     pub counts: [&'a [f64]; 2],
     /// Length of a bin of the intervals in ms.
     pub interval_ms: f64,
-    /// Events of an average recording by the time since the same pixel's event before, real and simulated; of one length.
+    /// Events of an average recording by the time since the same pixel's event before, real and
+    /// simulated; of one length.
     pub intervals: [&'a [f64]; 2],
 }
 
-/// Real (blue) and simulated (orange) recordings: events over time, intervals between a pixel's events, events of each recording
-/// against each other, and events per pixel side by side.
+/// Real (blue) and simulated (orange) recordings: events over time, intervals between a pixel's
+/// events, events of each recording against each other, and events per pixel side by side.
 ///
 /// # Errors
-/// [`Error::Figure`] when a pair of lists differs in length or is empty, when a map is not square or when a value is not a number from
-/// 0 on; [`Error::Draw`] when the drawing library fails.
+/// [`Error::Figure`] when a pair of lists differs in length or is empty, when a map is not square
+/// or when a value is not a number from 0 on; [`Error::Draw`] when the drawing library fails.
 pub fn simulated(figure: &Simulated) -> Result<String, Error> {
     check(figure)?;
     let head = Head {
@@ -48,7 +50,12 @@ pub fn simulated(figure: &Simulated) -> Result<String, Error> {
 
 fn check(figure: &Simulated) -> Result<(), Error> {
     let fail = |expected: &str, found: String, advice| {
-        Err(Error::Figure { title: figure.title.to_owned(), expected: expected.to_owned(), found, advice })
+        Err(Error::Figure {
+            title: figure.title.to_owned(),
+            expected: expected.to_owned(),
+            found,
+            advice,
+        })
     };
     for (name, [real, simulated]) in [
         ("profiles", figure.profiles),
@@ -60,17 +67,31 @@ fn check(figure: &Simulated) -> Result<(), Error> {
             let found = format!("{name} of {} and {} values", real.len(), simulated.len());
             return fail("real and simulated values of one length", found, "measure both alike");
         }
-        if let Some(bad) = real.iter().chain(simulated).find(|value| !(value.is_finite() && **value >= 0.0)) {
-            return fail("finite values from 0 on", format!("{bad} in {name}"), "leave the recording out");
+        if let Some(bad) =
+            real.iter().chain(simulated).find(|value| !(value.is_finite() && **value >= 0.0))
+        {
+            return fail(
+                "finite values from 0 on",
+                format!("{bad} in {name}"),
+                "leave the recording out",
+            );
         }
     }
     let side = figure.maps[0].len().isqrt();
     if side * side != figure.maps[0].len() {
-        return fail("square maps", format!("{} pixels", figure.maps[0].len()), "give all rows of the sensor");
+        return fail(
+            "square maps",
+            format!("{} pixels", figure.maps[0].len()),
+            "give all rows of the sensor",
+        );
     }
     for (name, length) in [("bin_ms", figure.bin_ms), ("interval_ms", figure.interval_ms)] {
         if !(length.is_finite() && length > 0.0) {
-            return fail("a length above 0 ms", format!("{name} = {length}"), "give the bins' length");
+            return fail(
+                "a length above 0 ms",
+                format!("{name} = {length}"),
+                "give the bins' length",
+            );
         }
     }
     Ok(())
@@ -82,7 +103,12 @@ fn draw(area: &Area, figure: &Simulated) -> DrawResult {
     let words = format!("Events per {} ms", figure.bin_ms);
     lines(&left, figure.profiles, figure.bin_ms, ["Time (ms)", &words])?;
     let words = format!("Events per {} ms", figure.interval_ms);
-    lines(&right, figure.intervals, figure.interval_ms, ["Between events of a pixel (ms)", &words])?;
+    lines(
+        &right,
+        figure.intervals,
+        figure.interval_ms,
+        ["Between events of a pixel (ms)", &words],
+    )?;
     let (left, right) = lower.split_horizontally(px(150.0));
     scatter(&left, figure.counts)?;
     maps(&right, figure.maps)
@@ -98,7 +124,8 @@ fn lines(area: &Area, pair: [&[f64]; 2], length_ms: f64, words: [&str; 2]) -> Dr
     let y = from_zero(greatest(pair.into_iter().flatten()), 4);
     let mut chart = theme::panel(area, [x, y], words)?;
     for (values, colour) in pair.into_iter().zip(COLOURS) {
-        let points = values.iter().enumerate().map(|(bin, &value)| ((bin as f64 + 0.5) * length_ms, value));
+        let points =
+            values.iter().enumerate().map(|(bin, &value)| ((bin as f64 + 0.5) * length_ms, value));
         chart.draw_series(LineSeries::new(points, colour.stroke_width(px(1.0) as u32)))?;
     }
     Ok(())
@@ -108,9 +135,16 @@ fn lines(area: &Area, pair: [&[f64]; 2], length_ms: f64, words: [&str; 2]) -> Dr
 fn scatter(area: &Area, [real, simulated]: [&[f64]; 2]) -> DrawResult {
     let axis = from_zero(greatest(real.iter().chain(simulated)), 4);
     let to = axis.to;
-    let mut chart = theme::panel(area, [axis.clone(), axis], ["Events, real recording", "Events, simulated"])?;
-    chart.draw_series(LineSeries::new([(0.0, 0.0), (to, to)], BLACK.mix(0.5).stroke_width(px(0.5) as u32)))?;
-    let dots = real.iter().zip(simulated).map(|(&x, &y)| Circle::new((x, y), px(1.1), COLOURS[1].mix(0.6).filled()));
+    let mut chart =
+        theme::panel(area, [axis.clone(), axis], ["Events, real recording", "Events, simulated"])?;
+    chart.draw_series(LineSeries::new(
+        [(0.0, 0.0), (to, to)],
+        BLACK.mix(0.5).stroke_width(px(0.5) as u32),
+    ))?;
+    let dots = real
+        .iter()
+        .zip(simulated)
+        .map(|(&x, &y)| Circle::new((x, y), px(1.1), COLOURS[1].mix(0.6).filled()));
     chart.draw_series(dots)?;
     Ok(())
 }
@@ -122,12 +156,17 @@ fn maps(area: &Area, pair: [&[f64]; 2]) -> DrawResult {
     let most = from_zero(greatest(pair.into_iter().flatten()), 4);
     for (values, (words, left_pt)) in pair.into_iter().zip([("real", 6.0), ("simulated", 94.0)]) {
         let style = theme::text(7.0, BLACK).pos(Pos::new(HPos::Left, VPos::Bottom));
-        area.draw(&Text::new(format!("Events per pixel, {words}"), (px(left_pt), px(TOP_PT - 3.0)), style))?;
+        area.draw(&Text::new(
+            format!("Events per pixel, {words}"),
+            (px(left_pt), px(TOP_PT - 3.0)),
+            style,
+        ))?;
         let side = values.len().isqrt();
         let at = |pixel: usize| px(SIDE_PT * pixel as f64 / side as f64);
         for (k, value) in values.iter().enumerate() {
             let (x, y) = (k % side, k / side);
-            let corners = [(x, y), (x + 1, y + 1)].map(|(x, y)| (px(left_pt) + at(x), px(TOP_PT) + at(y)));
+            let corners =
+                [(x, y), (x + 1, y + 1)].map(|(x, y)| (px(left_pt) + at(x), px(TOP_PT) + at(y)));
             area.draw(&Rectangle::new(corners, theme::shade(value / most.to).filled()))?;
         }
         let frame = [(px(left_pt), px(TOP_PT)), (px(left_pt) + at(side), px(TOP_PT) + at(side))];
@@ -175,9 +214,15 @@ mod tests {
     #[test]
     fn all_that_is_given_is_drawn() {
         let svg = simulated(&figure(&[1.0, 2.0, 3.0, 4.0])).unwrap();
-        for words in
-            ["Title", "circumstances", "real", "simulated", "Time (ms)", "Events per 5 ms", "Events, real recording"]
-        {
+        for words in [
+            "Title",
+            "circumstances",
+            "real",
+            "simulated",
+            "Time (ms)",
+            "Events per 5 ms",
+            "Events, real recording",
+        ] {
             assert!(svg.contains(words), "no {words}");
         }
         assert_eq!(svg.matches("<circle").count(), 4);
@@ -192,7 +237,10 @@ mod tests {
         assert!(sentence(figure(&[])).contains("found profiles of 0 and 0 values"));
         assert!(sentence(figure(&[1.0, 2.0])).contains("found 2 pixels"));
         assert!(sentence(figure(&[1.0, f64::NAN, 0.0, 0.0])).contains("found NaN in profiles"));
-        assert!(sentence(Simulated { counts: [&[1.0], &[]], ..figure(&[1.0]) }).contains("counts of 1 and 0"));
+        assert!(
+            sentence(Simulated { counts: [&[1.0], &[]], ..figure(&[1.0]) })
+                .contains("counts of 1 and 0")
+        );
         assert!(sentence(Simulated { bin_ms: 0.0, ..figure(&[1.0]) }).contains("bin_ms = 0"));
     }
 

@@ -2,10 +2,11 @@
 
 use std::f64::consts::PI;
 
-/// The t that a variable with `df` degrees of freedom, 1 or more, stays within with probability `within`, 0 to 1:
-/// P(|x| < t) = `within`. For a 95 % confidence interval `within` is 0.95.
+/// The t that a variable with `df` degrees of freedom, 1 or more, stays within with probability
+/// `within`, 0 to 1: P(|x| < t) = `within`. For a 95 % confidence interval `within` is 0.95.
 pub(crate) fn two_sided(within: f64, df: usize) -> f64 {
-    // in the angle arctan(t / √df) the probability rises on a finite range, which bisection halves down to the last bit
+    // in the angle arctan(t / √df) the probability rises on a finite range, which bisection halves
+    // down to the last bit
     let (mut low, mut high) = (0.0, PI / 2.0);
     for _ in 0..64 {
         let middle = 0.5 * (low + high);
@@ -14,7 +15,8 @@ pub(crate) fn two_sided(within: f64, df: usize) -> f64 {
     (df as f64).sqrt() * (0.5 * (low + high)).tan()
 }
 
-/// P(|x| < √df tan θ): the finite sums of Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4.
+/// P(|x| < √df tan θ): the finite sums of Abramowitz and Stegun, Handbook of Mathematical
+/// Functions, 26.7.3 and 26.7.4.
 fn probability(angle: f64, df: usize) -> f64 {
     let (sin, cos) = angle.sin_cos();
     let odd = df % 2 == 1;
@@ -74,7 +76,10 @@ mod tests {
             let simpson = |f: &dyn Fn(f64) -> f64, to: f64| {
                 let h = to / 20_000.0;
                 (0..=20_000)
-                    .map(|k| f(k as f64 * h) * if k == 0 || k == 20_000 { 1.0 } else { 2.0 + 2.0 * f64::from(k % 2) })
+                    .map(|k| {
+                        f(k as f64 * h)
+                            * if k == 0 || k == 20_000 { 1.0 } else { 2.0 + 2.0 * f64::from(k % 2) }
+                    })
                     .sum::<f64>()
                     * h
                     / 3.0

@@ -4,8 +4,8 @@ use crate::student;
 
 /// Mean and spread of one metric over seeds.
 ///
-/// `{:.1}` prints `94.3 ± 0.5`, and `{:#.1}` prints `94.3 ± 0.5 (n=3)`; without a precision one decimal is printed. A
-/// single value has no spread, and none is printed.
+/// `{:.1}` prints `94.3 ± 0.5`, and `{:#.1}` prints `94.3 ± 0.5 (n=3)`; without a precision one
+/// decimal is printed. A single value has no spread, and none is printed.
 ///
 /// ```
 /// let s = report::summary(&[93.8, 94.3, 94.8]).unwrap();
@@ -18,18 +18,21 @@ pub struct Summary {
     pub n: usize,
     /// Arithmetic mean, in the unit of the values.
     pub mean: f64,
-    /// Sample standard deviation, √(Σ(x − mean)² / (n − 1)), in the unit of the values; `None` for a single value.
+    /// Sample standard deviation, √(Σ(x − mean)² / (n − 1)), in the unit of the values; `None` for
+    /// a single value.
     pub sd: Option<f64>,
 }
 
-/// Summarises `values`; `None` when there are none. A NaN among the values makes mean and deviation NaN.
+/// Summarises `values`; `None` when there are none. A NaN among the values makes mean and deviation
+/// NaN.
 pub fn summary(values: &[f64]) -> Option<Summary> {
     if values.is_empty() {
         return None;
     }
     let n = values.len();
     let mean = values.iter().sum::<f64>() / n as f64;
-    // Two passes: the one-pass formula loses all digits when the values are close to each other, as seeds are.
+    // Two passes: the one-pass formula loses all digits when the values are close to each other, as
+    // seeds are.
     let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
     let sd = (n > 1).then(|| (squares / (n - 1) as f64).sqrt());
     Some(Summary { n, mean, sd })
@@ -51,8 +54,8 @@ impl fmt::Display for Summary {
 
 /// What one method gains on another, run on the same seeds.
 ///
-/// It prints as `+1.2 [0.3, 2.1] (n=5)`: mean difference, 95 % confidence interval, pairs; with one decimal, or the
-/// precision asked for.
+/// It prints as `+1.2 [0.3, 2.1] (n=5)`: mean difference, 95 % confidence interval, pairs; with one
+/// decimal, or the precision asked for.
 ///
 /// ```
 /// let gain = report::paired(&[94.1, 95.0, 94.6], &[93.0, 93.5, 93.3]).unwrap();
@@ -66,15 +69,15 @@ pub struct Paired {
     pub mean: f64,
     /// Sample standard deviation of the differences, in the unit of the values.
     pub sd: f64,
-    /// Lower end of the 95 % confidence interval of the mean difference: mean − t·sd/√n, where t belongs to Student's
-    /// distribution with n − 1 degrees of freedom.
+    /// Lower end of the 95 % confidence interval of the mean difference: mean − t·sd/√n, where t
+    /// belongs to Student's distribution with n − 1 degrees of freedom.
     pub low: f64,
     /// Its upper end.
     pub high: f64,
 }
 
-/// The differences `a[k] − b[k]`, where `a[k]` and `b[k]` come from the same seed; `None` for fewer than two pairs or lists
-/// of different length. A NaN among the values makes all results NaN.
+/// The differences `a[k] − b[k]`, where `a[k]` and `b[k]` come from the same seed; `None` for fewer
+/// than two pairs or lists of different length. A NaN among the values makes all results NaN.
 pub fn paired(a: &[f64], b: &[f64]) -> Option<Paired> {
     if a.len() != b.len() {
         return None;
@@ -132,9 +135,15 @@ mod tests {
         assert_eq!(p.n, 5);
         assert!((p.mean - 1.2).abs() < 1e-12 && (p.sd - 0.7f64.sqrt()).abs() < 1e-12);
         let reach = 2.776_445_105_198 * (0.7f64 / 5.0).sqrt();
-        assert!((p.low - (1.2 - reach)).abs() < 1e-8 && (p.high - (1.2 + reach)).abs() < 1e-8, "{p:?}");
+        assert!(
+            (p.low - (1.2 - reach)).abs() < 1e-8 && (p.high - (1.2 + reach)).abs() < 1e-8,
+            "{p:?}"
+        );
         assert_eq!(p.to_string(), "+1.2 [0.2, 2.2] (n=5)");
-        assert_eq!(format!("{:.2}", paired(&[1.0, 1.0], &[2.0, 2.0]).unwrap()), "-1.00 [-1.00, -1.00] (n=2)");
+        assert_eq!(
+            format!("{:.2}", paired(&[1.0, 1.0], &[2.0, 2.0]).unwrap()),
+            "-1.00 [-1.00, -1.00] (n=2)"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! TensorBoard's event files, written by hand: a record is a length, the checksum of the length, a protocol buffer and
-//! its checksum (TensorFlow's `tfevents` format: TFRecord frames of `tensorflow.Event`).
+//! TensorBoard's event files, written by hand: a record is a length, the checksum of the length, a
+//! protocol buffer and its checksum (TensorFlow's `tfevents` format: TFRecord frames of
+//! `tensorflow.Event`).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -7,15 +8,16 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, Histogram, write};
 
-/// A file of scalars and histograms over steps for TensorBoard: for looking at a run while it goes on. What a run is judged by
-/// is in its [`crate::Record`].
+/// A file of scalars and histograms over steps for TensorBoard: for looking at a run while it goes
+/// on. What a run is judged by is in its [`crate::Record`].
 ///
-/// A file grows while a run goes on, so it is not written whole or not at all: a program that is killed leaves a last
-/// record that is cut short, and TensorBoard stops in front of it. A run that is resumed creates another file in the
-/// same folder, and TensorBoard reads all of a folder as one run.
+/// A file grows while a run goes on, so it is not written whole or not at all: a program that is
+/// killed leaves a last record that is cut short, and TensorBoard stops in front of it. A run that
+/// is resumed creates another file in the same folder, and TensorBoard reads all of a folder as one
+/// run.
 ///
-/// Values are in the form that PyTorch writes (`simple_value` and `histo`): TensorBoard shows both forms alike, and
-/// other readers know only this one.
+/// Values are in the form that PyTorch writes (`simple_value` and `histo`): TensorBoard shows both
+/// forms alike, and other readers know only this one.
 #[derive(Debug)]
 pub struct EventFile {
     path: PathBuf,
@@ -26,17 +28,21 @@ pub struct EventFile {
 const VERSION: &str = "brain.Event:2";
 
 impl EventFile {
-    /// Creates `events.out.tfevents.<seconds>.spikegrad.<n>` in `dir`, with the first n whose name is free, and `dir`
-    /// where it is absent. `wall_time` is now, in seconds since 1970.
+    /// Creates `events.out.tfevents.<seconds>.spikegrad.<n>` in `dir`, with the first n whose name
+    /// is free, and `dir` where it is absent. `wall_time` is now, in seconds since 1970.
     ///
     /// # Errors
     /// [`Error::Write`] when the folder cannot be made or may not be written, or is full.
     pub fn create(dir: &Path, wall_time: f64) -> Result<EventFile, Error> {
-        std::fs::create_dir_all(dir).map_err(|cause| write::explain(&dir.join("events.out.tfevents"), &cause))?;
+        std::fs::create_dir_all(dir)
+            .map_err(|cause| write::explain(&dir.join("events.out.tfevents"), &cause))?;
         let mut k = 0;
         loop {
             // TensorBoard reads the files of a folder in the order of their names
-            let path = dir.join(format!("events.out.tfevents.{:010}.spikegrad.{k}", wall_time.max(0.0) as u64));
+            let path = dir.join(format!(
+                "events.out.tfevents.{:010}.spikegrad.{k}",
+                wall_time.max(0.0) as u64
+            ));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Err(cause) if cause.kind() == ErrorKind::AlreadyExists => k += 1,
                 Err(cause) => return Err(write::explain(&path, &cause)),
@@ -57,39 +63,59 @@ impl EventFile {
         &self.path
     }
 
-    /// Adds one value of the curve `tag`, such as `test/accuracy`, rounded to single precision; NaN and infinity are
-    /// values too. `wall_time` is in seconds since 1970.
+    /// Adds one value of the curve `tag`, such as `test/accuracy`, rounded to single precision; NaN
+    /// and infinity are values too. `wall_time` is in seconds since 1970.
     ///
     /// # Errors
     /// [`Error::Write`] when the disk is full or the folder is gone.
-    pub fn scalar(&mut self, tag: &str, step: u64, wall_time: f64, value: f64) -> Result<(), Error> {
+    pub fn scalar(
+        &mut self,
+        tag: &str,
+        step: u64,
+        wall_time: f64,
+        value: f64,
+    ) -> Result<(), Error> {
         let mut message = Message::default();
         message.bytes(1, tag.as_bytes()).float(2, value as f32);
         self.value(step, wall_time, &message)
     }
 
-    /// Adds one histogram of the series `tag`. Its least and greatest value are the outermost edges, and its sum and
-    /// sum of squares, which TensorBoard does not draw, are those of the centres of the bins. `wall_time` is in seconds
-    /// since 1970.
+    /// Adds one histogram of the series `tag`. Its least and greatest value are the outermost
+    /// edges, and its sum and sum of squares, which TensorBoard does not draw, are those of the
+    /// centres of the bins. `wall_time` is in seconds since 1970.
     ///
     /// # Errors
-    /// [`Error::Content`] unless the edges are finite and rise, one more than there are counts; [`Error::Write`] when
-    /// the disk is full or the folder is gone.
-    pub fn histogram(&mut self, tag: &str, step: u64, wall_time: f64, histogram: &Histogram) -> Result<(), Error> {
-        let Some((least, limits)) = histogram.edges.split_first().filter(|_| has_bins(histogram)) else {
+    /// [`Error::Content`] unless the edges are finite and rise, one more than there are counts;
+    /// [`Error::Write`] when the disk is full or the folder is gone.
+    pub fn histogram(
+        &mut self,
+        tag: &str,
+        step: u64,
+        wall_time: f64,
+        histogram: &Histogram,
+    ) -> Result<(), Error> {
+        let Some((least, limits)) = histogram.edges.split_first().filter(|_| has_bins(histogram))
+        else {
             return Err(Error::Content {
                 path: self.path.clone(),
-                expected: format!("finite, rising edges in \"{tag}\", one more than counts, and at least one count"),
-                found: format!("{} edges and {} counts", histogram.edges.len(), histogram.counts.len()),
+                expected: format!(
+                    "finite, rising edges in \"{tag}\", one more than counts, and at least one count"
+                ),
+                found: format!(
+                    "{} edges and {} counts",
+                    histogram.edges.len(),
+                    histogram.counts.len()
+                ),
                 advice: "mend the histogram, or leave it out",
             });
         };
         let greatest = limits.last().unwrap_or(least);
         let counts: Vec<f64> = histogram.counts.iter().map(|&count| count as f64).collect();
         let centres = histogram.edges.windows(2).map(|bin| bin[0] / 2.0 + bin[1] / 2.0);
-        let (sum, squares) = centres.zip(&counts).fold((0.0, 0.0), |(sum, squares), (centre, count)| {
-            (sum + count * centre, squares + count * centre * centre)
-        });
+        let (sum, squares) =
+            centres.zip(&counts).fold((0.0, 0.0), |(sum, squares), (centre, count)| {
+                (sum + count * centre, squares + count * centre * centre)
+            });
         let mut bins = Message::default();
         bins.double(1, *least).double(2, *greatest).double(3, counts.iter().sum());
         bins.double(4, sum).double(5, squares).doubles(6, limits).doubles(7, &counts);
@@ -122,7 +148,10 @@ impl EventFile {
 
 fn has_bins(Histogram { edges, counts }: &Histogram) -> bool {
     let rising = edges.windows(2).all(|pair| pair[0] < pair[1]);
-    !counts.is_empty() && edges.len() == counts.len() + 1 && rising && edges.iter().all(|edge| edge.is_finite())
+    !counts.is_empty()
+        && edges.len() == counts.len() + 1
+        && rising
+        && edges.iter().all(|edge| edge.is_finite())
 }
 
 /// One TFRecord.

@@ -1,7 +1,7 @@
 //! The look that every figure shares: size, font, colours, and the head with title and legend.
 //!
-//! plotters rounds SVG coordinates to whole pixels, so a figure is drawn at [`UNITS`] pixels a point, and the root
-//! element then states the size in points: its viewBox scales the drawing down.
+//! plotters rounds SVG coordinates to whole pixels, so a figure is drawn at [`UNITS`] pixels a
+//! point, and the root element then states the size in points: its viewBox scales the drawing down.
 
 use plotters::coord::Shift;
 use plotters::element::DashedPathElement;
@@ -23,7 +23,8 @@ pub(crate) const MARGIN: f64 = 6.0;
 /// Length of a legend's line, and its distance from the words, pt.
 const KEY: (f64, f64) = (14.0, 4.0);
 
-/// Okabe and Ito's colours, told apart with every kind of colour vision; without yellow, which is lost on white.
+/// Okabe and Ito's colours, told apart with every kind of colour vision; without yellow, which is
+/// lost on white.
 pub(crate) const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -59,7 +60,11 @@ pub(crate) fn text(pt: f64, colour: RGBColor) -> TextStyle<'static> {
 }
 
 /// Axes with their names and the decimals of their ticks, x before y, over thin horizontal lines.
-pub(crate) fn mesh(chart: &mut Chart, names: [&str; 2], [x_decimals, y_decimals]: [usize; 2]) -> DrawResult {
+pub(crate) fn mesh(
+    chart: &mut Chart,
+    names: [&str; 2],
+    [x_decimals, y_decimals]: [usize; 2],
+) -> DrawResult {
     mesh_with(chart, names, [&|v| format!("{v:.x_decimals$}"), &|v| format!("{v:.y_decimals$}")])
 }
 
@@ -85,14 +90,16 @@ pub(crate) fn mesh_with(
         .draw()
 }
 
-/// Smaller axes for one of several panels: as [`mesh`], and without room for words where `x` or `y` has none.
+/// Smaller axes for one of several panels: as [`mesh`], and without room for words where `x` or `y`
+/// has none.
 pub(crate) fn panel<'a, 'b>(
     area: &Area<'b>,
     [x, y]: [Axis; 2],
     [x_words, y_words]: [&str; 2],
 ) -> Result<Chart<'a, 'b>, DrawingAreaErrorKind<std::io::Error>> {
     let [x_decimals, y_decimals] = [x.decimals, y.decimals];
-    let room = |words: &str, with: f64, without: f64| px(if words.is_empty() { without } else { with });
+    let room =
+        |words: &str, with: f64, without: f64| px(if words.is_empty() { without } else { with });
     let mut chart = ChartBuilder::on(area)
         .margin(px(4.0))
         .margin_right(px(10.0)) // half of the last tick's label stands beyond the axis
@@ -170,9 +177,14 @@ impl<'a> Key<'a> {
             },
             Mark::Square => {
                 let (middle, half) = (x + px(KEY.0 / 2.0), px(3.0));
-                area.draw(&Rectangle::new([(middle - half, y - half), (middle + half, y + half)], colour.filled()))
+                area.draw(&Rectangle::new(
+                    [(middle - half, y - half), (middle + half, y + half)],
+                    colour.filled(),
+                ))
             }
-            Mark::Dot => area.draw(&Circle::new((x + px(KEY.0 / 2.0), y), px(2.2), colour.filled())),
+            Mark::Dot => {
+                area.draw(&Circle::new((x + px(KEY.0 / 2.0), y), px(2.2), colour.filled()))
+            }
         }
     }
 }
@@ -187,9 +199,15 @@ pub(crate) struct Head<'a> {
     pub(crate) legend: Vec<Key<'a>>,
 }
 
-/// Draws the head, and `body` below it on `body_pt` points of height; returns the SVG or what the library said.
-pub(crate) fn figure(head: &Head, body_pt: f64, body: impl FnOnce(&Area) -> DrawResult) -> Result<String, String> {
-    register_font(FAMILY, FontStyle::Normal, FONT).map_err(|_| "the embedded font is not a font".to_owned())?;
+/// Draws the head, and `body` below it on `body_pt` points of height; returns the SVG or what the
+/// library said.
+pub(crate) fn figure(
+    head: &Head,
+    body_pt: f64,
+    body: impl FnOnce(&Area) -> DrawResult,
+) -> Result<String, String> {
+    register_font(FAMILY, FontStyle::Normal, FONT)
+        .map_err(|_| "the embedded font is not a font".to_owned())?;
     let layout = Layout::new(head);
     let size = (px(WIDTH) as u32, (layout.height + px(body_pt)) as u32);
     let mut svg = String::new();
@@ -197,7 +215,12 @@ pub(crate) fn figure(head: &Head, body_pt: f64, body: impl FnOnce(&Area) -> Draw
     Ok(finish(&svg, size))
 }
 
-fn draw(svg: &mut String, size: (u32, u32), layout: &Layout, body: impl FnOnce(&Area) -> DrawResult) -> DrawResult {
+fn draw(
+    svg: &mut String,
+    size: (u32, u32),
+    layout: &Layout,
+    body: impl FnOnce(&Area) -> DrawResult,
+) -> DrawResult {
     let root = SVGBackend::with_string(svg, size).into_drawing_area();
     root.fill(&WHITE)?;
     let (top, rest) = root.split_vertically(layout.height);
@@ -206,7 +229,8 @@ fn draw(svg: &mut String, size: (u32, u32), layout: &Layout, body: impl FnOnce(&
     root.present()
 }
 
-/// States the physical size and the fonts, and rounds the joints of steep lines, which would stick out as spikes.
+/// States the physical size and the fonts, and rounds the joints of steep lines, which would stick
+/// out as spikes.
 fn finish(svg: &str, (width, height): (u32, u32)) -> String {
     let (width_pt, height_pt) = (f64::from(width) / UNITS, f64::from(height) / UNITS);
     svg.replacen(
@@ -269,7 +293,11 @@ impl Layout {
             }
             self.keys.push(((x, self.height + px(3.2)), *colour, *mark));
             for (k, line) in lines.iter().enumerate() {
-                self.texts.push((line.clone(), (x + indent, self.height + k as i32 * px(10.0)), style.clone()));
+                self.texts.push((
+                    line.clone(),
+                    (x + indent, self.height + k as i32 * px(10.0)),
+                    style.clone(),
+                ));
             }
             row_pt = f64::max(row_pt, 10.0 * lines.len() as f64 + 1.0);
             x += indent + width + gap;
@@ -302,8 +330,8 @@ pub(crate) fn measure(line: &str, style: &TextStyle) -> i32 {
     style.font.box_size(line).map_or(0, |(width, _)| width as i32)
 }
 
-/// `words` on one line of at most `width` pixels; what is too long loses its middle, because names often differ at their
-/// end.
+/// `words` on one line of at most `width` pixels; what is too long loses its middle, because names
+/// often differ at their end.
 pub(crate) fn shortened(words: &str, width: i32, style: &TextStyle) -> String {
     let words = words.replace(char::is_control, " ");
     if measure(&words, style) <= width {
@@ -323,12 +351,16 @@ pub(crate) fn shortened(words: &str, width: i32, style: &TextStyle) -> String {
     cut(kept)
 }
 
-/// Breaks `words` into lines of at most `width` pixels, between words, or within a word that is wider.
+/// Breaks `words` into lines of at most `width` pixels, between words, or within a word that is
+/// wider.
 fn wrap(words: &str, width: i32, style: &TextStyle) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in words.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+    for word in
+        words.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty())
+    {
         let end = lines.len() - 1;
-        let joined = if lines[end].is_empty() { word.to_owned() } else { format!("{} {word}", lines[end]) };
+        let joined =
+            if lines[end].is_empty() { word.to_owned() } else { format!("{} {word}", lines[end]) };
         if measure(&joined, style) <= width {
             lines[end] = joined;
             continue;

@@ -5,7 +5,8 @@ use std::ops::Range;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::coord::types::RangedCoordf64;
 
-/// The range of an axis, its ticks in increasing order and the number of decimals that tells them apart.
+/// The range of an axis, its ticks in increasing order and the number of decimals that tells them
+/// apart.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Axis {
     pub(crate) from: f64,
@@ -41,8 +42,8 @@ pub(crate) fn epochs(last: usize) -> Axis {
     Axis { from: 1.0, to: last as f64, ticks: multiples(1.0, last as f64, step), decimals: 0 }
 }
 
-/// Percentages from `low` to `high`, both within 0 to 100, with a tick at each end. The axis spans at least two points:
-/// closer in, noise would look like a result.
+/// Percentages from `low` to `high`, both within 0 to 100, with a tick at each end. The axis spans
+/// at least two points: closer in, noise would look like a result.
 pub(crate) fn percent(low: f64, high: f64) -> Axis {
     let missing = (2.0 - (high - low)).max(0.0);
     let (mut low, mut high) = (low - missing / 2.0, high + missing / 2.0);
@@ -86,7 +87,8 @@ pub(crate) fn steps(last: usize, parts: usize) -> Axis {
     Axis { from: 0.5, to: last as f64 + 0.5, ticks, decimals: 0 }
 }
 
-/// A logarithmic axis with room around the powers of ten `low` to `high`, both within ±12; values and ticks are powers too.
+/// A logarithmic axis with room around the powers of ten `low` to `high`, both within ±12; values
+/// and ticks are powers too.
 pub(crate) fn powers(low: f64, high: f64) -> Axis {
     let room = (0.08 * (high - low)).max(0.15);
     let (from, to) = (low - room, high + room);
@@ -95,7 +97,11 @@ pub(crate) fn powers(low: f64, high: f64) -> Axis {
     let every = |step: f64| multiples(from, to, step);
     let mantissas = |all: &[f64]| -> Vec<f64> {
         let whole = multiples(from.floor(), to.ceil(), 1.0);
-        whole.into_iter().flat_map(|power| all.iter().map(move |m| power + m.log10())).filter(within).collect()
+        whole
+            .into_iter()
+            .flat_map(|power| all.iter().map(move |m| power + m.log10()))
+            .filter(within)
+            .collect()
     };
     let ticks = match to - from {
         span if span < 0.8 => mantissas(&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]),
@@ -112,7 +118,9 @@ pub(crate) fn power(power: f64) -> String {
     let tidy = format!("{mantissa:.1}").replace(".0", "");
     match exponent {
         e if e < -3.0 => format!("{tidy}e{e}"),
-        e if e < 0.0 => format!("{:.*}", usize::from(tidy.len() > 1) + (-e) as usize, mantissa * 10f64.powf(e)),
+        e if e < 0.0 => {
+            format!("{:.*}", usize::from(tidy.len() > 1) + (-e) as usize, mantissa * 10f64.powf(e))
+        }
         e if e < 5.0 => {
             let digits = if e < 1.0 && tidy.len() > 1 { 1 } else { 0 };
             format!("{:.digits$}", mantissa * 10f64.powf(e))
@@ -145,7 +153,11 @@ pub(crate) fn from_zero(most: f64, parts: usize) -> Axis {
 fn step(span: f64, parts: usize) -> f64 {
     let raw = span / parts as f64;
     let power = 10f64.powf(raw.log10().floor());
-    [1.0, 2.0, 5.0].into_iter().map(|m| m * power).find(|step| *step >= raw * (1.0 - 1e-9)).unwrap_or(10.0 * power)
+    [1.0, 2.0, 5.0]
+        .into_iter()
+        .map(|m| m * power)
+        .find(|step| *step >= raw * (1.0 - 1e-9))
+        .unwrap_or(10.0 * power)
 }
 
 fn multiples(from: f64, to: f64, step: f64) -> Vec<f64> {
@@ -166,7 +178,10 @@ mod tests {
         for last in 1..2000 {
             let axis = epochs(last);
             assert!((1..=8).contains(&axis.ticks.len()), "{axis:?}");
-            assert!(axis.ticks.iter().all(|t| t.fract() == 0.0 && *t >= axis.from && *t <= axis.to), "{axis:?}");
+            assert!(
+                axis.ticks.iter().all(|t| t.fract() == 0.0 && *t >= axis.from && *t <= axis.to),
+                "{axis:?}"
+            );
         }
     }
 
@@ -177,7 +192,10 @@ mod tests {
                 let (low, high) = (f64::from(low) / 10.0, f64::from(high) / 10.0);
                 let axis = percent(low, high);
                 assert!(axis.from >= 0.0 && axis.to <= 100.0, "{low} {high}: {axis:?}");
-                assert!(axis.from <= low + 1e-6 && axis.to >= high - 1e-6, "{low} {high}: {axis:?}");
+                assert!(
+                    axis.from <= low + 1e-6 && axis.to >= high - 1e-6,
+                    "{low} {high}: {axis:?}"
+                );
                 assert!(axis.to - axis.from >= 2.0 - 1e-6, "{low} {high}: {axis:?}");
                 assert!((3..=8).contains(&axis.ticks.len()), "{low} {high}: {axis:?}");
             }
@@ -192,8 +210,12 @@ mod tests {
             assert_eq!((until.from, until.to, above.from), (0.0, high, 0.0));
             assert!(above.to >= high * (1.0 - 1e-6) && above.to <= 2.0 * high, "{high}: {above:?}");
             for Axis { ticks, decimals, .. } in [until, above] {
-                let labels: std::collections::BTreeSet<_> = ticks.iter().map(|t| format!("{t:.decimals$}")).collect();
-                assert!(labels.len() == ticks.len() && (3..=9).contains(&ticks.len()), "{high}: {labels:?}");
+                let labels: std::collections::BTreeSet<_> =
+                    ticks.iter().map(|t| format!("{t:.decimals$}")).collect();
+                assert!(
+                    labels.len() == ticks.len() && (3..=9).contains(&ticks.len()),
+                    "{high}: {labels:?}"
+                );
             }
         }
     }
@@ -203,9 +225,15 @@ mod tests {
         for most in [1e-3, 0.7, 1.0, 34.0, 155.4, 315.0, 7_152.0] {
             for parts in [2, 4, 7] {
                 let axis = from_zero(most, parts);
-                assert!(axis.to >= most * (1.0 - 1e-9) && axis.from == 0.0, "{most} {parts}: {axis:?}");
+                assert!(
+                    axis.to >= most * (1.0 - 1e-9) && axis.from == 0.0,
+                    "{most} {parts}: {axis:?}"
+                );
                 assert!((2..=parts + 1).contains(&axis.ticks.len()), "{most} {parts}: {axis:?}");
-                assert!((axis.ticks[axis.ticks.len() - 1] - axis.to).abs() <= 1e-9 * most, "{axis:?}");
+                assert!(
+                    (axis.ticks[axis.ticks.len() - 1] - axis.to).abs() <= 1e-9 * most,
+                    "{axis:?}"
+                );
             }
         }
         assert_eq!(from_zero(155.4, 4).ticks, [0.0, 50.0, 100.0, 150.0, 200.0]);
@@ -234,7 +262,9 @@ mod tests {
 
     #[test]
     fn spans_and_steps_hold_the_data() {
-        for (low, high) in [(0.0, 0.0), (-1.3, 2.7), (1e30, -1e30), (5.0, 5.0), (1e-9, 2e-9), (-1e30, -1e30)] {
+        for (low, high) in
+            [(0.0, 0.0), (-1.3, 2.7), (1e30, -1e30), (5.0, 5.0), (1e-9, 2e-9), (-1e30, -1e30)]
+        {
             let (low, high) = (f64::min(low, high), f64::max(low, high));
             let axis = span(low, high, 4);
             let slack = 1e-9 * high.abs().max(low.abs());
@@ -247,9 +277,15 @@ mod tests {
         for last in 1..2000 {
             let axis = steps(last, 8);
             assert!((1..=9).contains(&axis.ticks.len()), "{axis:?}");
-            assert!(axis.ticks.iter().all(|t| t.fract() == 0.0 && *t >= axis.from && *t <= axis.to), "{axis:?}");
+            assert!(
+                axis.ticks.iter().all(|t| t.fract() == 0.0 && *t >= axis.from && *t <= axis.to),
+                "{axis:?}"
+            );
         }
-        assert_eq!([0.5, 1e5, 1.5e6, -2e30].map(|v| words(v, 1)), ["0.5", "100000.0", "1.5e6", "-2e30"]);
+        assert_eq!(
+            [0.5, 1e5, 1.5e6, -2e30].map(|v| words(v, 1)),
+            ["0.5", "100000.0", "1.5e6", "-2e30"]
+        );
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use crate::Error;
 
-/// Writes `text` to `path` whole or not at all: a hidden `.….partial` file in the same folder is filled, flushed to
-/// the disk and then renamed, so a reader sees the old file or the new one.
+/// Writes `text` to `path` whole or not at all: a hidden `.….partial` file in the same folder is
+/// filled, flushed to the disk and then renamed, so a reader sees the old file or the new one.
 ///
 /// # Errors
-/// [`Error::Write`] when the folder is absent, is not a folder, may not be written or is full; the partial file is then
-/// removed and an older file at `path` is untouched.
+/// [`Error::Write`] when the folder is absent, is not a folder, may not be written or is full; the
+/// partial file is then removed and an older file at `path` is untouched.
 pub fn write_text(path: &Path, text: &str) -> Result<(), Error> {
     write_bytes(path, text.as_bytes())
 }
@@ -22,7 +22,8 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     replace(path, |file| file.write_all(bytes)).map_err(|cause| explain(path, &cause))
 }
 
-/// Fills a new file by `fill` and moves it to `path`. Apart from [`write_text`] so that a failure half way can be tried.
+/// Fills a new file by `fill` and moves it to `path`. Apart from [`write_text`] so that a failure
+/// half way can be tried.
 fn replace(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".").suffix(".partial");
@@ -45,25 +46,30 @@ pub(crate) fn explain(path: &Path, cause: &io::Error) -> Error {
     let absent = !folder.exists();
     let folder = folder.display();
     let (found, advice) = match cause.kind() {
-        ErrorKind::NotFound if absent => {
-            (format!("no folder {folder}"), format!("create it (mkdir -p {folder}) or choose another output folder"))
-        }
-        ErrorKind::NotADirectory => {
-            (format!("a file where the folder {folder} should be"), "choose another output folder".to_owned())
-        }
-        ErrorKind::IsADirectory => {
-            ("a folder of that name".to_owned(), "remove that folder or choose another output folder".to_owned())
-        }
+        ErrorKind::NotFound if absent => (
+            format!("no folder {folder}"),
+            format!("create it (mkdir -p {folder}) or choose another output folder"),
+        ),
+        ErrorKind::NotADirectory => (
+            format!("a file where the folder {folder} should be"),
+            "choose another output folder".to_owned(),
+        ),
+        ErrorKind::IsADirectory => (
+            "a folder of that name".to_owned(),
+            "remove that folder or choose another output folder".to_owned(),
+        ),
         ErrorKind::PermissionDenied => (
             format!("a folder {folder} that this user may not write in"),
             format!("allow it (chmod u+w {folder}) or choose another output folder"),
         ),
-        ErrorKind::ReadOnlyFilesystem => {
-            (format!("a read-only file system at {folder}"), "choose an output folder on another one".to_owned())
-        }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            (format!("no space left for {folder}"), "free some space or choose an output folder elsewhere".to_owned())
-        }
+        ErrorKind::ReadOnlyFilesystem => (
+            format!("a read-only file system at {folder}"),
+            "choose an output folder on another one".to_owned(),
+        ),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => (
+            format!("no space left for {folder}"),
+            "free some space or choose an output folder elsewhere".to_owned(),
+        ),
         _ => (format!("an error ({cause})"), "choose another output folder".to_owned()),
     };
     Error::Write { path: path.to_owned(), found, advice }
@@ -75,8 +81,10 @@ mod tests {
     use super::*;
 
     fn names(dir: &Path) -> Vec<String> {
-        let mut names: Vec<_> =
-            std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(dir)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -129,7 +137,8 @@ mod tests {
 
     #[test]
     fn a_read_only_folder_says_so() {
-        // root may write where permission bits forbid it, so the two kinds are given instead of provoked
+        // root may write where permission bits forbid it, so the two kinds are given instead of
+        // provoked
         for (kind, found) in [
             (ErrorKind::PermissionDenied, "a folder out that this user may not write in"),
             (ErrorKind::ReadOnlyFilesystem, "a read-only file system at out"),

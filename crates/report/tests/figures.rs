@@ -1,5 +1,5 @@
-//! The figures are looked at by eye; what a program can see of them is checked here. With `REPORT_FIGURES=<folder>`
-//! set, every figure drawn here is also left in that folder.
+//! The figures are looked at by eye; what a program can see of them is checked here. With
+//! `REPORT_FIGURES=<folder>` set, every figure drawn here is also left in that folder.
 #![allow(clippy::unwrap_used)]
 
 mod svg;
@@ -30,7 +30,11 @@ fn rising(name: &str, top: f64, epochs: usize, seeds: u32) -> Series {
 }
 
 fn three(epochs: usize) -> Vec<Series> {
-    vec![rising("BPSA + BPTA", 96.0, epochs, 3), rising("BPSA", 93.0, epochs, 3), rising("STBP", 90.0, epochs, 3)]
+    vec![
+        rising("BPSA + BPTA", 96.0, epochs, 3),
+        rising("BPSA", 93.0, epochs, 3),
+        rising("STBP", 90.0, epochs, 3),
+    ]
 }
 
 /// Draws, checks what must hold of every figure, and returns the SVG.
@@ -69,12 +73,17 @@ fn synthetic_data_is_announced() {
     let svg = drawn("synthetic", &three(20), &caption(Origin::Synthetic), Band::Deviation, true);
     assert!(texts(&svg)[0].starts_with("SYNTHETIC DATA"), "{:?}", texts(&svg));
     assert!(svg.contains("± sample standard deviation"));
-    assert_eq!(svg.matches("<polyline fill=\"none\" opacity=\"0.5\"").count(), 9, "a thin line a seed");
+    assert_eq!(
+        svg.matches("<polyline fill=\"none\" opacity=\"0.5\"").count(),
+        9,
+        "a thin line a seed"
+    );
 }
 
 #[test]
 fn one_series_of_one_epoch() {
-    let svg = drawn("one", &[rising("BPSA", 93.0, 1, 1)], &caption(Origin::Complete), Band::MinMax, true);
+    let svg =
+        drawn("one", &[rising("BPSA", 93.0, 1, 1)], &caption(Origin::Complete), Band::MinMax, true);
     assert!(!svg.contains("band:") && svg.contains("<circle"));
 }
 
@@ -101,10 +110,17 @@ fn three_hundred_epochs() {
 
 #[test]
 fn long_names_are_wrapped_and_markup_is_text() {
-    let long = "a method with <tags> & \"quotes\" whose name is far longer than the figure is wide, ".repeat(2);
-    let mut series: Vec<Series> = (0..6).map(|k| rising(&format!("method {k}"), 70.0 + 5.0 * k as f64, 8, 2)).collect();
+    let long =
+        "a method with <tags> & \"quotes\" whose name is far longer than the figure is wide, "
+            .repeat(2);
+    let mut series: Vec<Series> =
+        (0..6).map(|k| rising(&format!("method {k}"), 70.0 + 5.0 * k as f64, 8, 2)).collect();
     series.insert(1, rising(&long, 99.0, 8, 1));
-    let caption = Caption { title: "x".repeat(200), subtitle: format!("{long}\u{0}end"), origin: Origin::Synthetic };
+    let caption = Caption {
+        title: "x".repeat(200),
+        subtitle: format!("{long}\u{0}end"),
+        origin: Origin::Synthetic,
+    };
     let svg = drawn("long-names", &series, &caption, Band::MinMax, false);
     assert!(svg.contains("&lt;tags&gt; &amp; &quot;quotes&quot;"));
     assert!(texts(&svg).iter().all(|line| line.chars().count() < 120), "{:?}", texts(&svg));
@@ -112,7 +128,8 @@ fn long_names_are_wrapped_and_markup_is_text() {
 
 #[test]
 fn what_cannot_be_drawn_is_refused() {
-    let draw = |series: &[Series]| accuracy_curves(series, &caption(Origin::Sample), Band::MinMax, false);
+    let draw =
+        |series: &[Series]| accuracy_curves(series, &caption(Origin::Sample), Band::MinMax, false);
     let series = |seeds: Vec<Vec<f64>>| Series { name: "BPSA".into(), seeds };
     for (bad, words) in [
         (vec![], "found 0"),
@@ -131,6 +148,7 @@ fn what_cannot_be_drawn_is_refused() {
 
 #[test]
 fn the_same_figure_is_the_same_text() {
-    let draw = || accuracy_curves(&three(20), &caption(Origin::Sample), Band::MinMax, true).unwrap();
+    let draw =
+        || accuracy_curves(&three(20), &caption(Origin::Sample), Band::MinMax, true).unwrap();
     assert_eq!(draw(), draw());
 }

@@ -13,7 +13,9 @@ fn record(origin: Origin, word: &str) -> Record {
         row: word.into(),
         title: word.into(),
         run: serde_json::Value::Null,
-        metrics: (0..9).map(|k| Metric { name: format!("{word}{k}"), value: 94.25, unit: word.into() }).collect(),
+        metrics: (0..9)
+            .map(|k| Metric { name: format!("{word}{k}"), value: 94.25, unit: word.into() })
+            .collect(),
         curves: vec![],
         data: DataIdentity {
             name: word.into(),
@@ -48,7 +50,8 @@ fn section(word: &str, origins: &[Origin]) -> Section {
     table.push_row([word, "94.3"]).unwrap();
     table.push_row([word, ""]).unwrap();
     table.push_note(word);
-    let svg = r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><text id="a"/></svg>"#.to_owned();
+    let svg = r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><text id="a"/></svg>"#
+        .to_owned();
     let figure = Figure { svg, alt: word.into(), caption: word.into(), files: vec![word.into()] };
     Section {
         id: word.into(),
@@ -57,7 +60,10 @@ fn section(word: &str, origins: &[Origin]) -> Section {
         command: word.into(),
         tables: vec![table],
         figures: vec![figure.clone(), figure],
-        receipts: origins.iter().map(|&o| Receipt { path: format!("runs/{word}"), record: record(o, word) }).collect(),
+        receipts: origins
+            .iter()
+            .map(|&o| Receipt { path: format!("runs/{word}"), record: record(o, word) })
+            .collect(),
     }
 }
 
@@ -68,17 +74,28 @@ fn starts<'a>(html: &'a str, open: &str) -> Vec<&'a str> {
 
 #[test]
 fn whatever_comes_from_data_is_text() {
-    let page = html(EVIL, EVIL, &[section(EVIL, &[Origin::Complete, Origin::Synthetic]), section(EVIL, &[])]);
+    let page = html(
+        EVIL,
+        EVIL,
+        &[section(EVIL, &[Origin::Complete, Origin::Synthetic]), section(EVIL, &[])],
+    );
     assert!(!page.contains("<script") && !page.contains("alert('x')"), "{page}");
-    assert!(page.contains("<h1>&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot;&#39;&amp;</h1>"));
+    assert!(
+        page.contains("<h1>&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot;&#39;&amp;</h1>")
+    );
     let body = page.split("</head>").nth(1).unwrap();
     for href in starts(body, "href=") {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "\"#/%-_.+~".contains(c);
         assert!(href.chars().all(allowed), "{href}");
     }
     assert_eq!(body.matches("<h1>").count(), 1);
-    let tags = |name: &str| (body.matches(&format!("<{name}")).count(), body.matches(&format!("</{name}>")).count());
-    for name in ["section", "table", "tr", "figure", "svg", "details", "dl", "ol", "ul", "nav", "main", "code"] {
+    let tags = |name: &str| {
+        (body.matches(&format!("<{name}")).count(), body.matches(&format!("</{name}>")).count())
+    };
+    for name in [
+        "section", "table", "tr", "figure", "svg", "details", "dl", "ol", "ul", "nav", "main",
+        "code",
+    ] {
         assert_eq!(tags(name).0, tags(name).1, "{name}");
     }
 }
@@ -87,18 +104,26 @@ fn whatever_comes_from_data_is_text() {
 fn the_page_reaches_for_nothing() {
     let page = html("Results", "All of them.", &[section("table2", &[Origin::Sample])]);
     assert!(page.contains("http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';"));
-    for reach in ["http://", "https://", "@import", "url(", "<script", "<iframe", "srcset", "javascript:"] {
+    for reach in
+        ["http://", "https://", "@import", "url(", "<script", "<iframe", "srcset", "javascript:"]
+    {
         assert!(!page.contains(reach), "{reach}");
     }
     assert_eq!(starts(&page, "<link "), ["rel=\"icon\" href=\"data:,\""]);
-    assert!(page.contains("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"));
+    assert!(
+        page.contains("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")
+    );
 }
 
 #[test]
 fn every_id_is_there_once_and_every_anchor_points_at_one() {
-    let page = html("r", "l", &[section("top", &[]), section("Table 2", &[]), section("table-2", &[])]);
-    let mut ids: Vec<&str> = page.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    for id in ["top", "top-2", "table-2", "table-2-2", "figure_1_1_a", "figure_1_2_a", "figure_3_2_a"] {
+    let page =
+        html("r", "l", &[section("top", &[]), section("Table 2", &[]), section("table-2", &[])]);
+    let mut ids: Vec<&str> =
+        page.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    for id in
+        ["top", "top-2", "table-2", "table-2-2", "figure_1_1_a", "figure_1_2_a", "figure_3_2_a"]
+    {
         assert!(ids.contains(&id), "{id} is not in {ids:?}");
     }
     for anchor in starts(&page, "href=\"#") {
@@ -112,9 +137,15 @@ fn every_id_is_there_once_and_every_anchor_points_at_one() {
 
 #[test]
 fn synthetic_numbers_are_unmistakable_and_others_are_not_accused() {
-    let page = html("r", "l", &[section("a", &[Origin::Synthetic, Origin::Sample]), section("b", &[Origin::Complete])]);
+    let page = html(
+        "r",
+        "l",
+        &[section("a", &[Origin::Synthetic, Origin::Sample]), section("b", &[Origin::Complete])],
+    );
     let body = page.split("</head>").nth(1).unwrap();
-    assert!(body.contains("2 receipts") && body.contains("1 on a sample of one, 1 on synthetic data."));
+    assert!(
+        body.contains("2 receipts") && body.contains("1 on a sample of one, 1 on synthetic data.")
+    );
     assert!(body.contains("<strong>SYNTHETIC DATA.</strong> 1 of 2 runs here"));
     assert_eq!(body.matches("<li class=\"receipt synthetic\">").count(), 1);
     // in the contents and at the receipt
@@ -128,9 +159,14 @@ fn an_experiment_without_receipts_keeps_its_empty_cells_and_says_what_makes_them
     let mut one = section("table1", &[]);
     one.command = "cargo table1".into();
     let page = html("r", "l", &[one.clone()]);
-    assert!(page.contains("No receipts yet, so cells are empty; make them with <code>cargo table1</code>."));
+    assert!(page.contains(
+        "No receipts yet, so cells are empty; make them with <code>cargo table1</code>."
+    ));
     assert!(page.contains("<td class=\"number\"></td>") && !page.contains("<details>"));
-    assert!(page.contains("<span class=\"badge\">no receipts</span>") && page.contains("No receipts yet.</p>"));
+    assert!(
+        page.contains("<span class=\"badge\">no receipts</span>")
+            && page.contains("No receipts yet.</p>")
+    );
     one.command.clear();
     let page = html("r", "l", &[one]);
     assert!(!page.contains("make them with") && !page.contains(">no receipts<"));

@@ -13,8 +13,16 @@ fn record() -> Record {
         row: "n-mnist-bpsa+bpta-short".into(),
         title: "N-MNIST, BPSA + BPTA".into(),
         run: json!({ "spec": "2C3-10Voting", "lr": 0.1f32, "steps": 8, "decay": 0.3 }),
-        metrics: vec![Metric { name: "test_accuracy".into(), value: 94.299_999_999_999_99, unit: "%".into() }],
-        curves: vec![Curve { name: "train_loss".into(), unit: "nat".into(), values: vec![2.3, 0.1 + 0.2] }],
+        metrics: vec![Metric {
+            name: "test_accuracy".into(),
+            value: 94.299_999_999_999_99,
+            unit: "%".into(),
+        }],
+        curves: vec![Curve {
+            name: "train_loss".into(),
+            unit: "nat".into(),
+            values: vec![2.3, 0.1 + 0.2],
+        }],
         data: DataIdentity {
             name: "N-MNIST".into(),
             origin: Origin::Sample,
@@ -75,7 +83,9 @@ fn every_finite_number_comes_back_bit_by_bit() {
     it.run = json!({ "values": values });
     it.curves[0].values = values;
     let back = Record::read(&it.write(dir.path()).unwrap()).unwrap();
-    let bits = |record: &Record| -> Vec<u64> { record.curves[0].values.iter().map(|x| x.to_bits()).collect() };
+    let bits = |record: &Record| -> Vec<u64> {
+        record.curves[0].values.iter().map(|x| x.to_bits()).collect()
+    };
     assert_eq!(bits(&back), bits(&it));
     assert_eq!(back.identity(), it.identity(), "a finished row would run again");
 }
@@ -119,15 +129,24 @@ fn broken_json_names_file_line_and_column() {
     let dir = tempfile::tempdir().unwrap();
     let text = serde_json::to_string_pretty(&record()).unwrap();
 
-    let error = read_text(dir.path(), &text.replace("\"split\": \"first-100\",", "\"split\": first,")).unwrap_err();
+    let error =
+        read_text(dir.path(), &text.replace("\"split\": \"first-100\",", "\"split\": first,"))
+            .unwrap_err();
     let at = text.lines().position(|line| line.contains("split")).unwrap() + 1;
     assert!(matches!(error, Error::Json { line, column: 15, .. } if line == at), "{error:?}");
     let message = error.to_string();
-    assert!(message.contains(&format!("broken.json, line {at}, column 15: expected a record")), "{message}");
+    assert!(
+        message.contains(&format!("broken.json, line {at}, column 15: expected a record")),
+        "{message}"
+    );
     assert!(message.contains("delete it so that the row runs again"), "{message}");
 
-    let unknown = read_text(dir.path(), &text.replace("\"split\"", "\"spilt\"")).unwrap_err().to_string();
-    assert!(unknown.contains(&format!("line {at}")) && unknown.contains("unknown field `spilt`"), "{unknown}");
+    let unknown =
+        read_text(dir.path(), &text.replace("\"split\"", "\"spilt\"")).unwrap_err().to_string();
+    assert!(
+        unknown.contains(&format!("line {at}")) && unknown.contains("unknown field `spilt`"),
+        "{unknown}"
+    );
 
     let word = read_text(dir.path(), &text.replace("61.5", "\"nan\"")).unwrap_err().to_string();
     assert!(word.contains("\"nan\"") && word.contains("expected a number or one of"), "{word}");
@@ -166,12 +185,16 @@ fn read_all_is_sorted_and_passes_over_what_is_no_record() {
     std::fs::write(dir.path().join(".killed.partial"), "{").unwrap();
     std::fs::write(dir.path().join(".hidden.json"), "{").unwrap();
     std::fs::write(dir.path().join("notes.md"), "").unwrap();
-    let rows: Vec<String> = Record::read_all(dir.path()).unwrap().into_iter().map(|record| record.row).collect();
+    let rows: Vec<String> =
+        Record::read_all(dir.path()).unwrap().into_iter().map(|record| record.row).collect();
     assert_eq!(rows, ["a", "b", "c"]);
 
     std::fs::copy(dir.path().join("a-s0.json"), dir.path().join("a-copy.json")).unwrap();
     let message = Record::read_all(dir.path()).unwrap_err().to_string();
-    assert!(message.contains("a-copy.json") && message.contains("row \"a\" with seed 0"), "{message}");
+    assert!(
+        message.contains("a-copy.json") && message.contains("row \"a\" with seed 0"),
+        "{message}"
+    );
 
     let file = dir.path().join("notes.md");
     assert!(matches!(Record::read_all(&file), Err(Error::Read { .. })), "a file is no folder");
@@ -183,7 +206,10 @@ fn a_record_that_cannot_be_written_leaves_nothing() {
     let file = dir.path().join("runs");
     std::fs::write(&file, "a file").unwrap();
     let message = record().write(&file).unwrap_err().to_string();
-    assert!(message.contains("runs/n-mnist-bpsa+bpta-short-s18446744073709551615.json"), "{message}");
+    assert!(
+        message.contains("runs/n-mnist-bpsa+bpta-short-s18446744073709551615.json"),
+        "{message}"
+    );
     assert!(message.contains("found a file where the folder"), "{message}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "a file");

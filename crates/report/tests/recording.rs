@@ -1,5 +1,5 @@
-//! The picture of a recording is looked at by eye; what a program can see of it is checked here. With
-//! `REPORT_FIGURES=<folder>` set, every picture drawn here is also left in that folder.
+//! The picture of a recording is looked at by eye; what a program can see of it is checked here.
+//! With `REPORT_FIGURES=<folder>` set, every picture drawn here is also left in that folder.
 #![allow(clippy::unwrap_used)]
 
 use report::{Error, Recording};
@@ -19,7 +19,8 @@ struct Disc {
 
 impl Disc {
     fn new(width: usize, height: usize, frames: usize, first_us: i64, frame_us: i64) -> Disc {
-        let mut disc = Disc { width, height, counts: vec![], spans_us: vec![], t_us: vec![], on: vec![] };
+        let mut disc =
+            Disc { width, height, counts: vec![], spans_us: vec![], t_us: vec![], on: vec![] };
         for frame in 0..frames {
             let start = first_us + frame as i64 * frame_us;
             disc.spans_us.push((start, start + frame_us - 1));
@@ -68,7 +69,8 @@ impl Picture {
 /// Decodes what was drawn, and checks what must hold of every picture.
 fn decoded(file: &str, png: &[u8]) -> Picture {
     if let Some(folder) = std::env::var_os("REPORT_FIGURES") {
-        report::write_bytes(&std::path::Path::new(&folder).join(format!("{file}.png")), png).unwrap();
+        report::write_bytes(&std::path::Path::new(&folder).join(format!("{file}.png")), png)
+            .unwrap();
     }
     let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
     let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
@@ -85,8 +87,14 @@ fn decoded(file: &str, png: &[u8]) -> Picture {
     );
     assert!((950..=2200).contains(&width) && height < 8 * width, "{file}: {width} x {height}");
     let is_white = |k: usize| picture.pixels[k] == [255; 3];
-    assert!((0..width).all(|x| is_white(x) && is_white((height - 1) * width + x)), "{file}: a line above or below");
-    assert!((0..height).all(|y| is_white(y * width) && is_white((y + 1) * width - 1)), "{file}: a line at a side");
+    assert!(
+        (0..width).all(|x| is_white(x) && is_white((height - 1) * width + x)),
+        "{file}: a line above or below"
+    );
+    assert!(
+        (0..height).all(|y| is_white(y * width) && is_white((y + 1) * width - 1)),
+        "{file}: a line at a side"
+    );
     assert!(picture.has([0; 3]) > 100, "{file}: no dark text");
     picture
 }
@@ -96,8 +104,14 @@ fn sensors_of_every_size_in_one_to_many_frames() {
     for (width, height) in [(34, 34), (128, 128), (640, 480), (200, 3), (3, 200)] {
         for frames in [1, 8, 20] {
             let disc = Disc::new(width, height, frames, 1_000_000, 40_000);
-            let picture = decoded(&format!("disc-{width}x{height}-{frames}"), &disc.recording().png().unwrap());
-            assert!(picture.has(ON) > 100 && picture.has(OFF) > 100, "{width}x{height}: no blue or no vermilion");
+            let picture = decoded(
+                &format!("disc-{width}x{height}-{frames}"),
+                &disc.recording().png().unwrap(),
+            );
+            assert!(
+                picture.has(ON) > 100 && picture.has(OFF) > 100,
+                "{width}x{height}: no blue or no vermilion"
+            );
         }
     }
 }
@@ -121,11 +135,18 @@ fn a_sensor_pixel_is_a_square_of_whole_pixels_where_it_belongs() {
     // the frame is 170 pt wide in the middle of 360; the legend is shorter and the curve longer
     let side = (170.0 / 4.0 / 72.0 * picture.dots_per_inch).round() as usize;
     let blue: Vec<usize> = (0..picture.height)
-        .filter(|y| picture.pixels[y * picture.width..][..picture.width].iter().filter(|&&p| p == ON).count() == side)
+        .filter(|y| {
+            picture.pixels[y * picture.width..][..picture.width]
+                .iter()
+                .filter(|&&p| p == ON)
+                .count()
+                == side
+        })
         .collect();
     assert_eq!((blue.len(), blue[side - 1] - blue[0]), (side, side - 1), "a square");
     let row = &picture.pixels[blue[0] * picture.width..][..picture.width];
-    let left = row.iter().position(|&pixel| pixel == ON).unwrap() as f64 * 72.0 / picture.dots_per_inch;
+    let left =
+        row.iter().position(|&pixel| pixel == ON).unwrap() as f64 * 72.0 / picture.dots_per_inch;
     assert!((left - (95.0 + 170.0 * 3.0 / 4.0)).abs() < 0.3, "its left edge stands at {left} pt");
 }
 
@@ -134,7 +155,8 @@ fn equal_recordings_give_equal_bytes_and_different_ones_do_not() {
     let disc = Disc::new(34, 34, 8, 0, 40_000);
     let png = disc.recording().png().unwrap();
     assert_eq!(png, disc.recording().png().unwrap());
-    let other = Disc { on: disc.on.iter().map(|on| !on).collect(), ..Disc::new(34, 34, 8, 0, 40_000) };
+    let other =
+        Disc { on: disc.on.iter().map(|on| !on).collect(), ..Disc::new(34, 34, 8, 0, 40_000) };
     assert_ne!(png, other.recording().png().unwrap(), "the curves change places");
     let later = Disc::new(34, 34, 8, 5_000_000, 40_000);
     assert_eq!(png, later.recording().png().unwrap(), "times count from the first event");
@@ -158,10 +180,16 @@ fn what_cannot_be_drawn_is_refused() {
     let good = disc.recording();
     let backwards: Vec<i64> = disc.t_us.iter().rev().copied().collect();
     for (bad, words) in [
-        (Recording { t_us: &[], on: &[], ..good }, "expected at least one event, found an empty recording"),
+        (
+            Recording { t_us: &[], on: &[], ..good },
+            "expected at least one event, found an empty recording",
+        ),
         (Recording { spans_us: &[], counts: &[], ..good }, "expected 1 to 128 frames, found 0"),
         (Recording { spans_us: &[(0, 0); 129], ..good }, "expected 1 to 128 frames, found 129"),
-        (Recording { width: 9, ..good }, "[2, 8, 9, 2] [T,H,W,C], none of them 0, found 256 counts"),
+        (
+            Recording { width: 9, ..good },
+            "[2, 8, 9, 2] [T,H,W,C], none of them 0, found 256 counts",
+        ),
         (Recording { width: usize::MAX, ..good }, "found 256 counts"),
         (Recording { height: 0, counts: &[], ..good }, "found 0 counts"),
         (Recording { on: &disc.on[1..], ..good }, "expected a polarity for each of"),
@@ -169,7 +197,10 @@ fn what_cannot_be_drawn_is_refused() {
     ] {
         let error = bad.png().unwrap_err();
         assert!(matches!(error, Error::Figure { .. }), "{error}");
-        assert!(error.to_string().contains(words) && error.to_string().contains("disc.bin"), "{error}");
+        assert!(
+            error.to_string().contains(words) && error.to_string().contains("disc.bin"),
+            "{error}"
+        );
     }
     assert!(good.png().is_ok());
 }

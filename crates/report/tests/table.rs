@@ -44,7 +44,10 @@ mean ± sample standard deviation
 
 #[test]
 fn csv() {
-    assert_eq!(table().to_csv().unwrap(), "Method,Accuracy (%),n\nBPSA + BPTA,94.3 ± 0.5,3\nSTBP,9.1,1\n");
+    assert_eq!(
+        table().to_csv().unwrap(),
+        "Method,Accuracy (%),n\nBPSA + BPTA,94.3 ± 0.5,3\nSTBP,9.1,1\n"
+    );
 }
 
 #[test]
@@ -70,13 +73,17 @@ fn csv_quotes_and_reads_back() {
 fn markdown_escapes_what_would_end_a_cell() {
     let mut table = Table::new("", &[("a|b", Align::Left)]);
     table.push_row(["c\\|d\r\ne\tf"]).unwrap();
-    assert_eq!(table.to_markdown(), "| a\\|b          |\n| ------------- |\n| c\\\\\\|d<br>e f |\n");
+    assert_eq!(
+        table.to_markdown(),
+        "| a\\|b          |\n| ------------- |\n| c\\\\\\|d<br>e f |\n"
+    );
 }
 
 #[test]
 fn a_wide_table_wraps_words_and_keeps_numbers_whole() {
     let long = "a method whose name goes on and on ".repeat(5);
-    let mut table = Table::new("", &[("Method", Align::Left), ("Note", Align::Left), ("%", Align::Right)]);
+    let mut table =
+        Table::new("", &[("Method", Align::Left), ("Note", Align::Left), ("%", Align::Right)]);
     table.push_row([long.as_str(), "short", "94.3 ± 0.5"]).unwrap();
     let text = table.to_terminal();
     assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
@@ -128,6 +135,9 @@ fn latex() {
     assert_eq!(table().to_latex("tab:n-mnist"), expected);
     let mut odd = Table::new("", &[("[x]", Align::Left)]);
     odd.push_row(["[0.3, 2.1]"]).unwrap();
-    assert!(odd.to_latex("").contains("{}[0.3, 2.1] \\\\"), "an optional argument of the line break before it");
+    assert!(
+        odd.to_latex("").contains("{}[0.3, 2.1] \\\\"),
+        "an optional argument of the line break before it"
+    );
     assert!(Table::new("", &[]).to_latex("").contains("\\begin{tabular}{l}"));
 }

@@ -1,9 +1,11 @@
-//! Event files to the byte, and what is refused; `tests/tensorboard_reads_the_events` has TensorBoard itself read one.
+//! Event files to the byte, and what is refused; `tests/tensorboard_reads_the_events` has
+//! TensorBoard itself read one.
 #![allow(clippy::unwrap_used)]
 
 use report::{Error, EventFile, Histogram};
 
-/// The three records that TensorBoard's own `RecordWriter` makes of the events of [`events_are_the_bytes_that_tensorboard_writes`].
+/// The three records that TensorBoard's own `RecordWriter` makes of the events of
+/// [`events_are_the_bytes_that_tensorboard_writes`].
 const GOLDEN: [&str; 3] = [
     "1800000000000000a37f4b22\
      09000000000000f83f1a0d627261696e2e4576656e743a32\
@@ -28,7 +30,9 @@ fn events_are_the_bytes_that_tensorboard_writes() {
     let dir = tempfile::tempdir().unwrap();
     let mut events = EventFile::create(dir.path(), 1.5).unwrap();
     events.scalar("a/b", 300, 2.5, 0.5).unwrap();
-    events.histogram("u", 1, 2.5, &Histogram { edges: vec![-1.0, 1.0, 3.0], counts: vec![2, 3] }).unwrap();
+    events
+        .histogram("u", 1, 2.5, &Histogram { edges: vec![-1.0, 1.0, 3.0], counts: vec![2, 3] })
+        .unwrap();
     events.flush().unwrap();
     assert_eq!(hex(&std::fs::read(events.path()).unwrap()), GOLDEN.concat());
 }

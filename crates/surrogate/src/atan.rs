@@ -1,7 +1,8 @@
 use crate::{Real, Surrogate};
 use serde::{Deserialize, Serialize};
 
-/// ∂o/∂u = (α/2) / (1 + (π/2 · α · (u − θ))²), the derivative of (1/π)·atan(π/2 · α · (u − θ)) + 1/2.
+/// ∂o/∂u = (α/2) / (1 + (π/2 · α · (u − θ))²), the derivative of (1/π)·atan(π/2 · α · (u − θ)) +
+/// 1/2.
 ///
 /// Source: Fang et al. 2021 (PLIF); α = 2 there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,8 +1,9 @@
 //! A [`Surrogate`] says how steep a spike is: ∂o/∂u at membrane potential u, the one factor that
-//! training a spiking network has to invent because the true derivative of a step is zero or infinite.
+//! training a spiking network has to invent because the true derivative of a step is zero or
+//! infinite.
 //!
-//! Each formula is one file; [`Kind`] lists them for configuration files and command lines. A formula
-//! of your own is a type of your own that implements [`Surrogate`] in your own crate:
+//! Each formula is one file; [`Kind`] lists them for configuration files and command lines. A
+//! formula of your own is a type of your own that implements [`Surrogate`] in your own crate:
 //!
 //! ```
 //! #[derive(Clone, Copy, Debug)]
@@ -46,22 +47,23 @@ pub trait Surrogate: Copy + std::fmt::Debug + Send + Sync + 'static {
     /// (no unit); the result is finite for every finite `u` as long as `threshold > 0`.
     fn slope<F: Real>(&self, u: F, threshold: F) -> F;
 
-    /// g · ∂o/∂u: takes the gradient `g` of a spike to its membrane. A formula whose product rounds less in
-    /// another form overrides it.
+    /// g · ∂o/∂u: takes the gradient `g` of a spike to its membrane. A formula whose product rounds
+    /// less in another form overrides it.
     #[inline(always)]
     fn times_slope<F: Real>(&self, g: F, u: F, threshold: F) -> F {
         g * self.slope(u, threshold)
     }
 
-    /// [`Surrogate::times_slope`] as CUDA C++: the body of `real times_slope(real g, real u, real threshold)`, where `real`
-    /// is float or double. Constants go through `real(…)`, as they go through [`Real::of`] here. `None`, the default: a
+    /// [`Surrogate::times_slope`] as CUDA C++: the body of
+    /// `real times_slope(real g, real u, real threshold)`, where `real` is float or double.
+    /// Constants go through `real(…)`, as they go through [`Real::of`] here. `None`, the default: a
     /// neuron with this surrogate has no CUDA kernels.
     fn cuda(&self) -> Option<String> {
         None
     }
 
-    /// Whether the slope is 0 at every u below the threshold. Training then needs no gradient where a neuron did not
-    /// fire, and takes none.
+    /// Whether the slope is 0 at every u below the threshold. Training then needs no gradient where
+    /// a neuron did not fire, and takes none.
     fn zero_below_threshold(&self) -> bool {
         false
     }
@@ -118,11 +120,12 @@ mod tests {
     /// ∫ slope du over [-20, 20], by the midpoint rule.
     fn area(s: impl Surrogate) -> f64 {
         let n = 400_000;
-        (0..n).map(|i| s.slope(-20.0 + 40.0 * (i as f64 + 0.5) / n as f64, 0.5)).sum::<f64>() * 40.0 / n as f64
+        (0..n).map(|i| s.slope(-20.0 + 40.0 * (i as f64 + 0.5) / n as f64, 0.5)).sum::<f64>() * 40.0
+            / n as f64
     }
 
-    /// A surrogate stands for a step of height one, so its slope has area one (atan's long tails lie
-    /// outside the interval). BPSA's does not: it is 1/u above the threshold and is left out.
+    /// A surrogate stands for a step of height one, so its slope has area one (atan's long tails
+    /// lie outside the interval). BPSA's does not: it is 1/u above the threshold and is left out.
     #[test]
     fn the_slope_of_a_unit_step_has_unit_area() {
         for (name, a) in [
@@ -149,7 +152,10 @@ mod tests {
     fn inverse_membrane_is_one_over_u_where_it_fired_and_zero_elsewhere() {
         let s = InverseMembrane {};
         let below = f32::from_bits(0.5f32.to_bits() - 1);
-        assert_eq!([0.5f32, 2.0, 1e8, below, 0.0, -3.0].map(|u| s.slope(u, 0.5)), [2.0, 0.5, 1e-8, 0.0, 0.0, 0.0]);
+        assert_eq!(
+            [0.5f32, 2.0, 1e8, below, 0.0, -3.0].map(|u| s.slope(u, 0.5)),
+            [2.0, 0.5, 1e-8, 0.0, 0.0, 0.0]
+        );
     }
 
     #[test]

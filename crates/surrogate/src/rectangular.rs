@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 
 /// STBP's window: ∂o/∂u = 1/(2h) where |u − θ| < h, 0 elsewhere (both ends open).
 ///
-/// With the default half width h = 0.5 and θ = 0.5 it is 1 for 0 < u < 1, the baseline of the paper.
-/// Source: Wu et al. 2018, "Spatio-temporal backpropagation".
+/// With the default half width h = 0.5 and θ = 0.5 it is 1 for 0 < u < 1, the baseline of the
+/// paper. Source: Wu et al. 2018, "Spatio-temporal backpropagation".
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rectangular {
@@ -27,6 +27,8 @@ impl Surrogate for Rectangular {
 
     fn cuda(&self) -> Option<String> {
         let (half_width, height) = (self.half_width, 0.5 / self.half_width);
-        Some(format!("return g * (fabs(u - threshold) < real({half_width:?}) ? real({height:?}) : real(0));"))
+        Some(format!(
+            "return g * (fabs(u - threshold) < real({half_width:?}) ? real({height:?}) : real(0));"
+        ))
     }
 }

@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 
 /// ∂o/∂u = α · s · (1 − s) with s = 1 / (1 + exp(−α(u − θ))).
 ///
-/// Source: Zenke & Ganguli 2018 and many since; α = 4 is a common choice, TSSL-BP's fallback for silent
-/// layers is α = 5.
+/// Source: Zenke & Ganguli 2018 and many since; α = 4 is a common choice, TSSL-BP's fallback for
+/// silent layers is α = 5.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sigmoid {

@@ -88,7 +88,9 @@ impl AdamW {
         let state: Vec<Moments> = vars.into_iter().map(moments).collect::<Result<_>>()?;
         #[cfg(feature = "cuda")]
         let lost = match state.first().map(|s| s.var.device()) {
-            Some(device) if device.is_cuda() => Some(Tensor::zeros(state.len(), DType::U32, device)?),
+            Some(device) if device.is_cuda() => {
+                Some(Tensor::zeros(state.len(), DType::U32, device)?)
+            }
             _ => None,
         };
         Ok(Self {
@@ -102,9 +104,9 @@ impl AdamW {
 
     /// One step at learning rate `lr`. A variable without a gradient is left alone.
     ///
-    /// Returns the name of the first variable with a value that is not finite any more. The caller must not
-    /// go on then: a NaN current never reaches a threshold, so behind a neuron NaN weights look like a
-    /// silent network with a perfectly finite loss.
+    /// Returns the name of the first variable with a value that is not finite any more. The caller
+    /// must not go on then: a NaN current never reaches a threshold, so behind a neuron NaN weights
+    /// look like a silent network with a perfectly finite loss.
     pub fn step(&mut self, grads: &(impl GradientsOf + ?Sized), lr: f64) -> Result<Option<String>> {
         let AdamWConfig { beta1, beta2, eps, weight_decay } = self.config;
         self.steps += 1;
@@ -177,7 +179,9 @@ fn with_values(tensor: &Tensor, mut f: impl FnMut(&mut [f32]) -> Result<()>) -> 
         }
         fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
             match (storage, layout.contiguous_offsets()) {
-                (CpuStorage::F32(v), Some((start, end))) => (self.0.borrow_mut())(&mut v[start..end]),
+                (CpuStorage::F32(v), Some((start, end))) => {
+                    (self.0.borrow_mut())(&mut v[start..end])
+                }
                 _ => bail!("AdamW takes contiguous f32 tensors"),
             }
         }
@@ -209,7 +213,9 @@ impl Update {
                 with_values(w, |w| {
                     let moments = m.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK));
                     let all = w.par_chunks_mut(CHUNK).zip(moments).zip(g.par_chunks(CHUNK));
-                    finite = all.map(|((w, (m, v)), g)| self.piece(w, m, v, g)).reduce(|| true, |a, b| a & b);
+                    finite = all
+                        .map(|((w, (m, v)), g)| self.piece(w, m, v, g))
+                        .reduce(|| true, |a, b| a & b);
                     Ok(())
                 })
             })

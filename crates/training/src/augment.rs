@@ -16,9 +16,15 @@ pub struct Augment {
 }
 
 impl Augment {
-    /// The sample as epoch `epoch` sees it: crop, mirror, rotation in this order, a pure function of
-    /// (seed, epoch, index).
-    pub fn apply<T: Copy + Default>(&self, frames: &Grid<T>, seed: u64, epoch: usize, index: usize) -> Grid<T> {
+    /// The sample as epoch `epoch` sees it: crop, mirror, rotation in this order, a pure function
+    /// of (seed, epoch, index).
+    pub fn apply<T: Copy + Default>(
+        &self,
+        frames: &Grid<T>,
+        seed: u64,
+        epoch: usize,
+        index: usize,
+    ) -> Grid<T> {
         let mut rng = stream(seed, &format!("augmentation of sample {index} in epoch {epoch}"));
         let mut offset = || (rng.next_u64() % (2 * self.padding as u64 + 1)) as usize;
         let (row, column) = (offset(), offset());

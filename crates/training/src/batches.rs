@@ -6,7 +6,8 @@ use rand_chacha::rand_core::RngCore;
 use rayon::prelude::*;
 use std::sync::mpsc;
 
-/// The order in which epoch `epoch` visits `n` samples: Fisher–Yates on the stream of (seed, epoch).
+/// The order in which epoch `epoch` visits `n` samples: Fisher–Yates on the stream of (seed,
+/// epoch).
 pub(crate) fn order(n: usize, seed: u64, epoch: usize) -> Vec<usize> {
     let mut rng = stream(seed, &format!("order of epoch {epoch}"));
     let mut order: Vec<usize> = (0..n).collect();
@@ -41,7 +42,13 @@ impl Batch {
     /// The batch for a pass without tensors.
     pub fn frames(&self) -> Frames<'_> {
         let bytes = self.bytes.as_deref();
-        Frames { values: &self.values, bytes, steps: self.steps, shape: self.shape, still: self.still }
+        Frames {
+            values: &self.values,
+            bytes,
+            steps: self.steps,
+            shape: self.shape,
+            still: self.still,
+        }
     }
 
     /// The samples `indices`.
@@ -56,14 +63,20 @@ impl Batch {
         };
         if let Some(odd) = samples.iter().position(|s| s.shape != shape) {
             let (first, other) = (indices[0], indices[odd]);
-            return Err(format!("samples {first} and {other} differ: {shape:?}, {:?}", samples[odd].shape).into());
+            return Err(format!(
+                "samples {first} and {other} differ: {shape:?}, {:?}",
+                samples[odd].shape
+            )
+            .into());
         }
         let steps = match set.shown.still {
             Some(steps) if shape.steps == 1 => steps,
             Some(_) => {
-                return Err(
-                    format!("sample {} has {} frames and was to be shown as one", indices[0], shape.steps).into()
-                );
+                return Err(format!(
+                    "sample {} has {} frames and was to be shown as one",
+                    indices[0], shape.steps
+                )
+                .into());
             }
             None => shape.steps,
         };
@@ -112,7 +125,12 @@ struct Floats {
 }
 
 impl Floats {
-    fn of(set: Set, index: usize, setup: &Setup, epoch: Option<(u64, usize)>) -> Result<Self, Refusal> {
+    fn of(
+        set: Set,
+        index: usize,
+        setup: &Setup,
+        epoch: Option<(u64, usize)>,
+    ) -> Result<Self, Refusal> {
         let change = Change { setup, epoch, index };
         let mut sample = match set.samples.values(index)? {
             Values::Counts(grid) => change.floats(&grid),
@@ -123,10 +141,17 @@ impl Floats {
         if !standard.is_empty() {
             if standard.len() != sample.shape.channels {
                 let found = sample.shape.channels;
-                return Err(format!("sample {index}: expected {} channels, found {found}", standard.len()).into());
+                return Err(format!(
+                    "sample {index}: expected {} channels, found {found}",
+                    standard.len()
+                )
+                .into());
             }
             for pixel in sample.values.chunks_exact_mut(standard.len()) {
-                pixel.iter_mut().zip(standard).for_each(|(v, (mean, deviation))| *v = (*v - mean) / deviation);
+                pixel
+                    .iter_mut()
+                    .zip(standard)
+                    .for_each(|(v, (mean, deviation))| *v = (*v - mean) / deviation);
             }
         }
         Ok(sample)
@@ -142,8 +167,11 @@ struct Change<'a> {
 
 impl Change<'_> {
     fn floats<T: Copy + Default + Into<f32>>(&self, grid: &Grid<T>) -> Floats {
-        let augmented =
-            self.setup.augment.zip(self.epoch).map(|(a, (seed, epoch))| a.apply(grid, seed, epoch, self.index));
+        let augmented = self
+            .setup
+            .augment
+            .zip(self.epoch)
+            .map(|(a, (seed, epoch))| a.apply(grid, seed, epoch, self.index));
         let grid = augmented.as_ref().unwrap_or(grid);
         let resized = self.setup.side.map(|side| transforms::resize_nearest(grid, side, side));
         let grid = resized.as_ref().unwrap_or(grid);
@@ -154,10 +182,11 @@ impl Change<'_> {
 /// Batches that wait, made; the next one is in the making.
 const AHEAD: usize = 2;
 
-/// Calls `work` with the batches `indices`, in their order, while a thread of its own makes the next ones.
+/// Calls `work` with the batches `indices`, in their order, while a thread of its own makes the
+/// next ones.
 ///
-/// The batches are the same for any number of threads, since each is a function of its indices alone. The first error,
-/// of a batch or of `work`, ends it.
+/// The batches are the same for any number of threads, since each is a function of its indices
+/// alone. The first error, of a batch or of `work`, ends it.
 pub(crate) fn each_batch<E: From<Refusal>>(
     how: Gathering,
     indices: &[&[usize]],

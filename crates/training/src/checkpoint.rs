@@ -1,6 +1,6 @@
-//! A run between two steps as a file, in safetensors with names that explain themselves: a variable has its own name
-//! (`128C3-1.weight`), its moments stand under `adamw.first.` and `adamw.second.`, what a setback returns to under
-//! `epoch-start.`, and the rest as lines of text in the header.
+//! A run between two steps as a file, in safetensors with names that explain themselves: a variable
+//! has its own name (`128C3-1.weight`), its moments stand under `adamw.first.` and `adamw.second.`,
+//! what a setback returns to under `epoch-start.`, and the rest as lines of text in the header.
 
 use crate::standing::{Snapshot, Standing, State};
 use crate::vars::values;
@@ -68,7 +68,8 @@ pub enum CheckpointError {
 type Named = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 impl State<'_> {
-    /// Writes the state to `path`, whole or not at all; the checkpoint that was there becomes `<path>.previous`.
+    /// Writes the state to `path`, whole or not at all; the checkpoint that was there becomes
+    /// `<path>.previous`.
     ///
     /// # Errors
     /// A file that cannot be written, or a variable that cannot be read.
@@ -107,8 +108,8 @@ pub fn save_weights(path: &Path, vars: &SeededVars) -> Result<(), CheckpointErro
 }
 
 impl Checkpoint {
-    /// The newest whole checkpoint at `path`: the file itself or, where that is absent or damaged, the one before it. `None`
-    /// where neither was ever written.
+    /// The newest whole checkpoint at `path`: the file itself or, where that is absent or damaged,
+    /// the one before it. `None` where neither was ever written.
     ///
     /// # Errors
     /// If what there is cannot be read or is damaged.
@@ -126,7 +127,9 @@ impl Checkpoint {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(CheckpointError::Read { path: path.into(), cause }),
         };
-        parse(&bytes).map(Some).map_err(|found| CheckpointError::Damaged { path: path.into(), found })
+        parse(&bytes)
+            .map(Some)
+            .map_err(|found| CheckpointError::Damaged { path: path.into(), found })
     }
 
     /// Removes the checkpoint and the one before it, where they are.
@@ -167,15 +170,23 @@ fn write(path: &Path, all: &Named, text: &str, keep: bool) -> Result<(), Checkpo
     let fail = |cause| CheckpointError::Write { path: path.into(), cause };
     let bytes: Vec<(&str, &[usize], Vec<u8>)> = all
         .iter()
-        .map(|(name, (dims, values))| (&**name, &**dims, values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        .map(|(name, (dims, values))| {
+            (&**name, &**dims, values.iter().flat_map(|v| v.to_le_bytes()).collect())
+        })
         .collect();
-    let text = format!("{text}sha256\t{}\n", digest(text, bytes.iter().map(|(n, d, b)| (*n, *d, &**b))));
-    let views = bytes.iter().map(|(name, dims, bytes)| Ok((*name, TensorView::new(Dtype::F32, dims.to_vec(), bytes)?)));
+    let text =
+        format!("{text}sha256\t{}\n", digest(text, bytes.iter().map(|(n, d, b)| (*n, *d, &**b))));
+    let views = bytes
+        .iter()
+        .map(|(name, dims, bytes)| Ok((*name, TensorView::new(Dtype::F32, dims.to_vec(), bytes)?)));
     let views: Result<Vec<_>, safetensors::SafeTensorError> = views.collect();
     let header = HashMap::from([(KEY.to_owned(), text)]);
-    let file = views.and_then(|views| serialize(views, Some(header))).map_err(|e| fail(io::Error::other(e)))?;
+    let file = views
+        .and_then(|views| serialize(views, Some(header)))
+        .map_err(|e| fail(io::Error::other(e)))?;
     let partial = partial(path);
-    let written = File::create(&partial).and_then(|mut f| f.write_all(&file).and_then(|()| f.sync_all()));
+    let written =
+        File::create(&partial).and_then(|mut f| f.write_all(&file).and_then(|()| f.sync_all()));
     let moved = written.and_then(|()| {
         if keep && path.exists() {
             std::fs::rename(path, previous(path))?;
@@ -189,7 +200,10 @@ fn write(path: &Path, all: &Named, text: &str, keep: bool) -> Result<(), Checkpo
     })
 }
 
-fn digest<'a>(text: &str, tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>) -> String {
+fn digest<'a>(
+    text: &str,
+    tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>,
+) -> String {
     let mut hash = Sha256::new();
     hash.update(text);
     for (name, dims, bytes) in tensors {
@@ -199,7 +213,8 @@ fn digest<'a>(text: &str, tensors: impl Iterator<Item = (&'a str, &'a [usize], &
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// One fact a line, its parts apart by tabs. Rust writes an f64 with as many digits as bring back its very bits.
+/// One fact a line, its parts apart by tabs. Rust writes an f64 with as many digits as bring back
+/// its very bits.
 fn text(identity: &str, at: &Standing, steps: u64, start: Option<u64>) -> String {
     let Standing { epoch, step, loss, correct, seen, seconds, quiet, history } = at;
     let mut text = format!("{FIRST_LINE}\nidentity\t{identity}\n");
@@ -211,10 +226,18 @@ fn text(identity: &str, at: &Standing, steps: u64, start: Option<u64>) -> String
     for Setback { epoch, step, what } in &history.setbacks {
         text += &format!("setback\t{epoch}\t{step}\t{}\n", what.replace(['\t', '\n'], " "));
     }
-    for Epoch { learning_rate: rate, train_loss, train_accuracy_percent: accuracy, test, seconds } in &history.epochs {
+    for Epoch {
+        learning_rate: rate,
+        train_loss,
+        train_accuracy_percent: accuracy,
+        test,
+        seconds,
+    } in &history.epochs
+    {
         let Evaluation { correct, samples, loss, firing_rates } = test;
-        text +=
-            &format!("epoch\t{rate:?}\t{train_loss:?}\t{accuracy:?}\t{correct}\t{samples}\t{loss:?}\t{seconds:?}\n");
+        text += &format!(
+            "epoch\t{rate:?}\t{train_loss:?}\t{accuracy:?}\t{correct}\t{samples}\t{loss:?}\t{seconds:?}\n"
+        );
         firing_rates.iter().for_each(|(layer, rate)| text += &format!("rate\t{layer}\t{rate:?}\n"));
     }
     text
@@ -224,7 +247,8 @@ fn text(identity: &str, at: &Standing, steps: u64, start: Option<u64>) -> String
 fn parse(bytes: &[u8]) -> Result<Checkpoint, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
-    let header = header.metadata().as_ref().and_then(|all| all.get(KEY)).ok_or("no header of ours")?;
+    let header =
+        header.metadata().as_ref().and_then(|all| all.get(KEY)).ok_or("no header of ours")?;
     let (text, sum) = header.trim_end().rsplit_once("sha256\t").ok_or("no checksum")?;
     let mut tensors: Vec<_> = file.tensors();
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
@@ -233,11 +257,14 @@ fn parse(bytes: &[u8]) -> Result<Checkpoint, String> {
     }
     let (identity, standing, steps, start) = lines(text)?;
     let mut now = Snapshot { vars: Vec::new(), moments: Vec::new(), steps };
-    let mut then = Snapshot { vars: Vec::new(), moments: Vec::new(), steps: start.unwrap_or_default() };
+    let mut then =
+        Snapshot { vars: Vec::new(), moments: Vec::new(), steps: start.unwrap_or_default() };
     let mut second: BTreeMap<&str, Tensor> = BTreeMap::new();
     for (name, view) in &tensors {
-        let values: Vec<f32> = view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        let tensor = Tensor::from_vec(values, view.shape(), &Device::Cpu).map_err(|e| e.to_string())?;
+        let values: Vec<f32> =
+            view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        let tensor =
+            Tensor::from_vec(values, view.shape(), &Device::Cpu).map_err(|e| e.to_string())?;
         second.insert(name, tensor);
     }
     for (name, tensor) in &second {
@@ -247,8 +274,9 @@ fn parse(bytes: &[u8]) -> Result<Checkpoint, String> {
         };
         if let Some(name) = rest.strip_prefix(FIRST) {
             // in the order of names, which is the optimiser's
-            let other =
-                second.get(format!("{prefix}{SECOND}{name}").as_str()).ok_or("a first moment without a second")?;
+            let other = second
+                .get(format!("{prefix}{SECOND}{name}").as_str())
+                .ok_or("a first moment without a second")?;
             snapshot.moments.push((tensor.clone(), other.clone()));
         } else if !rest.starts_with(SECOND) {
             snapshot.vars.push((rest.to_owned(), tensor.clone()));
@@ -257,14 +285,18 @@ fn parse(bytes: &[u8]) -> Result<Checkpoint, String> {
     Ok(Checkpoint { identity, standing, now, epoch_start: start.map(|_| then) })
 }
 
-/// Identity, standing, the optimiser's steps, and those at the beginning of the epoch where that is kept.
+/// Identity, standing, the optimiser's steps, and those at the beginning of the epoch where that is
+/// kept.
 fn lines(text: &str) -> Result<(String, Standing, u64, Option<u64>), String> {
     let mut lines = text.lines();
     match lines.next() {
         Some(FIRST_LINE) => (),
-        other => return Err(format!("\"{}\" instead of \"{FIRST_LINE}\"", other.unwrap_or_default())),
+        other => {
+            return Err(format!("\"{}\" instead of \"{FIRST_LINE}\"", other.unwrap_or_default()));
+        }
     }
-    let (mut identity, mut at, mut steps, mut start) = (String::new(), Standing::default(), 0, None);
+    let (mut identity, mut at, mut steps, mut start) =
+        (String::new(), Standing::default(), 0, None);
     for line in lines {
         let parts: Vec<&str> = line.split('\t').collect();
         match parts[..] {
@@ -280,18 +312,20 @@ fn lines(text: &str) -> Result<(String, Standing, u64, Option<u64>), String> {
                 let (epoch, step) = (number(epoch)?, number(step)?);
                 at.history.setbacks.push(Setback { epoch, step, what: what.into() });
             }
-            ["epoch", rate, train_loss, accuracy, correct, samples, loss, seconds] => at.history.epochs.push(Epoch {
-                learning_rate: number(rate)?,
-                train_loss: number(train_loss)?,
-                train_accuracy_percent: number(accuracy)?,
-                test: Evaluation {
-                    correct: number(correct)?,
-                    samples: number(samples)?,
-                    loss: number(loss)?,
-                    firing_rates: Vec::new(),
-                },
-                seconds: number(seconds)?,
-            }),
+            ["epoch", rate, train_loss, accuracy, correct, samples, loss, seconds] => {
+                at.history.epochs.push(Epoch {
+                    learning_rate: number(rate)?,
+                    train_loss: number(train_loss)?,
+                    train_accuracy_percent: number(accuracy)?,
+                    test: Evaluation {
+                        correct: number(correct)?,
+                        samples: number(samples)?,
+                        loss: number(loss)?,
+                        firing_rates: Vec::new(),
+                    },
+                    seconds: number(seconds)?,
+                })
+            }
             ["rate", layer, rate] => match at.history.epochs.last_mut() {
                 Some(epoch) => epoch.test.firing_rates.push((layer.into(), number(rate)?)),
                 None => return Err("a firing rate before the first epoch".into()),

@@ -4,9 +4,9 @@ use models::{EventDriven, Frames, Gradients, Math, Mode, Network, Observer, Opti
 /// How passes are computed: beside rounding, and time and memory, it changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Compute {
-    /// Whether passes go block by block and without a graph where a network can be taken so: event-driven on the CPU,
-    /// by cuDNN and fused stages on a CUDA device, with neurons that have the kernels. If not, they are tensor operations,
-    /// which are the definition.
+    /// Whether passes go block by block and without a graph where a network can be taken so:
+    /// event-driven on the CPU, by cuDNN and fused stages on a CUDA device, with neurons that have
+    /// the kernels. If not, they are tensor operations, which are the definition.
     pub blocks: bool,
     /// How event-driven passes choose.
     pub options: Options,
@@ -41,7 +41,8 @@ impl Compute {
     /// What passes of this network are made of on that device.
     ///
     /// # Errors
-    /// A precision that tensor operations do not have, for a network that has no blocks on the device.
+    /// A precision that tensor operations do not have, for a network that has no blocks on the
+    /// device.
     pub fn engine<'n>(&self, network: &'n Network, device: &Device) -> Result<Engine<'n>> {
         let engine = match device {
             _ if !self.blocks => Engine::Tensors,
@@ -80,7 +81,9 @@ impl Engine<'_> {
     ) -> Result<Option<Tensor>> {
         match self {
             Engine::Tensors => Ok(None),
-            Engine::Events(blocks) => blocks.scores(frames, mode, compute.options, observer).map(Some),
+            Engine::Events(blocks) => {
+                blocks.scores(frames, mode, compute.options, observer).map(Some)
+            }
             #[cfg(feature = "cuda")]
             Engine::Device(blocks) => blocks.scores(frames, mode, compute.math, observer).map(Some),
         }
@@ -97,9 +100,13 @@ impl Engine<'_> {
     ) -> Result<Option<Gradients>> {
         match self {
             Engine::Tensors => Ok(None),
-            Engine::Events(blocks) => blocks.gradients(frames, seed, compute.options, observer, loss).map(Some),
+            Engine::Events(blocks) => {
+                blocks.gradients(frames, seed, compute.options, observer, loss).map(Some)
+            }
             #[cfg(feature = "cuda")]
-            Engine::Device(blocks) => blocks.gradients(frames, seed, compute.math, observer, loss).map(Some),
+            Engine::Device(blocks) => {
+                blocks.gradients(frames, seed, compute.math, observer, loss).map(Some)
+            }
         }
     }
 }

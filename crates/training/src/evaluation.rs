@@ -12,7 +12,8 @@ pub struct Evaluation {
     pub samples: usize,
     /// Mean loss over the samples.
     pub loss: f64,
-    /// For each layer of neurons, in order: its name and spikes ÷ (neurons · steps), over all samples.
+    /// For each layer of neurons, in order: its name and spikes ÷ (neurons · steps), over all
+    /// samples.
     pub firing_rates: Vec<(String, f64)>,
 }
 
@@ -37,7 +38,8 @@ pub fn evaluate(
     evaluate_while(network, set, setup, compute, device, &mut || true)
 }
 
-/// [`evaluate`], ending with [`Error::Interrupted`] before the first batch at which it is not to go on.
+/// [`evaluate`], ending with [`Error::Interrupted`] before the first batch at which it is not to go
+/// on.
 pub(crate) fn evaluate_while(
     network: &Network,
     set: Set,
@@ -62,7 +64,8 @@ pub(crate) fn evaluate_while(
             Some(scores) => scores,
             None => network.forward(&batch.into_tensor(device)?, Mode::Eval, &mut rates)?.detach(),
         };
-        loss += f64::from(mse(&scores, &labels, setup.reduction)?.to_scalar::<f32>()?) * batches[step].len() as f64;
+        loss += f64::from(mse(&scores, &labels, setup.reduction)?.to_scalar::<f32>()?)
+            * batches[step].len() as f64;
         correct += count_correct(&scores, &labels)?;
         Ok(())
     })?;
@@ -77,7 +80,11 @@ pub(crate) fn count_correct(scores: &Tensor, labels: &[u32]) -> candle_core::Res
         let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         row.iter().position(|&s| s == largest)
     };
-    Ok(rows.iter().zip(labels).filter(|(row, label)| first_largest(row) == Some(**label as usize)).count())
+    Ok(rows
+        .iter()
+        .zip(labels)
+        .filter(|(row, label)| first_largest(row) == Some(**label as usize))
+        .count())
 }
 
 /// Spikes and opportunities to spike of each layer, in the order first seen.

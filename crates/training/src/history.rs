@@ -15,7 +15,8 @@ pub struct Epoch {
     pub seconds: f64,
 }
 
-/// A point at which training diverged and went back to the beginning of the epoch, with half the learning rate from there on.
+/// A point at which training diverged and went back to the beginning of the epoch, with half the
+/// learning rate from there on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setback {
     /// The epoch, from 1.
@@ -36,8 +37,8 @@ pub struct History {
 }
 
 impl History {
-    /// Index and value of the best epoch's test accuracy in percent; the first of equals. This is what the
-    /// paper's code reports: the test set chooses the epoch.
+    /// Index and value of the best epoch's test accuracy in percent; the first of equals. This is
+    /// what the paper's code reports: the test set chooses the epoch.
     pub fn best(&self) -> Option<(usize, f64)> {
         let accuracies = self.epochs.iter().map(|e| e.test.accuracy_percent()).enumerate();
         accuracies.fold(None, |best, (i, a)| match best {

@@ -3,8 +3,8 @@ use crate::evaluation::{count_correct, evaluate_while};
 use crate::heard::Heard;
 use crate::standing::{Snapshot, Standing, State};
 use crate::{
-    AdamW, Checkpoint, Compute, Engine, Epoch, History, Reduction, Refusal, Rule, Rules, SeededVars, Set, Setback,
-    Setup, Shown, learning_rate, mse, stream,
+    AdamW, Checkpoint, Compute, Engine, Epoch, History, Reduction, Refusal, Rule, Rules,
+    SeededVars, Set, Setback, Setup, Shown, learning_rate, mse, stream,
 };
 use candle_core::{Device, Tensor, Var};
 use models::{LayerTrace, Mode, Network};
@@ -13,8 +13,8 @@ use std::time::Instant;
 
 /// Hears what happens while it happens; `()` ignores it.
 pub trait Progress {
-    /// Step `step` of `steps` of epoch `epoch` (all from 0) is done; the loss and accuracy are those of the
-    /// epoch so far.
+    /// Step `step` of `steps` of epoch `epoch` (all from 0) is done; the loss and accuracy are
+    /// those of the epoch so far.
     fn step(&mut self, epoch: usize, step: usize, steps: usize, loss: f64, accuracy_percent: f64) {
         let _ = (epoch, step, steps, loss, accuracy_percent);
     }
@@ -29,7 +29,8 @@ pub trait Progress {
         let _ = (index, epoch);
     }
 
-    /// The layer has been silent for as many steps as an epoch has, up to step `step` of epoch `epoch` (both from 1).
+    /// The layer has been silent for as many steps as an epoch has, up to step `step` of epoch
+    /// `epoch` (both from 1).
     fn silent(&mut self, layer: &str, epoch: usize, step: usize) {
         let _ = (layer, epoch, step);
     }
@@ -137,8 +138,8 @@ pub struct Job<'a> {
     pub device: &'a Device,
 }
 
-/// Trains `network`, whose variables are `vars`, and evaluates it on `test` after every epoch. `compute` says how, and
-/// changes nothing but rounding. Stops where training diverges.
+/// Trains `network`, whose variables are `vars`, and evaluates it on `test` after every epoch.
+/// `compute` says how, and changes nothing but rounding. Stops where training diverges.
 ///
 /// # Errors
 /// See [`Error`].
@@ -156,8 +157,8 @@ pub fn train(
     train_from(&job, vars, None, progress)
 }
 
-/// [`train`] with rules of its own, from the beginning or from a checkpoint of the same job: the same bits come out, however
-/// often it was interrupted.
+/// [`train`] with rules of its own, from the beginning or from a checkpoint of the same job: the
+/// same bits come out, however often it was interrupted.
 ///
 /// # Errors
 /// See [`Error`].
@@ -171,7 +172,8 @@ pub fn train_from(
     let used = used(train.samples.len(), test.samples.len(), job.setup)?;
     let optimiser = AdamW::new(vars.trainable(), job.setup.adamw)?;
     let analogue = job.network.analogue();
-    let mut run = Loop { job, used, analogue, vars, optimiser, at: Standing::default(), epoch_start: None };
+    let mut run =
+        Loop { job, used, analogue, vars, optimiser, at: Standing::default(), epoch_start: None };
     if let Some(Checkpoint { standing, now, epoch_start, .. }) = from {
         now.restore(run.vars, &mut run.optimiser)?;
         (run.at, run.epoch_start) = (standing, epoch_start);
@@ -215,22 +217,32 @@ impl Loop<'_> {
         let analogue = setup.warm_up.analogue(index);
         let network = if analogue { self.analogue.clone() } else { self.job.network.clone() };
         // an analogue network has no kernels, and a still image needs to be shown to it once only
-        let (once, plain) =
-            (Shown { still: train.shown.still.map(|_| 1), ..train.shown.clone() }, compute.in_tensors());
+        let (once, plain) = (
+            Shown { still: train.shown.still.map(|_| 1), ..train.shown.clone() },
+            compute.in_tensors(),
+        );
         let shown = |set| if analogue { Set { shown: &once, ..set } } else { set };
-        let (train, test, compute) = (shown(train), shown(test), if analogue { &plain } else { compute });
+        let (train, test, compute) =
+            (shown(train), shown(test), if analogue { &plain } else { compute });
         let engine = compute.engine(&network, device)?;
-        let rate = self.at.scale() * learning_rate(index, setup.epochs, setup.ramp_epochs, setup.learning_rate);
+        let rate = self.at.scale()
+            * learning_rate(index, setup.epochs, setup.ramp_epochs, setup.learning_rate);
         let order = order(train.samples.len(), seed, index);
         let steps: Vec<&[usize]> = order[..self.used].chunks(setup.batch).collect();
         let done = self.at.step;
-        let work = Gathering { set: train, setup, epoch: Some((seed, index)), bytes: engine.takes_bytes() };
+        let work = Gathering {
+            set: train,
+            setup,
+            epoch: Some((seed, index)),
+            bytes: engine.takes_bytes(),
+        };
         each_batch(work, &steps[done..], |i, batch| -> Result<(), Error> {
             self.step(&network, &engine, compute, batch, rate, (done + i, steps.len()), progress)?;
             self.at.seconds = before + start.elapsed().as_secs_f64();
             self.keep(progress)
         })?;
-        let test = evaluate_while(&network, test, setup, compute, device, &mut || !progress.interrupted());
+        let test =
+            evaluate_while(&network, test, setup, compute, device, &mut || !progress.interrupted());
         self.at.seconds = before + start.elapsed().as_secs_f64();
         if matches!(test, Err(Error::Interrupted)) {
             self.keep(progress)?;
@@ -267,14 +279,20 @@ impl Loop<'_> {
         };
         let mut heard = Heard::new(self.vars);
         let (scores, value, lost);
-        if let Some(gradients) = engine.gradients(batch.frames(), dropout, compute, &mut heard, loss_of)? {
+        if let Some(gradients) =
+            engine.gradients(batch.frames(), dropout, compute, &mut heard, loss_of)?
+        {
             lost = self.optimiser.step(&gradients, rate)?;
             (scores, value) = (gradients.scores.clone(), error);
             if step + 1 == steps {
                 progress.layers(&gradients.layers);
             }
         } else {
-            scores = network.forward(&batch.into_tensor(device)?, Mode::Train { seed: dropout }, &mut heard)?;
+            scores = network.forward(
+                &batch.into_tensor(device)?,
+                Mode::Train { seed: dropout },
+                &mut heard,
+            )?;
             let error = mse(&scores, &labels, setup.reduction)?;
             value = f64::from(error.to_scalar::<f32>()?);
             lost = self.optimiser.step(&error.backward()?, rate)?;
@@ -301,13 +319,20 @@ impl Loop<'_> {
     /// Lets the state be saved, and ends here if that was asked for.
     fn keep(&self, progress: &mut dyn Progress) -> Result<(), Error> {
         let epoch_start = self.epoch_start.as_ref();
-        // asked before it is kept: whoever asks in between is heard after the next step, when the state is kept for them
+        // asked before it is kept: whoever asks in between is heard after the next step, when the
+        // state is kept for them
         let stop = progress.interrupted();
-        progress.keep(&State { vars: self.vars, optimiser: &self.optimiser, standing: &self.at, epoch_start })?;
+        progress.keep(&State {
+            vars: self.vars,
+            optimiser: &self.optimiser,
+            standing: &self.at,
+            epoch_start,
+        })?;
         if stop { Err(Error::Interrupted) } else { Ok(()) }
     }
 
-    /// Goes back to the beginning of the epoch, with half the learning rate, if that is the rule for this error.
+    /// Goes back to the beginning of the epoch, with half the learning rate, if that is the rule
+    /// for this error.
     fn go_back(&mut self, error: Error, progress: &mut dyn Progress) -> Result<(), Error> {
         let Rules { not_finite, silence } = self.job.rules;
         let (rule, epoch, step) = match error {
@@ -316,7 +341,9 @@ impl Loop<'_> {
             other => return Err(other),
         };
         let start = match &self.epoch_start {
-            Some(start) if rule == Rule::GoBack && self.at.history.setbacks.len() < SETBACKS => start,
+            Some(start) if rule == Rule::GoBack && self.at.history.setbacks.len() < SETBACKS => {
+                start
+            }
             _ => return Err(error),
         };
         start.restore(self.vars, &mut self.optimiser)?;
@@ -336,7 +363,11 @@ const SETBACKS: usize = 8;
 ///
 /// # Errors
 /// As [`mse`].
-pub fn loss_gradient(scores: &Tensor, labels: &[u32], reduction: Reduction) -> candle_core::Result<(Tensor, f64)> {
+pub fn loss_gradient(
+    scores: &Tensor,
+    labels: &[u32],
+    reduction: Reduction,
+) -> candle_core::Result<(Tensor, f64)> {
     let scores = Var::from_tensor(scores)?;
     let loss = mse(&scores, labels, reduction)?;
     let gradients = loss.backward()?;

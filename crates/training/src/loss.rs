@@ -11,8 +11,8 @@ pub enum Reduction {
     SumOverClasses,
 }
 
-/// Mean squared error of class scores `[B, K]` against one-hot labels: Eq. 5 up to [`Reduction`]. Scores
-/// are not clipped.
+/// Mean squared error of class scores `[B, K]` against one-hot labels: Eq. 5 up to [`Reduction`].
+/// Scores are not clipped.
 ///
 /// # Errors
 /// If there are not B labels, or one of them is K or more.
@@ -25,10 +25,13 @@ pub fn mse(scores: &Tensor, labels: &[u32], reduction: Reduction) -> Result<Tens
     for (row, &label) in labels.iter().enumerate() {
         match target[row * classes..][..classes].get_mut(label as usize) {
             Some(t) => *t = 1.0,
-            None => bail!("label {label} of sample {row} of the batch, but there are {classes} classes"),
+            None => {
+                bail!("label {label} of sample {row} of the batch, but there are {classes} classes")
+            }
         }
     }
-    let target = Tensor::from_vec(target, (batch, classes), scores.device())?.to_dtype(scores.dtype())?;
+    let target =
+        Tensor::from_vec(target, (batch, classes), scores.device())?.to_dtype(scores.dtype())?;
     let mean = (scores - target)?.sqr()?.mean_all()?;
     match reduction {
         Reduction::Mean => Ok(mean),

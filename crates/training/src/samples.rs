@@ -4,7 +4,8 @@ use candle_core::{Device, Tensor};
 use events::{Frames, Grid, Shape};
 use std::borrow::Cow;
 
-/// One sample as it lies in memory or in a cache: `[T, H, W, C]`, or `[1, H, W, C]` for what does not move.
+/// One sample as it lies in memory or in a cache: `[T, H, W, C]`, or `[1, H, W, C]` for what does
+/// not move.
 #[derive(Clone, Debug)]
 pub enum Values<'a> {
     /// Event counts.
@@ -29,7 +30,8 @@ impl Values<'_> {
 /// Why a sample could not be had; it names the sample.
 pub type Refusal = Box<dyn std::error::Error + Send + Sync>;
 
-/// Labelled samples by index, in memory or not: batches are made of them by several threads at once.
+/// Labelled samples by index, in memory or not: batches are made of them by several threads at
+/// once.
 pub trait Samples: Sync {
     /// Number of samples.
     fn len(&self) -> usize;
@@ -82,11 +84,17 @@ pub struct Set<'a> {
 }
 
 impl<'a> Set<'a> {
-    /// The samples `indices` as a network sees them in an evaluation, `[T, B, H, W, C]`, and their classes; every step of them.
+    /// The samples `indices` as a network sees them in an evaluation, `[T, B, H, W, C]`, and their
+    /// classes; every step of them.
     ///
     /// # Errors
     /// A sample that cannot be read, or samples of unequal sizes.
-    pub fn frames(self, indices: &[usize], setup: &Setup, device: &Device) -> Result<(Tensor, Vec<u32>), Error> {
+    pub fn frames(
+        self,
+        indices: &[usize],
+        setup: &Setup,
+        device: &Device,
+    ) -> Result<(Tensor, Vec<u32>), Error> {
         let work = Gathering { set: self, setup, epoch: None, bytes: false };
         let mut batch = Batch::gather(work, indices)?;
         let labels = std::mem::take(&mut batch.labels);
@@ -103,9 +111,11 @@ impl<'a> Set<'a> {
 /// How a sample's values become the input of every step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shown {
-    /// Direct encoding: a sample of one frame is shown at each of this many steps. `None`: a sample has its own steps.
+    /// Direct encoding: a sample of one frame is shown at each of this many steps. `None`: a sample
+    /// has its own steps.
     pub still: Option<usize>,
-    /// For each channel the mean and the standard deviation by which it becomes `(v − mean) / deviation`; empty: values
-    /// stay as they are. Comes after augmentation, so what a crop pads with is a black pixel, not a grey one.
+    /// For each channel the mean and the standard deviation by which it becomes
+    /// `(v − mean) / deviation`; empty: values stay as they are. Comes after augmentation, so what
+    /// a crop pads with is a black pixel, not a grey one.
     pub standard: Vec<(f32, f32)>,
 }

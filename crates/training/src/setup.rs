@@ -28,22 +28,25 @@ pub struct Setup {
     pub warm_up: WarmUp,
 }
 
-/// How a network that does not fire yet is brought to. A neuron that never fires has no gradient at all under BPSA.
+/// How a network that does not fire yet is brought to. A neuron that never fires has no gradient at
+/// all under BPSA.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum WarmUp {
     /// Nothing: spikes from the first step on.
     #[default]
     None,
-    /// The released code's: for the first epochs the network is analogue, without neurons ([`models::Network::analogue`]), and a still
-    /// image is shown once. Weights, running statistics and moments carry over.
+    /// The released code's: for the first epochs the network is analogue, without neurons
+    /// ([`models::Network::analogue`]), and a still image is shown once. Weights, running
+    /// statistics and moments carry over.
     Ann {
         /// Number of such epochs.
         epochs: usize,
     },
-    /// The one that the paper cites, of TSSL-BP (Zhang & Li 2020): a layer whose mean firing rate over a training batch is at
-    /// most `rate` takes the slope of a sigmoid, α = 5, in that batch's backward pass. It belongs to the neurons: whoever
-    /// builds the network gives it such ones (`neuron::WhenSilent`).
+    /// The one that the paper cites, of TSSL-BP (Zhang & Li 2020): a layer whose mean firing rate
+    /// over a training batch is at most `rate` takes the slope of a sigmoid, α = 5, in that batch's
+    /// backward pass. It belongs to the neurons: whoever builds the network gives it such ones
+    /// (`neuron::WhenSilent`).
     SigmoidWhenSilent {
         /// Spikes per neuron and step.
         rate: f64,
@@ -77,7 +80,8 @@ pub enum Rule {
     Report,
     /// End with an error.
     Stop,
-    /// Begin the epoch again with half the learning rate, which stays halved; end with an error the ninth time.
+    /// Begin the epoch again with half the learning rate, which stays halved; end with an error the
+    /// ninth time.
     GoBack,
 }
 

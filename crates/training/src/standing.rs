@@ -1,8 +1,9 @@
 use crate::{AdamW, History, SeededVars};
 use candle_core::{Result, Tensor};
 
-/// Where a run stands between two steps: with weights and moments ([`State`]) all that decides how it goes on. Random
-/// streams need no place here: each is a function of the run's seed, the epoch and the step.
+/// Where a run stands between two steps: with weights and moments ([`State`]) all that decides how
+/// it goes on. Random streams need no place here: each is a function of the run's seed, the epoch
+/// and the step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Standing {
     /// The epoch under way, from 0.
@@ -31,10 +32,12 @@ impl Standing {
 
     /// The next epoch, from its first step.
     pub(crate) fn begin(&mut self, epoch: usize) {
-        (self.epoch, self.step, self.loss, self.correct, self.seen, self.seconds) = (epoch, 0, 0.0, 0, 0, 0.0);
+        (self.epoch, self.step, self.loss, self.correct, self.seen, self.seconds) =
+            (epoch, 0, 0.0, 0, 0, 0.0);
     }
 
-    /// Notes whether each layer fired in a step; the layers that by this step have been silent for `steps` of them.
+    /// Notes whether each layer fired in a step; the layers that by this step have been silent for
+    /// `steps` of them.
     pub(crate) fn hear(&mut self, fired: Vec<(String, bool)>, steps: usize) -> Vec<String> {
         let mut silent = Vec::new();
         for (layer, fired) in fired {
@@ -84,7 +87,11 @@ impl Snapshot {
         let copy = |(name, var): (String, candle_core::Var)| Ok((name, var.as_tensor().copy()?));
         Ok(Self {
             vars: vars.all().into_iter().map(copy).collect::<Result<_>>()?,
-            moments: optimiser.state.iter().map(|s| Ok((s.first.copy()?, s.second.copy()?))).collect::<Result<_>>()?,
+            moments: optimiser
+                .state
+                .iter()
+                .map(|s| Ok((s.first.copy()?, s.second.copy()?)))
+                .collect::<Result<_>>()?,
             steps: optimiser.steps,
         })
     }
@@ -99,7 +106,8 @@ impl Snapshot {
         for (state, (first, second)) in optimiser.state.iter_mut().zip(&self.moments) {
             let device = state.var.device();
             // copies: the optimiser changes its moments in place
-            (state.first, state.second) = (first.to_device(device)?.copy()?, second.to_device(device)?.copy()?);
+            (state.first, state.second) =
+                (first.to_device(device)?.copy()?, second.to_device(device)?.copy()?);
         }
         optimiser.steps = self.steps;
         optimiser.forget_losses()

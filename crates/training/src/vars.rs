@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Momentum of running statistics (PyTorch's default, used by the paper).
 const MOMENTUM: f64 = 0.1;
 
-/// The variables of a run, by name. A variable's initial value depends on (seed, name, shape) alone.
+/// The variables of a run, by name. A variable's initial value depends on (seed, name, shape)
+/// alone.
 ///
 /// As an [`Observer`] it folds the statistics of a training pass into the running ones.
 #[derive(Clone)]
@@ -36,7 +37,8 @@ impl SeededVars {
         self.locked().iter().map(|(n, v)| (n.clone(), v.clone())).collect()
     }
 
-    /// SHA-256, in hex, of all variables: of each its name, its sizes and its values as little-endian f32, in order of name.
+    /// SHA-256, in hex, of all variables: of each its name, its sizes and its values as
+    /// little-endian f32, in order of name.
     ///
     /// # Errors
     /// If a variable cannot be read.
@@ -49,10 +51,15 @@ impl SeededVars {
         Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// All variables that a gradient changes, sorted by name; running statistics are not among them.
+    /// All variables that a gradient changes, sorted by name; running statistics are not among
+    /// them.
     pub fn trainable(&self) -> Vec<(String, Var)> {
         let running = |name: &str| name.ends_with("running_mean") || name.ends_with("running_var");
-        self.locked().iter().filter(|(name, _)| !running(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
+        self.locked()
+            .iter()
+            .filter(|(name, _)| !running(name))
+            .map(|(n, v)| (n.clone(), v.clone()))
+            .collect()
     }
 
     /// The variable of that name.
@@ -81,7 +88,8 @@ pub(crate) fn values(tensor: &Tensor) -> Result<Vec<f32>> {
 
 impl Observer for SeededVars {
     fn statistics(&mut self, layer: &str, statistics: &BatchStatistics) -> Result<()> {
-        let (mean, var) = (self.running(layer, "running_mean")?, self.running(layer, "running_var")?);
+        let (mean, var) =
+            (self.running(layer, "running_mean")?, self.running(layer, "running_var")?);
         let (new_mean, new_var) = statistics.update(&mean, &var, MOMENTUM)?;
         mean.set(&new_mean)?;
         var.set(&new_var)
@@ -89,7 +97,14 @@ impl Observer for SeededVars {
 }
 
 impl SimpleBackend for SeededVars {
-    fn get(&self, shape: Shape, name: &str, init: Init, dtype: DType, device: &Device) -> Result<Tensor> {
+    fn get(
+        &self,
+        shape: Shape,
+        name: &str,
+        init: Init,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Tensor> {
         if let Some(var) = self.locked().get(name) {
             if var.shape() != &shape {
                 bail!("variable {name} has shape {:?}, asked for {shape:?}", var.shape());
@@ -105,7 +120,9 @@ impl SimpleBackend for SeededVars {
                 let mut unit = || f64::from(rng.next_u32() >> 8) / f64::from(1u32 << 24);
                 (0..n).map(|_| (lo + (up - lo) * unit()) as f32).collect()
             }
-            other => bail!("variable {name}: seeded variables are constant or uniform, asked for {other:?}"),
+            other => bail!(
+                "variable {name}: seeded variables are constant or uniform, asked for {other:?}"
+            ),
         };
         let var = Var::from_tensor(&Tensor::from_vec(values, shape, device)?.to_dtype(dtype)?)?;
         let tensor = var.as_tensor().clone();

@@ -1,4 +1,5 @@
-//! A run that is interrupted anywhere and goes on from its checkpoint ends with the very bits of one that was not.
+//! A run that is interrupted anywhere and goes on from its checkpoint ends with the very bits of
+//! one that was not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use candle_core::{DType, Device, Tensor};
@@ -10,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use training::{
-    AdamWConfig, Checkpoint, Compute, Error, Example, History, Job, Progress, Reduction, Refusal, Rule, Rules, Samples,
-    SeededVars, Set, Setback, Setup, State, Values, WarmUp, learning_rate, save_weights, train_from,
+    AdamWConfig, Checkpoint, Compute, Error, Example, History, Job, Progress, Reduction, Refusal,
+    Rule, Rules, Samples, SeededVars, Set, Setback, Setup, State, Values, WarmUp, learning_rate,
+    save_weights, train_from,
 };
 
 const SETUP: Setup = Setup {
@@ -36,7 +38,8 @@ fn examples(n: usize) -> Vec<Example> {
             (0..6).for_each(|x| counts[((t * 6 + 2 * (i % 3)) * 6 + x) * 2 + (i + t) % 2] = 2);
             counts[(t * 36 + (i * 7 + t * 5) % 36) * 2] += 1;
         }
-        let frames: Frames = Grid::new(Shape { steps: 4, height: 6, width: 6, channels: 2 }, counts).unwrap();
+        let frames: Frames =
+            Grid::new(Shape { steps: 4, height: 6, width: 6, channels: 2 }, counts).unwrap();
         Example { frames, label: (i % 3) as u32 }
     };
     (0..n).map(example).collect()
@@ -97,8 +100,20 @@ fn run(setup: &Setup, rules: Rules, compute: Compute, keeper: &mut Keeper) -> Ou
     let network = Network::new(&spec, [6, 6, 2], 3, neuron, StatisticsOver::Step, builder).unwrap();
     let (train_set, test_set) = (examples(30), examples(9));
     let sets = (Set::recorded(&train_set), Set::recorded(&test_set));
-    let job = Job { network: &network, sets, setup, rules, compute: &compute, seed: 3, device: &Device::Cpu };
-    let from = if keeper.path.as_os_str().is_empty() { None } else { Checkpoint::read(&keeper.path).unwrap() };
+    let job = Job {
+        network: &network,
+        sets,
+        setup,
+        rules,
+        compute: &compute,
+        seed: 3,
+        device: &Device::Cpu,
+    };
+    let from = if keeper.path.as_os_str().is_empty() {
+        None
+    } else {
+        Checkpoint::read(&keeper.path).unwrap()
+    };
     assert!(from.as_ref().is_none_or(|c| c.identity == "a test"));
     let mut history = train_from(&job, &mut vars, from, keeper);
     if let Ok(history) = &mut history {
@@ -117,21 +132,35 @@ fn whoever_is_interrupted_after_any_step_ends_with_the_same_bits() {
     for (setup, rules, compute) in [
         (SETUP, Rules::default(), Compute::default()),
         (SETUP, Rules { silence: Rule::GoBack, ..Rules::default() }, Compute::default()),
-        (Setup { warm_up: WarmUp::Ann { epochs: 1 }, ..SETUP }, Rules::default(), Compute::default()),
-        (Setup { warm_up: WarmUp::SigmoidWhenSilent { rate: 0.1 }, ..SETUP }, Rules::default(), tensors),
+        (
+            Setup { warm_up: WarmUp::Ann { epochs: 1 }, ..SETUP },
+            Rules::default(),
+            Compute::default(),
+        ),
+        (
+            Setup { warm_up: WarmUp::SigmoidWhenSilent { rate: 0.1 }, ..SETUP },
+            Rules::default(),
+            tensors,
+        ),
     ] {
         let whole = run(&setup, rules, compute, &mut Keeper::default());
         let expected = whole.history.unwrap();
         for until in 1..STEPS + 3 {
             let dir = tempfile::tempdir().unwrap();
-            let mut first = Keeper { path: in_folder(dir.path()), every: 1, until: Some(until), ..Keeper::default() };
+            let mut first = Keeper {
+                path: in_folder(dir.path()),
+                every: 1,
+                until: Some(until),
+                ..Keeper::default()
+            };
             let broken = run(&setup, rules, compute, &mut first);
             assert!(matches!(broken.history, Err(Error::Interrupted)), "{until}");
             let mut second = Keeper { until: None, calls: 0, epochs: Vec::new(), ..first };
             let resumed = run(&setup, rules, compute, &mut second);
             assert_eq!(resumed.history.unwrap(), expected, "{setup:?} {until}");
             assert_eq!(resumed.weights, whole.weights, "{setup:?} {until}");
-            // it is asked before it keeps, so it ends one step later, or before an epoch's test set (after each fourth of five calls)
+            // it is asked before it keeps, so it ends one step later, or before an epoch's test set
+            // (after each fourth of five calls)
             let left = STEPS + 3 - until - usize::from(until % 5 != 4);
             assert_eq!(second.calls, left, "no step is taken twice");
         }
@@ -140,7 +169,14 @@ fn whoever_is_interrupted_after_any_step_ends_with_the_same_bits() {
 
 #[test]
 fn warm_ups_change_what_is_learned() {
-    let of = |warm_up| run(&Setup { warm_up, ..SETUP }, Rules::default(), Compute::default(), &mut Keeper::default());
+    let of = |warm_up| {
+        run(
+            &Setup { warm_up, ..SETUP },
+            Rules::default(),
+            Compute::default(),
+            &mut Keeper::default(),
+        )
+    };
     let none = of(WarmUp::None);
     let ann = of(WarmUp::Ann { epochs: 1 });
     assert_ne!(none.weights, ann.weights);
@@ -157,9 +193,14 @@ fn a_damaged_checkpoint_gives_way_to_the_one_before_it_or_is_named() {
     let path = in_folder(dir.path());
     let mut keeper = Keeper { path: path.clone(), every: 1, until: Some(6), ..Keeper::default() };
     let _ = run(&SETUP, Rules::default(), Compute::default(), &mut keeper);
-    let mut names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let mut names: Vec<_> =
+        std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["a run+1.safetensors", "a run+1.safetensors.previous"], "nothing half written stays");
+    assert_eq!(
+        names,
+        ["a run+1.safetensors", "a run+1.safetensors.previous"],
+        "nothing half written stays"
+    );
     let good = std::fs::read(&path).unwrap();
     let expected = run(&SETUP, Rules::default(), Compute::default(), &mut Keeper::default());
     for damage in 0..4 {
@@ -178,7 +219,11 @@ fn a_damaged_checkpoint_gives_way_to_the_one_before_it_or_is_named() {
     }
     std::fs::remove_file(dir.path().join("a run+1.safetensors.previous")).unwrap();
     let error = Checkpoint::read(&path).err().unwrap().to_string();
-    assert!(error.contains("a run+1.safetensors is damaged") && error.contains("delete it to begin again"), "{error}");
+    assert!(
+        error.contains("a run+1.safetensors is damaged")
+            && error.contains("delete it to begin again"),
+        "{error}"
+    );
     Checkpoint::remove(&path).unwrap();
     assert!(Checkpoint::read(&path).unwrap().is_none());
 }
@@ -195,7 +240,11 @@ fn what_cannot_be_written_leaves_the_last_good_state() {
     let mut second = Keeper { path: path.clone(), every: 1, ..Keeper::default() };
     let failed = run(&SETUP, Rules::default(), Compute::default(), &mut second);
     let error = failed.history.unwrap_err().to_string();
-    assert!(error.contains("cannot write the checkpoint") && error.contains("the one before it is kept"), "{error}");
+    assert!(
+        error.contains("cannot write the checkpoint")
+            && error.contains("the one before it is kept"),
+        "{error}"
+    );
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
@@ -205,7 +254,10 @@ fn a_setback_halves_the_learning_rate_and_is_part_of_the_history() {
     let go_back = Rules { not_finite: Rule::GoBack, silence: Rule::Report };
     let mut keeper = Keeper::default();
     let outcome = run(&diverging, go_back, Compute::default(), &mut keeper);
-    assert!(matches!(outcome.history, Err(Error::Diverged { epoch: 1, step: 1, .. })), "NaN is never halved away");
+    assert!(
+        matches!(outcome.history, Err(Error::Diverged { epoch: 1, step: 1, .. })),
+        "NaN is never halved away"
+    );
     assert_eq!(keeper.setbacks.len(), 8);
     assert!(keeper.setbacks[0].what.contains("is not finite"), "{:?}", keeper.setbacks[0]);
     // a sample that is no number twice, and one from then on: two setbacks in the second epoch
@@ -216,8 +268,15 @@ fn a_setback_halves_the_learning_rate_and_is_part_of_the_history() {
     assert_eq!(history.setbacks.iter().map(|s| s.epoch).collect::<Vec<_>>(), [2, 2]);
     let rates: Vec<f64> = history.epochs.iter().map(|e| e.learning_rate).collect();
     let plain = |epoch| learning_rate(epoch, SETUP.epochs, SETUP.ramp_epochs, SETUP.learning_rate);
-    assert_eq!(rates, [plain(0), plain(1) / 4.0, plain(2) / 4.0], "from the setback on, and it stays");
-    assert!(of_samples(&poisoned, Rules::default(), &mut Keeper::default()).is_ok(), "asked often enough it is clean");
+    assert_eq!(
+        rates,
+        [plain(0), plain(1) / 4.0, plain(2) / 4.0],
+        "from the setback on, and it stays"
+    );
+    assert!(
+        of_samples(&poisoned, Rules::default(), &mut Keeper::default()).is_ok(),
+        "asked often enough it is clean"
+    );
     let again = Poisoned { good: examples(30), asked: AtomicUsize::new(0) };
     let stopped = of_samples(&again, Rules::default(), &mut Keeper::default());
     assert!(matches!(stopped, Err(Error::Diverged { epoch: 2, .. })));
@@ -241,7 +300,8 @@ impl Samples for Poisoned {
     fn values(&self, index: usize) -> Result<Values<'_>, Refusal> {
         let frames = &self.good[index].frames;
         let bad = index == 0 && (1..3).contains(&self.asked.fetch_add(1, Ordering::SeqCst));
-        let values = frames.values().iter().map(|&v| if bad { f32::NAN } else { f32::from(v) }).collect();
+        let values =
+            frames.values().iter().map(|&v| if bad { f32::NAN } else { f32::from(v) }).collect();
         Ok(Values::Features(Cow::Owned(Grid::new(frames.shape(), values).unwrap())))
     }
 }
@@ -273,8 +333,15 @@ fn a_layer_that_is_silent_for_an_epoch_is_named_with_its_step() {
         let config = neuron::Config { threshold: 1e6, ..Method::BpsaBpta.config() };
         let spec: Spec = "4C3-AP2-10Voting".parse().unwrap();
         let builder = vars.builder(DType::F32, &Device::Cpu);
-        let network =
-            Network::new(&spec, [6, 6, 2], 3, config.build().unwrap(), StatisticsOver::Step, builder).unwrap();
+        let network = Network::new(
+            &spec,
+            [6, 6, 2],
+            3,
+            config.build().unwrap(),
+            StatisticsOver::Step,
+            builder,
+        )
+        .unwrap();
         let examples = examples(30);
         let sets = (Set::recorded(&examples), Set::recorded(&examples));
         let (compute, device) = (&Compute::default(), &Device::Cpu);
@@ -286,7 +353,10 @@ fn a_layer_that_is_silent_for_an_epoch_is_named_with_its_step() {
     assert_eq!(keeper.silent, both, "each once, at the last of four steps");
     let stop = Rules { silence: Rule::Stop, ..Rules::default() };
     let error = silent(stop, &mut Keeper::default()).unwrap_err();
-    assert!(matches!(&error, Error::Silent { epoch: 1, step: 4, layer } if layer == "4C3-1"), "{error}");
+    assert!(
+        matches!(&error, Error::Silent { epoch: 1, step: 4, layer } if layer == "4C3-1"),
+        "{error}"
+    );
     assert!(error.to_string().contains("4C3-1"), "{error}");
     let back = Rules { silence: Rule::GoBack, ..Rules::default() };
     let mut keeper = Keeper::default();
@@ -301,7 +371,15 @@ fn weights_are_written_under_the_names_they_have() {
     let vars = SeededVars::new(1);
     let spec: Spec = "4C3-AP2-10Voting".parse().unwrap();
     let neuron = Method::BpsaBpta.config().build().unwrap();
-    Network::new(&spec, [6, 6, 2], 3, neuron, StatisticsOver::Step, vars.builder(DType::F32, &Device::Cpu)).unwrap();
+    Network::new(
+        &spec,
+        [6, 6, 2],
+        3,
+        neuron,
+        StatisticsOver::Step,
+        vars.builder(DType::F32, &Device::Cpu),
+    )
+    .unwrap();
     save_weights(&path, &vars).unwrap();
     let read = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
     let mut names: Vec<&str> = read.keys().map(String::as_str).collect();
@@ -325,6 +403,9 @@ fn weights_are_written_under_the_names_they_have() {
     }
     let again = vars.sha256().unwrap();
     assert_eq!(again.len(), 64);
-    vars.get("head.bias").unwrap().set(&Tensor::zeros(30, DType::F32, &Device::Cpu).unwrap()).unwrap();
+    vars.get("head.bias")
+        .unwrap()
+        .set(&Tensor::zeros(30, DType::F32, &Device::Cpu).unwrap())
+        .unwrap();
     assert_ne!(vars.sha256().unwrap(), again);
 }

@@ -8,7 +8,9 @@ use candle_core::{DType, Device};
 use events::{Frames, Grid, Shape};
 use models::{Math, Network, Precision, Spec, StatisticsOver};
 use neuron::Method;
-use training::{AdamWConfig, Compute, Example, History, Reduction, SeededVars, Set, Setup, WarmUp, train};
+use training::{
+    AdamWConfig, Compute, Example, History, Reduction, SeededVars, Set, Setup, WarmUp, train,
+};
 
 const SETUP: Setup = Setup {
     epochs: 3,
@@ -31,7 +33,8 @@ fn examples(n: usize) -> Vec<Example> {
             (0..6).for_each(|x| counts[((t * 6 + 2 * (i % 3)) * 6 + x) * 2 + (i + t) % 2] = 2);
             counts[(t * 36 + (i * 7 + t * 5) % 36) * 2] += 1;
         }
-        let frames: Frames = Grid::new(Shape { steps: 4, height: 6, width: 6, channels: 2 }, counts).unwrap();
+        let frames: Frames =
+            Grid::new(Shape { steps: 4, height: 6, width: 6, channels: 2 }, counts).unwrap();
         Example { frames, label: (i % 3) as u32 }
     };
     (0..n).map(example).collect()
@@ -49,10 +52,9 @@ fn run(device: &Device, math: Math) -> (History, Vec<u32>) {
     let compute = Compute { math, ..Compute::default() };
     let mut history = train(&net, &mut vars, sets, &SETUP, &compute, 3, device, &mut ()).unwrap();
     history.epochs.iter_mut().for_each(|e| e.seconds = 0.0);
-    let values = vars
-        .trainable()
-        .into_iter()
-        .flat_map(|(_, v)| v.to_device(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap());
+    let values = vars.trainable().into_iter().flat_map(|(_, v)| {
+        v.to_device(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+    });
     (history, values.map(f32::to_bits).collect())
 }
 

@@ -1,4 +1,5 @@
-//! A residual network has no blocks: it trains by tensor operations, and every norm of it is found by its name.
+//! A residual network has no blocks: it trains by tensor operations, and every norm of it is found
+//! by its name.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use candle_core::{DType, Device, Tensor};
@@ -8,12 +9,22 @@ use training::{AdamW, AdamWConfig, Compute, Engine, Reduction, SeededVars, mse};
 
 fn network(vars: &SeededVars, spec: &Spec) -> Network {
     let neuron = Method::BpsaBpta.config().build().unwrap();
-    Network::new(spec, [16, 16, 3], 3, neuron, StatisticsOver::Step, vars.builder(DType::F32, &Device::Cpu)).unwrap()
+    Network::new(
+        spec,
+        [16, 16, 3],
+        3,
+        neuron,
+        StatisticsOver::Step,
+        vars.builder(DType::F32, &Device::Cpu),
+    )
+    .unwrap()
 }
 
 /// Three classes: a bright third of the image.
 fn frames(labels: &[u32]) -> Tensor {
-    let pixel = |label: u32, i: usize| if i / 16 / 6 == label as usize { 2.0 } else { (i % 7) as f32 / 20.0 };
+    let pixel = |label: u32, i: usize| {
+        if i / 16 / 6 == label as usize { 2.0 } else { (i % 7) as f32 / 20.0 }
+    };
     let image = |&label: &u32| (0..16 * 16 * 3).map(move |i| pixel(label, i / 3));
     let batch: Vec<f32> = labels.iter().flat_map(image).collect();
     let one = Tensor::from_vec(batch, (1, labels.len(), 16, 16, 3), &Device::Cpu).unwrap();
@@ -31,15 +42,20 @@ fn a_narrow_resnet34_trains_by_tensor_operations() {
         let mut optimiser = AdamW::new(vars.trainable(), AdamWConfig::default()).unwrap();
         let mut losses = Vec::new();
         for step in 0..12 {
-            let scores = net.forward(&frames(&labels), Mode::Train { seed: step }, &mut vars).unwrap();
+            let scores =
+                net.forward(&frames(&labels), Mode::Train { seed: step }, &mut vars).unwrap();
             let loss = mse(&scores, &labels, Reduction::Mean).unwrap();
             optimiser.step(&loss.backward().unwrap(), 5e-3).unwrap();
             losses.push(loss.to_scalar::<f32>().unwrap());
         }
         assert!(losses[11] < losses[0], "{text}: {losses:?}");
-        let norms = vars.trainable().into_iter().filter_map(|(name, _)| Some(name.strip_suffix(".weight")?.to_owned()));
+        let norms = vars
+            .trainable()
+            .into_iter()
+            .filter_map(|(name, _)| Some(name.strip_suffix(".weight")?.to_owned()));
         for norm in norms.filter(|name| name.ends_with(".norm")) {
-            let mean: Vec<f32> = vars.get(&format!("{norm}.running_mean")).unwrap().to_vec1().unwrap();
+            let mean: Vec<f32> =
+                vars.get(&format!("{norm}.running_mean")).unwrap().to_vec1().unwrap();
             assert!(mean.iter().any(|&m| m != 0.0), "{text}: the statistics of {norm} never moved");
         }
     }

@@ -7,8 +7,8 @@ use models::{Mode, Network, Spec, StatisticsOver};
 use neuron::Method;
 use std::borrow::Cow;
 use training::{
-    AdamW, AdamWConfig, Augment, Compute, Error, Example, History, Progress, Reduction, Refusal, Samples, SeededVars,
-    Set, Setup, Shown, Values, WarmUp, learning_rate, mse, train,
+    AdamW, AdamWConfig, Augment, Compute, Error, Example, History, Progress, Reduction, Refusal,
+    Samples, SeededVars, Set, Setup, Shown, Values, WarmUp, learning_rate, mse, train,
 };
 
 const SETUP: Setup = Setup {
@@ -36,7 +36,8 @@ fn examples(n: usize) -> Vec<Example> {
                 }
                 counts[(t * 36 + (i * 7 + t * 5) % 36) * 2] += 1;
             }
-            let frames: Frames = Grid::new(Shape { steps: 4, height: 6, width: 6, channels: 2 }, counts).unwrap();
+            let frames: Frames =
+                Grid::new(Shape { steps: 4, height: 6, width: 6, channels: 2 }, counts).unwrap();
             Example { frames, label: label as u32 }
         })
         .collect()
@@ -45,7 +46,15 @@ fn examples(n: usize) -> Vec<Example> {
 fn network(vars: &SeededVars, text: &str) -> Network {
     let neuron = Method::BpsaBpta.config().build().unwrap();
     let spec: Spec = text.parse().unwrap();
-    Network::new(&spec, [6, 6, 2], 3, neuron, StatisticsOver::Step, vars.builder(DType::F32, &Device::Cpu)).unwrap()
+    Network::new(
+        &spec,
+        [6, 6, 2],
+        3,
+        neuron,
+        StatisticsOver::Step,
+        vars.builder(DType::F32, &Device::Cpu),
+    )
+    .unwrap()
 }
 
 fn run(seed: u64, threads: usize) -> (History, Vec<u32>) {
@@ -56,10 +65,13 @@ fn run(seed: u64, threads: usize) -> (History, Vec<u32>) {
         let (train_set, test_set) = (examples(30), examples(9));
         let sets = (Set::recorded(&train_set), Set::recorded(&test_set));
         let mut history =
-            train(&net, &mut vars, sets, &SETUP, &Compute::default(), seed, &Device::Cpu, &mut ()).unwrap();
+            train(&net, &mut vars, sets, &SETUP, &Compute::default(), seed, &Device::Cpu, &mut ())
+                .unwrap();
         history.epochs.iter_mut().for_each(|e| e.seconds = 0.0);
         let weights = vars.trainable().into_iter();
-        let bits = weights.flat_map(|(_, v)| v.flatten_all().unwrap().to_vec1::<f32>().unwrap()).map(f32::to_bits);
+        let bits = weights
+            .flat_map(|(_, v)| v.flatten_all().unwrap().to_vec1::<f32>().unwrap())
+            .map(f32::to_bits);
         (history, bits.collect())
     })
 }
@@ -117,7 +129,12 @@ fn loss_by_hand_in_both_reductions() {
     let loss = |r| mse(&scores, &[0, 1], r).unwrap().to_scalar::<f32>().unwrap();
     assert_eq!(loss(Reduction::Mean), (0.25 + 0.0 + 0.25 + 0.25) / 4.0);
     assert_eq!(loss(Reduction::SumOverClasses), (0.25 + 0.0 + 0.25 + 0.25) / 2.0);
-    assert!(mse(&scores, &[0, 2], Reduction::Mean).unwrap_err().to_string().contains("label 2 of sample 1"));
+    assert!(
+        mse(&scores, &[0, 2], Reduction::Mean)
+            .unwrap_err()
+            .to_string()
+            .contains("label 2 of sample 1")
+    );
     assert!(mse(&scores, &[0], Reduction::Mean).is_err());
 }
 
@@ -125,7 +142,8 @@ fn loss_by_hand_in_both_reductions() {
 fn one_step_of_adamw_by_hand() {
     let w = Var::new(&[1.0f32, -2.0, 0.5], &Device::Cpu).unwrap();
     let mut optimiser = AdamW::new(vec![("w".into(), w.clone())], AdamWConfig::default()).unwrap();
-    let grads = (w.as_tensor() * &Tensor::new(&[3.0f32, -1e-3, 0.0], &Device::Cpu).unwrap()).unwrap();
+    let grads =
+        (w.as_tensor() * &Tensor::new(&[3.0f32, -1e-3, 0.0], &Device::Cpu).unwrap()).unwrap();
     optimiser.step(&grads.sum_all().unwrap().backward().unwrap(), 1e-3).unwrap();
     // the first step moves by lr · sign(g), after decay by lr · wd
     let expected = [1.0 * (1.0 - 1e-7) - 1e-3, -2.0 * (1.0 - 1e-7) + 1e-3, 0.5 * (1.0 - 1e-7)];
@@ -151,7 +169,8 @@ fn what_cannot_be_trained_is_refused_before_it_starts() {
     let samples = examples(5);
     let mut go = |train_set: &Vec<Example>, test: &Vec<Example>, setup: Setup| {
         let sets = (Set::recorded(train_set), Set::recorded(test));
-        train(&net, &mut vars, sets, &setup, &Compute::default(), 0, &Device::Cpu, &mut ()).unwrap_err()
+        train(&net, &mut vars, sets, &setup, &Compute::default(), 0, &Device::Cpu, &mut ())
+            .unwrap_err()
     };
     assert!(matches!(go(&vec![], &samples, SETUP), Error::Empty("training")));
     assert!(matches!(go(&samples, &vec![], SETUP), Error::Empty("test")));
@@ -164,7 +183,10 @@ fn what_cannot_be_trained_is_refused_before_it_starts() {
     assert!(go(&wrong, &samples, SETUP).to_string().contains("label 3"));
     let diverging = Setup { learning_rate: f64::NAN, ..SETUP };
     let sentence = go(&examples(30), &samples, diverging).to_string();
-    assert!(sentence.starts_with("training diverged at epoch 1, step 1 (both from 1): 4C3-1."), "{sentence}");
+    assert!(
+        sentence.starts_with("training diverged at epoch 1, step 1 (both from 1): 4C3-1."),
+        "{sentence}"
+    );
 }
 
 #[test]
@@ -211,7 +233,9 @@ fn augmentation_is_a_function_of_seed_epoch_and_sample_and_leaves_the_test_set_a
     let (train_set, test_set) = (examples(9), examples(3));
     let sets = (Set::recorded(&train_set), Set::recorded(&test_set));
     train(&net, &mut vars, sets, &setup, &Compute::default(), 1, &Device::Cpu, &mut ()).unwrap();
-    let test = |setup: &Setup| training::evaluate(&net, sets.1, setup, &Compute::default(), &Device::Cpu).unwrap();
+    let test = |setup: &Setup| {
+        training::evaluate(&net, sets.1, setup, &Compute::default(), &Device::Cpu).unwrap()
+    };
     assert_eq!(test(&setup), test(&Setup { augment: None, ..setup }));
 }
 
@@ -253,7 +277,9 @@ impl Samples for Repeated {
     }
 
     fn values(&self, index: usize) -> Result<Values<'_>, Refusal> {
-        let value = |i: usize| (self.label(index) as f32 * 100.0 - [50.0, 20.0][i % 2]) / [70.0, 30.0][i % 2];
+        let value = |i: usize| {
+            (self.label(index) as f32 * 100.0 - [50.0, 20.0][i % 2]) / [70.0, 30.0][i % 2]
+        };
         let grid = Grid::new(Shape { steps: 5, ..IMAGE }, (0..5 * 72).map(value).collect())?;
         Ok(Values::Features(Cow::Owned(grid)))
     }
@@ -268,8 +294,17 @@ fn an_image_shown_for_five_steps_is_five_equal_frames() {
         let mut vars = SeededVars::new(3);
         let net = network(&vars, "4C3-AP2-10Voting");
         let setup = Setup { epochs: 2, ..SETUP };
-        let mut history =
-            train(&net, &mut vars, (set, set), &setup, &Compute::default(), 3, &Device::Cpu, &mut ()).unwrap();
+        let mut history = train(
+            &net,
+            &mut vars,
+            (set, set),
+            &setup,
+            &Compute::default(),
+            3,
+            &Device::Cpu,
+            &mut (),
+        )
+        .unwrap();
         history.epochs.iter_mut().for_each(|e| e.seconds = 0.0);
         history
     };
@@ -282,18 +317,31 @@ fn a_sample_that_cannot_be_read_stops_the_run_with_its_own_sentence() {
     let net = network(&vars, "4C3-AP2-10Voting");
     let images = Images { broken: Some(7) };
     let set = Set { samples: &images, shown: &Shown { still: Some(2), standard: vec![] } };
-    let error = train(&net, &mut vars, (set, set), &SETUP, &Compute::default(), 3, &Device::Cpu, &mut ()).unwrap_err();
+    let error =
+        train(&net, &mut vars, (set, set), &SETUP, &Compute::default(), 3, &Device::Cpu, &mut ())
+            .unwrap_err();
     assert_eq!(error.to_string(), "image 7 is broken");
     let good = Images { broken: None };
-    let one_channel = Set { samples: &good, shown: &Shown { still: Some(2), standard: vec![(0.0, 1.0)] } };
-    let error =
-        train(&net, &mut vars, (one_channel, set), &SETUP, &Compute::default(), 3, &Device::Cpu, &mut ()).unwrap_err();
+    let one_channel =
+        Set { samples: &good, shown: &Shown { still: Some(2), standard: vec![(0.0, 1.0)] } };
+    let error = train(
+        &net,
+        &mut vars,
+        (one_channel, set),
+        &SETUP,
+        &Compute::default(),
+        3,
+        &Device::Cpu,
+        &mut (),
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("expected 1 channels, found 2"), "{error}");
 }
 
-/// The event-driven passes and the tensor operations train the same network to the same losses. In evaluation they differ
-/// by more: the gradient of a convolution's bias below a norm is rounding alone, AdamW makes steps of full size of it, and
-/// the running mean follows such a bias some steps late.
+/// The event-driven passes and the tensor operations train the same network to the same losses. In
+/// evaluation they differ by more: the gradient of a convolution's bias below a norm is rounding
+/// alone, AdamW makes steps of full size of it, and the running mean follows such a bias some steps
+/// late.
 #[test]
 fn both_kinds_of_passes_have_the_same_loss_curve() {
     let data = examples(48);
@@ -302,9 +350,15 @@ fn both_kinds_of_passes_have_the_same_loss_curve() {
         let mut vars = SeededVars::new(7);
         let net = network(&vars, "8C3-MP2-8C3-AP2-DP-10Voting");
         let compute = Compute { blocks, ..Compute::default() };
-        let history = train(&net, &mut vars, sets, &SETUP, &compute, 7, &Device::Cpu, &mut ()).unwrap();
-        let rates = |e: &training::Epoch| e.test.firing_rates.iter().map(|r| r.1).collect::<Vec<f64>>();
-        let test = history.epochs.iter().flat_map(|e| [vec![e.test.loss], rates(e)].concat()).collect::<Vec<f64>>();
+        let history =
+            train(&net, &mut vars, sets, &SETUP, &compute, 7, &Device::Cpu, &mut ()).unwrap();
+        let rates =
+            |e: &training::Epoch| e.test.firing_rates.iter().map(|r| r.1).collect::<Vec<f64>>();
+        let test = history
+            .epochs
+            .iter()
+            .flat_map(|e| [vec![e.test.loss], rates(e)].concat())
+            .collect::<Vec<f64>>();
         (history.epochs.iter().map(|e| e.train_loss).collect::<Vec<f64>>(), test)
     };
     let (event, tensor) = (curves(true), curves(false));

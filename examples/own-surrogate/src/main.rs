@@ -1,5 +1,5 @@
-//! A surrogate of one's own, and Table 4 with it: `cargo run --release -- --profile smoke` in this folder. Every flag of
-//! `cargo table4` is there.
+//! A surrogate of one's own, and Table 4 with it: `cargo run --release -- --profile smoke` in this
+//! folder. Every flag of `cargo table4` is there.
 
 use experiments::Own;
 use surrogate::{Real, Surrogate};

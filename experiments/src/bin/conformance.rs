@@ -1,7 +1,9 @@
-//! `conformance DIR`: holds this workspace to a folder of golden vectors, values that the paper's released code computed.
+//! `conformance DIR`: holds this workspace to a folder of golden vectors, values that the paper's
+//! released code computed.
 //!
-//! Prints one row a check with its largest error and its limit, then `N passed, N failed`. Exit status 0 if all passed, 1 if any
-//! failed or DIR holds no golden file, 2 for a wrong command line. Takes a few seconds.
+//! Prints one row a check with its largest error and its limit, then `N passed, N failed`. Exit
+//! status 0 if all passed, 1 if any failed or DIR holds no golden file, 2 for a wrong command line.
+//! Takes a few seconds.
 
 use clap::Parser;
 use experiments::conformance;

@@ -17,7 +17,8 @@ struct Flags {
 
 #[derive(Subcommand)]
 enum Command {
-    /// What is here: each data set complete, a sample, synthetic, unusable or absent, its bytes and its licence
+    /// What is here: each data set complete, a sample, synthetic, unusable or absent, its bytes and
+    /// its licence
     List(list::Flags),
     /// Downloads a data set, checks it and unpacks it; goes on where it was interrupted
     Fetch(fetch::Flags),

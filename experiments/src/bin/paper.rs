@@ -1,4 +1,5 @@
-//! `cargo table2`, `cargo fig1`, `cargo report` and so on: one program, so that a run made for one table serves the others.
+//! `cargo table2`, `cargo fig1`, `cargo report` and so on: one program, so that a run made for one
+//! table serves the others.
 
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -26,7 +26,8 @@ enum Command {
     Compare(Compare),
     /// Searches the constants on train recordings, and prints the best as JSON
     Tune(Tune),
-    /// Trains a network on simulated digits alone, tests it on the real test recordings, and leaves a receipt
+    /// Trains a network on simulated digits alone, tests it on the real test recordings, and leaves
+    /// a receipt
     Train(Train),
 }
 
@@ -64,7 +65,8 @@ struct Train {
     /// Digits of MNIST's train half to simulate, from the first on
     #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(16..=60_000))]
     digits: u32,
-    /// Epochs: the default number over the default number of digits is as many steps as table 2's short profile takes
+    /// Epochs: the default number over the default number of digits is as many steps as table 2's
+    /// short profile takes
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     epochs: u32,
     /// Seed of network and order
@@ -101,7 +103,10 @@ fn compare(flags: Compare) -> Result<()> {
     print!("{}", table.to_terminal());
     write_text(&flags.results.join("simulator.svg"), &found.figure()?)?;
     write_text(&flags.results.join("simulator.md"), &found.markdown(&table))?;
-    write_text(&flags.results.join("simulator.json"), &found.json(&model, &receipt::identity(&reality.recordings))?)?;
+    write_text(
+        &flags.results.join("simulator.json"),
+        &found.json(&model, &receipt::identity(&reality.recordings))?,
+    )?;
     eprintln!("written to {}: simulator.md, .json, .svg", flags.results.display());
     Ok(())
 }
@@ -111,10 +116,16 @@ fn tune(flags: Tune) -> Result<()> {
         None => Model::default(),
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|cause| {
-                anyhow!("cannot read {}: {cause}; name a file that this command wrote", path.display())
+                anyhow!(
+                    "cannot read {}: {cause}; name a file that this command wrote",
+                    path.display()
+                )
             })?;
             serde_json::from_str(&text).map_err(|cause| {
-                anyhow!("{}: expected constants as this command prints them, found an error ({cause})", path.display())
+                anyhow!(
+                    "{}: expected constants as this command prints them, found an error ({cause})",
+                    path.display()
+                )
             })?
         }
     };
@@ -129,7 +140,8 @@ fn train(flags: Train) -> Result<()> {
     let receipts = flags.results.join("runs").join("simulator");
     folder(&receipts)?;
     let digits = flags.digits as usize;
-    let record = training::run(&reality, digits, Some(flags.epochs as usize), flags.seed, &Device::Cpu)?;
+    let record =
+        training::run(&reality, digits, Some(flags.epochs as usize), flags.seed, &Device::Cpu)?;
     for metric in record.metrics.iter().filter(|metric| metric.unit == "%") {
         println!("{}: {:.2} %", metric.name, metric.value);
     }
@@ -140,6 +152,9 @@ fn train(flags: Train) -> Result<()> {
 
 fn folder(dir: &Path) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(|cause| {
-        anyhow!("cannot make the results folder {}: {cause}; choose another with --results DIR", dir.display())
+        anyhow!(
+            "cannot make the results folder {}: {cause}; choose another with --results DIR",
+            dir.display()
+        )
     })
 }

@@ -1,4 +1,5 @@
-//! `cargo train NAME…`: one data set through the whole line, from the publisher's files to a receipt.
+//! `cargo train NAME…`: one data set through the whole line, from the publisher's files to a
+//! receipt.
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
@@ -17,8 +18,8 @@ static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Trains the paper's network on any of its data sets and lists what the receipts say.
 ///
-/// A run that is already in results/runs/, made by this very program from the same recordings, is not run
-/// again, so an interrupted command goes on where it stopped.
+/// A run that is already in results/runs/, made by this very program from the same recordings, is
+/// not run again, so an interrupted command goes on where it stopped.
 #[derive(Parser)]
 #[command(version)]
 struct Flags {
@@ -34,8 +35,8 @@ struct Flags {
     /// Only these classes, by name
     #[arg(long, value_name = "CLASS", value_delimiter = ',')]
     classes: Vec<String>,
-    /// Another split than the usual one: reference, first100, tebn or seeded:N for dvs-cifar10, published or by-speaker:N for
-    /// speech-commands
+    /// Another split than the usual one: reference, first100, tebn or seeded:N for dvs-cifar10,
+    /// published or by-speaker:N for speech-commands
     #[arg(long, value_name = "SPLIT")]
     split: Option<Split>,
     /// Train nothing: say what the network does on the test set with the weights of --weights
@@ -52,14 +53,25 @@ fn main() -> ExitCode {
 fn work(flags: &Flags) -> Result<()> {
     let runs = &flags.runs;
     let one = flags.names.len() == 1;
-    ensure!(one || flags.split.is_none(), "--split belongs to one data set, found {}; name one", flags.names.len());
-    ensure!(one || flags.classes.is_empty(), "--classes belong to one data set, found {}; name one", flags.names.len());
+    ensure!(
+        one || flags.split.is_none(),
+        "--split belongs to one data set, found {}; name one",
+        flags.names.len()
+    );
+    ensure!(
+        one || flags.classes.is_empty(),
+        "--classes belong to one data set, found {}; name one",
+        flags.names.len()
+    );
     let receipts = runs.start("train")?;
     let root = data::root(runs.data.clone())?;
     let mut found = Vec::new();
     for &name in &flags.names {
-        let choices = runs.methods(&[Method::BpsaBpta]).iter().map(|&method| Choice::new(name, method));
-        let runs = choices.map(|choice| Ok((choice, choice.run(flags.runs.profile, &flags.runs.read_overrides()?)?)));
+        let choices =
+            runs.methods(&[Method::BpsaBpta]).iter().map(|&method| Choice::new(name, method));
+        let runs = choices.map(|choice| {
+            Ok((choice, choice.run(flags.runs.profile, &flags.runs.read_overrides()?)?))
+        });
         let runs = runs.collect::<Result<Vec<_>>>()?;
         runs.iter().try_for_each(|(_, run)| flags.runs.prove(run))?;
         // no stand-in: whoever names a data set means it
@@ -78,8 +90,10 @@ fn work(flags: &Flags) -> Result<()> {
         found.push((runs.into_iter().map(item).collect::<Vec<_>>(), chosen));
     }
     if runs.dry_run {
-        let planned = found.iter().map(|(items, chosen)| runs.plan(items, &chosen.recordings, &receipts));
-        let planned = planned.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect::<Vec<_>>();
+        let planned =
+            found.iter().map(|(items, chosen)| runs.plan(items, &chosen.recordings, &receipts));
+        let planned =
+            planned.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect::<Vec<_>>();
         let _ = write!(std::io::stdout(), "{}", plan::table(&planned)?.to_terminal());
         return Ok(());
     }
@@ -93,7 +107,9 @@ fn work(flags: &Flags) -> Result<()> {
                     "{}: {} of {} right, {accuracy:.2} %, loss {:.4}",
                     item.title, said.correct, said.samples, said.loss
                 );
-                said.firing_rates.iter().for_each(|(layer, rate)| println!("  {layer}: {:.2} % fire", 100.0 * rate));
+                said.firing_rates
+                    .iter()
+                    .for_each(|(layer, rate)| println!("  {layer}: {:.2} % fire", 100.0 * rate));
             }
         }
         return Ok(());

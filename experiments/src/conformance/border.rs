@@ -1,6 +1,7 @@
-//! The one place where the stored layouts (channels first, OIHW, `[out, in]` after a flattened C, H, W map) meet ours
-//! (channels last, `[k, k, in, out]`, `[in, out]` after a flattened H, W, C map); stored in golden files, and in checkpoints of
-//! the paper's released code, which have the same.
+//! The one place where the stored layouts (channels first, OIHW, `[out, in]` after a flattened C,
+//! H, W map) meet ours (channels last, `[k, k, in, out]`, `[in, out]` after a flattened H, W, C
+//! map); stored in golden files, and in checkpoints of the paper's released code, which have the
+//! same.
 
 use candle_core::{Result, Tensor, bail};
 
@@ -24,13 +25,18 @@ pub fn channels_first(maps: &Tensor) -> Result<Tensor> {
     maps.permute(order)?.contiguous()
 }
 
-/// The input of a network as frames `[T, B, H, W, C]`: a static image `[B, C, H, W]` is repeated `steps` times, event counts
-/// are stored as `[B, T, C, H, W]`.
+/// The input of a network as frames `[T, B, H, W, C]`: a static image `[B, C, H, W]` is repeated
+/// `steps` times, event counts are stored as `[B, T, C, H, W]`.
 pub fn frames(input: &Tensor, steps: usize) -> Result<Tensor> {
     match *input.dims() {
-        [b, c, h, w] => channels_last(input)?.unsqueeze(0)?.broadcast_as((steps, b, h, w, c))?.contiguous(),
+        [b, c, h, w] => {
+            channels_last(input)?.unsqueeze(0)?.broadcast_as((steps, b, h, w, c))?.contiguous()
+        }
         [_, t, ..] if input.rank() == 5 && t == steps => channels_last(&input.transpose(0, 1)?),
-        _ => bail!("expected an image [B,C,H,W] or frames [B,{steps},C,H,W], found shape {:?}", input.dims()),
+        _ => bail!(
+            "expected an image [B,C,H,W] or frames [B,{steps},C,H,W], found shape {:?}",
+            input.dims()
+        ),
     }
 }
 
@@ -41,7 +47,8 @@ pub enum Layout {
     Vector,
     /// OIHW and `[k, k, in, out]`.
     Conv,
-    /// `[out, in]` and `[in, out]`, where `in` is a flattened map of so many channels, rows and columns.
+    /// `[out, in]` and `[in, out]`, where `in` is a flattened map of so many channels, rows and
+    /// columns.
     Linear([usize; 3]),
 }
 
@@ -88,11 +95,16 @@ mod tests {
 
     #[test]
     fn there_and_back_is_the_identity() {
-        for (layout, dims) in
-            [(Layout::Vector, &[7][..]), (Layout::Conv, &[5, 2, 3, 3]), (Layout::Linear([2, 3, 4]), &[5, 24])]
-        {
+        for (layout, dims) in [
+            (Layout::Vector, &[7][..]),
+            (Layout::Conv, &[5, 2, 3, 3]),
+            (Layout::Linear([2, 3, 4]), &[5, 24]),
+        ] {
             let golden = counted(dims);
-            assert_eq!(flat(&layout.golden(&layout.ours(&golden).unwrap()).unwrap()), flat(&golden));
+            assert_eq!(
+                flat(&layout.golden(&layout.ours(&golden).unwrap()).unwrap()),
+                flat(&golden)
+            );
         }
         let maps = counted(&[2, 3, 4, 5, 6]);
         assert_eq!(channels_last(&maps).unwrap().dims(), [2, 3, 5, 6, 4]);
@@ -101,13 +113,20 @@ mod tests {
 
     #[test]
     fn elements_land_where_they_should() {
-        // map of 2 channels, 1 row, 3 columns, one output: c0 w0..2, c1 w0..2 becomes w0 c0, w0 c1, w1 c0 …
-        assert_eq!(flat(&Layout::Linear([2, 1, 3]).ours(&counted(&[1, 6])).unwrap()), [0, 3, 1, 4, 2, 5]);
+        // map of 2 channels, 1 row, 3 columns, one output: c0 w0..2, c1 w0..2 becomes w0 c0, w0 c1,
+        // w1 c0 …
+        assert_eq!(
+            flat(&Layout::Linear([2, 1, 3]).ours(&counted(&[1, 6])).unwrap()),
+            [0, 3, 1, 4, 2, 5]
+        );
         // o1 i0 of [2, 1, 1, 2] at column 1 is element 3 and becomes row 0, column 1, in 0, out 1
         assert_eq!(flat(&Layout::Conv.ours(&counted(&[2, 1, 1, 2])).unwrap()), [0, 2, 1, 3]);
         assert_eq!(frames(&counted(&[2, 3, 4, 5]), 6).unwrap().dims(), [6, 2, 4, 5, 3]);
         let events = frames(&counted(&[2, 6, 1, 1, 1]), 6).unwrap();
-        assert_eq!((events.dims(), flat(&events)), (&[6, 2, 1, 1, 1][..], vec![0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11]));
+        assert_eq!(
+            (events.dims(), flat(&events)),
+            (&[6, 2, 1, 1, 1][..], vec![0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11])
+        );
         assert!(frames(&counted(&[2, 5, 1, 1, 1]), 6).is_err());
     }
 }

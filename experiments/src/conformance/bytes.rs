@@ -1,7 +1,8 @@
 //! `bytes`: the raw files that lie beside it, decoded.
 //!
-//! In three places ours is not the reference on purpose: it decodes AEDAT 2.0 without a header, it refuses AEDAT 3.1 whose
-//! header does not end, and of a polarity packet it takes the events that the camera filled, not the padding after them.
+//! In three places ours is not the reference on purpose: it decodes AEDAT 2.0 without a header, it
+//! refuses AEDAT 3.1 whose header does not end, and of a polarity packet it takes the events that
+//! the camera filled, not the padding after them.
 
 use super::check::Rows;
 use super::golden::Golden;
@@ -11,7 +12,8 @@ use events::formats::{aedat2, nmnist};
 use events::{Columns, Error};
 use std::collections::HashMap;
 
-/// Checks every raw file that the JSON file lists and that is there; returns the names of those that are not.
+/// Checks every raw file that the JSON file lists and that is there; returns the names of those
+/// that are not.
 pub fn check(golden: &Golden, rows: &mut Rows) -> Result<Vec<String>> {
     let mut absent = vec![];
     for name in golden.keys("/files")? {
@@ -23,10 +25,13 @@ pub fn check(golden: &Golden, rows: &mut Rows) -> Result<Vec<String>> {
             }
             Ok(bytes)
         };
-        let found = read(&name).and_then(|bytes| Ok((bytes, needs.as_deref().map_or(Ok(None), &mut read)?)));
+        let found = read(&name)
+            .and_then(|bytes| Ok((bytes, needs.as_deref().map_or(Ok(None), &mut read)?)));
         match (found, needs.as_deref()) {
             (Err(error), _) => rows.add(&name, Err(error)),
-            (Ok((Some(csv), Some(recording))), Some(stem)) => trials(golden, &name, stem, &csv, &recording, rows),
+            (Ok((Some(csv), Some(recording))), Some(stem)) => {
+                trials(golden, &name, stem, &csv, &recording, rows)
+            }
             (Ok((Some(bytes), _)), None) => file(golden, &name, &bytes, rows),
             (Ok(_), _) => leave_out(golden, &name),
         }
@@ -40,7 +45,8 @@ fn leave_out(golden: &Golden, name: &str) {
 }
 
 fn file(golden: &Golden, name: &str, bytes: &[u8], rows: &mut Rows) {
-    let told = |field: &str| golden.field::<String>(&format!("/files/{name}/{field}")).unwrap_or_default();
+    let told =
+        |field: &str| golden.field::<String>(&format!("/files/{name}/{field}")).unwrap_or_default();
     let raises = told("reference_raises");
     if name.starts_with("nmnist") {
         same(golden, name, "", nmnist::decode(bytes), Ok, rows);
@@ -52,7 +58,10 @@ fn file(golden: &Golden, name: &str, bytes: &[u8], rows: &mut Rows) {
         same(golden, name, "", aedat2::decode(bytes), Ok, rows);
     } else if name.starts_with("gesture") && told("reference") == "returned 0 events" {
         leave_out(golden, name);
-        rows.add(&format!("{name} is refused"), refused(aedat31::decode(bytes, Options::default())));
+        rows.add(
+            &format!("{name} is refused"),
+            refused(aedat31::decode(bytes, Options::default())),
+        );
     } else if name.starts_with("gesture") {
         let all = Options { slots: Slots::Capacity, ..Options::default() };
         same(golden, name, " all slots", aedat31::decode(bytes, all), Ok, rows);
@@ -81,7 +90,11 @@ fn equal(ours: &Columns, golden: &Columns) -> Result<String> {
     ensure!(found == expected, "expected {expected} events, found {found}");
     let event = |c: &Columns, i: usize| (c.t_us[i], c.x[i], c.y[i], c.on[i]);
     if let Some(i) = (0..expected).find(|&i| event(ours, i) != event(golden, i)) {
-        bail!("event {i}: expected (t, x, y, on) = {:?}, found {:?}", event(golden, i), event(ours, i));
+        bail!(
+            "event {i}: expected (t, x, y, on) = {:?}, found {:?}",
+            event(golden, i),
+            event(ours, i)
+        );
     }
     Ok(format!("{expected} events equal"))
 }
@@ -101,7 +114,8 @@ fn without_header(golden: &Golden, name: &str, bytes: &[u8]) -> Result<String> {
     Ok(format!("{events} events; the reference fails on it"))
 }
 
-/// The reference's events without those that it makes of zero bytes: pixel (0, 0), OFF, the low word of the time 0.
+/// The reference's events without those that it makes of zero bytes: pixel (0, 0), OFF, the low
+/// word of the time 0.
 fn without_padding(columns: &Columns) -> Columns {
     let mut kept = Columns::default();
     let pixels = columns.x.iter().zip(&columns.y).zip(&columns.on);
@@ -113,15 +127,26 @@ fn without_padding(columns: &Columns) -> Columns {
     kept
 }
 
-/// Each trial of the labels file, cut out of its recording, beside `<recording>.trial.<label>.<occurrence>`.
-fn trials(golden: &Golden, name: &str, recording_name: &str, csv: &[u8], recording: &[u8], rows: &mut Rows) {
+/// Each trial of the labels file, cut out of its recording, beside
+/// `<recording>.trial.<label>.<occurrence>`.
+fn trials(
+    golden: &Golden,
+    name: &str,
+    recording_name: &str,
+    csv: &[u8],
+    recording: &[u8],
+    rows: &mut Rows,
+) {
     let stem = recording_name.trim_end_matches(".aedat");
-    let decoded = aedat31::trials(csv).and_then(|trials| Ok((trials, aedat31::decode(recording, Options::default())?)));
+    let decoded = aedat31::trials(csv)
+        .and_then(|trials| Ok((trials, aedat31::decode(recording, Options::default())?)));
     let (trials, events) = match decoded {
         Ok(decoded) => decoded,
         Err(error) => return rows.add(name, Err(error.into())),
     };
-    let listed = golden.field::<Vec<serde_json::Value>>(&format!("/files/{name}/trials")).map(|listed| listed.len());
+    let listed = golden
+        .field::<Vec<serde_json::Value>>(&format!("/files/{name}/trials"))
+        .map(|listed| listed.len());
     let count = listed.and_then(|listed| {
         ensure!(listed == trials.len(), "expected {listed} trials, found {}", trials.len());
         Ok(format!("{listed} trials"))

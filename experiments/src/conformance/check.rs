@@ -15,7 +15,8 @@ pub enum Limit {
     Absolute(f64),
     /// Each difference below this part of the tensor's largest absolute value.
     OfLargest(f64),
-    /// Each difference below this, for values of about 1; below this part of the largest absolute value where that is above 1.
+    /// Each difference below this, for values of about 1; below this part of the largest absolute
+    /// value where that is above 1.
     Values(f64),
 }
 
@@ -41,19 +42,24 @@ impl Limit {
             Limit::OfLargest(_) => largest,
             Limit::Values(_) => largest.max(1.0),
         };
-        let error =
-            |(&ours, &golden): (&f64, &f64)| if ours == golden { 0.0 } else { (ours - golden).abs() / scale(golden) };
+        let error = |(&ours, &golden): (&f64, &f64)| {
+            if ours == golden { 0.0 } else { (ours - golden).abs() / scale(golden) }
+        };
         // f64::max would drop a NaN
-        ours.iter().zip(golden).map(error).fold(0.0, |m, e| if m.is_nan() || e <= m { m } else { e })
+        ours.iter()
+            .zip(golden)
+            .map(error)
+            .fold(0.0, |m, e| if m.is_nan() || e <= m { m } else { e })
     }
 
     /// Whether such an error is allowed; NaN is not.
     fn allows(self, error: f64) -> bool {
         match self {
             Limit::Exactly => error == 0.0,
-            Limit::Relative(limit) | Limit::Absolute(limit) | Limit::OfLargest(limit) | Limit::Values(limit) => {
-                error < limit
-            }
+            Limit::Relative(limit)
+            | Limit::Absolute(limit)
+            | Limit::OfLargest(limit)
+            | Limit::Values(limit) => error < limit,
         }
     }
 }
@@ -120,7 +126,13 @@ impl Rows {
     }
 
     /// Adds a row that compares whole values, such as lists of names.
-    pub fn equal<T: PartialEq + fmt::Debug>(&mut self, name: &str, ours: &T, golden: &T, told: impl fmt::Display) {
+    pub fn equal<T: PartialEq + fmt::Debug>(
+        &mut self,
+        name: &str,
+        ours: &T,
+        golden: &T,
+        told: impl fmt::Display,
+    ) {
         let differ = || anyhow::anyhow!("expected {golden:?}, found {ours:?}");
         self.add(name, if ours == golden { Ok(told.to_string()) } else { Err(differ()) });
     }
@@ -132,7 +144,13 @@ impl Rows {
     }
 
     /// [`Rows::compare`] of one tensor, whose row has its name.
-    pub fn compare_one(&mut self, name: &str, limit: Limit, ours: Result<Tensor>, golden: Result<Tensor>) {
+    pub fn compare_one(
+        &mut self,
+        name: &str,
+        limit: Limit,
+        ours: Result<Tensor>,
+        golden: Result<Tensor>,
+    ) {
         let pair = || Ok(vec![Pair { name: name.into(), ours: ours?, golden: golden? }]);
         self.compare(name, limit, pair());
     }
@@ -140,27 +158,35 @@ impl Rows {
 
 /// An error and its causes in one line. The first line of each says it; below may hang a backtrace.
 fn sentence(error: &anyhow::Error) -> String {
-    let mut lines: Vec<String> =
-        error.chain().map(|cause| cause.to_string().lines().next().unwrap_or_default().to_string()).collect();
+    let mut lines: Vec<String> = error
+        .chain()
+        .map(|cause| cause.to_string().lines().next().unwrap_or_default().to_string())
+        .collect();
     lines.dedup();
     lines.join(": ")
 }
 
 /// The largest error of all pairs, where it is if there are several, and the limit.
 fn compare(limit: Limit, pairs: &[Pair]) -> Result<String> {
-    let mut errors =
-        pairs.iter().map(|pair| Ok((pair.error(limit)?, pair.name.as_str()))).collect::<Result<Vec<_>>>()?;
+    let mut errors = pairs
+        .iter()
+        .map(|pair| Ok((pair.error(limit)?, pair.name.as_str())))
+        .collect::<Result<Vec<_>>>()?;
     // NaN counts as the largest error of all
     errors.sort_by(|(a, _), (b, _)| b.abs().total_cmp(&a.abs()));
     let Some(&(worst, place)) = errors.first() else { anyhow::bail!("found nothing to compare") };
     let told = format!("largest error {} (limit {limit})", number(worst));
-    let failing: Vec<&str> = errors.iter().filter(|(e, _)| !limit.allows(*e)).map(|(_, name)| *name).collect();
+    let failing: Vec<&str> =
+        errors.iter().filter(|(e, _)| !limit.allows(*e)).map(|(_, name)| *name).collect();
     match (pairs.len(), failing.len()) {
         (1, 0) => Ok(told),
         (n, 0) if worst == 0.0 => Ok(format!("{told}, {n} tensors")),
         (n, 0) => Ok(format!("{told}, {n} tensors, there {place}")),
         (1, _) => Err(anyhow::anyhow!(told)),
-        (n, wrong) => Err(anyhow::anyhow!("{told}, {wrong} of {n} tensors: {}", failing[..wrong.min(4)].join(", "))),
+        (n, wrong) => Err(anyhow::anyhow!(
+            "{told}, {wrong} of {n} tensors: {}",
+            failing[..wrong.min(4)].join(", ")
+        )),
     }
 }
 
@@ -192,7 +218,11 @@ mod tests {
             told(Limit::OfLargest(1e-3), &within, &golden).unwrap(),
             "largest error 9.0e-7 (limit 1e-3 of the largest value)"
         );
-        assert!(told(Limit::OfLargest(1e-3), &beyond, &golden).unwrap_err().starts_with("largest error 1.1e-3"));
+        assert!(
+            told(Limit::OfLargest(1e-3), &beyond, &golden)
+                .unwrap_err()
+                .starts_with("largest error 1.1e-3")
+        );
         assert!(told(Limit::Relative(1e-3), &within, &golden).is_ok());
         assert!(told(Limit::Relative(1e-3), &beyond, &golden).is_err());
         assert!(told(Limit::Absolute(1e-3), &within, &golden).is_ok());
@@ -201,7 +231,10 @@ mod tests {
         assert!(told(Limit::Values(1e-3), &beyond, &golden).is_err());
         assert!(told(Limit::Values(1e-3), &[1e-2], &[0.0]).is_err());
         assert!(told(Limit::Exactly, &within, &golden).is_err());
-        assert_eq!(told(Limit::Exactly, &golden, &golden).unwrap(), "largest error 0 (limit exactly)");
+        assert_eq!(
+            told(Limit::Exactly, &golden, &golden).unwrap(),
+            "largest error 0 (limit exactly)"
+        );
     }
 
     #[test]
@@ -220,11 +253,18 @@ mod tests {
 
     #[test]
     fn nan_fails_on_either_side_and_is_not_hidden_by_a_number() {
-        for limit in
-            [Limit::Exactly, Limit::Relative(1e-6), Limit::Absolute(1e-6), Limit::OfLargest(1e-3), Limit::Values(1e-3)]
-        {
+        for limit in [
+            Limit::Exactly,
+            Limit::Relative(1e-6),
+            Limit::Absolute(1e-6),
+            Limit::OfLargest(1e-3),
+            Limit::Values(1e-3),
+        ] {
             for (ours, golden) in [([f64::NAN, 1.0], [1.0, 1.0]), ([5.0, 1.0], [5.0, f64::NAN])] {
-                assert!(told(limit, &ours, &golden).unwrap_err().contains("largest error NaN"), "{limit}");
+                assert!(
+                    told(limit, &ours, &golden).unwrap_err().contains("largest error NaN"),
+                    "{limit}"
+                );
             }
         }
         assert!(told(Limit::Absolute(1.0), &[f64::INFINITY], &[0.0]).is_err());
@@ -234,7 +274,10 @@ mod tests {
     fn shapes_must_be_equal_and_nothing_is_not_a_pass() {
         let error = told(Limit::Absolute(1.0), &[1.0, 1.0], &[1.0]).unwrap_err();
         assert_eq!(error, "w: expected shape [1], found [2] computed");
-        assert_eq!(compare(Limit::Exactly, &[]).unwrap_err().to_string(), "found nothing to compare");
+        assert_eq!(
+            compare(Limit::Exactly, &[]).unwrap_err().to_string(),
+            "found nothing to compare"
+        );
     }
 
     #[test]
@@ -242,7 +285,10 @@ mod tests {
         let mut rows = Rows::new("f");
         rows.add("a", Err(anyhow::anyhow!("cause\n 0: main").context("what\n 1: start")));
         let row = &rows.into_rows()[0];
-        assert_eq!((row.name.as_str(), row.outcome.as_ref().unwrap_err().as_str()), ("f a", "what: cause"));
+        assert_eq!(
+            (row.name.as_str(), row.outcome.as_ref().unwrap_err().as_str()),
+            ("f a", "what: cause")
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! The forms of a neuron, all of which are held to the golden vectors: the fused scan, the plain step, and for whole
-//! networks in f32 the event-driven pass; each on a CUDA device too where one is asked for.
+//! The forms of a neuron, all of which are held to the golden vectors: the fused scan, the plain
+//! step, and for whole networks in f32 the event-driven pass; each on a CUDA device too where one
+//! is asked for.
 
 use anyhow::{Context, Result, bail};
 use candle_core::{Tensor, Var};
@@ -17,7 +18,8 @@ pub enum Form {
     Step,
     /// [`models::EventDriven`], on whole networks.
     Event,
-    /// [`Neuron::scan`] and the layers on a CUDA device, and for whole networks in f32 the passes of blocks there.
+    /// [`Neuron::scan`] and the layers on a CUDA device, and for whole networks in f32 the passes
+    /// of blocks there.
     Device,
 }
 

@@ -1,4 +1,5 @@
-//! `frames`: streams of events framed by number, time and duration; where the reference raises an error, so must we.
+//! `frames`: streams of events framed by number, time and duration; where the reference raises an
+//! error, so must we.
 
 use super::border::channels_first;
 use super::check::{Limit, Rows};
@@ -21,7 +22,9 @@ pub fn check(golden: &Golden, rows: &mut Rows) -> Result<()> {
         for result in golden.keys(&format!("/cases/{case}/results"))? {
             let name = format!("{case}.{result}");
             match golden.field::<bool>(&format!("/cases/{case}/results/{result}/ok")) {
-                Ok(true) => Case { golden, name: &name, sensor, columns: &columns }.compare(&result, rows),
+                Ok(true) => {
+                    Case { golden, name: &name, sensor, columns: &columns }.compare(&result, rows)
+                }
                 Ok(false) => rows.add(&name, refused(&result, &columns)),
                 Err(error) => rows.add(&name, Err(error)),
             }
@@ -32,7 +35,8 @@ pub fn check(golden: &Golden, rows: &mut Rows) -> Result<()> {
 
 /// The framing that a result such as `number.16` is named after.
 fn framing(result: &str) -> Result<Framing> {
-    let (how, argument) = result.split_once('.').with_context(|| format!("\"{result}\" names no framing"))?;
+    let (how, argument) =
+        result.split_once('.').with_context(|| format!("\"{result}\" names no framing"))?;
     Ok(match how {
         "number" => Framing::Number { frames: argument.parse()? },
         "time" => Framing::Time { frames: argument.parse()?, empty_window: EmptyWindow::default() },
@@ -43,7 +47,9 @@ fn framing(result: &str) -> Result<Framing> {
 
 fn refused(result: &str, columns: &Columns) -> Result<String> {
     match framing(result)?.ranges(&columns.t_us) {
-        Ok(ranges) => bail!("the reference raises an error here, ours made {} frames", ranges.len()),
+        Ok(ranges) => {
+            bail!("the reference raises an error here, ours made {} frames", ranges.len())
+        }
         Err(error) => Ok(format!("refused, as by the reference: {error}")),
     }
 }
@@ -61,7 +67,8 @@ impl Case<'_> {
         rows.compare_one(self.name, Limit::Exactly, self.frames(result), golden);
     }
 
-    /// Our frames in the stored layout `[M, 2, H, W]`, their ranges compared where those are stored.
+    /// Our frames in the stored layout `[M, 2, H, W]`, their ranges compared where those are
+    /// stored.
     fn frames(&self, result: &str) -> Result<Tensor> {
         let (golden, framing) = (self.golden, framing(result)?);
         let stored = golden.tensor(&format!("{}.frames", self.name))?.dim(0)?;
@@ -73,7 +80,8 @@ impl Case<'_> {
         if !matches!(framing, Framing::Duration { .. }) {
             let side = |side: &str| golden.integers(&format!("{}.{side}", self.name));
             let bounds: Vec<_> = side("left")?.into_iter().zip(side("right")?).collect();
-            let ours: Vec<_> = ranges.iter().map(|range| (range.start as i64, range.end as i64)).collect();
+            let ours: Vec<_> =
+                ranges.iter().map(|range| (range.start as i64, range.end as i64)).collect();
             ensure!(ours == bounds, "expected the ranges {bounds:?}, found {ours:?}");
         }
         let frames = accumulate(self.sensor, self.columns, &ranges)?;
@@ -83,6 +91,10 @@ impl Case<'_> {
         }
         let Shape { steps, height, width, channels } = frames.shape();
         let counts = frames.into_values().into_iter().map(u32::from).collect();
-        Ok(channels_first(&Tensor::from_vec::<_, u32>(counts, (steps, height, width, channels), &Device::Cpu)?)?)
+        Ok(channels_first(&Tensor::from_vec::<_, u32>(
+            counts,
+            (steps, height, width, channels),
+            &Device::Cpu,
+        )?)?)
     }
 }

@@ -29,10 +29,16 @@ impl Golden {
     ///
     /// # Errors
     /// If either cannot be read or is broken.
-    pub fn open(folder: &Path, stem: &str, tensors: bool, device: Option<&Device>) -> Result<Golden> {
+    pub fn open(
+        folder: &Path,
+        stem: &str,
+        tensors: bool,
+        device: Option<&Device>,
+    ) -> Result<Golden> {
         let read = |name: &str| std::fs::read(folder.join(name)).with_context(|| name.to_string());
         let name = format!("{stem}.json");
-        let json = serde_json::from_slice(&read(&name)?).with_context(|| format!("{name} is broken"))?;
+        let json =
+            serde_json::from_slice(&read(&name)?).with_context(|| format!("{name} is broken"))?;
         let tensors = if tensors {
             let name = format!("{stem}.safetensors");
             candle_core::safetensors::load_buffer(&read(&name)?, &Device::Cpu)
@@ -42,7 +48,15 @@ impl Golden {
         };
         let tensors = tensors.into_iter().collect();
         let (asked, left_out) = Default::default();
-        Ok(Golden { folder: folder.into(), stem: stem.into(), json, tensors, asked, left_out, device: device.cloned() })
+        Ok(Golden {
+            folder: folder.into(),
+            stem: stem.into(),
+            json,
+            tensors,
+            asked,
+            left_out,
+            device: device.cloned(),
+        })
     }
 
     /// The forms to check: `forms`, and with a device that one too.
@@ -63,7 +77,10 @@ impl Golden {
     /// # Errors
     /// If it is missing or of another type.
     pub fn field<T: DeserializeOwned>(&self, pointer: &str) -> Result<T> {
-        let value = self.json.pointer(pointer).with_context(|| format!("{}.json has no field {pointer}", self.stem))?;
+        let value = self
+            .json
+            .pointer(pointer)
+            .with_context(|| format!("{}.json has no field {pointer}", self.stem))?;
         T::deserialize(value).with_context(|| format!("{}.json, field {pointer}", self.stem))
     }
 
@@ -72,7 +89,11 @@ impl Golden {
     /// # Errors
     /// As [`Golden::field`].
     pub fn keys(&self, pointer: &str) -> Result<Vec<String>> {
-        Ok(self.field::<serde_json::Map<String, serde_json::Value>>(pointer)?.into_iter().map(|(key, _)| key).collect())
+        Ok(self
+            .field::<serde_json::Map<String, serde_json::Value>>(pointer)?
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect())
     }
 
     /// The stored tensor `name`.
@@ -80,8 +101,10 @@ impl Golden {
     /// # Errors
     /// If it is missing.
     pub fn tensor(&self, name: &str) -> Result<Tensor> {
-        let tensor =
-            self.tensors.get(name).with_context(|| format!("{}.safetensors has no tensor {name}", self.stem))?;
+        let tensor = self
+            .tensors
+            .get(name)
+            .with_context(|| format!("{}.safetensors has no tensor {name}", self.stem))?;
         self.asked.borrow_mut().insert(name.into());
         Ok(tensor.clone())
     }
@@ -93,7 +116,11 @@ impl Golden {
     pub fn input(&self, name: &str) -> Result<Tensor> {
         let tensor = self.tensor(name)?;
         if tensor.elem_count() == 0 {
-            bail!("{}.safetensors, tensor {name}: expected values, found shape {:?}", self.stem, tensor.dims());
+            bail!(
+                "{}.safetensors, tensor {name}: expected values, found shape {:?}",
+                self.stem,
+                tensor.dims()
+            );
         }
         Ok(tensor)
     }
@@ -152,17 +179,22 @@ impl Golden {
     /// # Errors
     /// If it is missing or has another type or more than one axis.
     pub fn integers(&self, name: &str) -> Result<Vec<i64>> {
-        self.tensor(name)?.to_vec1().with_context(|| format!("{}.safetensors, tensor {name}", self.stem))
+        self.tensor(name)?
+            .to_vec1()
+            .with_context(|| format!("{}.safetensors, tensor {name}", self.stem))
     }
 
-    /// How many tensors were used and left out, or which ones no check asked for: nothing stored goes unnoticed.
+    /// How many tensors were used and left out, or which ones no check asked for: nothing stored
+    /// goes unnoticed.
     ///
     /// # Errors
     /// If a tensor was neither used nor left out.
     pub fn account(&self) -> Result<String> {
         let (asked, left_out) = (self.asked.borrow(), self.left_out.borrow());
-        let forgotten: Vec<&str> =
-            self.names("").filter(|name| !asked.contains(*name) && !left_out.contains(*name)).collect();
+        let forgotten: Vec<&str> = self
+            .names("")
+            .filter(|name| !asked.contains(*name) && !left_out.contains(*name))
+            .collect();
         if let [first, ..] = forgotten[..] {
             bail!("{} tensors have no check, the first is {first}", forgotten.len());
         }

@@ -31,7 +31,8 @@ pub struct Parameter {
     pub ours: String,
     /// How it is laid out.
     pub layout: Layout,
-    /// Whether it is a convolution's bias: batch norm follows, so its true gradient is zero and the stored one is noise.
+    /// Whether it is a convolution's bias: batch norm follows, so its true gradient is zero and the
+    /// stored one is noise.
     pub noise: bool,
 }
 
@@ -78,7 +79,8 @@ impl LayerList {
     /// Reads a list for samples of `[channels, height, width]`.
     ///
     /// # Errors
-    /// If the entries follow each other in a way that the notation cannot say, or their sizes do not fit each other.
+    /// If the entries follow each other in a way that the notation cannot say, or their sizes do
+    /// not fit each other.
     pub fn read(entries: &[Entry], sample: [usize; 3], classes: usize) -> Result<LayerList> {
         let mut reader = Reader { shape: sample, ..Reader::default() };
         let mut rest = entries;
@@ -87,8 +89,12 @@ impl LayerList {
             rest = reader.stage(at, rest, classes)?;
         }
         let is_dropout = |stage: &&String| *stage == "DP";
-        let without: Vec<String> =
-            reader.stages.iter().filter(|s| !is_dropout(s)).map(|s| s.trim_end_matches("(DP)").into()).collect();
+        let without: Vec<String> = reader
+            .stages
+            .iter()
+            .filter(|s| !is_dropout(s))
+            .map(|s| s.trim_end_matches("(DP)").into())
+            .collect();
         Ok(LayerList {
             spec: reader.stages.join("-").parse()?,
             without_dropout: without.join("-").parse()?,
@@ -100,7 +106,12 @@ impl LayerList {
 
 impl Reader {
     /// Takes one stage, whose first entry has the index `at`, and returns what follows it.
-    fn stage<'a>(&mut self, at: usize, entries: &'a [Entry], classes: usize) -> Result<&'a [Entry]> {
+    fn stage<'a>(
+        &mut self,
+        at: usize,
+        entries: &'a [Entry],
+        classes: usize,
+    ) -> Result<&'a [Entry]> {
         use Entry::*;
         Ok(match entries {
             [conv @ Conv2d { .. }, norm @ BatchNorm2d { .. }, ReLU {}, Node {}, rest @ ..] => {
@@ -138,7 +149,9 @@ impl Reader {
                 self.linear(at, *in_features, *out_features, "head")?;
                 &[]
             }
-            [other, ..] => bail!("layer {at}: the notation has no stage that starts with {other:?} here"),
+            [other, ..] => {
+                bail!("layer {at}: the notation has no stage that starts with {other:?} here")
+            }
             [] => &[],
         })
     }
@@ -152,7 +165,8 @@ impl Reader {
             bail!("layer {at}: expected a convolution and its batch norm");
         };
         ensure!(
-            (stride, padding, in_channels, channels, eps) == (1, kernel / 2, self.shape[0], out_channels, EPS),
+            (stride, padding, in_channels, channels, eps)
+                == (1, kernel / 2, self.shape[0], out_channels, EPS),
             "layer {at}: expected a convolution of {} channels that keeps a map's size, then batch norm with eps {EPS:e}, found {conv:?}, {norm:?}",
             self.shape[0]
         );
@@ -170,7 +184,10 @@ impl Reader {
 
     fn pool(&mut self, at: usize, kind: &str, kernel: usize) -> Result<()> {
         let [c, h, w] = self.shape;
-        ensure!((1..=h.min(w)).contains(&kernel), "layer {at}: a {kernel}x{kernel} window on a {h}x{w} map");
+        ensure!(
+            (1..=h.min(w)).contains(&kernel),
+            "layer {at}: a {kernel}x{kernel} window on a {h}x{w} map"
+        );
         self.stages.push(format!("{kind}{kernel}"));
         self.shape = [c, h / kernel, w / kernel];
         Ok(())
@@ -228,7 +245,8 @@ mod tests {
         let list = read(small(), [2, 4, 7]).unwrap();
         assert_eq!(list.spec.to_string(), "4C3-AP2-5FC(DP)-DP-2Voting");
         assert_eq!(list.without_dropout.to_string(), "4C3-AP2-5FC-2Voting");
-        let names: Vec<_> = list.parameters.iter().map(|p| (p.golden.as_str(), p.ours.as_str(), p.noise)).collect();
+        let names: Vec<_> =
+            list.parameters.iter().map(|p| (p.golden.as_str(), p.ours.as_str(), p.noise)).collect();
         assert_eq!(
             names[1..5],
             [
@@ -250,15 +268,23 @@ mod tests {
             change(&mut list);
             read(list, [2, 4, 7]).map(|_| ()).unwrap_err().to_string()
         };
-        assert!(refused(|l| l[0]["stride"] = 2.into()).contains("layer 0: expected a convolution of 2 channels"));
+        assert!(
+            refused(|l| l[0]["stride"] = 2.into())
+                .contains("layer 0: expected a convolution of 2 channels")
+        );
         assert!(refused(|l| l[1]["eps"] = 1e-3.into()).contains("eps 1e-5"));
         assert!(refused(|l| l[4]["kernel"] = 5.into()).contains("layer 4"));
-        assert!(refused(|l| l[6]["in_features"] = 25.into()).contains("layer 6: expected 24 inputs, found 25"));
         assert!(
-            refused(|l| l[11]["out_features"] = 7.into()).contains("layer 11: expected 2 units for each of 3 classes")
+            refused(|l| l[6]["in_features"] = 25.into())
+                .contains("layer 6: expected 24 inputs, found 25")
         );
         assert!(
-            refused(|l| l[3] = serde_json::json!({"type": "Flatten"})).contains("layer 0: the notation has no stage")
+            refused(|l| l[11]["out_features"] = 7.into())
+                .contains("layer 11: expected 2 units for each of 3 classes")
+        );
+        assert!(
+            refused(|l| l[3] = serde_json::json!({"type": "Flatten"}))
+                .contains("layer 0: the notation has no stage")
         );
         assert!(refused(|l| *l = serde_json::json!([])).contains("network ''"));
     }

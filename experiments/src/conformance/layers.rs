@@ -1,4 +1,5 @@
-//! `layers_*`: convolution, batch norm, ReLU and node twice, with all intermediate values and gradients.
+//! `layers_*`: convolution, batch norm, ReLU and node twice, with all intermediate values and
+//! gradients.
 
 use super::border::{Layout, channels_first, channels_last};
 use super::check::{Limit, Pair, Rows};
@@ -12,9 +13,10 @@ use neuron::Neuron;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// For everything that is neither spikes nor gradients the README has one number, 1e-6 for the outputs of networks, which lie
-/// between 0 and 1. Currents, statistics and the outputs of networks without neurons have no such bound: where they are larger,
-/// the same number counts as a part of their largest value, since single precision rounds at 1e-7 of that.
+/// For everything that is neither spikes nor gradients the README has one number, 1e-6 for the
+/// outputs of networks, which lie between 0 and 1. Currents, statistics and the outputs of networks
+/// without neurons have no such bound: where they are larger, the same number counts as a part of
+/// their largest value, since single precision rounds at 1e-7 of that.
 pub const VALUES: Limit = Limit::Values(1e-6);
 
 /// The README's limit for gradients.
@@ -46,7 +48,8 @@ struct Run<'a> {
     dtype: DType,
 }
 
-/// What a pass leaves behind, by the names that the file gives to it: `trace.bn.1`, `grad.0.weight`, `after.1.running_mean`.
+/// What a pass leaves behind, by the names that the file gives to it: `trace.bn.1`,
+/// `grad.0.weight`, `after.1.running_mean`.
 #[derive(Default)]
 struct Trail {
     values: BTreeMap<String, Tensor>,
@@ -55,18 +58,22 @@ struct Trail {
 
 impl Run<'_> {
     fn check(&self, rows: &mut Rows) -> Result<()> {
-        let stored = |name: &str| self.golden.input(name)?.to_dtype(self.dtype).context(name.to_string());
+        let stored =
+            |name: &str| self.golden.input(name)?.to_dtype(self.dtype).context(name.to_string());
         let mut trail = Trail::default();
         let input = Var::from_tensor(&channels_last(&stored("input")?)?)?;
         let grad_out = channels_last(&stored("grad_out")?)?;
         let device = self.golden.device(self.form);
         let mut x = input.to_device(device)?;
         for layer in self.golden.field::<Vec<String>>("/layer_indices")? {
-            let (index, kind) = layer.split_once(' ').with_context(|| format!("layer_indices: \"{layer}\""))?;
+            let (index, kind) =
+                layer.split_once(' ').with_context(|| format!("layer_indices: \"{layer}\""))?;
             x = self.layer(index, kind, &x, &mut trail)?;
         }
         let gradients = (x.to_device(&Device::Cpu)? * &grad_out)?.sum_all()?.backward()?;
-        trail.values.insert("grad.input".into(), channels_first(&gradient(&gradients, "input", &input)?)?);
+        trail
+            .values
+            .insert("grad.input".into(), channels_first(&gradient(&gradients, "input", &input)?)?);
         for (name, layout, variable) in &trail.variables {
             let found = gradient(&gradients, name, variable)?.to_device(&Device::Cpu)?;
             trail.values.insert(format!("grad.{name}"), layout.golden(&found)?);
@@ -105,7 +112,12 @@ impl Run<'_> {
                     over: StatisticsOver::Step,
                 };
                 let (y, statistics) = norm.forward(x, Mode::Train { seed: 0 })?;
-                self.running(index, &norm, &statistics.context("batch norm gave no statistics")?, trail)?;
+                self.running(
+                    index,
+                    &norm,
+                    &statistics.context("batch norm gave no statistics")?,
+                    trail,
+                )?;
                 y
             }
             "relu" => layers::rectify(x)?,
@@ -113,11 +125,19 @@ impl Run<'_> {
             other => bail!("layer_indices: expected conv, bn, relu or node, found \"{other}\""),
         };
         let name = if kind == "node" { "spike" } else { kind };
-        trail.values.insert(format!("trace.{name}.{index}"), channels_first(&y.to_device(&Device::Cpu)?)?);
+        trail
+            .values
+            .insert(format!("trace.{name}.{index}"), channels_first(&y.to_device(&Device::Cpu)?)?);
         Ok(y)
     }
 
-    fn running(&self, index: &str, norm: &BatchNorm, statistics: &BatchStatistics, trail: &mut Trail) -> Result<()> {
+    fn running(
+        &self,
+        index: &str,
+        norm: &BatchNorm,
+        statistics: &BatchStatistics,
+        trail: &mut Trail,
+    ) -> Result<()> {
         let momentum = self.golden.field("/bn/momentum")?;
         let (mean, var) = statistics.update(&norm.running_mean, &norm.running_var, momentum)?;
         trail.values.insert(format!("after.{index}.running_mean"), mean.to_device(&Device::Cpu)?);
@@ -141,7 +161,8 @@ impl Run<'_> {
         // a stored f64 spike is u/(u + 1e-12), so 1 only up to 2e-12
         let double = self.dtype == DType::F64;
         let spikes = if double { Limit::Absolute(1e-11) } else { Limit::Exactly };
-        // tighter than the README asks: at 1e-6 a computation that lost double precision on its way would pass
+        // tighter than the README asks: at 1e-6 a computation that lost double precision on its way
+        // would pass
         let values_limit = if double { Limit::Values(1e-9) } else { VALUES };
         let gradients = gradients_within(self.dtype);
         for (prefix, name, limit) in [

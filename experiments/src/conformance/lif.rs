@@ -1,4 +1,5 @@
-//! `lif_*`: one population of neurons, forward and backward, by the fused scan and by the plain step.
+//! `lif_*`: one population of neurons, forward and backward, by the fused scan and by the plain
+//! step.
 
 use super::check::{Limit, Rows};
 use super::form::{Form, gradient, membranes, method};
@@ -67,8 +68,10 @@ pub fn constants(golden: &Golden, method: neuron::Method, rows: &mut Rows) {
             (Some(_), _) => false,
             (None, _) => true,
         };
-        let told =
-            format!("threshold {threshold}, decay {leak}{}", alpha.map_or(String::new(), |a| format!(", alpha {a}")));
+        let told = format!(
+            "threshold {threshold}, decay {leak}{}",
+            alpha.map_or(String::new(), |a| format!(", alpha {a}"))
+        );
         let same = (threshold, leak) == (config.threshold, decay) && same_alpha;
         same.then(|| told.clone()).with_context(|| format!("stored are {told}, ours is {config:?}"))
     });

@@ -1,8 +1,10 @@
-//! [`run`] holds the workspace to a folder of golden files, values that the paper's released code computed: folder → golden files
-//! → one row for each check, PASS or FAIL with its largest error and its limit → how many passed and failed.
+//! [`run`] holds the workspace to a folder of golden files, values that the paper's released code
+//! computed: folder → golden files → one row for each check, PASS or FAIL with its largest error
+//! and its limit → how many passed and failed.
 //!
-//! Nothing is known here about a file's sizes, seeds or cases: they come from the file. A file that is absent is not checked and
-//! named; one that is there and broken is a failed check. Limits are those of the golden files' README, and stated where it has none.
+//! Nothing is known here about a file's sizes, seeds or cases: they come from the file. A file that
+//! is absent is not checked and named; one that is there and broken is a failed check. Limits are
+//! those of the golden files' README, and stated where it has none.
 
 mod border;
 mod bytes;
@@ -61,7 +63,8 @@ pub struct Tally {
     pub failed: usize,
 }
 
-/// Checks every golden file in `folder` and writes a row for each check to `out`, after the last of them the tally.
+/// Checks every golden file in `folder` and writes a row for each check to `out`, after the last of
+/// them the tally.
 ///
 /// # Errors
 /// If the folder cannot be read or holds no golden file, or `out` takes no more.
@@ -71,7 +74,8 @@ pub fn run(folder: &Path, device: Option<&Device>, out: &mut dyn Write) -> Resul
     let (mut tally, mut absent) = (Tally::default(), vec![]);
     for stem in stems(&there) {
         let needed: &[&str] = if has_tensors(&stem) { &["json", "safetensors"] } else { &["json"] };
-        let missing: Vec<&str> = needed.iter().copied().filter(|kind| !is_there(&stem, kind)).collect();
+        let missing: Vec<&str> =
+            needed.iter().copied().filter(|kind| !is_there(&stem, kind)).collect();
         if missing.is_empty() {
             let rows = check(folder, device, &stem, &mut absent);
             print(&stem, &rows, out)?;
@@ -96,7 +100,9 @@ pub fn run(folder: &Path, device: Option<&Device>, out: &mut dyn Write) -> Resul
 
 fn names(folder: &Path) -> Result<BTreeSet<String>> {
     let read = || -> std::io::Result<BTreeSet<String>> {
-        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+        std::fs::read_dir(folder)?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect()
     };
     read().map_err(|error| {
         anyhow!(
@@ -110,7 +116,9 @@ fn names(folder: &Path) -> Result<BTreeSet<String>> {
 fn stems(there: &BTreeSet<String>) -> Vec<String> {
     let mut stems: Vec<String> = COMPLETE.map(String::from).into();
     for name in there {
-        let Some(stem) = name.strip_suffix(".json").or(name.strip_suffix(".safetensors")) else { continue };
+        let Some(stem) = name.strip_suffix(".json").or(name.strip_suffix(".safetensors")) else {
+            continue;
+        };
         if family(stem).is_some() && !stems.iter().any(|known| known == stem) {
             stems.push(stem.into());
         }
@@ -120,10 +128,13 @@ fn stems(there: &BTreeSet<String>) -> Vec<String> {
 
 /// The kind of a golden file, by its name.
 fn family(stem: &str) -> Option<&str> {
-    ["lif_", "layers_", "network_"]
-        .into_iter()
-        .find(|prefix| stem.starts_with(prefix))
-        .or_else(|| ["parts", "frames", "bytes", "schedule", "splits"].into_iter().find(|name| stem == *name))
+    ["lif_", "layers_", "network_"].into_iter().find(|prefix| stem.starts_with(prefix)).or_else(
+        || {
+            ["parts", "frames", "bytes", "schedule", "splits"]
+                .into_iter()
+                .find(|name| stem == *name)
+        },
+    )
 }
 
 fn has_tensors(stem: &str) -> bool {

@@ -1,4 +1,5 @@
-//! `network_*`: one training step of a whole network for each kind of neuron, and the analogue warm-up.
+//! `network_*`: one training step of a whole network for each kind of neuron, and the analogue
+//! warm-up.
 
 use super::check::{Limit, Pair, Rows, values};
 use super::form::{Form, method};
@@ -15,11 +16,12 @@ use training::{AdamW, AdamWConfig};
 const OUTPUTS: Limit = Limit::Absolute(1e-6);
 /// Learning rate of the stored step.
 const RATE: f64 = 1e-3;
-/// Below such a gradient the README allows a step to differ by twice the learning rate: AdamW's first step is
-/// η·g/(|g| + 1e-8), which turns the rounding noise of a tiny g into any move up to η.
+/// Below such a gradient the README allows a step to differ by twice the learning rate: AdamW's
+/// first step is η·g/(|g| + 1e-8), which turns the rounding noise of a tiny g into any move up to
+/// η.
 const TINY: f64 = 1e-6;
-/// Everywhere else a step of ours may differ by a thousandth of the learning rate, beside what the difference of the gradients,
-/// which has a limit of its own, makes of itself in the formula above.
+/// Everywhere else a step of ours may differ by a thousandth of the learning rate, beside what the
+/// difference of the gradients, which has a limit of its own, makes of itself in the formula above.
 const STEP: Limit = Limit::Absolute(1e-3 * RATE);
 /// The golden networks are narrower by this factor.
 const NARROWER: usize = 16;
@@ -115,8 +117,15 @@ impl Run<'_> {
         let network = weights.network(list, sample, neuron.clone(), device)?;
         let frames = sample.frames.to_dtype(self.dtype)?;
         let pass = Pass::train(&network, self.form, &frames, sample)?;
-        let counts = |stored: &str| Ok(golden.tensor(&format!("{}.{stored}", self.kind))?.to_dtype(DType::F64)?);
-        rows.compare_one(&self.name("spike counts"), Limit::Exactly, pass.watch.counts(), counts("spike_count"));
+        let counts = |stored: &str| {
+            Ok(golden.tensor(&format!("{}.{stored}", self.kind))?.to_dtype(DType::F64)?)
+        };
+        rows.compare_one(
+            &self.name("spike counts"),
+            Limit::Exactly,
+            pass.watch.counts(),
+            counts("spike_count"),
+        );
         self.check_training(&pass, &weights, rows);
         // the reference evaluates with the running statistics of the training pass, before the step
         for norm in &list.norms {
@@ -124,23 +133,44 @@ impl Run<'_> {
             weights.set_running(norm, running);
         }
         let mut watch = Watch::over(sample);
-        let scores =
-            forward(&weights.network(list, sample, neuron, device)?, self.form, &frames, Mode::Eval, &mut watch)?;
-        rows.compare_one(&self.name("eval output"), OUTPUTS, Ok(scores), self.stored("eval.output"));
-        rows.compare_one(&self.name("eval spike counts"), Limit::Exactly, watch.counts(), counts("eval.spike_count"));
+        let scores = forward(
+            &weights.network(list, sample, neuron, device)?,
+            self.form,
+            &frames,
+            Mode::Eval,
+            &mut watch,
+        )?;
+        rows.compare_one(
+            &self.name("eval output"),
+            OUTPUTS,
+            Ok(scores),
+            self.stored("eval.output"),
+        );
+        rows.compare_one(
+            &self.name("eval spike counts"),
+            Limit::Exactly,
+            watch.counts(),
+            counts("eval.spike_count"),
+        );
         if golden.names(&self.stored_name("step.")).next().is_some() {
             self.check_step(&pass, &weights, rows);
         }
         Ok(())
     }
 
-    /// The warm-up pass: no neurons, fresh weights. Gradients and statistics are stored for some networks only.
+    /// The warm-up pass: no neurons, fresh weights. Gradients and statistics are stored for some
+    /// networks only.
     fn check_warmup(&self, rows: &mut Rows) -> Result<()> {
         let Net { golden, list, sample } = self.net;
         let neuron = self.form.neuron(neuron::Method::BpsaBpta)?; // left out by `analogue`
         let weights = Weights::initial(golden, list, self.dtype)?;
         let network = weights.network(list, sample, neuron, &Device::Cpu)?.analogue();
-        let pass = Pass::train(&network, self.form, &sample.warmup_frames()?.to_dtype(self.dtype)?, sample)?;
+        let pass = Pass::train(
+            &network,
+            self.form,
+            &sample.warmup_frames()?.to_dtype(self.dtype)?,
+            sample,
+        )?;
         self.check_training(&pass, &weights, rows);
         Ok(())
     }
@@ -150,11 +180,20 @@ impl Run<'_> {
         let has = |what: &str| self.net.golden.names(&self.stored_name(what)).next().is_some();
         let warmup = self.kind == "warmup";
         let outputs = if warmup { VALUES } else { OUTPUTS };
-        rows.compare_one(&self.name("output"), outputs, Ok(pass.scores.clone()), self.stored("output"));
+        rows.compare_one(
+            &self.name("output"),
+            outputs,
+            Ok(pass.scores.clone()),
+            self.stored("output"),
+        );
         let loss = pass.loss.reshape(1).map_err(Into::into);
         rows.compare_one(&self.name("loss"), VALUES, loss, self.stored("loss"));
         if !warmup || has("grad.") {
-            rows.compare(&self.name("gradients"), gradients_within(self.dtype), self.gradients(pass, weights));
+            rows.compare(
+                &self.name("gradients"),
+                gradients_within(self.dtype),
+                self.gradients(pass, weights),
+            );
         }
         if !warmup || has("bn.") {
             rows.compare(&self.name("running statistics"), VALUES, self.running(pass, weights));
@@ -162,11 +201,13 @@ impl Run<'_> {
     }
 
     fn gradients(&self, pass: &Pass, weights: &Weights) -> Result<Vec<Pair>> {
-        let ours = weights.in_golden_layout(&self.net.list, |name, var| pass.gradient(name, var))?;
+        let ours =
+            weights.in_golden_layout(&self.net.list, |name, var| pass.gradient(name, var))?;
         self.pairs("grad", ours)
     }
 
-    /// Each parameter's tensor of ours beside the stored `<kind>.<tag>.<what>.<parameter>`; noise is left out.
+    /// Each parameter's tensor of ours beside the stored `<kind>.<tag>.<what>.<parameter>`; noise
+    /// is left out.
     fn pairs(&self, what: &str, ours: Vec<Tensor>) -> Result<Vec<Pair>> {
         let mut pairs = vec![];
         for (parameter, ours) in self.net.list.parameters.iter().zip(ours) {
@@ -174,7 +215,11 @@ impl Run<'_> {
             if parameter.noise {
                 self.net.golden.leave_out(&self.stored_name(&name));
             } else {
-                pairs.push(Pair { golden: self.stored(&name)?, name: parameter.golden.clone(), ours });
+                pairs.push(Pair {
+                    golden: self.stored(&name)?,
+                    name: parameter.golden.clone(),
+                    ours,
+                });
             }
         }
         Ok(pairs)
@@ -206,19 +251,29 @@ impl Run<'_> {
         }
     }
 
-    /// The parameters after the step: entries with a gradient worth the name, and those with a tiny one.
+    /// The parameters after the step: entries with a gradient worth the name, and those with a tiny
+    /// one.
     fn step(&self, pass: &Pass, weights: &Weights) -> Result<(Vec<Pair>, Vec<Pair>)> {
-        AdamW::new(weights.variables(), AdamWConfig::default())?.step(pass.gradients.as_ref(), RATE)?;
-        let stepped = weights.in_golden_layout(&self.net.list, |_, var| Ok(var.as_tensor().clone()))?;
+        AdamW::new(weights.variables(), AdamWConfig::default())?
+            .step(pass.gradients.as_ref(), RATE)?;
+        let stepped =
+            weights.in_golden_layout(&self.net.list, |_, var| Ok(var.as_tensor().clone()))?;
         let (mut others, mut tiny) = (vec![], vec![]);
-        for (gradient, step) in self.gradients(pass, weights)?.into_iter().zip(self.pairs("step", stepped)?) {
-            let [our_g, g, ours, golden] = [&gradient.ours, &gradient.golden, &step.ours, &step.golden];
+        for (gradient, step) in
+            self.gradients(pass, weights)?.into_iter().zip(self.pairs("step", stepped)?)
+        {
+            let [our_g, g, ours, golden] =
+                [&gradient.ours, &gradient.golden, &step.ours, &step.golden];
             let same = [our_g, g, golden].iter().all(|tensor| tensor.dims() == ours.dims());
             ensure!(same, "{}: expected shape {:?} of gradient and step", step.name, ours.dims());
-            let entries =
-                values(our_g)?.into_iter().zip(values(g)?).zip(values(ours)?.into_iter().zip(values(golden)?));
+            let entries = values(our_g)?
+                .into_iter()
+                .zip(values(g)?)
+                .zip(values(ours)?.into_iter().zip(values(golden)?));
             let (small, large): (Vec<_>, Vec<_>) = entries.partition(|((_, g), _)| g.abs() < TINY);
-            let from_golden = |((our_g, g), (ours, golden))| (ours + RATE * (direction(our_g) - direction(g)), golden);
+            let from_golden = |((our_g, g), (ours, golden))| {
+                (ours + RATE * (direction(our_g) - direction(g)), golden)
+            };
             others.extend(pair(&step.name, large.into_iter().map(from_golden).unzip())?);
             tiny.extend(pair(&step.name, small.into_iter().map(|(_, step)| step).unzip())?);
         }

@@ -1,4 +1,5 @@
-//! `parts`: transforms, dropout, voting, max pooling of ties, loss, batch norm over several calls, six steps of AdamW.
+//! `parts`: transforms, dropout, voting, max pooling of ties, loss, batch norm over several calls,
+//! six steps of AdamW.
 
 use super::border::{channels_first, channels_last};
 use super::check::{Limit, Pair, Rows, values};
@@ -34,7 +35,8 @@ pub fn check(golden: &Golden, rows: &mut Rows) -> Result<()> {
     Ok(())
 }
 
-/// A transform named as its stored result is, such as `rotate.-2.5` or `crop_pad2.3.4`, on the named source.
+/// A transform named as its stored result is, such as `rotate.-2.5` or `crop_pad2.3.4`, on the
+/// named source.
 fn transform(name: &str) -> Option<(&'static str, Transform)> {
     if let Some(degrees) = name.strip_prefix("rotate.") {
         let degrees: f64 = degrees.parse().ok()?;
@@ -46,11 +48,15 @@ fn transform(name: &str) -> Option<(&'static str, Transform)> {
     }
     if let Some(size) = name.strip_prefix("resize_nearest_") {
         let size: u16 = size.parse().ok()?;
-        return Some(("x", Box::new(move |x| transforms::resize_nearest(x, size.into(), size.into()))));
+        return Some((
+            "x",
+            Box::new(move |x| transforms::resize_nearest(x, size.into(), size.into())),
+        ));
     }
     if let Some(crop) = name.strip_prefix("crop_pad") {
         let mut numbers = crop.split('.').map(|number| number.parse::<u16>().map(usize::from));
-        let (padding, row, column) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+        let (padding, row, column) =
+            (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
         return Some(("x", Box::new(move |x| transforms::crop(x, padding, row, column))));
     }
     (name == "hflip").then(|| ("x", Box::new(transforms::hflip) as Transform))
@@ -67,7 +73,11 @@ fn pixels(golden: &Golden, rows: &mut Rows) {
                 let grid = Grid::new(Shape { steps, height, width, channels }, values(&maps)?)?;
                 let moved = transform(&grid);
                 let Shape { steps, height, width, channels } = moved.shape();
-                let moved = Tensor::from_vec(moved.into_values(), (steps, height, width, channels), &Device::Cpu)?;
+                let moved = Tensor::from_vec(
+                    moved.into_values(),
+                    (steps, height, width, channels),
+                    &Device::Cpu,
+                )?;
                 Ok(channels_first(&moved)?)
             };
             rows.compare_one(name, Limit::Exactly, ours(), golden.tensor(name));
@@ -75,19 +85,30 @@ fn pixels(golden: &Golden, rows: &mut Rows) {
     }
 }
 
-/// The reference's mask came from its own random numbers. Ours must do to the input what that mask did: one mask for all steps,
-/// of the same values, multiplied.
+/// The reference's mask came from its own random numbers. Ours must do to the input what that mask
+/// did: one mask for all steps, of the same values, multiplied.
 fn dropout(golden: &Golden, rows: &mut Rows) -> Result<()> {
     let (input, mask) = (golden.input("ndropout.input")?, golden.input("ndropout.mask")?);
     let masked = input.broadcast_mul(&mask.unsqueeze(0)?).map_err(Into::into);
-    rows.compare_one("ndropout stored mask", Limit::Exactly, masked, golden.tensor("ndropout.output"));
+    rows.compare_one(
+        "ndropout stored mask",
+        Limit::Exactly,
+        masked,
+        golden.tensor("ndropout.output"),
+    );
     let mode = Mode::Train { seed: 0 };
     let ours = layers::dropout(&input.ones_like()?, 0.5, "ndropout", mode)?;
     let first = ours.get(0)?;
     let every_step = first.broadcast_as(ours.shape()).map_err(Into::into);
-    rows.compare_one("ndropout our mask is the same in all steps", Limit::Exactly, Ok(ours), every_step);
-    let distinct =
-        |mask: &Tensor| -> Result<BTreeSet<String>> { Ok(values(mask)?.iter().map(f64::to_string).collect()) };
+    rows.compare_one(
+        "ndropout our mask is the same in all steps",
+        Limit::Exactly,
+        Ok(ours),
+        every_step,
+    );
+    let distinct = |mask: &Tensor| -> Result<BTreeSet<String>> {
+        Ok(values(mask)?.iter().map(f64::to_string).collect())
+    };
     rows.equal("ndropout our mask's values", &distinct(&first)?, &distinct(&mask)?, "equal");
     let ours = layers::dropout(&input, 0.5, "ndropout", mode).map_err(Into::into);
     let product = input.broadcast_mul(&first.unsqueeze(0)?).map_err(Into::into);
@@ -119,11 +140,22 @@ fn max_pool(golden: &Golden, rows: &mut Rows) -> Result<()> {
 
 fn loss(golden: &Golden, rows: &mut Rows) -> Result<()> {
     let scores = Var::from_tensor(&golden.input("loss.output")?)?;
-    let labels: Vec<u32> = golden.integers("loss.target")?.into_iter().map(u32::try_from).collect::<Result<_, _>>()?;
+    let labels: Vec<u32> =
+        golden.integers("loss.target")?.into_iter().map(u32::try_from).collect::<Result<_, _>>()?;
     let loss = mse(&scores, &labels, Reduction::Mean)?;
-    rows.compare_one("loss", VALUES, loss.reshape(1).map_err(Into::into), golden.tensor("loss.value"));
+    rows.compare_one(
+        "loss",
+        VALUES,
+        loss.reshape(1).map_err(Into::into),
+        golden.tensor("loss.value"),
+    );
     let ours = gradient(&loss.backward()?, "the scores", &scores);
-    rows.compare_one("loss gradient", gradients_within(scores.dtype()), ours, golden.tensor("loss.grad"));
+    rows.compare_one(
+        "loss gradient",
+        gradients_within(scores.dtype()),
+        ours,
+        golden.tensor("loss.grad"),
+    );
     Ok(())
 }
 
@@ -145,12 +177,20 @@ fn batch_norm(golden: &Golden, rows: &mut Rows) -> Result<()> {
     let (y, statistics) = norm.forward(&x, Mode::Train { seed: 0 })?;
     let statistics = statistics.context("batch norm gave no statistics")?;
     let trained = channels_first(&y).map_err(Into::into);
-    rows.compare_one("batchnorm training", VALUES, trained, golden.tensor("batchnorm.train_output"));
+    rows.compare_one(
+        "batchnorm training",
+        VALUES,
+        trained,
+        golden.tensor("batchnorm.train_output"),
+    );
     let mut pairs = vec![];
     let mut running = (norm.running_mean.clone(), norm.running_var.clone());
     for n in 1..=calls {
         let first = |rows: &Tensor| rows.narrow(0, 0, n);
-        let so_far = BatchStatistics { mean: first(&statistics.mean)?, unbiased_var: first(&statistics.unbiased_var)? };
+        let so_far = BatchStatistics {
+            mean: first(&statistics.mean)?,
+            unbiased_var: first(&statistics.unbiased_var)?,
+        };
         running = so_far.update(&norm.running_mean, &norm.running_var, 0.1)?;
         for (what, ours) in [("mean", &running.0), ("var", &running.1)] {
             let name = format!("batchnorm.running_{what}_after_{n}");
@@ -161,7 +201,12 @@ fn batch_norm(golden: &Golden, rows: &mut Rows) -> Result<()> {
     (norm.running_mean, norm.running_var) = running;
     let (y, _) = norm.forward(&x.narrow(0, 0, 1)?, Mode::Eval)?;
     let evaluated = channels_first(&y.get(0)?).map_err(Into::into);
-    rows.compare_one("batchnorm evaluation", VALUES, evaluated, golden.tensor("batchnorm.eval_output"));
+    rows.compare_one(
+        "batchnorm evaluation",
+        VALUES,
+        evaluated,
+        golden.tensor("batchnorm.eval_output"),
+    );
     Ok(())
 }
 
@@ -176,6 +221,11 @@ fn adamw(golden: &Golden, rows: &mut Rows) -> Result<()> {
         optimiser.step(&gradient, 1e-3)?;
         after.push(weights.as_detached_tensor().copy()?);
     }
-    rows.compare_one("adamw", VALUES, Ok(Tensor::stack(&after, 0)?), golden.tensor("adamw.w_after"));
+    rows.compare_one(
+        "adamw",
+        VALUES,
+        Ok(Tensor::stack(&after, 0)?),
+        golden.tensor("adamw.w_after"),
+    );
     Ok(())
 }

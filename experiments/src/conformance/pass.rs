@@ -8,7 +8,9 @@ use anyhow::{Context, Result, ensure};
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use events::{Grid, Shape, transforms};
-use models::{BatchStatistics, Crossovers, Frames, Mode, Network, Observer, Options, StatisticsOver};
+use models::{
+    BatchStatistics, Crossovers, Frames, Mode, Network, Observer, Options, StatisticsOver,
+};
 use neuron::Neuron;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,11 +24,15 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// The stored initial values in precision `dtype`; running statistics of zero mean and unit variance.
+    /// The stored initial values in precision `dtype`; running statistics of zero mean and unit
+    /// variance.
     pub fn initial(golden: &Golden, list: &LayerList, dtype: DType) -> Result<Weights> {
         let variable = |p: &Parameter| -> Result<(String, Var)> {
             let stored = golden.input(&format!("param.{}", p.golden))?.to_dtype(dtype)?;
-            Ok((p.ours.clone(), Var::from_tensor(&p.layout.ours(&stored).context(p.golden.clone())?)?))
+            Ok((
+                p.ours.clone(),
+                Var::from_tensor(&p.layout.ours(&stored).context(p.golden.clone())?)?,
+            ))
         };
         let variables = list.parameters.iter().map(variable).collect::<Result<_>>()?;
         let mut weights = Weights { variables, running: HashMap::new(), dtype };
@@ -65,7 +71,9 @@ impl Weights {
         device: &Device,
     ) -> Result<Network> {
         let mut tensors = self.running.clone();
-        tensors.extend(self.variables.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())));
+        tensors.extend(
+            self.variables.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())),
+        );
         for tensor in tensors.values_mut() {
             *tensor = tensor.to_device(device)?;
         }
@@ -76,11 +84,17 @@ impl Weights {
     }
 
     /// The parameters, or their gradients, in the stored layout, in the list's order.
-    pub fn in_golden_layout(&self, list: &LayerList, of: impl Fn(&str, &Var) -> Result<Tensor>) -> Result<Vec<Tensor>> {
+    pub fn in_golden_layout(
+        &self,
+        list: &LayerList,
+        of: impl Fn(&str, &Var) -> Result<Tensor>,
+    ) -> Result<Vec<Tensor>> {
         let layout = |p: &Parameter| p.layout;
         let pairs = list.parameters.iter().map(layout).zip(&self.variables);
         pairs
-            .map(|(layout, (name, var)): (Layout, _)| Ok(layout.golden(&of(name, var)?.to_device(&Device::Cpu)?)?))
+            .map(|(layout, (name, var)): (Layout, _)| {
+                Ok(layout.golden(&of(name, var)?.to_device(&Device::Cpu)?)?)
+            })
             .collect()
     }
 }
@@ -106,9 +120,12 @@ impl Sample {
     /// If they are missing or do not fit each other.
     pub fn read(golden: &Golden) -> Result<Sample> {
         let input = golden.input("input")?;
-        // the stored counts have the number of steps in their shape; a number in the JSON file alone could ask for any memory
-        let counts =
-            golden.names("").find(|name| name.ends_with(".spike_count")).context("no tensor <kind>.spike_count")?;
+        // the stored counts have the number of steps in their shape; a number in the JSON file
+        // alone could ask for any memory
+        let counts = golden
+            .names("")
+            .find(|name| name.ends_with(".spike_count"))
+            .context("no tensor <kind>.spike_count")?;
         let steps = golden.input(counts)?.dims().last().copied().unwrap_or_default();
         let stated: usize = golden.field("/T")?;
         ensure!(stated == steps, "expected {stated} steps (field /T), found {steps} in {counts}");
@@ -117,9 +134,16 @@ impl Sample {
             frames = resize_nearest(&frames, 64)?;
         }
         let (_, _, h, w, c) = frames.dims5()?;
-        let labels = golden.integers("target")?.into_iter().map(u32::try_from).collect::<Result<_, _>>()?;
+        let labels =
+            golden.integers("target")?.into_iter().map(u32::try_from).collect::<Result<_, _>>()?;
         let image = input.rank() == 4;
-        Ok(Sample { frames, labels, classes: golden.field("/num_classes")?, shape: [c, h, w], image })
+        Ok(Sample {
+            frames,
+            labels,
+            classes: golden.field("/num_classes")?,
+            shape: [c, h, w],
+            image,
+        })
     }
 
     /// The mean squared error of scores.
@@ -142,8 +166,15 @@ fn resize_nearest(frames: &Tensor, size: usize) -> Result<Tensor> {
     Ok(Tensor::from_vec(values, (t, b, size, size, channels), frames.device())?)
 }
 
-/// Scores of `frames`: by the network as it trains, which may take several operations in one, or by one after the other.
-pub fn forward(network: &Network, form: Form, frames: &Tensor, mode: Mode, watch: &mut Watch) -> Result<Tensor> {
+/// Scores of `frames`: by the network as it trains, which may take several operations in one, or by
+/// one after the other.
+pub fn forward(
+    network: &Network,
+    form: Form,
+    frames: &Tensor,
+    mode: Mode,
+    watch: &mut Watch,
+) -> Result<Tensor> {
     Ok(match form {
         Form::Scan => network.forward(frames, mode, watch)?,
         Form::Step => {
@@ -169,7 +200,10 @@ const EVENT: Options = Options { crossover: Crossovers::at(f64::INFINITY), memor
 fn event_frames(frames: &Tensor, still: bool) -> Result<(Vec<f32>, Frames<'static>)> {
     let (steps, b, h, w, c) = frames.dims5()?;
     let shown = if still { frames.narrow(0, 0, 1)? } else { frames.clone() };
-    Ok((shown.flatten_all()?.to_vec1()?, Frames { values: &[], bytes: None, steps, shape: [b, h, w, c], still }))
+    Ok((
+        shown.flatten_all()?.to_vec1()?,
+        Frames { values: &[], bytes: None, steps, shape: [b, h, w, c], still },
+    ))
 }
 
 /// What a pass tells an observer.
@@ -197,8 +231,10 @@ impl Observer for Watch {
 
     fn statistics(&mut self, layer: &str, statistics: &BatchStatistics) -> candle_core::Result<()> {
         let here = |t: &Tensor| t.to_device(&Device::Cpu);
-        let statistics =
-            BatchStatistics { mean: here(&statistics.mean)?, unbiased_var: here(&statistics.unbiased_var)? };
+        let statistics = BatchStatistics {
+            mean: here(&statistics.mean)?,
+            unbiased_var: here(&statistics.unbiased_var)?,
+        };
         self.statistics.insert(layer.into(), statistics);
         Ok(())
     }
@@ -218,8 +254,13 @@ impl Watch {
 
     /// Folds the statistics that `norm` used into its running ones.
     pub fn update(&self, weights: &Weights, norm: &Norm) -> Result<(Tensor, Tensor)> {
-        let of = |what: &str| weights.running.get(&format!("{}.norm.{what}", norm.ours)).context(norm.ours.clone());
-        let used = self.statistics.get(&norm.ours).with_context(|| format!("{} gave no statistics", norm.ours))?;
+        let of = |what: &str| {
+            weights.running.get(&format!("{}.norm.{what}", norm.ours)).context(norm.ours.clone())
+        };
+        let used = self
+            .statistics
+            .get(&norm.ours)
+            .with_context(|| format!("{} gave no statistics", norm.ours))?;
         Ok(used.update(of("running_mean")?, of("running_var")?, norm.momentum)?)
     }
 }
@@ -235,7 +276,12 @@ mod on_device {
 
     const EXACT: Math = Math { precision: Precision::F32, deterministic: true };
 
-    pub fn scores(network: &Network, frames: &Tensor, mode: Mode, watch: &mut Watch) -> Result<Tensor> {
+    pub fn scores(
+        network: &Network,
+        frames: &Tensor,
+        mode: Mode,
+        watch: &mut Watch,
+    ) -> Result<Tensor> {
         let (values, shown) = event_frames(frames, watch.still)?;
         let blocks = network.on_device().context("this network has no blocks on a device")?;
         Ok(blocks.scores(Frames { values: &values, ..shown }, mode, EXACT, watch)?)
@@ -266,7 +312,12 @@ mod on_device {
         bail!("this program was built without CUDA")
     }
 
-    pub fn gradients(_: &Network, _: &Tensor, _: &Sample, _: &mut Watch) -> Result<(Tensor, Gradients)> {
+    pub fn gradients(
+        _: &Network,
+        _: &Tensor,
+        _: &Sample,
+        _: &mut Watch,
+    ) -> Result<(Tensor, Gradients)> {
         bail!("this program was built without CUDA")
     }
 }
@@ -290,14 +341,26 @@ impl Pass {
         if form == Form::Event {
             let (values, shown) = event_frames(frames, watch.still)?;
             let blocks = network.event_driven().context("this network has no event-driven form")?;
-            let of = |scores: &Tensor| Ok(loss_gradient(scores, &sample.labels, Reduction::Mean)?.0);
-            let found = blocks.gradients(Frames { values: &values, ..shown }, 0, EVENT, &mut watch, of)?;
+            let of =
+                |scores: &Tensor| Ok(loss_gradient(scores, &sample.labels, Reduction::Mean)?.0);
+            let found =
+                blocks.gradients(Frames { values: &values, ..shown }, 0, EVENT, &mut watch, of)?;
             let loss = sample.loss(&found.scores)?;
-            return Ok(Pass { scores: found.scores.clone(), loss, gradients: Box::new(found), watch });
+            return Ok(Pass {
+                scores: found.scores.clone(),
+                loss,
+                gradients: Box::new(found),
+                watch,
+            });
         }
         if form == Form::Device {
             let (scores, gradients) = on_device::gradients(network, frames, sample, &mut watch)?;
-            return Ok(Pass { loss: sample.loss(&scores)?, scores, gradients: Box::new(gradients), watch });
+            return Ok(Pass {
+                loss: sample.loss(&scores)?,
+                scores,
+                gradients: Box::new(gradients),
+                watch,
+            });
         }
         let scores = forward(network, form, frames, Mode::Train { seed: 0 }, &mut watch)?;
         let loss = sample.loss(&scores)?;

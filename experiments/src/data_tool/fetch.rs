@@ -22,7 +22,8 @@ pub struct Flags {
     /// Folder of all data sets, made if it is not there [default: $SPIKEGRAD_DATA, else data]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Takes every file from URL/<file> instead of the publisher's addresses; checksums stay the publisher's
+    /// Takes every file from URL/<file> instead of the publisher's addresses; checksums stay the
+    /// publisher's
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
 }
@@ -32,9 +33,13 @@ pub(super) fn items(name: Name) -> Vec<Item<'static>> {
     name.info().downloads.iter().map(Item::from).collect()
 }
 
-/// The folder of a data set below a data root: the one of its name, else the root, which may be that folder itself.
+/// The folder of a data set below a data root: the one of its name, else the root, which may be
+/// that folder itself.
 pub(super) fn folder(name: Name, root: &Path) -> PathBuf {
-    fetch::folder(name, root).ok().filter(|folder| folder.is_dir()).unwrap_or_else(|| root.to_owned())
+    fetch::folder(name, root)
+        .ok()
+        .filter(|folder| folder.is_dir())
+        .unwrap_or_else(|| root.to_owned())
 }
 
 /// Brings the data sets one after the other; what is here already is checked and not brought again.
@@ -49,9 +54,11 @@ pub fn run(flags: &Flags) -> Result<()> {
 
 /// The data root, which this command may be the first to need.
 fn root(flag: Option<&Path>) -> Result<PathBuf> {
-    let variable = || std::env::var_os("SPIKEGRAD_DATA").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let variable =
+        || std::env::var_os("SPIKEGRAD_DATA").filter(|path| !path.is_empty()).map(PathBuf::from);
     let root = flag.map(Path::to_owned).or_else(variable).unwrap_or_else(|| "data".into());
-    fs::create_dir_all(&root).with_context(|| format!("cannot make the data folder {}", root.display()))?;
+    fs::create_dir_all(&root)
+        .with_context(|| format!("cannot make the data folder {}", root.display()))?;
     Ok(root)
 }
 
@@ -70,7 +77,10 @@ fn bring(name: Name, root: &Path, options: &Options) -> Result<()> {
         Ok(()) => arrived(name, root, &folder),
         Err(Error::Manual { file, .. }) => {
             steps(name, &file, &folder);
-            bail!("{name}: {file} has no direct address and is not in {}; follow the steps above", folder.display())
+            bail!(
+                "{name}: {file} has no direct address and is not in {}; follow the steps above",
+                folder.display()
+            )
         }
         Err(error) => bail!("{name}: {error}"),
     }
@@ -86,7 +96,9 @@ fn arrived(name: Name, root: &Path, folder: &Path) -> Result<()> {
         }
         Found::Recordings(found) => found,
         Found::Unusable { path, why } => bail!("{}: {why}; {advice}", path.display()),
-        Found::Absent => bail!("{}: expected {name} there, found nothing of it; {advice}", folder.display()),
+        Found::Absent => {
+            bail!("{}: expected {name} there, found nothing of it; {advice}", folder.display())
+        }
     };
     bail!(
         "{}: expected {} train and {} test recordings of {name} as published, found {} and {} ({}); {advice}",
@@ -99,7 +111,8 @@ fn arrived(name: Name, root: &Path, folder: &Path) -> Result<()> {
     )
 }
 
-/// Whether a user has brought all of it by hand, in whatever way. A part of it is not mixed with the publisher's files.
+/// Whether a user has brought all of it by hand, in whatever way. A part of it is not mixed with
+/// the publisher's files.
 fn is_complete(name: Name, items: &[Item<'_>], root: &Path, folder: &Path) -> Result<bool> {
     if fetch::has_begun(items, folder) {
         return Ok(false);
@@ -159,10 +172,14 @@ impl Progress for Watch {
         }
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
         let template = match total {
-            Some(_) => "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} eta {eta}",
+            Some(_) => {
+                "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} eta {eta}"
+            }
             None => "{msg} {binary_bytes} {binary_bytes_per_sec}",
         };
-        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
         bar.set_message(what.to_owned());
         bar.set_position(done);
         self.bar = Some(bar);
@@ -172,7 +189,9 @@ impl Progress for Watch {
         self.done += bytes;
         match &self.bar {
             Some(bar) => bar.set_position(self.done),
-            None if self.said.is_some_and(|said| said.elapsed() > Duration::from_secs(10)) => self.say(),
+            None if self.said.is_some_and(|said| said.elapsed() > Duration::from_secs(10)) => {
+                self.say()
+            }
             None => {}
         }
     }

@@ -10,7 +10,8 @@ use events::{Summary, formats::Format};
 pub struct Flags {
     /// The recording
     file: PathBuf,
-    /// Read it as this format, not as what its content shows: nmnist, aedat2, aedat2-davis, aedat3.1, evt2, evt3 or dat
+    /// Read it as this format, not as what its content shows: nmnist, aedat2, aedat2-davis,
+    /// aedat3.1, evt2, evt3 or dat
     #[arg(long, value_name = "NAME")]
     format: Option<Format>,
 }
@@ -21,7 +22,8 @@ pub struct Flags {
 /// What is no file, cannot be read, is empty, is of no known format, or does not follow its format.
 pub fn run(flags: &Flags) -> Result<()> {
     let Decoded { format, sensor, columns } = recording::decode_any(&flags.file, flags.format)?;
-    let summary = Summary::of(format, sensor, &columns).with_context(|| flags.file.display().to_string())?;
+    let summary =
+        Summary::of(format, sensor, &columns).with_context(|| flags.file.display().to_string())?;
     // not println: a reader that leaves early is no reason to panic
     Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&summary)?)?)
 }

@@ -55,7 +55,9 @@ pub fn run(flags: &Flags) -> Result<()> {
     print!("{}", table(&rows));
     match root {
         Some(root) => println!("\nlooked in {}", root.display()),
-        None => println!("\nno data folder: data fetch NAME makes data/, or name one by --data or SPIKEGRAD_DATA"),
+        None => println!(
+            "\nno data folder: data fetch NAME makes data/, or name one by --data or SPIKEGRAD_DATA"
+        ),
     }
     Ok(())
 }
@@ -117,7 +119,8 @@ fn bytes(folder: &Path) -> u64 {
 }
 
 fn table(rows: &[Row]) -> String {
-    let head = ["name", "title", "state", "train", "test", "bytes", "licence", "page"].map(str::to_owned);
+    let head =
+        ["name", "title", "state", "train", "test", "bytes", "licence", "page"].map(str::to_owned);
     let part = |here: usize, published: usize| format!("{here}/{published}");
     let cells = rows.iter().map(|row| {
         [
@@ -132,8 +135,9 @@ fn table(rows: &[Row]) -> String {
         ]
     });
     let lines: Vec<[String; 8]> = std::iter::once(head).chain(cells).collect();
-    let widths: [usize; 8] =
-        std::array::from_fn(|i| lines.iter().map(|line| line[i].chars().count()).max().unwrap_or(0));
+    let widths: [usize; 8] = std::array::from_fn(|i| {
+        lines.iter().map(|line| line[i].chars().count()).max().unwrap_or(0)
+    });
     let mut text = String::new();
     for line in &lines {
         for (i, (cell, &width)) in line.iter().zip(&widths).enumerate() {

@@ -19,13 +19,16 @@ use std::{path::PathBuf, time::Instant};
 pub struct Flags {
     /// The data set, as n-mnist
     name: Name,
-    /// Another split than the usual one, as the training that reads the cache: reference, first100, tebn or seeded:N for dvs-cifar10
+    /// Another split than the usual one, as the training that reads the cache: reference, first100,
+    /// tebn or seeded:N for dvs-cifar10
     #[arg(long)]
     split: Option<Split>,
-    /// How a recording becomes frames: number:16 (equal numbers of events), time:16 (equal durations)
+    /// How a recording becomes frames: number:16 (equal numbers of events), time:16 (equal
+    /// durations)
     #[arg(long, value_parser = framing)]
     frames: Framing,
-    /// Resize to SIDE x SIDE pixels, for readers of your own: training reads full-size caches only, for it resizes after augmentation
+    /// Resize to SIDE x SIDE pixels, for readers of your own: training reads full-size caches only,
+    /// for it resizes after augmentation
     #[arg(long, value_name = "SIDE", value_parser = clap::value_parser!(u16).range(1..))]
     side: Option<u16>,
     /// Type of a count: u8, or u16 where a pixel counts more than 255 events in a frame
@@ -39,7 +42,8 @@ pub struct Flags {
     cache: Option<PathBuf>,
 }
 
-/// `number:16` or `time:16`. Frames of a fixed duration differ in number between recordings, which no cache holds.
+/// `number:16` or `time:16`. Frames of a fixed duration differ in number between recordings, which
+/// no cache holds.
 fn framing(text: &str) -> Result<Framing, String> {
     let expected = || {
         format!(
@@ -47,7 +51,8 @@ fn framing(text: &str) -> Result<Framing, String> {
         )
     };
     let (by, frames) = text.split_once(':').ok_or_else(expected)?;
-    let frames = frames.parse::<u32>().ok().filter(|&frames| frames > 0).ok_or_else(expected)? as usize;
+    let frames =
+        frames.parse::<u32>().ok().filter(|&frames| frames > 0).ok_or_else(expected)? as usize;
     match by {
         "number" => Ok(Framing::Number { frames }),
         "time" => Ok(Framing::Time { frames, empty_window: EmptyWindow::Error }),
@@ -58,11 +63,14 @@ fn framing(text: &str) -> Result<Framing, String> {
 /// Counts a data set's events into frames and keeps them in a cache, if it is not there yet.
 ///
 /// # Errors
-/// No such data set; a recording that cannot be decoded or framed; a folder that cannot be written; a full disk.
+/// No such data set; a recording that cannot be decoded or framed; a folder that cannot be written;
+/// a full disk.
 pub fn run(flags: &Flags) -> Result<()> {
     let start = Instant::now();
     let Some(root) = data::root(flags.data.clone())? else {
-        bail!("no data folder given; name the folder that holds the data sets: --data DIR, SPIKEGRAD_DATA or data/");
+        bail!(
+            "no data folder given; name the folder that holds the data sets: --data DIR, SPIKEGRAD_DATA or data/"
+        );
     };
     let title = flags.name.title();
     let found = match flags.split {
@@ -71,15 +79,20 @@ pub fn run(flags: &Flags) -> Result<()> {
     };
     let recordings = match found.map_err(in_one_sentence)? {
         Found::Recordings(recordings) => recordings,
-        Found::Unusable { path, why } => bail!("{} is not {title}: {why}; lay it out as published", path.display()),
-        Found::Absent => bail!("{}: expected a folder with {title}, found none; fetch it", root.display()),
+        Found::Unusable { path, why } => {
+            bail!("{} is not {title}: {why}; lay it out as published", path.display())
+        }
+        Found::Absent => {
+            bail!("{}: expected a folder with {title}, found none; fetch it", root.display())
+        }
     };
     let folder = data::cache_folder(flags.cache.as_deref(), &root);
     let dtype: Dtype = flags.dtype.parse().map_err(|error: String| anyhow!(error))?;
     let samples = recordings.train.len() + recordings.test.len();
     let bar = progress::counter(&format!("{title}: events to frames"), samples as u64);
     let side = flags.side.map(usize::from);
-    let prepared = prepare(&recordings, flags.frames, side, dtype, &folder, &mut |step| tell(&bar, &step));
+    let prepared =
+        prepare(&recordings, flags.frames, side, dtype, &folder, &mut |step| tell(&bar, &step));
     bar.finish_and_clear();
     let prepared = prepared.map_err(in_one_sentence)?;
     let seconds = start.elapsed().as_secs_f64();
@@ -91,7 +104,9 @@ pub fn run(flags: &Flags) -> Result<()> {
 
 fn tell(bar: &ProgressBar, step: &Step) {
     match step {
-        Step::Waits => bar.suspend(|| eprintln!("another process is making this cache; waiting for it")),
+        Step::Waits => {
+            bar.suspend(|| eprintln!("another process is making this cache; waiting for it"))
+        }
         Step::Replaces(why) => bar.suspend(|| eprintln!("making the cache anew, because of {why}")),
         Step::Done(samples, _) => bar.set_position(*samples as u64),
     }

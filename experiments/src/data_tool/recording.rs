@@ -23,11 +23,21 @@ pub fn decode_any(file: &Path, format: Option<Format>) -> Result<Decoded> {
     let unreadable = || format!("cannot read {}", file.display());
     let kind = file.metadata().with_context(unreadable)?;
     // a device or a pipe may never end, and a pipe without a writer not even open
-    ensure!(kind.is_file(), "{}: expected a file, found a folder or a device; name one recording", unreadable());
+    ensure!(
+        kind.is_file(),
+        "{}: expected a file, found a folder or a device; name one recording",
+        unreadable()
+    );
     let mut bytes = Vec::new();
     // no further than its length now: a file may grow faster than it is read
-    File::open(file).and_then(|open| open.take(kind.len()).read_to_end(&mut bytes)).with_context(unreadable)?;
-    ensure!(!bytes.is_empty(), "{}: expected a recording, found an empty file; copy it again", file.display());
+    File::open(file)
+        .and_then(|open| open.take(kind.len()).read_to_end(&mut bytes))
+        .with_context(unreadable)?;
+    ensure!(
+        !bytes.is_empty(),
+        "{}: expected a recording, found an empty file; copy it again",
+        file.display()
+    );
     decode(&bytes, format).with_context(|| file.display().to_string())
 }
 

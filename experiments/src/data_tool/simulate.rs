@@ -36,10 +36,12 @@ pub struct Flags {
     out: PathBuf,
 }
 
-/// Simulates recordings of still images, and lays them out as N-MNIST does; the folder appears when it is complete.
+/// Simulates recordings of still images, and lays them out as N-MNIST does; the folder appears when
+/// it is complete.
 ///
 /// # Errors
-/// If the images or labels cannot be read or are too few, a label is no digit, or the folder holds something or cannot be made.
+/// If the images or labels cannot be read or are too few, a label is no digit, or the folder holds
+/// something or cannot be made.
 pub fn run(flags: &Flags) -> Result<()> {
     let train = flags.count as usize;
     let all = train + flags.test.map_or((train / 10).max(1), |n| n as usize);
@@ -67,12 +69,23 @@ pub fn run(flags: &Flags) -> Result<()> {
     });
     folder.write(Path::new(MARKER), format!("{marker:#}\n").as_bytes())?;
     folder.publish(&flags.out)?;
-    eprintln!("written to {}: {train} train and {} test recordings, SIMULATED", flags.out.display(), all - train);
+    eprintln!(
+        "written to {}: {train} train and {} test recordings, SIMULATED",
+        flags.out.display(),
+        all - train
+    );
     Ok(())
 }
 
 /// Image `index` becomes the file of number `index` + 1, in either half.
-fn write(folder: &Folder, model: &Model, images: &[Image], labels: &[u8], train: usize, seed: u64) -> Result<()> {
+fn write(
+    folder: &Folder,
+    model: &Model,
+    images: &[Image],
+    labels: &[u8],
+    train: usize,
+    seed: u64,
+) -> Result<()> {
     let bar = progress::counter("images to events", images.len() as u64);
     let one = |(index, (image, label)): (usize, (&Image, &u8))| -> Result<()> {
         let half = if index < train { "Train" } else { "Test" };
@@ -89,7 +102,9 @@ fn write(folder: &Folder, model: &Model, images: &[Image], labels: &[u8], train:
 /// N-MNIST's five bytes an event: x, y, then polarity (1 bit) and time in µs (23 bits), big-endian.
 fn bytes(events: &Events) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(5 * events.len());
-    for (((&t_us, &x), &y), &on) in events.t_us().iter().zip(events.x()).zip(events.y()).zip(events.on()) {
+    for (((&t_us, &x), &y), &on) in
+        events.t_us().iter().zip(events.x()).zip(events.y()).zip(events.on())
+    {
         let word = (u32::from(on) << 23 | t_us as u32 & 0x7f_ffff).to_be_bytes();
         bytes.extend([x as u8, y as u8, word[1], word[2], word[3]]);
     }
@@ -100,7 +115,8 @@ fn images_file(path: &Path) -> Result<PathBuf> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    let files = ["train-images-idx3-ubyte.gz", "train-images-idx3-ubyte"].map(|name| path.join(name));
+    let files =
+        ["train-images-idx3-ubyte.gz", "train-images-idx3-ubyte"].map(|name| path.join(name));
     files.into_iter().find(|file| file.is_file()).ok_or_else(|| {
         anyhow!(
             "{}: expected train-images-idx3-ubyte.gz in it, found no such file; name the file of images itself",
@@ -115,14 +131,20 @@ fn labels_file(flags: &Flags, images: &Path) -> Result<PathBuf> {
         Some(images.with_file_name(name)).filter(|path| path != images && path.is_file())
     };
     flags.labels.clone().or_else(beside).ok_or_else(|| {
-        anyhow!("{}: expected a file of labels beside it, found none; name it with --labels FILE", images.display())
+        anyhow!(
+            "{}: expected a file of labels beside it, found none; name it with --labels FILE",
+            images.display()
+        )
     })
 }
 
 /// Nothing of the user's is ever written over.
 fn vacant(out: &Path) -> Result<()> {
-    let held =
-        if out.is_dir() { std::fs::read_dir(out).map_or(true, |mut dir| dir.next().is_some()) } else { out.exists() };
+    let held = if out.is_dir() {
+        std::fs::read_dir(out).map_or(true, |mut dir| dir.next().is_some())
+    } else {
+        out.exists()
+    };
     if held {
         bail!(
             "{}: expected a new or empty folder, found something there; choose another with --out DIR",
@@ -137,14 +159,19 @@ struct Folder(tempfile::TempDir);
 
 impl Folder {
     fn beside(out: &Path) -> Result<Self> {
-        let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let parent =
+            out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let fail = |cause| {
-            anyhow!("cannot make a folder in {}: {cause}; choose another place with --out DIR", parent.display())
+            anyhow!(
+                "cannot make a folder in {}: {cause}; choose another place with --out DIR",
+                parent.display()
+            )
         };
         std::fs::create_dir_all(parent).map_err(fail)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(".simulate-").suffix(".partial");
-        // tempfile's default is for secrets (0700); recordings are for everyone whom the umask admits
+        // tempfile's default is for secrets (0700); recordings are for everyone whom the umask
+        // admits
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
         Ok(Self(builder.tempdir_in(parent).map_err(fail)?))
@@ -155,7 +182,10 @@ impl Folder {
         let parent = path.parent().unwrap_or(self.0.path());
         let written = std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&path, bytes));
         written.map_err(|cause| {
-            anyhow!("cannot write {}: {cause}; free some space or choose another place with --out DIR", path.display())
+            anyhow!(
+                "cannot write {}: {cause}; free some space or choose another place with --out DIR",
+                path.display()
+            )
         })
     }
 
@@ -163,11 +193,17 @@ impl Folder {
     fn publish(self, out: &Path) -> Result<()> {
         if out.is_dir() {
             std::fs::remove_dir(out).with_context(|| {
-                format!("{} is no longer empty; choose another folder with --out DIR", out.display())
+                format!(
+                    "{} is no longer empty; choose another folder with --out DIR",
+                    out.display()
+                )
             })?;
         }
         std::fs::rename(self.0.path(), out).map_err(|cause| {
-            anyhow!("cannot move the recordings to {}: {cause}; choose another folder with --out DIR", out.display())
+            anyhow!(
+                "cannot move the recordings to {}: {cause}; choose another folder with --out DIR",
+                out.display()
+            )
         })
     }
 }

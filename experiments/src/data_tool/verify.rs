@@ -29,8 +29,9 @@ pub struct Flags {
 /// # Errors
 /// Something is wrong with one of them, or one that was named is not here, or none is.
 pub fn run(flags: &Flags) -> Result<()> {
-    let root = data::root(flags.data.clone())?
-        .ok_or_else(|| anyhow!("expected a data folder, found none; name it by --data or SPIKEGRAD_DATA"))?;
+    let root = data::root(flags.data.clone())?.ok_or_else(|| {
+        anyhow!("expected a data folder, found none; name it by --data or SPIKEGRAD_DATA")
+    })?;
     let (names, all) = match flags.names.is_empty() {
         true => (Name::ALL.to_vec(), true),
         false => (flags.names.clone(), false),
@@ -42,7 +43,10 @@ pub fn run(flags: &Flags) -> Result<()> {
             if all {
                 continue;
             }
-            bail!("{name}: expected it below {}, found nothing of its name; fetch it first", root.display());
+            bail!(
+                "{name}: expected it below {}, found nothing of its name; fetch it first",
+                root.display()
+            );
         };
         verified += 1;
         wrong += failures.len();
@@ -56,7 +60,9 @@ pub fn run(flags: &Flags) -> Result<()> {
         }
     }
     match (verified, wrong) {
-        (0, _) => bail!("expected a data set below {}, found none; fetch one first", root.display()),
+        (0, _) => {
+            bail!("expected a data set below {}, found none; fetch one first", root.display())
+        }
         (_, 0) => Ok(()),
         (_, n) => bail!("{n} failures, listed above; move what is wrong away and fetch it again"),
     }
@@ -103,9 +109,15 @@ fn archives(name: Name, root: &Path, failures: &mut Vec<String>) -> String {
 }
 
 fn describe(found: &Recordings) -> String {
-    let files: BTreeSet<&Path> =
-        found.train.iter().chain(&found.validation).chain(&found.test).filter_map(|r| r.source.path()).collect();
-    let bytes: u64 = files.iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum();
+    let files: BTreeSet<&Path> = found
+        .train
+        .iter()
+        .chain(&found.validation)
+        .chain(&found.test)
+        .filter_map(|r| r.source.path())
+        .collect();
+    let bytes: u64 =
+        files.iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum();
     format!(
         "{}, {} train and {} test recordings in {} files of {bytes} bytes, manifest {}",
         list::state(found.origin),
@@ -116,7 +128,8 @@ fn describe(found: &Recordings) -> String {
     )
 }
 
-/// Every recording that does not decode, in order; a file of many recordings is read once, and named once if it is at fault itself.
+/// Every recording that does not decode, in order; a file of many recordings is read once, and
+/// named once if it is at fault itself.
 fn decode(found: &Recordings) -> Vec<String> {
     // where there is no split, the same recordings are train and test
     let test = if found.test == found.train { &[][..] } else { &found.test };
@@ -128,7 +141,8 @@ fn decode(found: &Recordings) -> Vec<String> {
     let wrong: Vec<Vec<String>> = all
         .par_iter()
         .map(|of_one_file| {
-            let mut wrong: Vec<String> = of_one_file_errors(of_one_file).iter().map(ToString::to_string).collect();
+            let mut wrong: Vec<String> =
+                of_one_file_errors(of_one_file).iter().map(ToString::to_string).collect();
             wrong.dedup();
             bar.inc(1);
             wrong
@@ -142,10 +156,16 @@ fn of_one_file_errors(recordings: &[Recording]) -> Vec<Error> {
     let Some(first) = recordings.first() else { return Vec::new() };
     match first.name.info().content {
         Content::Events { .. } => match first.columns() {
-            Ok(columns) => recordings.iter().filter_map(|recording| recording.cut(&columns).err()).collect(),
+            Ok(columns) => {
+                recordings.iter().filter_map(|recording| recording.cut(&columns).err()).collect()
+            }
             Err(error) => vec![error],
         },
-        Content::Images { .. } => recordings.iter().filter_map(|recording| recording.image().err()).collect(),
-        Content::Speech { .. } => recordings.iter().filter_map(|recording| recording.waveform().err()).collect(),
+        Content::Images { .. } => {
+            recordings.iter().filter_map(|recording| recording.image().err()).collect()
+        }
+        Content::Speech { .. } => {
+            recordings.iter().filter_map(|recording| recording.waveform().err()).collect()
+        }
     }
 }

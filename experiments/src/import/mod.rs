@@ -1,8 +1,10 @@
-//! Weights from elsewhere: [`weights`] sets a network's variables to those of a file, a PyTorch checkpoint (`.pth`, `.pt`)
-//! of the paper's released code or a `.safetensors` file of ours. What a file is, its content tells.
+//! Weights from elsewhere: [`weights`] sets a network's variables to those of a file, a PyTorch
+//! checkpoint (`.pth`, `.pt`) of the paper's released code or a `.safetensors` file of ours. What a
+//! file is, its content tells.
 //!
-//! Nothing is changed unless everything fits: every variable must be there with its shape, nothing else may be, and the
-//! threshold and decay that the released code stores with its neurons must be those of the run.
+//! Nothing is changed unless everything fits: every variable must be there with its shape, nothing
+//! else may be, and the threshold and decay that the released code stores with its neurons must be
+//! those of the run.
 
 mod names;
 mod pth;
@@ -44,15 +46,17 @@ pub enum Source {
 const ROUNDING: f64 = 1e-6;
 /// So many names stand in a message that gives examples.
 const MANY: usize = 8;
-/// What a checkpoint of ours holds beside the variables: the optimiser's moments, and the epoch's start.
+/// What a checkpoint of ours holds beside the variables: the optimiser's moments, and the epoch's
+/// start.
 const BESIDE: [&str; 2] = ["adamw.", "epoch-start."];
 
-/// Sets `vars`, the variables of `network`, to the weights in the file at `path`. `run` is what the network was built from:
-/// `network` is `run.network(&vars, device)`.
+/// Sets `vars`, the variables of `network`, to the weights in the file at `path`. `run` is what the
+/// network was built from: `network` is `run.network(&vars, device)`.
 ///
 /// # Errors
-/// If the file cannot be read or is of another kind, or does not fit: every name that is missing, unexpected or of another
-/// shape, and every neuron with another threshold or decay, is told, one clause each. The variables are then as they were.
+/// If the file cannot be read or is of another kind, or does not fit: every name that is missing,
+/// unexpected or of another shape, and every neuron with another threshold or decay, is told, one
+/// clause each. The variables are then as they were.
 pub fn weights(path: &Path, run: &Run, network: &Network, vars: &SeededVars) -> Result<Imported> {
     let imported = match source(path) {
         Ok(Source::Torch) => torch(path, run, network, vars),
@@ -86,10 +90,19 @@ fn torch(path: &Path, run: &Run, network: &Network, vars: &SeededVars) -> Result
     for (name, what, ours) in &names.constants {
         let Some(shape) = shapes.remove(name) else { continue };
         let one = shape.iter().all(|&size| size == 1);
-        let stored = if one { Some(checkpoint.tensor(name)?.flatten_all()?.get(0)?.to_scalar::<f64>()?) } else { None };
+        let stored = if one {
+            Some(checkpoint.tensor(name)?.flatten_all()?.get(0)?.to_scalar::<f64>()?)
+        } else {
+            None
+        };
         if stored.is_none_or(|stored| (stored - ours).abs() > ROUNDING) {
-            let found = stored.map_or_else(|| format!("of shape {shape:?}"), |stored| format!("{}", stored as f32));
-            faults.push(format!("{name} is {found} and the run's {what} {ours}, so give the neuron that of the file"));
+            let found = stored.map_or_else(
+                || format!("of shape {shape:?}"),
+                |stored| format!("{}", stored as f32),
+            );
+            faults.push(format!(
+                "{name} is {found} and the run's {what} {ours}, so give the neuron that of the file"
+            ));
         }
     }
     let matched = Matched::of(names.wanted, shapes, run, vars, faults)?;
@@ -101,17 +114,24 @@ fn torch(path: &Path, run: &Run, network: &Network, vars: &SeededVars) -> Result
 
 fn safetensors(path: &Path, run: &Run, vars: &SeededVars) -> Result<Imported> {
     let bytes = std::fs::read(path)?;
-    let tensors: HashMap<String, Tensor> = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
-        .map_err(crate::run::in_one_sentence)
-        .context("the file is damaged or cut short")?;
+    let tensors: HashMap<String, Tensor> =
+        candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
+            .map_err(crate::run::in_one_sentence)
+            .context("the file is damaged or cut short")?;
     let ours = |(name, tensor): (&String, &Tensor)| (name.clone(), tensor.dims().to_vec());
     let mut shapes: BTreeMap<String, Vec<usize>> = tensors.iter().map(ours).collect();
     shapes.retain(|name, _| !BESIDE.iter().any(|prefix| name.starts_with(prefix)));
-    let wanted =
-        vars.all().into_iter().map(|(name, _)| Wanted { theirs: name.clone(), ours: name, layout: Layout::Vector });
+    let wanted = vars.all().into_iter().map(|(name, _)| Wanted {
+        theirs: name.clone(),
+        ours: name,
+        layout: Layout::Vector,
+    });
     let matched = Matched::of(wanted.collect(), shapes, run, vars, Vec::new())?;
     matched.set(Source::Safetensors, |wanted| {
-        tensors.get(&wanted.theirs).cloned().with_context(|| format!("{} is missing", wanted.theirs))
+        tensors
+            .get(&wanted.theirs)
+            .cloned()
+            .with_context(|| format!("{} is missing", wanted.theirs))
     })
 }
 
@@ -130,8 +150,9 @@ impl Matched {
     ) -> Result<Matched> {
         let mut matched = Vec::new();
         for w in wanted {
-            let var =
-                vars.get(&w.ours).with_context(|| format!("the variables given are not those of {}", run.network))?;
+            let var = vars
+                .get(&w.ours)
+                .with_context(|| format!("the variables given are not those of {}", run.network))?;
             let expected = w.layout.golden(var.as_tensor())?.dims().to_vec();
             match found.remove(&w.theirs) {
                 None if w.theirs == w.ours => faults.push(format!("{} is missing", w.ours)),
@@ -143,12 +164,21 @@ impl Matched {
             }
         }
         faults.extend(found.into_keys().map(|name| format!("{name} has no place here")));
-        ensure!(faults.is_empty(), "it does not fit the network {}: {}", run.network, faults.join("; "));
+        ensure!(
+            faults.is_empty(),
+            "it does not fit the network {}: {}",
+            run.network,
+            faults.join("; ")
+        );
         Ok(Matched(matched))
     }
 
     /// Reads all, and then sets all.
-    fn set(self, source: Source, mut read: impl FnMut(&Wanted) -> Result<Tensor>) -> Result<Imported> {
+    fn set(
+        self,
+        source: Source,
+        mut read: impl FnMut(&Wanted) -> Result<Tensor>,
+    ) -> Result<Imported> {
         let read = |(wanted, var): (Wanted, Var)| -> Result<(Var, Tensor)> {
             let tensor = read(&wanted)?.to_dtype(var.dtype())?.to_device(var.device())?;
             Ok((var, tensor))

@@ -1,5 +1,5 @@
-//! Our variables under the names of the paper's released code, whose checkpoints call layer i of a network `fun.<i>`, every
-//! operation a layer of its own.
+//! Our variables under the names of the paper's released code, whose checkpoints call layer i of a
+//! network `fun.<i>`, every operation a layer of its own.
 
 use crate::Run;
 use crate::conformance::Layout;
@@ -48,7 +48,11 @@ impl Names {
                 Layer::Linear(linear) => {
                     let (inputs, out) = linear.weight.dims2()?;
                     // rows and columns of a flattened map may be taken as one axis
-                    names.product(i, stage(&layers[i..])?, Layout::Linear([channels, inputs / channels.max(1), 1]));
+                    names.product(
+                        i,
+                        stage(&layers[i..])?,
+                        Layout::Linear([channels, inputs / channels.max(1), 1]),
+                    );
                     channels = out;
                 }
                 Layer::Norm(name, _) => names.norm(i, name),
@@ -95,7 +99,8 @@ impl Names {
     }
 }
 
-/// The stage of the product that `layers` start with: the norm or the neurons behind it bear its name.
+/// The stage of the product that `layers` start with: the norm or the neurons behind it bear its
+/// name.
 fn stage(layers: &[Layer]) -> Result<&str> {
     let name = layers.iter().find_map(|layer| match layer {
         Layer::Norm(name, _) | Layer::Neuron(name, _) => Some(name.as_str()),

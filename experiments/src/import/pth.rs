@@ -1,6 +1,6 @@
-//! What `torch.save` writes since PyTorch 1.6: a zip archive of a pickle, `<name>/data.pkl`, that describes tensors, and of
-//! one file for each storage, `<name>/data/<key>`. A pickle is a program; candle's reader makes plain objects of it and
-//! runs nothing.
+//! What `torch.save` writes since PyTorch 1.6: a zip archive of a pickle, `<name>/data.pkl`, that
+//! describes tensors, and of one file for each storage, `<name>/data/<key>`. A pickle is a program;
+//! candle's reader makes plain objects of it and runs nothing.
 
 use super::{MANY, counted};
 use anyhow::{Context, Result, bail, ensure};
@@ -47,10 +47,12 @@ impl Checkpoint {
     pub fn open(path: &Path) -> Result<Checkpoint> {
         let mut archive = ZipArchive::new(BufReader::new(File::open(path)?))
             .context("the zip archive is damaged or cut short; copy the file again")?;
-        let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
+        let names: Vec<String> =
+            archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
         let pickle = names.iter().find(|name| *name == "data.pkl" || name.ends_with("/data.pkl"));
-        let pickle =
-            pickle.context("expected the archive of torch.save with its data.pkl, found another zip archive")?;
+        let pickle = pickle.context(
+            "expected the archive of torch.save with its data.pkl, found another zip archive",
+        )?;
         let folder = pickle.trim_end_matches("data.pkl").to_owned();
         let bytes = read(&mut archive, pickle, 0, LARGEST_PICKLE)?;
         if names.contains(&format!("{folder}byteorder")) {
@@ -69,7 +71,8 @@ impl Checkpoint {
         self.tensors.iter().map(|(name, stored)| (name.clone(), stored.shape.clone())).collect()
     }
 
-    /// The values of a tensor, in f64. Ask only for one whose sizes are the expected ones: they bound what is read.
+    /// The values of a tensor, in f64. Ask only for one whose sizes are the expected ones: they
+    /// bound what is read.
     ///
     /// # Errors
     /// If it is absent, of whole numbers, has gaps, or its storage is damaged.
@@ -81,23 +84,37 @@ impl Checkpoint {
         };
         let n = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
         let (Some(n), true) = (n, spans_itself(shape, strides)) else {
-            bail!("{name} of shape {shape:?} lies in its storage with strides {strides:?}; save it with .contiguous()");
+            bail!(
+                "{name} of shape {shape:?} lies in its storage with strides {strides:?}; save it with .contiguous()"
+            );
         };
         let sizes = offset.checked_mul(bytes).zip(n.checked_mul(bytes));
-        let (skip, length) =
-            sizes.with_context(|| format!("{name} starts at number {offset}, where no file has one"))?;
+        let (skip, length) = sizes
+            .with_context(|| format!("{name} starts at number {offset}, where no file has one"))?;
         let file = format!("{}data/{key}", self.folder);
-        let raw = read(&mut self.archive, &file, skip as u64, length as u64).with_context(|| name.to_owned())?;
-        ensure!(raw.len() == length, "{name}: expected {length} bytes in {file}, found {}", raw.len());
+        let raw = read(&mut self.archive, &file, skip as u64, length as u64)
+            .with_context(|| name.to_owned())?;
+        ensure!(
+            raw.len() == length,
+            "{name}: expected {length} bytes in {file}, found {}",
+            raw.len()
+        );
         let values: Vec<f64> = raw.chunks_exact(bytes).map(decode).collect();
-        let values = in_order(shape, strides).map(|at| values.get(at).copied()).collect::<Option<Vec<f64>>>();
+        let values = in_order(shape, strides)
+            .map(|at| values.get(at).copied())
+            .collect::<Option<Vec<f64>>>();
         let values = values.with_context(|| format!("{name} reaches beyond its storage"))?;
         Ok(Tensor::from_vec(values, &shape[..], &Device::Cpu)?)
     }
 }
 
 /// At most `length` bytes of a file of the archive, behind the first `skip`.
-fn read(archive: &mut ZipArchive<BufReader<File>>, name: &str, skip: u64, length: u64) -> Result<Vec<u8>> {
+fn read(
+    archive: &mut ZipArchive<BufReader<File>>,
+    name: &str,
+    skip: u64,
+    length: u64,
+) -> Result<Vec<u8>> {
     let file = archive.by_name(name).with_context(|| format!("the archive has no whole {name}"))?;
     let mut file = BufReader::new(file);
     let damaged = || format!("{name} in the archive is damaged; copy the file again");
@@ -126,9 +143,11 @@ fn element(storage: &str) -> Option<(usize, Decode)> {
     }
 }
 
-/// Whether a tensor's elements are as many adjacent ones of its storage, in whatever order of its axes.
+/// Whether a tensor's elements are as many adjacent ones of its storage, in whatever order of its
+/// axes.
 fn spans_itself(shape: &[usize], strides: &[usize]) -> bool {
-    let mut axes: Vec<(usize, usize)> = strides.iter().copied().zip(shape.iter().copied()).collect();
+    let mut axes: Vec<(usize, usize)> =
+        strides.iter().copied().zip(shape.iter().copied()).collect();
     axes.retain(|&(_, size)| size != 1);
     axes.sort_unstable();
     let step = axes.iter().try_fold(1usize, |step, &(stride, size)| match stride == step {
@@ -152,21 +171,26 @@ fn described(pickle: &[u8]) -> Result<BTreeMap<String, Stored>> {
     let mut stack = Stack::empty();
     let mut rest = pickle;
     let read = stack.read_loop(&mut rest).and_then(|()| stack.finalize());
-    let object = read.map_err(|error| crate::run::in_one_sentence(error).context("data.pkl cannot be read"))?;
+    let object = read
+        .map_err(|error| crate::run::in_one_sentence(error).context("data.pkl cannot be read"))?;
     let Object::Dict(entries) = object else {
-        bail!("expected a state dict, found a whole Python object; save model.state_dict() instead of the model");
+        bail!(
+            "expected a state dict, found a whole Python object; save model.state_dict() instead of the model"
+        );
     };
     let nested = NESTED.iter().find_map(|key| {
-        let (_, value) = entries.iter().find(|(k, _)| matches!(k, Object::Unicode(k) if k == key))?;
+        let (_, value) =
+            entries.iter().find(|(k, _)| matches!(k, Object::Unicode(k) if k == key))?;
         let Object::Dict(entries) = value else { return None };
         Some(tensors(entries)).filter(|found| !found.is_empty())
     });
-    // the nested one first: beside it there may be a tensor at the top level, such as the best accuracy so far
+    // the nested one first: beside it there may be a tensor at the top level, such as the best
+    // accuracy so far
     let found = nested.unwrap_or_else(|| tensors(&entries));
     if found.is_empty() {
-        let keys = entries
-            .iter()
-            .filter_map(|(key, _)| if let Object::Unicode(key) = key { Some(key.as_str()) } else { None });
+        let keys = entries.iter().filter_map(|(key, _)| {
+            if let Object::Unicode(key) = key { Some(key.as_str()) } else { None }
+        });
         bail!(
             "expected tensors by name, plain or under one of {}, found {}",
             NESTED.join(", "),
@@ -196,14 +220,23 @@ fn stored(value: &Object) -> Option<Stored> {
     let mut value = value;
     loop {
         let Object::Reduce { callable, args } = value else { return None };
-        let (Object::Class { module_name, class_name }, Object::Tuple(args)) = (&**callable, &**args) else {
+        let (Object::Class { module_name, class_name }, Object::Tuple(args)) =
+            (&**callable, &**args)
+        else {
             return None;
         };
         match (module_name.as_str(), class_name.as_str(), &args[..]) {
             ("torch._utils", "_rebuild_parameter", [inner, ..]) => value = inner,
-            ("torch._utils", "_rebuild_tensor_v2", [Object::PersistentLoad(id), offset, shape, strides, ..]) => {
+            (
+                "torch._utils",
+                "_rebuild_tensor_v2",
+                [Object::PersistentLoad(id), offset, shape, strides, ..],
+            ) => {
                 let Object::Tuple(id) = &**id else { return None };
-                let [_, Object::Class { class_name, .. }, Object::Unicode(key), ..] = &id[..] else { return None };
+                let [_, Object::Class { class_name, .. }, Object::Unicode(key), ..] = &id[..]
+                else {
+                    return None;
+                };
                 return Some(Stored {
                     storage: class_name.clone(),
                     key: key.clone(),

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-//! Checkpoints as `torch.save` lays them out, written here without it, and a small one that it wrote itself.
+//! Checkpoints as `torch.save` lays them out, written here without it, and a small one that it
+//! wrote itself.
 
 use super::*;
 use crate::preset::{Overrides, run};
@@ -14,7 +15,10 @@ use tempfile::TempDir;
 /// CRC-32 as zip has it.
 fn crc(bytes: &[u8]) -> u32 {
     let byte = |crc: u32, b: &u8| {
-        (0..8).fold(crc ^ u32::from(*b), |c, _| if c & 1 == 1 { c >> 1 ^ 0xedb8_8320 } else { c >> 1 })
+        (0..8).fold(
+            crc ^ u32::from(*b),
+            |c, _| if c & 1 == 1 { c >> 1 ^ 0xedb8_8320 } else { c >> 1 },
+        )
     };
     !bytes.iter().fold(!0, byte)
 }
@@ -35,12 +39,17 @@ fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
         ]
         .concat();
         out.extend([b"PK\x03\x04\x14\0", &common[..], name.as_bytes(), bytes].concat());
-        directory
-            .extend([b"PK\x01\x02\x14\0\x14\0", &common[..], &[0; 10], &at.to_le_bytes(), name.as_bytes()].concat());
+        directory.extend(
+            [b"PK\x01\x02\x14\0\x14\0", &common[..], &[0; 10], &at.to_le_bytes(), name.as_bytes()]
+                .concat(),
+        );
     }
     let (n, at) = ((files.len() as u16).to_le_bytes(), (out.len() as u32).to_le_bytes());
     out.extend_from_slice(&directory);
-    out.extend([b"PK\x05\x06\0\0\0\0", &n[..], &n, &(directory.len() as u32).to_le_bytes(), &at, &[0, 0]].concat());
+    out.extend(
+        [b"PK\x05\x06\0\0\0\0", &n[..], &n, &(directory.len() as u32).to_le_bytes(), &at, &[0, 0]]
+            .concat(),
+    );
     out
 }
 
@@ -72,8 +81,11 @@ impl Pickle {
 
     /// `_rebuild_tensor_v2(('storage', FloatStorage, key, 'cpu', n), 0, shape, strides, False, OrderedDict())`.
     fn tensor(&mut self, key: usize, shape: &[usize]) -> &mut Self {
-        let strides: Vec<usize> = (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()).collect();
-        self.op(b"ctorch._utils\n_rebuild_tensor_v2\n((").text("storage").op(b"ctorch\nFloatStorage\n");
+        let strides: Vec<usize> =
+            (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()).collect();
+        self.op(b"ctorch._utils\n_rebuild_tensor_v2\n((")
+            .text("storage")
+            .op(b"ctorch\nFloatStorage\n");
         self.text(&key.to_string()).text("cpu").int(shape.iter().product()).op(b"tQ").int(0);
         self.ints(shape).ints(&strides).op(b"\x89ccollections\nOrderedDict\n)RtR")
     }
@@ -97,7 +109,12 @@ impl Torch {
         let mut p = Pickle::default();
         p.op(b"\x80\x02");
         if let Some((key, _)) = self.nested {
-            p.op(b"}(").text("best_acc").tensor(0, &self.tensors[0].1).text("epoch").op(b"K\x03").text(key);
+            p.op(b"}(")
+                .text("best_acc")
+                .tensor(0, &self.tensors[0].1)
+                .text("epoch")
+                .op(b"K\x03")
+                .text(key);
         }
         p.op(b"ccollections\nOrderedDict\n)Rq\x07(");
         let prefix = self.nested.map_or("", |(_, prefix)| prefix);
@@ -151,7 +168,10 @@ impl Case {
     fn tiny() -> Case {
         Case::new(
             Name::Mnist,
-            &Overrides { network: Some("2C3-2C3-AP28-1Voting".parse().unwrap()), ..Default::default() },
+            &Overrides {
+                network: Some("2C3-2C3-AP28-1Voting".parse().unwrap()),
+                ..Default::default()
+            },
         )
     }
 
@@ -167,12 +187,16 @@ impl Case {
         let before = self.values();
         let error = format!("{:#}", self.import(bytes).unwrap_err());
         assert_eq!(self.values(), before);
-        assert!(error.starts_with("cannot take weights from /") && !error.contains('\n'), "{error}");
+        assert!(
+            error.starts_with("cannot take weights from /") && !error.contains('\n'),
+            "{error}"
+        );
         error
     }
 
     fn values(&self) -> Vec<Vec<f32>> {
-        let values = |name: String| self.vars.get(&name).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        let values =
+            |name: String| self.vars.get(&name).unwrap().flatten_all().unwrap().to_vec1().unwrap();
         all(&self.vars).into_iter().map(values).collect()
     }
 
@@ -192,7 +216,9 @@ impl Case {
 /// The folder of golden files, or `None` (said aloud) where this machine has none.
 fn golden() -> Option<PathBuf> {
     let shared = std::env::var_os("SPIKEGRAD_SHARED").map(PathBuf::from);
-    let folder = shared.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared").into()).join("golden");
+    let folder = shared
+        .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared").into())
+        .join("golden");
     if !folder.is_dir() {
         eprintln!("SKIPPED: no golden files in {}", folder.display());
         return None;
@@ -223,33 +249,53 @@ fn imported_golden_weights_reproduce_outputs_and_spike_counts() {
         ("large", Name::DvsGesture, Variant::Code),
         ("large_paper", Name::DvsGesture, Variant::Paper),
     ] {
-        let tensors =
-            candle_core::safetensors::load(folder.join(format!("network_{net}.safetensors")), &Device::Cpu).unwrap();
+        let tensors = candle_core::safetensors::load(
+            folder.join(format!("network_{net}.safetensors")),
+            &Device::Cpu,
+        )
+        .unwrap();
         let mut torch = Torch::default();
         for (name, tensor) in &tensors {
-            if let Some(name) = name.strip_prefix("param.").or_else(|| name.strip_prefix("bpsta.f32.bn.")) {
+            if let Some(name) =
+                name.strip_prefix("param.").or_else(|| name.strip_prefix("bpsta.f32.bn."))
+            {
                 torch.put(name, tensor);
             }
         }
         for nested in [None, Some(("network", "module."))] {
-            let case = Case::new(data, &Overrides { narrow: Some(16), variant: Some(variant), ..Default::default() });
+            let case = Case::new(
+                data,
+                &Overrides { narrow: Some(16), variant: Some(variant), ..Default::default() },
+            );
             if nested.is_some() {
                 let names = Names::of(&case.run, &case.network).unwrap();
                 let scalar = |value: f64| Tensor::new(value as f32, &Device::Cpu).unwrap();
-                names.constants.iter().for_each(|(name, _, value)| torch.put(name, &scalar(*value)));
+                names
+                    .constants
+                    .iter()
+                    .for_each(|(name, _, value)| torch.put(name, &scalar(*value)));
                 names.counters.iter().for_each(|name| torch.put(name, &scalar(1.0)));
             }
             let imported = case.import(&Torch { nested, ..torch.clone() }.bytes()).unwrap();
             assert_eq!(imported.source, Source::Torch);
             let counts = &tensors["bpsta.eval.spike_count"];
-            let mut frames = conformance::frames(&tensors["input"], counts.dim(1).unwrap()).unwrap();
+            let mut frames =
+                conformance::frames(&tensors["input"], counts.dim(1).unwrap()).unwrap();
             if frames.dim(2).unwrap() == 128 {
                 let even = Tensor::arange_step(0u32, 128, 2, &Device::Cpu).unwrap();
                 frames = frames.index_select(&even, 2).unwrap().index_select(&even, 3).unwrap();
             }
             let mut seen = Counts::default();
-            let scores = case.network.forward(&frames.to_dtype(DType::F32).unwrap(), Mode::Eval, &mut seen).unwrap();
-            let off = (scores - &tensors["bpsta.f32.eval.output"]).unwrap().abs().unwrap().max_all().unwrap();
+            let scores = case
+                .network
+                .forward(&frames.to_dtype(DType::F32).unwrap(), Mode::Eval, &mut seen)
+                .unwrap();
+            let off = (scores - &tensors["bpsta.f32.eval.output"])
+                .unwrap()
+                .abs()
+                .unwrap()
+                .max_all()
+                .unwrap();
             assert!(off.to_scalar::<f32>().unwrap() <= 1e-6, "{net}");
             let seen: Vec<Vec<i64>> = Tensor::stack(&seen.0, 0).unwrap().to_vec2().unwrap();
             assert_eq!(seen, counts.to_vec2::<i64>().unwrap(), "{net}");
@@ -257,8 +303,9 @@ fn imported_golden_weights_reproduce_outputs_and_spike_counts() {
     }
 }
 
-/// `torch.pth` was saved by PyTorch 1.12.1: `{'network': …, 'epoch', 'optimizer', 'best_acc'}` of a `DataParallel` network whose
-/// convolutions lie in memory channels last. Parameters, then running statistics, count up in eighths.
+/// `torch.pth` was saved by PyTorch 1.12.1: `{'network': …, 'epoch', 'optimizer', 'best_acc'}` of a
+/// `DataParallel` network whose convolutions lie in memory channels last. Parameters, then running
+/// statistics, count up in eighths.
 #[test]
 fn a_file_that_torch_wrote() {
     let case = Case::tiny();
@@ -306,8 +353,14 @@ fn what_does_not_fit_is_told_by_name_and_changes_nothing() {
     torch.put("fun.3.decay", &constant(0.9));
     torch.put("fun.7.decay", &Tensor::new(&[0.9f32, 0.9], &Device::Cpu).unwrap());
     let error = case.refused(&torch.bytes());
-    assert!(error.contains("fun.3.threshold is 1 and the run's threshold 0.5, so give the neuron"), "{error}");
-    assert!(error.contains("fun.7.decay is of shape [2]") && !error.contains("fun.3.decay"), "{error}");
+    assert!(
+        error.contains("fun.3.threshold is 1 and the run's threshold 0.5, so give the neuron"),
+        "{error}"
+    );
+    assert!(
+        error.contains("fun.7.decay is of shape [2]") && !error.contains("fun.3.decay"),
+        "{error}"
+    );
     let other = Torch { nested: Some(("weights", "")), ..whole.clone() };
     assert!(
         case.refused(&other.bytes()).contains("fun.0.weight (2C3-1.weight here) is missing"),
@@ -325,7 +378,9 @@ fn what_does_not_fit_is_told_by_name_and_changes_nothing() {
 fn every_place_where_programs_keep_a_state_dict() {
     let case = Case::tiny();
     let torch = case.torch();
-    for nested in [("network", ""), ("model", "module."), ("state_dict", "_orig_mod.module."), ("net", "")] {
+    for nested in
+        [("network", ""), ("model", "module."), ("state_dict", "_orig_mod.module."), ("net", "")]
+    {
         let torch = Torch { nested: Some(nested), ..torch.clone() };
         assert_eq!(case.import(&torch.bytes()).unwrap().numbers, 104);
     }
@@ -335,7 +390,10 @@ fn every_place_where_programs_keep_a_state_dict() {
 fn other_and_damaged_files_are_one_sentence() {
     let case = Case::tiny();
     let bytes = case.torch().bytes();
-    assert!(case.refused(b"\x80\x02\x8a\x0a\x6c\xfc").contains("since PyTorch 1.6, found a bare pickle"));
+    assert!(
+        case.refused(b"\x80\x02\x8a\x0a\x6c\xfc")
+            .contains("since PyTorch 1.6, found a bare pickle")
+    );
     assert!(case.refused(b"").contains("found neither"));
     assert!(case.refused(&bytes[..bytes.len() / 2]).contains("damaged or cut short"));
     assert!(case.refused(b"\x05\0\0\0\0\0\0\0{").contains("the file is damaged or cut short"));
@@ -343,7 +401,8 @@ fn other_and_damaged_files_are_one_sentence() {
     let object = zip(&[("a/data.pkl".into(), b"\x80\x02cmodels\nNet\n)R.".to_vec())]);
     assert!(case.refused(&object).contains("save model.state_dict() instead"));
     assert!(case.import(&std::fs::read(case.folder.path()).unwrap_or_default()).is_err());
-    let missing = weights(Path::new("/nowhere/x.pth"), &case.run, &case.network, &case.vars).unwrap_err();
+    let missing =
+        weights(Path::new("/nowhere/x.pth"), &case.run, &case.network, &case.vars).unwrap_err();
     assert!(format!("{missing:#}").starts_with("cannot take weights from /nowhere/x.pth: "));
     // whatever a pickle says, it is an error or it is read
     let pickle = case.torch().pickle();
@@ -359,13 +418,19 @@ fn our_own_files_go_by_name_residual_networks_too() {
     let spec = "4S3-4RB3-8RB3/2-BN-GAP-1Voting".parse().unwrap();
     let case = Case::new(Name::Cifar10, &Overrides { network: Some(spec), ..Default::default() });
     let torch = Names::of(&case.run, &case.network).map(|_| ()).unwrap_err().to_string();
-    assert!(torch.contains("no residual network") && torch.contains("take a .safetensors file"), "{torch}");
+    assert!(
+        torch.contains("no residual network") && torch.contains("take a .safetensors file"),
+        "{torch}"
+    );
     let file = case.folder.path().join("ours.safetensors");
     let mut tensors: HashMap<String, Tensor> = all(&case.vars)
         .into_iter()
         .map(|name| (name.clone(), case.vars.get(&name).unwrap().affine(0.0, 3.0).unwrap()))
         .collect();
-    tensors.insert("adamw.first.head.bias".into(), Tensor::zeros(3, DType::F32, &Device::Cpu).unwrap());
+    tensors.insert(
+        "adamw.first.head.bias".into(),
+        Tensor::zeros(3, DType::F32, &Device::Cpu).unwrap(),
+    );
     candle_core::safetensors::save(&tensors, &file).unwrap();
     let imported = weights(&file, &case.run, &case.network, &case.vars).unwrap();
     assert_eq!((imported.source, imported.variables), (Source::Safetensors, all(&case.vars).len()));
@@ -374,5 +439,8 @@ fn our_own_files_go_by_name_residual_networks_too() {
     tensors.insert("extra".into(), Tensor::zeros(3, DType::F32, &Device::Cpu).unwrap());
     candle_core::safetensors::save(&tensors, &file).unwrap();
     let error = case.refused(&std::fs::read(&file).unwrap());
-    assert!(error.contains("8RB3/2-1.shortcut.norm.running_var is missing; extra has no place here"), "{error}");
+    assert!(
+        error.contains("8RB3/2-1.shortcut.norm.running_var is missing; extra has no place here"),
+        "{error}"
+    );
 }

@@ -44,11 +44,16 @@ impl Found {
             ("test, real", Align::Right),
             ("test, simulated", Align::Right),
         ];
-        let mut table = Table::new("Simulated against real N-MNIST recordings of the same digits", &columns);
-        let mut pair = |name: &str, value: fn(&Comparison) -> [f64; 2], factor: f64, decimals: usize| {
-            let cells = [value(train), value(test)].into_iter().flatten().map(|v| format!("{:.decimals$}", factor * v));
-            table.push_row([name.to_owned()].into_iter().chain(cells))
-        };
+        let mut table =
+            Table::new("Simulated against real N-MNIST recordings of the same digits", &columns);
+        let mut pair =
+            |name: &str, value: fn(&Comparison) -> [f64; 2], factor: f64, decimals: usize| {
+                let cells = [value(train), value(test)]
+                    .into_iter()
+                    .flatten()
+                    .map(|v| format!("{:.decimals$}", factor * v));
+                table.push_row([name.to_owned()].into_iter().chain(cells))
+            };
         pair("recordings", |c| [c.recordings as f64; 2], 1.0, 0)?;
         pair("events per recording, mean", |c| c.count_mean, 1.0, 0)?;
         pair("events per recording, standard deviation", |c| c.count_sd, 1.0, 0)?;
@@ -66,7 +71,9 @@ impl Found {
         between("events per pixel: L1 distance", |c| c.map_l1)?;
         between("intervals of a pixel's events, 0.5 ms bins: L1 distance", |c| c.intervals_l1)?;
         between("a recording's image: correlation over pixels, mean", |c| c.image_correlation)?;
-        between("a recording's ON − OFF in 20 ms frames: correlation, mean", |c| c.frames_correlation)?;
+        between("a recording's ON − OFF in 20 ms frames: correlation, mean", |c| {
+            c.frames_correlation
+        })?;
         table.push_note("The constants were tuned on the train recordings; the test recordings were only measured.");
         Ok(table)
     }
@@ -88,10 +95,15 @@ impl Found {
         );
         let correlations = format!(
             "correlation: counts {:.3}, over time {:.3}, over pixels {:.3}, image by image {:.3}",
-            test.count_correlation, test.profile_correlation, test.map_correlation, test.image_correlation
+            test.count_correlation,
+            test.profile_correlation,
+            test.map_correlation,
+            test.image_correlation
         );
-        let circumstances =
-            format!("the {} N-MNIST test recordings found; constants tuned on train recordings only", test.recordings);
+        let circumstances = format!(
+            "the {} N-MNIST test recordings found; constants tuned on train recordings only",
+            test.recordings
+        );
         Ok(simulated(&Simulated {
             title: "Simulated and real recordings of the same digits",
             subtitles: &[&circumstances, &numbers, &correlations],
@@ -109,7 +121,8 @@ impl Found {
         format!("{}\n![Simulated and real recordings](simulator.svg)\n", table.to_markdown())
     }
 
-    /// The numbers with the constants and the recordings that gave them, and what they were computed by.
+    /// The numbers with the constants and the recordings that gave them, and what they were
+    /// computed by.
     ///
     /// # Errors
     /// If the program cannot be identified.

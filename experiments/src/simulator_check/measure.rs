@@ -27,7 +27,8 @@ pub struct Statistics {
     pub profile: Vec<f64>,
     /// Events of an average recording at each of 34×34 pixels, row by row.
     pub map: Vec<f64>,
-    /// Events of an average recording by the time since the pixel's event before, in steps of [`INTERVAL_US`].
+    /// Events of an average recording by the time since the pixel's event before, in steps of
+    /// [`INTERVAL_US`].
     pub intervals: Vec<f64>,
 }
 
@@ -44,14 +45,18 @@ impl Statistics {
         let one = 1.0 / recordings.len() as f64;
         for events in recordings {
             all.counts.push(events.len() as f64);
-            all.on_shares.push(events.on().iter().filter(|&&on| on).count() as f64 / events.len().max(1) as f64);
+            all.on_shares.push(
+                events.on().iter().filter(|&&on| on).count() as f64 / events.len().max(1) as f64,
+            );
             let mut last = vec![None; SIDE * SIDE];
             for (&t_us, at) in events.t_us().iter().zip(places(events)) {
                 all.map[at] += one;
                 if let Some(bin) = bin(t_us, BIN_US, BINS) {
                     all.profile[bin] += one;
                 }
-                if let Some(bin) = last[at].and_then(|before: i64| bin(t_us - before, INTERVAL_US, INTERVALS)) {
+                if let Some(bin) =
+                    last[at].and_then(|before: i64| bin(t_us - before, INTERVAL_US, INTERVALS))
+                {
                     all.intervals[bin] += one;
                 }
                 last[at] = Some(t_us);
@@ -104,7 +109,8 @@ pub struct Comparison {
     pub on_share_sd: [f64; 2],
     /// Pearson correlation over 5 ms bins of the temporal profiles.
     pub profile_correlation: f64,
-    /// Sum over 5 ms bins of the absolute difference of the profiles, each of sum 1: 0 is equal, 2 is disjoint.
+    /// Sum over 5 ms bins of the absolute difference of the profiles, each of sum 1: 0 is equal, 2
+    /// is disjoint.
     pub profile_l1: f64,
     /// Earth mover's distance of the profiles, each of sum 1, in ms.
     pub profile_emd_ms: f64,
@@ -112,11 +118,13 @@ pub struct Comparison {
     pub map_correlation: f64,
     /// Sum over pixels of the absolute difference of the maps, each of sum 1.
     pub map_l1: f64,
-    /// Sum over 0.5 ms bins up to 20 ms of the absolute difference of the interval histograms, each of sum 1.
+    /// Sum over 0.5 ms bins up to 20 ms of the absolute difference of the interval histograms, each
+    /// of sum 1.
     pub intervals_l1: f64,
     /// Mean over recordings of the Pearson correlation over pixels of the event counts.
     pub image_correlation: f64,
-    /// Mean over recordings of the Pearson correlation over 20 ms frames and pixels of ON minus OFF events.
+    /// Mean over recordings of the Pearson correlation over 20 ms frames and pixels of ON minus OFF
+    /// events.
     pub frames_correlation: f64,
 }
 
@@ -125,8 +133,9 @@ impl Comparison {
     pub fn of(real: &[Events], simulated: &[Events]) -> Self {
         let (a, b) = (Statistics::of(real), Statistics::of(simulated));
         let pairs = || real.iter().zip(simulated);
-        let mean_over =
-            |value: &dyn Fn(&Events, &Events) -> f64| mean(&pairs().map(|(r, s)| value(r, s)).collect::<Vec<_>>());
+        let mean_over = |value: &dyn Fn(&Events, &Events) -> f64| {
+            mean(&pairs().map(|(r, s)| value(r, s)).collect::<Vec<_>>())
+        };
         Self {
             recordings: real.len(),
             count_mean: [mean(&a.counts), mean(&b.counts)],
@@ -166,7 +175,8 @@ fn mean(values: &[f64]) -> f64 {
 
 fn deviation(values: &[f64]) -> f64 {
     let mean = mean(values);
-    (values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / values.len().max(1) as f64).sqrt()
+    (values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / values.len().max(1) as f64)
+        .sqrt()
 }
 
 /// Pearson's; 0 where one side does not vary.
@@ -224,11 +234,19 @@ mod tests {
     #[test]
     fn a_set_is_like_itself() {
         let same = Comparison::of(&set(0, 0), &set(0, 0));
-        for one in [same.count_correlation, same.profile_correlation, same.map_correlation, same.image_correlation] {
+        for one in [
+            same.count_correlation,
+            same.profile_correlation,
+            same.map_correlation,
+            same.image_correlation,
+        ] {
             assert!((one - 1.0).abs() < 1e-12, "{same:?}");
         }
         assert!((same.frames_correlation - 1.0).abs() < 1e-12);
-        assert_eq!((same.profile_l1, same.profile_emd_ms, same.map_l1, same.intervals_l1), (0.0, 0.0, 0.0, 0.0));
+        assert_eq!(
+            (same.profile_l1, same.profile_emd_ms, same.map_l1, same.intervals_l1),
+            (0.0, 0.0, 0.0, 0.0)
+        );
         assert_eq!((same.count_mean, same.on_share_sd[0]), ([60.0; 2], same.on_share_sd[1]));
         assert!(same.objective().abs() < 1e-9);
     }
@@ -236,10 +254,15 @@ mod tests {
     #[test]
     fn a_delay_is_the_earth_mover_s_distance_and_a_shift_moves_the_map() {
         // all events fall two bins later, and none out of the profile's 315 ms
-        let early: Vec<Events> = (0..3).map(|k| recording(&[(0, k, 0, true), (20_000, k, 1, false)])).collect();
-        let late: Vec<Events> = (0..3).map(|k| recording(&[(10_000, k, 0, true), (30_000, k, 1, false)])).collect();
+        let early: Vec<Events> =
+            (0..3).map(|k| recording(&[(0, k, 0, true), (20_000, k, 1, false)])).collect();
+        let late: Vec<Events> =
+            (0..3).map(|k| recording(&[(10_000, k, 0, true), (30_000, k, 1, false)])).collect();
         let delayed = Comparison::of(&early, &late);
-        assert!((delayed.profile_emd_ms - 10.0).abs() < 1e-9 && delayed.profile_l1 == 2.0, "{delayed:?}");
+        assert!(
+            (delayed.profile_emd_ms - 10.0).abs() < 1e-9 && delayed.profile_l1 == 2.0,
+            "{delayed:?}"
+        );
         assert_eq!(delayed.map_l1, 0.0);
         let shifted = Comparison::of(&set(0, 0), &set(0, 4));
         assert!(shifted.map_l1 > 0.1 && shifted.image_correlation < 0.99, "{shifted:?}");
@@ -249,7 +272,12 @@ mod tests {
 
     #[test]
     fn intervals_are_those_of_one_pixel() {
-        let one = recording(&[(0, 1, 1, true), (100, 2, 1, true), (1_700, 1, 1, false), (90_000, 1, 1, true)]);
+        let one = recording(&[
+            (0, 1, 1, true),
+            (100, 2, 1, true),
+            (1_700, 1, 1, false),
+            (90_000, 1, 1, true),
+        ]);
         let found = Statistics::of(&[one]);
         assert_eq!(found.intervals.iter().sum::<f64>(), 1.0, "one within 20 ms");
         assert_eq!((found.intervals[3], found.on_shares[0], found.counts[0]), (1.0, 0.75, 4.0));

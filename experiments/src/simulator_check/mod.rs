@@ -1,5 +1,5 @@
-//! The camera simulator held to real recordings: the N-MNIST recordings found are simulated from the very MNIST digits that they
-//! show, and compared pair by pair.
+//! The camera simulator held to real recordings: the N-MNIST recordings found are simulated from
+//! the very MNIST digits that they show, and compared pair by pair.
 
 pub mod lay_out;
 pub mod measure;
@@ -32,7 +32,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// The recording of `image`: a function of the constants, `seed` (camera and noise) and `index` alone.
+    /// The recording of `image`: a function of the constants, `seed` (camera and noise) and `index`
+    /// alone.
     ///
     /// # Errors
     /// None that an image can cause.
@@ -67,7 +68,10 @@ impl Pairs {
     /// Every `n`-th pair, from the first on.
     pub fn every(self, n: usize) -> Self {
         let n = n.max(1);
-        Self { real: self.real.into_iter().step_by(n).collect(), images: self.images.into_iter().step_by(n).collect() }
+        Self {
+            real: self.real.into_iter().step_by(n).collect(),
+            images: self.images.into_iter().step_by(n).collect(),
+        }
     }
 }
 
@@ -88,9 +92,16 @@ impl Reality {
             .context("the check needs real recordings; name the folder that holds the data sets with --data DIR")?;
         let chosen = data::choose(Name::NMnist, Some(&root), None, true, None)?;
         match chosen.map(|chosen| chosen.recordings) {
-            Some(recordings) if recordings.origin != Origin::Synthetic => Ok(Self { recordings, root }),
-            Some(_) => bail!("the N-MNIST below {} is simulated; the check needs real recordings", root.display()),
-            None => bail!("the check needs real recordings; lay out N-MNIST below {}", root.display()),
+            Some(recordings) if recordings.origin != Origin::Synthetic => {
+                Ok(Self { recordings, root })
+            }
+            Some(_) => bail!(
+                "the N-MNIST below {} is simulated; the check needs real recordings",
+                root.display()
+            ),
+            None => {
+                bail!("the check needs real recordings; lay out N-MNIST below {}", root.display())
+            }
         }
     }
 
@@ -115,10 +126,16 @@ impl Reality {
     /// # Errors
     /// If it is not there.
     pub fn file(&self, name: &str) -> Result<PathBuf> {
-        let folders = ["mnist", "MNIST", "mnist/raw", "MNIST/raw"].map(|folder| self.root.join(folder));
-        let mut paths = folders.iter().flat_map(|folder| ["", ".gz"].map(|end| folder.join(format!("{name}{end}"))));
+        let folders =
+            ["mnist", "MNIST", "mnist/raw", "MNIST/raw"].map(|folder| self.root.join(folder));
+        let mut paths = folders
+            .iter()
+            .flat_map(|folder| ["", ".gz"].map(|end| folder.join(format!("{name}{end}"))));
         paths.find(|path| path.is_file()).ok_or_else(|| {
-            anyhow!("expected {name}.gz in {}, found no such file; fetch MNIST there", folders[0].display())
+            anyhow!(
+                "expected {name}.gz in {}, found no such file; fetch MNIST there",
+                folders[0].display()
+            )
         })
     }
 }
@@ -132,8 +149,12 @@ fn pairs(recordings: &[Recording], images: &Path) -> Result<Pairs> {
     numbered.sort_by_key(|(number, _)| *number);
     let most = numbered.last().map_or(0, |(number, _)| *number);
     let images = idx::images(images, most)?;
-    let real: Result<_, datasets::Error> = numbered.par_iter().map(|(_, recording)| recording.events()).collect();
-    Ok(Pairs { real: real?, images: numbered.iter().map(|(number, _)| images[number - 1]).collect() })
+    let real: Result<_, datasets::Error> =
+        numbered.par_iter().map(|(_, recording)| recording.events()).collect();
+    Ok(Pairs {
+        real: real?,
+        images: numbered.iter().map(|(number, _)| images[number - 1]).collect(),
+    })
 }
 
 fn number(recording: &Recording) -> Result<usize> {
@@ -141,7 +162,8 @@ fn number(recording: &Recording) -> Result<usize> {
         bail!("expected recordings in files, found {:?}", recording.source)
     };
     let stem = path.file_stem().map(|stem| stem.to_string_lossy());
-    let number = stem.and_then(|stem| stem.parse().ok()).filter(|number| (1..=70_000).contains(number));
+    let number =
+        stem.and_then(|stem| stem.parse().ok()).filter(|number| (1..=70_000).contains(number));
     number.ok_or_else(|| {
         anyhow!(
             "{}: expected a name such as 00001.bin, 1 more than the image's index; lay N-MNIST out as published",

@@ -17,15 +17,24 @@ use training::Example;
 /// Seed of the simulated camera and its noise.
 const SEED: u64 = 0;
 
-/// Trains table 2's short-profile network for N-MNIST (the paper's method) on the first `digits` images of MNIST's train half,
-/// simulated, and tests it on the real test recordings, which show images of MNIST's other half.
+/// Trains table 2's short-profile network for N-MNIST (the paper's method) on the first `digits`
+/// images of MNIST's train half, simulated, and tests it on the real test recordings, which show
+/// images of MNIST's other half.
 ///
 /// # Errors
 /// If data are missing or broken, or training stops.
-pub fn run(reality: &Reality, digits: usize, epochs: Option<usize>, seed: u64, device: &Device) -> Result<Record> {
+pub fn run(
+    reality: &Reality,
+    digits: usize,
+    epochs: Option<usize>,
+    seed: u64,
+    device: &Device,
+) -> Result<Record> {
     let overrides = Overrides { epochs, ..Overrides::default() };
     let run = preset::run(Name::NMnist, Method::BpsaBpta, Profile::Short, &overrides)?;
-    let Encoding::Events(framing) = run.encoding else { bail!("the run of N-MNIST has no framing of events") };
+    let Encoding::Events(framing) = run.encoding else {
+        bail!("the run of N-MNIST has no framing of events")
+    };
     let images = idx::images(&reality.file("train-images-idx3-ubyte")?, digits)?;
     let labels = idx::labels(&reality.file("train-labels-idx1-ubyte")?, digits)?;
     let model = Model::default();
@@ -33,7 +42,8 @@ pub fn run(reality: &Reality, digits: usize, epochs: Option<usize>, seed: u64, d
         let frames = framing.frames(&model.record(image, SEED, index as u64)?)?;
         Ok(Example { frames, label: label.into() })
     };
-    let simulated: Result<Vec<Example>> = images.par_iter().zip(&labels).enumerate().map(example).collect();
+    let simulated: Result<Vec<Example>> =
+        images.par_iter().zip(&labels).enumerate().map(example).collect();
     // the real train half is left out before anything is loaded
     let mut recordings = reality.recordings.clone();
     recordings.train.clear();
@@ -49,7 +59,11 @@ pub fn run(reality: &Reality, digits: usize, epochs: Option<usize>, seed: u64, d
     };
     let mut watch = progress::Watch::new(label.title.clone(), run.setup.epochs, run.setup.batch);
     let clock = Clock::start();
-    let place = Place { compute: training::Compute::default(), device: device.clone(), name: device::name(device) };
+    let place = Place {
+        compute: training::Compute::default(),
+        device: device.clone(),
+        name: device::name(device),
+    };
     let history = run.train(&sets, &place.compute, seed, device, &mut watch)?;
     let mut identity = receipt::identity(&reality.recordings);
     let constants = serde_json::to_string(&model)?;
@@ -61,14 +75,29 @@ pub fn run(reality: &Reality, digits: usize, epochs: Option<usize>, seed: u64, d
         recordings.test.len()
     );
     identity.train = digits as u64;
-    let files = [reality.file("train-images-idx3-ubyte")?, reality.file("train-labels-idx1-ubyte")?];
-    let mut hasher = Sha256::new_with_prefix(format!("{}\n{}\n", identity.manifest_sha256, identity.split));
+    let files =
+        [reality.file("train-images-idx3-ubyte")?, reality.file("train-labels-idx1-ubyte")?];
+    let mut hasher =
+        Sha256::new_with_prefix(format!("{}\n{}\n", identity.manifest_sha256, identity.split));
     for file in &files {
-        hasher.update(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?);
+        hasher.update(
+            std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?,
+        );
     }
     identity.manifest_sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut record = receipt::record(&label, &run, identity, seed, &history, &clock, &machine::program_sha256()?)?;
-    record.compute =
-        crate::compute::said(&place, &run.network(&training::SeededVars::new(seed), device)?, &watch.layers);
+    let mut record = receipt::record(
+        &label,
+        &run,
+        identity,
+        seed,
+        &history,
+        &clock,
+        &machine::program_sha256()?,
+    )?;
+    record.compute = crate::compute::said(
+        &place,
+        &run.network(&training::SeededVars::new(seed), device)?,
+        &watch.layers,
+    );
     Ok(record)
 }

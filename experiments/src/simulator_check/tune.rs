@@ -29,25 +29,34 @@ fn axes(knots: usize) -> Vec<Axis> {
         }),
         Axis::new("ON threshold", 0.01, |m, by| m.camera.threshold_on += by),
         Axis::new("refractory µs", 200.0, |m, by| m.camera.refractory_us += by as i64),
-        Axis::new("contrast", 0.02, |m, by| m.saccades.contrast = (m.saccades.contrast + by).min(0.99)),
+        Axis::new("contrast", 0.02, |m, by| {
+            m.saccades.contrast = (m.saccades.contrast + by).min(0.99)
+        }),
         Axis::new("blur", 0.2, |m, by| m.saccades.blur_px += by),
         Axis::new("scale", 0.02, |m, by| m.saccades.scale += by),
     ];
     for knot in 0..knots {
         for (axis, name) in ["x", "y"].into_iter().enumerate() {
-            axes.push(Axis::new(format!("knot {knot} {name}"), 0.15, move |m, by| m.saccades.path[knot][axis] += by));
+            axes.push(Axis::new(format!("knot {knot} {name}"), 0.15, move |m, by| {
+                m.saccades.path[knot][axis] += by
+            }));
         }
     }
     axes
 }
 
-/// Coordinate search from `start`: `rounds` times through all constants, each moved a step up, else down, if that makes the
-/// [objective](Comparison::objective) over `pairs` smaller; a step that helped grows by half, one that did not is halved. `say`
-/// hears of each improvement.
+/// Coordinate search from `start`: `rounds` times through all constants, each moved a step up, else
+/// down, if that makes the [objective](Comparison::objective) over `pairs` smaller; a step that
+/// helped grows by half, one that did not is halved. `say` hears of each improvement.
 ///
 /// # Errors
 /// None that images can cause.
-pub fn search(start: Model, rounds: usize, pairs: &Pairs, mut say: impl FnMut(String)) -> Result<Model> {
+pub fn search(
+    start: Model,
+    rounds: usize,
+    pairs: &Pairs,
+    mut say: impl FnMut(String),
+) -> Result<Model> {
     let objective = |model: &Model| -> Result<f64> {
         Ok(Comparison::of(&pairs.real, &model.record_all(&pairs.images, 0)?).objective())
     };

@@ -1,5 +1,5 @@
-//! Behind the tables: for each data set one trained network seen from within. The newest receipt of our method on the best
-//! recordings, seed 0 before others.
+//! Behind the tables: for each data set one trained network seen from within. The newest receipt of
+//! our method on the best recordings, seed 0 before others.
 
 use crate::Choice;
 use crate::experiment::Picture;
@@ -21,9 +21,13 @@ fn shown(records: &[Record]) -> Vec<(Name, &Record, &Analysis)> {
         Origin::Synthetic => 2,
     };
     let best = |name: Name| {
-        let of = |r: &&Record| r.data.name == name.id() && r.analysis.as_ref().is_some_and(|a| a.trace.is_some());
+        let of = |r: &&Record| {
+            r.data.name == name.id() && r.analysis.as_ref().is_some_and(|a| a.trace.is_some())
+        };
         let ours = |r: &Record| r.title != Choice::new(name, Method::BpsaBpta).title();
-        let key = |r: &&Record| (rank(r), ours(r), r.profile != "paper", r.seed, Reverse(r.started_utc.clone()));
+        let key = |r: &&Record| {
+            (rank(r), ours(r), r.profile != "paper", r.seed, Reverse(r.started_utc.clone()))
+        };
         let record = records.iter().filter(of).min_by_key(key)?;
         Some((name, record, record.analysis.as_ref()?))
     };
@@ -63,7 +67,10 @@ fn pictures_of(name: Name, record: &Record, analysis: &Analysis) -> Result<Vec<P
             Origin::Synthetic => format!("{title} on a generated stand-in for {}", name.title()),
             _ => format!("{title} on {}", name.title()),
         },
-        subtitle: format!("{}, profile {}, seed {}; T = {}", record.title, record.profile, record.seed, analysis.steps),
+        subtitle: format!(
+            "{}, profile {}, seed {}; T = {}",
+            record.title, record.profile, record.seed, analysis.steps
+        ),
         origin: record.data.origin,
     };
     let classes = &analysis.classes;
@@ -76,9 +83,17 @@ fn pictures_of(name: Name, record: &Record, analysis: &Analysis) -> Result<Vec<P
         let raster = figures::raster(trace, classes, &caption("One sample through all layers"))?;
         push("raster", raster, "Spikes of one test sample in every layer.");
         let membranes = figures::membranes(trace, classes, &caption("Membranes"))?;
-        push("membranes", membranes, "Membrane before reset, threshold and spikes of one neuron a layer.");
+        push(
+            "membranes",
+            membranes,
+            "Membrane before reset, threshold and spikes of one neuron a layer.",
+        );
         let histograms = figures::histograms(trace, &caption("Membranes of whole layers"))?;
-        push("histograms", histograms, "Membranes before reset of all neurons at all steps, for one test sample.");
+        push(
+            "histograms",
+            histograms,
+            "Membranes before reset of all neurons at all steps, for one test sample.",
+        );
     }
     let confusion = figures::confusion(classes, &analysis.confusion, &caption("Confusion"))?;
     push("confusion", confusion, "Test samples by true and predicted class.");
@@ -99,10 +114,13 @@ fn decisions(shown: &[(Name, &Record, &Analysis)]) -> Result<Option<Table>> {
         "p90 ms",
         "p99 ms",
     ];
-    let mut table =
-        Table::new("Latency: from the first step on", &[&words[..], &numbers.map(|n| (n, Align::Right))].concat());
+    let mut table = Table::new(
+        "Latency: from the first step on",
+        &[&words[..], &numbers.map(|n| (n, Align::Right))].concat(),
+    );
     for (name, record, a) in shown {
-        let right = |t: usize| a.anytime_percent.get(t).map_or(String::new(), |p| format!("{p:.1}"));
+        let right =
+            |t: usize| a.anytime_percent.get(t).map_or(String::new(), |p| format!("{p:.1}"));
         // final at step t: those final from t on without those final from t − 1 on
         let steps = a.final_from_step.iter().enumerate();
         let late: f64 = steps
@@ -111,11 +129,17 @@ fn decisions(shown: &[(Name, &Record, &Analysis)]) -> Result<Option<Table>> {
                 (t + 1) as f64 * n.saturating_sub(before) as f64
             })
             .sum();
-        let time =
-            |of: fn(&report::Latency) -> f64| a.latency.as_ref().map_or(String::new(), |l| format!("{:.2}", of(l)));
+        let time = |of: fn(&report::Latency) -> f64| {
+            a.latency.as_ref().map_or(String::new(), |l| format!("{:.2}", of(l)))
+        };
         table.push_row([
             name.title().to_owned(),
-            format!("{}, {}, seed {}", record.title.replacen(name.title(), "", 1).trim(), record.profile, record.seed),
+            format!(
+                "{}, {}, seed {}",
+                record.title.replacen(name.title(), "", 1).trim(),
+                record.profile,
+                record.seed
+            ),
             thousands(a.samples),
             a.steps.to_string(),
             right(0),

@@ -1,8 +1,10 @@
-//! Figure 1 of the paper: test accuracy on DVS-Gesture over the epochs, our method and the baseline.
+//! Figure 1 of the paper: test accuracy on DVS-Gesture over the epochs, our method and the
+//! baseline.
 //!
-//! Paper: "Backpropagation with biologically plausible spatiotemporal adjustment", Patterns 2022, Figure 1.
-//! Command: `just fig1`, or `cargo fig1 --profile paper --data DIR` for the paper's setting.
-//! Expected: both rise above 90 %, ours to 98.96, the baseline to 93.92 and with larger swings. The same runs as Table 4.
+//! Paper: "Backpropagation with biologically plausible spatiotemporal adjustment", Patterns 2022,
+//! Figure 1. Command: `just fig1`, or `cargo fig1 --profile paper --data DIR` for the paper's
+//! setting. Expected: both rise above 90 %, ours to 98.96, the baseline to 93.92 and with larger
+//! swings. The same runs as Table 4.
 
 use super::{each, with_runs};
 use crate::choice::Choice;

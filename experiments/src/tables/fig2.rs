@@ -1,9 +1,11 @@
-//! Figure 2 of the paper: firing rate of each convolutional layer on MNIST, our method and the baseline.
+//! Figure 2 of the paper: firing rate of each convolutional layer on MNIST, our method and the
+//! baseline.
 //!
-//! Paper: "Backpropagation with biologically plausible spatiotemporal adjustment", Patterns 2022, Figure 2.
-//! Command: `just fig2`, or `cargo fig2 --profile paper --data DIR` for the paper's setting.
-//! Expected: ours below the baseline in every layer, most of all in the first ones; over all layers 0.082 and 0.183 (Table 5).
-//! The paper took its rates on the last test batch; ours are those of the whole test set (docs/equations.md, row 22).
+//! Paper: "Backpropagation with biologically plausible spatiotemporal adjustment", Patterns 2022,
+//! Figure 2. Command: `just fig2`, or `cargo fig2 --profile paper --data DIR` for the paper's
+//! setting. Expected: ours below the baseline in every layer, most of all in the first ones; over
+//! all layers 0.082 and 0.183 (Table 5). The paper took its rates on the last test batch; ours are
+//! those of the whole test set (docs/equations.md, row 22).
 
 use super::{each, with_runs};
 use crate::choice::Choice;
@@ -33,7 +35,9 @@ fn choices(methods: &[Method]) -> Vec<Choice> {
 
 fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
     let groups = receipts.groups(&choices(&Method::ALL))?;
-    Ok(rates(receipts, &groups, "fig2", "Firing rate of each convolutional layer")?.into_iter().collect())
+    Ok(rates(receipts, &groups, "fig2", "Firing rate of each convolutional layer")?
+        .into_iter()
+        .collect())
 }
 
 /// Bars of the firing rates of those layers that all groups have and that are convolutions.
@@ -55,8 +59,11 @@ pub(super) fn rates(
         return Ok(None);
     }
     let series = same.iter().map(|(choice, g)| {
-        let of_layers: Vec<Vec<f64>> = layers.iter().map(|layer| g.values(&format!("{RATE_OF}{layer}"))).collect();
-        let seed = |i: usize| of_layers.iter().filter_map(move |rates| rates.get(i).map(|rate| 100.0 * rate));
+        let of_layers: Vec<Vec<f64>> =
+            layers.iter().map(|layer| g.values(&format!("{RATE_OF}{layer}"))).collect();
+        let seed = |i: usize| {
+            of_layers.iter().filter_map(move |rates| rates.get(i).map(|rate| 100.0 * rate))
+        };
         Series {
             name: choice.method.id().to_owned(),
             seeds: (0..g.records().len()).map(|i| seed(i).collect()).collect(),
@@ -67,7 +74,8 @@ pub(super) fn rates(
     Ok(Some(Picture { name: name.to_owned(), svg, caption }))
 }
 
-/// Whether neurons of that name stand behind a convolution: 128C3-1, or within a residual block 64RB3-1.2.
+/// Whether neurons of that name stand behind a convolution: 128C3-1, or within a residual block
+/// 64RB3-1.2.
 fn convolution(layer: &str) -> bool {
     let rest = layer.trim_start_matches(|c: char| c.is_ascii_digit());
     rest.len() < layer.len() && ["C", "RB"].iter().any(|kind| rest.starts_with(kind))

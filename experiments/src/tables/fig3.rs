@@ -1,8 +1,10 @@
-//! Figure 3 of the paper: test accuracy on DVS-Gesture over the epochs for 32, 16, 8 and 4 time steps.
+//! Figure 3 of the paper: test accuracy on DVS-Gesture over the epochs for 32, 16, 8 and 4 time
+//! steps.
 //!
-//! Paper: "Backpropagation with biologically plausible spatiotemporal adjustment", Patterns 2022, Figure 3.
-//! Command: `just fig3`, or `cargo fig3 --profile paper --data DIR` for the paper's setting.
-//! Expected: with fewer steps the baseline's curve falls and gets rough, ours hardly does. The same runs as Table 6.
+//! Paper: "Backpropagation with biologically plausible spatiotemporal adjustment", Patterns 2022,
+//! Figure 3. Command: `just fig3`, or `cargo fig3 --profile paper --data DIR` for the paper's
+//! setting. Expected: with fewer steps the baseline's curve falls and gets rough, ours hardly does.
+//! The same runs as Table 6.
 
 use super::{table6, with_runs};
 use crate::choice::{Change, Choice};
@@ -14,7 +16,8 @@ use neuron::Method;
 use report::figures::{Axes, Band, Dash, Style, anytime, curves};
 
 /// Ours in full lines, the baseline in dashed ones, as in the paper.
-const METHODS: [(Method, Dash); 2] = [(Method::BpsaBpta, Dash::Solid), (Method::Baseline, Dash::Dashed)];
+const METHODS: [(Method, Dash); 2] =
+    [(Method::BpsaBpta, Dash::Solid), (Method::Baseline, Dash::Dashed)];
 
 /// See the head of this file.
 pub const EXPERIMENT: Experiment = Experiment {
@@ -32,7 +35,10 @@ fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
     let (mut lines, mut styles, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     for (method, dash) in METHODS {
         for (colour, steps) in table6::STEPS.into_iter().enumerate() {
-            let choice = Choice { change: Change::Steps(steps), ..Choice::new(datasets::Name::DvsGesture, method) };
+            let choice = Choice {
+                change: Change::Steps(steps),
+                ..Choice::new(datasets::Name::DvsGesture, method)
+            };
             if let Some(group) = receipts.group(choice)? {
                 lines.push(series(&format!("{}, T = {steps}", method.id()), &group));
                 styles.push(Style { colour, dash });
@@ -41,13 +47,16 @@ fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
         }
     }
     let all: Vec<&Group<'_>> = groups.iter().collect();
-    let Some(mut caption) = layout::caption("Test accuracy", &all, &receipts.profile) else { return Ok(Vec::new()) };
+    let Some(mut caption) = layout::caption("Test accuracy", &all, &receipts.profile) else {
+        return Ok(Vec::new());
+    };
     caption.subtitle = caption.subtitle.replacen(&format!("T = {}, ", groups[0].steps()), "", 1);
     let axes = Axes { x: "Epoch", y: "Test accuracy (%)", styles: &styles, each_seed: false };
     let mut pictures = vec![Picture {
         name: "fig3".into(),
         svg: curves(&lines, &caption, Band::MinMax, &axes)?,
-        caption: "Test accuracy after each epoch; our method in full lines, the baseline dashed.".into(),
+        caption: "Test accuracy after each epoch; our method in full lines, the baseline dashed."
+            .into(),
     }];
     // one network of most steps, read after each of its steps
     let longest = groups.iter().filter(|g| g.steps() == groups[0].steps());
@@ -55,7 +64,8 @@ fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
     if !said.is_empty() {
         caption.title = caption.title.replacen("Test accuracy", "Accuracy after each step", 1);
         let svg = anytime(&said, &caption, Band::MinMax)?;
-        let caption = "Test accuracy of the votes of the first t steps of one trained network.".into();
+        let caption =
+            "Test accuracy of the votes of the first t steps of one trained network.".into();
         pictures.push(Picture { name: "fig3-anytime".into(), svg, caption });
     }
     Ok(pictures)

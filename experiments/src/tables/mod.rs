@@ -1,4 +1,5 @@
-//! The paper's tables and figures, one file each: what is published as constants, what is trained, and how both are laid out.
+//! The paper's tables and figures, one file each: what is published as constants, what is trained,
+//! and how both are laid out.
 
 pub mod behind;
 pub mod fig1;
@@ -28,7 +29,12 @@ fn each(data: &[Name], methods: &[Method]) -> Vec<Choice> {
 }
 
 /// A table with its paired differences and the list of its runs.
-fn with_runs(id: &str, mut tables: Vec<Table>, receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Vec<Table>> {
+fn with_runs(
+    id: &str,
+    mut tables: Vec<Table>,
+    receipts: &Receipts<'_>,
+    choices: &[Choice],
+) -> Result<Vec<Table>> {
     tables.extend(layout::differences(receipts, choices)?);
     let groups = receipts.groups(choices)?;
     let title = match id.strip_prefix("table") {
@@ -47,8 +53,10 @@ fn curves_of(id: &str, data: &[Name], receipts: &Receipts<'_>) -> Result<Vec<Pic
     let mut pictures = Vec::new();
     for &data in data {
         if let Some(svg) = layout::curves(receipts, &each(&[data], &Method::ALL))? {
-            let caption =
-                format!("Test accuracy on {} after each epoch, for each method that has receipts.", data.title());
+            let caption = format!(
+                "Test accuracy on {} after each epoch, for each method that has receipts.",
+                data.title()
+            );
             pictures.push(Picture { name: format!("{id}-{}", data.id()), svg, caption });
         }
     }

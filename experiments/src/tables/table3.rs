@@ -1,9 +1,10 @@
 //! Table 3 of the paper: classification accuracy on Google Speech Commands, version 2, 35 words.
 //!
-//! Paper: "Backpropagation with biologically plausible spatiotemporal adjustment", Patterns 2022, Table 3.
-//! Command: `just table3`, or `cargo table3 --profile paper --data DIR` for the paper's setting.
-//! Expected with the complete data: 94.2 % (BPSA + BPTA), by a network and a front end that the paper does not name; ours are the
-//! large network and 64 log-mel bands (docs/equations.md, row 37). It has not been run to its end by us.
+//! Paper: "Backpropagation with biologically plausible spatiotemporal adjustment", Patterns 2022,
+//! Table 3. Command: `just table3`, or `cargo table3 --profile paper --data DIR` for the paper's
+//! setting. Expected with the complete data: 94.2 % (BPSA + BPTA), by a network and a front end
+//! that the paper does not name; ours are the large network and 64 log-mel bands
+//! (docs/equations.md, row 37). It has not been run to its end by us.
 
 use super::{curves_of, each, with_runs};
 use crate::choice::Change;
@@ -23,8 +24,14 @@ pub const PUBLISHED: [Published<1>; 7] = [
     cited("Attention RNN [59]", "DNN", [Some(93.9)]),
     cited("Sample-level + SE [60]", "DNN", [Some(93.95)]),
     cited("Harmonic filters [61]", "DNN", [Some(96.39)]),
-    Published { ours: Some((Method::Baseline, Change::None)), ..cited("Baseline (not in this table)", "SNN", [None]) },
-    Published { ours: Some((Method::Bpsa, Change::None)), ..cited("BPSA alone (not in this table)", "SNN", [None]) },
+    Published {
+        ours: Some((Method::Baseline, Change::None)),
+        ..cited("Baseline (not in this table)", "SNN", [None])
+    },
+    Published {
+        ours: Some((Method::Bpsa, Change::None)),
+        ..cited("BPSA alone (not in this table)", "SNN", [None])
+    },
     Published {
         ours: Some((Method::BpsaBpta, Change::None)),
         ..cited("Our method (BPSA + BPTA)", "SNN", [Some(94.2)])

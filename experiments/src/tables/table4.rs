@@ -1,9 +1,10 @@
 //! Table 4 of the paper: the ablation of the two adjustments on DVS-Gesture and DVS-CIFAR10.
 //!
-//! Paper: "Backpropagation with biologically plausible spatiotemporal adjustment", Patterns 2022, Table 4.
-//! Command: `just table4`, or `cargo table4 --profile paper --data DIR` for the paper's setting.
-//! Expected with the paper's setting and the complete data: 93.92, 97.56, 98.96 % and 71.40, 75.30, 78.95 %. That setting has not
-//! been run to its end by us. 93.92 is no whole number of 288 test recordings, so it is a mean of runs, it seems.
+//! Paper: "Backpropagation with biologically plausible spatiotemporal adjustment", Patterns 2022,
+//! Table 4. Command: `just table4`, or `cargo table4 --profile paper --data DIR` for the paper's
+//! setting. Expected with the paper's setting and the complete data: 93.92, 97.56, 98.96 % and
+//! 71.40, 75.30, 78.95 %. That setting has not been run to its end by us. 93.92 is no whole number
+//! of 288 test recordings, so it is a mean of runs, it seems.
 
 use super::{curves_of, each, with_runs};
 use crate::choice::Choice;
@@ -38,16 +39,23 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
     let names = ["Baseline", "BPSA", "BPSA + BPTA"];
     let ours = names.map(|name| format!("{name} ours, {}", receipts.profile));
     let mut columns = vec![("Data set", Align::Left)];
-    columns.extend(names.iter().zip(&ours).flat_map(|(name, ours)| [(*name, Align::Right), (ours, Align::Right)]));
+    columns.extend(
+        names
+            .iter()
+            .zip(&ours)
+            .flat_map(|(name, ours)| [(*name, Align::Right), (ours, Align::Right)]),
+    );
     let mut table = Table::new(EXPERIMENT.title, &columns);
     for data in DATA {
-        let published = PUBLISHED.iter().find(|(name, _)| *name == data).map(|(_, accuracy)| accuracy);
+        let published =
+            PUBLISHED.iter().find(|(name, _)| *name == data).map(|(_, accuracy)| accuracy);
         let mut cells = vec![data.title().to_owned()];
         let mut any = published.is_some();
         for (i, method) in Method::ALL.into_iter().enumerate() {
             let ours = cell(receipts.group(Choice::new(data, method))?.as_ref());
             any |= !ours.is_empty();
-            let paper = published.map_or("–".to_owned(), |accuracy| format!("{:.2}", accuracy[i]));
+            let paper =
+                published.map_or("–".to_owned(), |accuracy| format!("{:.2}", accuracy[i]));
             cells.extend([paper, ours]);
         }
         if any {

@@ -1,10 +1,12 @@
-//! Table 5 of the paper: accuracy, firing rate and energy efficiency against an analogue network of equal structure.
+//! Table 5 of the paper: accuracy, firing rate and energy efficiency against an analogue network of
+//! equal structure.
 //!
-//! Paper: "Backpropagation with biologically plausible spatiotemporal adjustment", Patterns 2022, Table 5 and Equation 1.
-//! Command: `just table5`, or `cargo table5 --profile paper --data DIR` for the paper's setting.
-//! Expected: the published efficiencies follow from the published rates by EE = 46/(rate · 16), nine of ten to the printed digit;
-//! DVS-CIFAR10's 29.5 needs the unrounded rate .0975 (crates/energy/src/paper.rs). The caption "baseline/our method" is reversed.
-//! The paper's setting has not been run to its end by us.
+//! Paper: "Backpropagation with biologically plausible spatiotemporal adjustment", Patterns 2022,
+//! Table 5 and Equation 1. Command: `just table5`, or `cargo table5 --profile paper --data DIR` for
+//! the paper's setting. Expected: the published efficiencies follow from the published rates by EE
+//! = 46/(rate · 16), nine of ten to the printed digit; DVS-CIFAR10's 29.5 needs the unrounded rate
+//! .0975 (crates/energy/src/paper.rs). The caption "baseline/our method" is reversed. The paper's
+//! setting has not been run to its end by us.
 
 use super::{each, fig2, with_runs};
 use crate::analysis::{DENSE_UJ, FP32_RATIO, FP32_UJ, assumption};
@@ -68,7 +70,8 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
         "FP32 ratio, ours",
         "Energy µJ, ours",
     ];
-    let mut table = Table::new(EXPERIMENT.title, &[&words[..], &numbers.map(|n| (n, Align::Right))].concat());
+    let mut table =
+        Table::new(EXPERIMENT.title, &[&words[..], &numbers.map(|n| (n, Align::Right))].concat());
     for ((data, accuracy), published) in ROWS.into_iter().zip(&TABLE_5) {
         let ours = (accuracy[0], published.rate_ours, published.efficiency_ours);
         let baseline = (accuracy[1], published.rate_baseline, published.efficiency_baseline);
@@ -84,7 +87,8 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
         }
         let ann = receipts.group(analogue(data))?;
         if let Some(group) = &ann {
-            let mut cells = vec![data.title().to_owned(), "analogue".into(), String::new(), cell(ann.as_ref())];
+            let mut cells =
+                vec![data.title().to_owned(), "analogue".into(), String::new(), cell(ann.as_ref())];
             cells.extend([const { String::new() }; 6]);
             cells.push(said(&analogue_uj(group), group, 2));
             table.push_row(cells)?;
@@ -111,7 +115,12 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
     with_runs("table5", tables, receipts, &choices)
 }
 
-fn spiking(data: Name, name: &str, printed: Option<(f64, f64, f64)>, group: Option<&Group<'_>>) -> Vec<String> {
+fn spiking(
+    data: Name,
+    name: &str,
+    printed: Option<(f64, f64, f64)>,
+    group: Option<&Group<'_>>,
+) -> Vec<String> {
     let mut cells = vec![data.title().to_owned(), name.to_owned()];
     let [accuracy, rate, ee, again] = match printed {
         Some((accuracy, rate, ee)) => [
@@ -124,7 +133,11 @@ fn spiking(data: Name, name: &str, printed: Option<(f64, f64, f64)>, group: Opti
     };
     let ours = group.map_or(String::new(), |g| {
         let steps: u64 = g.steps().parse().unwrap_or_default();
-        let all = g.values(RATE).into_iter().map(|rate| efficiency(steps, rate)).filter(|ee| ee.is_finite());
+        let all = g
+            .values(RATE)
+            .into_iter()
+            .map(|rate| efficiency(steps, rate))
+            .filter(|ee| ee.is_finite());
         let all: Vec<f64> = all.filter(|_| steps > 0).collect();
         summary(&all).map_or(String::new(), |s| marked(&format!("{s:.1}"), g.origin()))
     });
@@ -144,7 +157,8 @@ fn of(group: &Group<'_>, metric: &str, decimals: usize) -> String {
     said(&energies(group, metric), group, decimals)
 }
 
-/// What the analogue network costs as it was trained: its dense products for every frame that it is shown.
+/// What the analogue network costs as it was trained: its dense products for every frame that it is
+/// shown.
 fn analogue_uj(group: &Group<'_>) -> Vec<f64> {
     let steps = group.records().iter().filter_map(|r| r.analysis.as_ref()).map(|a| a.steps as f64);
     energies(group, DENSE_UJ).into_iter().zip(steps).map(|(once, steps)| once * steps).collect()
@@ -157,9 +171,11 @@ fn said(values: &[f64], group: &Group<'_>, decimals: usize) -> String {
 /// What each layer does, in exact counts, of the first seed of each run.
 fn layers(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>> {
     let words = [("Data set", Align::Left), ("Run", Align::Left), ("Layer", Align::Left)];
-    let numbers = ["Neurons", "Spikes a sample", "Firing rate %", "Input not 0 %", "ACs", "MACs", "Dense"]
-        .map(|n| (n, Align::Right));
-    let mut table = Table::new("Operations of each layer, a sample", &[&words[..], &numbers].concat());
+    let numbers =
+        ["Neurons", "Spikes a sample", "Firing rate %", "Input not 0 %", "ACs", "MACs", "Dense"]
+            .map(|n| (n, Align::Right));
+    let mut table =
+        Table::new("Operations of each layer, a sample", &[&words[..], &numbers].concat());
     let mut any = false;
     for (choice, group) in receipts.groups(choices)? {
         let Some(analysis) = &group.first().analysis else { continue };
@@ -167,8 +183,9 @@ fn layers(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>> 
             any = true;
             let samples = analysis.samples.max(1) as f64;
             let per = |n: u64| format!("{:.0}", n as f64 / samples);
-            let percent =
-                |n: u64, of: f64| if of > 0.0 { format!("{:.1}", 100.0 * n as f64 / of) } else { String::new() };
+            let percent = |n: u64, of: f64| {
+                if of > 0.0 { format!("{:.1}", 100.0 * n as f64 / of) } else { String::new() }
+            };
             let chances = layer.neurons as f64 * analysis.steps as f64 * samples;
             table.push_row([
                 choice.data.title().to_owned(),
@@ -193,23 +210,28 @@ fn layers(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>> 
 
 /// Every energy and count of a data set, a row each, and a column for each run.
 fn columns(receipts: &Receipts<'_>, data: Name, choices: &[Choice]) -> Result<Option<Table>> {
-    let of_data: Vec<Choice> = choices.iter().copied().filter(|choice| choice.data == data).collect();
+    let of_data: Vec<Choice> =
+        choices.iter().copied().filter(|choice| choice.data == data).collect();
     let mut groups = receipts.groups(&of_data)?;
     groups.retain(|(_, g)| g.first().analysis.is_some());
-    let names: Vec<String> = groups.iter().map(|(_, g)| g.title.replacen(data.title(), "", 1)).collect();
+    let names: Vec<String> =
+        groups.iter().map(|(_, g)| g.title.replacen(data.title(), "", 1)).collect();
     let mut heads = vec![("Quantity, of one sample", Align::Left), ("Unit", Align::Left)];
     heads.extend(names.iter().map(|name| (name.trim(), Align::Right)));
     heads.push(("Assumes", Align::Left));
     let mut table = Table::new(&format!("Energies and counts, {}", data.title()), &heads);
     let mut rows: Vec<(&str, &str)> = Vec::new();
-    for metric in groups.iter().filter_map(|(_, g)| g.first().analysis.as_ref()).flat_map(|a| &a.energy) {
+    for metric in
+        groups.iter().filter_map(|(_, g)| g.first().analysis.as_ref()).flat_map(|a| &a.energy)
+    {
         if !rows.iter().any(|(name, _)| *name == metric.name) {
             rows.push((&metric.name, &metric.unit));
         }
     }
     for (name, unit) in &rows {
         let mut cells = vec![(*name).to_owned(), (*unit).to_owned()];
-        let mean = |g: &Group<'_>| summary(&energies(g, name)).map_or(String::new(), |s| number(s.mean));
+        let mean =
+            |g: &Group<'_>| summary(&energies(g, name)).map_or(String::new(), |s| number(s.mean));
         cells.extend(groups.iter().map(|(_, g)| mean(g)));
         cells.push(assumption(name).to_owned());
         table.push_row(cells)?;
@@ -232,10 +254,16 @@ fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
     for data in DATA {
         let groups = receipts.groups(&each(&[data], &Method::ALL))?;
         let name = format!("table5-{}-rates", data.id());
-        pictures.extend(fig2::rates(receipts, &groups, &name, "Firing rate of each convolutional layer")?);
+        pictures.extend(fig2::rates(
+            receipts,
+            &groups,
+            &name,
+            "Firing rate of each convolutional layer",
+        )?);
         let mut groups = groups;
         groups.extend(receipts.groups(&[analogue(data)])?);
-        let points: Vec<Point> = groups.iter().filter_map(|(choice, g)| point(*choice, g)).collect();
+        let points: Vec<Point> =
+            groups.iter().filter_map(|(choice, g)| point(*choice, g)).collect();
         let all: Vec<&Group<'_>> = groups.iter().map(|(_, g)| g).collect();
         let caption = layout::caption("Accuracy against energy", &all, &receipts.profile);
         if let (Some(caption), true) = (caption, points.len() > 1) {
@@ -261,5 +289,6 @@ fn point(choice: Choice, group: &Group<'_>) -> Option<Point> {
         accuracy_percent: group.values(BEST),
         energy_uj: energies.into_iter().filter(|e| *e > 0.0).collect(),
     };
-    (point.accuracy_percent.len() == point.energy_uj.len() && !point.energy_uj.is_empty()).then_some(point)
+    (point.accuracy_percent.len() == point.energy_uj.len() && !point.energy_uj.is_empty())
+        .then_some(point)
 }

@@ -1,9 +1,10 @@
 //! Table 6 of the paper: accuracy on DVS-Gesture with 32, 16, 8 and 4 time steps.
 //!
-//! Paper: "Backpropagation with biologically plausible spatiotemporal adjustment", Patterns 2022, Table 6.
-//! Command: `just table6`, or `cargo table6 --profile paper --data DIR` for the paper's setting.
-//! Expected with the paper's setting and the complete data: 98.27, 98.26, 96.18, 92.01 % (BPSA + BPTA); 98.27 and 98.26 are both
-//! 283 of 288. That setting has not been run to its end by us.
+//! Paper: "Backpropagation with biologically plausible spatiotemporal adjustment", Patterns 2022,
+//! Table 6. Command: `just table6`, or `cargo table6 --profile paper --data DIR` for the paper's
+//! setting. Expected with the paper's setting and the complete data: 98.27, 98.26, 96.18, 92.01 %
+//! (BPSA + BPTA); 98.27 and 98.26 are both 283 of 288. That setting has not been run to its end by
+//! us.
 
 use super::with_runs;
 use crate::choice::{Change, Choice};
@@ -39,7 +40,10 @@ pub const EXPERIMENT: Experiment = Experiment {
 /// Each method with each number of steps.
 pub fn choices(methods: &[Method]) -> Vec<Choice> {
     let of = |&method: &Method| {
-        STEPS.map(|steps| Choice { change: Change::Steps(steps), ..Choice::new(Name::DvsGesture, method) })
+        STEPS.map(|steps| Choice {
+            change: Change::Steps(steps),
+            ..Choice::new(Name::DvsGesture, method)
+        })
     };
     methods.iter().flat_map(of).collect()
 }
@@ -48,12 +52,18 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
     let names = STEPS.map(|steps| format!("T = {steps}"));
     let ours = STEPS.map(|steps| format!("T = {steps} ours, {}", receipts.profile));
     let mut columns = vec![("Method", Align::Left)];
-    columns.extend(names.iter().zip(&ours).flat_map(|(n, o)| [(n.as_str(), Align::Right), (o.as_str(), Align::Right)]));
+    columns.extend(
+        names
+            .iter()
+            .zip(&ours)
+            .flat_map(|(n, o)| [(n.as_str(), Align::Right), (o.as_str(), Align::Right)]),
+    );
     let mut table = Table::new(EXPERIMENT.title, &columns);
     for (name, method, accuracy) in PUBLISHED {
         let mut cells = vec![name.to_owned()];
         for (steps, accuracy) in STEPS.into_iter().zip(accuracy) {
-            let choice = Choice { change: Change::Steps(steps), ..Choice::new(Name::DvsGesture, method) };
+            let choice =
+                Choice { change: Change::Steps(steps), ..Choice::new(Name::DvsGesture, method) };
             cells.extend([format!("{accuracy:.2}"), cell(receipts.group(choice)?.as_ref())]);
         }
         table.push_row(cells)?;

@@ -1,5 +1,6 @@
-//! An ablation of ours: does the warm-up alone explain the gain? Each method without one, with the released code's (analogue for
-//! the first 16 % of the epochs) and with TSSL-BP's, which the paper's text names (a sigmoid's slope in layers that are silent).
+//! An ablation of ours: does the warm-up alone explain the gain? Each method without one, with the
+//! released code's (analogue for the first 16 % of the epochs) and with TSSL-BP's, which the
+//! paper's text names (a sigmoid's slope in layers that are silent).
 //!
 //! Command: `just warm-up`, or `cargo warm-up --profile paper --data DIR` for the paper's setting.
 //! Expected: not known; the paper has no such table.
@@ -37,16 +38,18 @@ fn choices(methods: &[Method]) -> Vec<Choice> {
     let mut all = Vec::new();
     for data in DATA {
         for (warm, _) in WARM {
-            all.extend(
-                methods.iter().map(|&method| Choice { change: Change::WarmUp(warm), ..Choice::new(data, method) }),
-            );
+            all.extend(methods.iter().map(|&method| Choice {
+                change: Change::WarmUp(warm),
+                ..Choice::new(data, method)
+            }));
         }
     }
     all
 }
 
 fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
-    let names = ["Baseline", "BPSA", "BPSA + BPTA"].map(|name| format!("{name}, {}", receipts.profile));
+    let names =
+        ["Baseline", "BPSA", "BPSA + BPTA"].map(|name| format!("{name}, {}", receipts.profile));
     let mut columns = vec![("Data set", Align::Left), ("Warm-up", Align::Left)];
     columns.extend(names.iter().map(|name| (name.as_str(), Align::Right)));
     let mut table = Table::new(EXPERIMENT.title, &columns);

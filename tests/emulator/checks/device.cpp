@@ -1,4 +1,5 @@
-// Memory, candle's kernels, random numbers, and what happens when memory is misused or nothing is executed.
+// Memory, candle's kernels, random numbers, and what happens when memory is misused or nothing is
+// executed.
 #include "check.hpp"
 
 void check_memory() {

@@ -176,7 +176,8 @@ void check_cooperating_kernels() {
             }
             if (threadIdx.x == 0) sums[blockIdx.x] = part[0];
         }
-        // the same by warps: shuffles, one value of each warp in shared memory, the first warp alone at the end
+        // the same by warps: shuffles, one value of each warp in shared memory, the first warp
+        // alone at the end
         extern "C" __global__ void warps(const float* x, float* sums, int n) {
             __shared__ float part[32];
             const int i = blockIdx.x * blockDim.x + threadIdx.x;

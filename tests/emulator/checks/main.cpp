@@ -1,4 +1,5 @@
-// usage: checks all | plain | guards | skip      plain: all but what needs fibres, which AddressSanitizer does not follow
+// usage: checks all | plain | guards | skip      plain: all but what needs fibres, which
+// AddressSanitizer does not follow
 #include "check.hpp"
 
 int failures = 0;

@@ -1,4 +1,5 @@
-// Matrix products and convolutions against the plainest possible loops in double, and the convolution's directions against each other.
+// Matrix products and convolutions against the plainest possible loops in double, and the
+// convolution's directions against each other.
 #include "check.hpp"
 #include <cstdlib>
 
@@ -32,7 +33,8 @@ int cudnnConvolutionBackwardFilter(void*, const void*, void*, const void*, void*
 
 static const bool skipping = std::getenv("EMULATOR_SKIP") != nullptr;
 
-// The element types, each with its number in cuBLAS and in cuDNN, and a whole number as one of its values.
+// The element types, each with its number in cuBLAS and in cuDNN, and a whole number as one of its
+// values.
 struct F32 {
     using T = float;
     using Scale = float;
@@ -215,7 +217,8 @@ template <class Type> static void check_convolution(const Case& t) {
     cudnnDestroyConvolutionDescriptor(plan);
 }
 
-// <conv(x), g> = <x, backward data(g)> = <w, backward filter(x, g)>, with numbers that are not whole
+// <conv(x), g> = <x, backward data(g)> = <w, backward filter(x, g)>, with numbers that are not
+// whole
 static void check_adjoints() {
     Noise next;
     void *x_shape, *w_shape, *y_shape, *plan;
@@ -245,7 +248,8 @@ static void check_adjoints() {
     EXPECT(std::fabs(there) > 1e-3);
     EXPECT(std::fabs(there - product(x, dxt.read())) < 1e-11 && std::fabs(there - product(w, dwt.read())) < 1e-11);
 
-    // the choice of an algorithm: the fast one is not deterministic; without workspace the other one has failed
+    // the choice of an algorithm: the fast one is not deterministic; without workspace the other
+    // one has failed
     Performance found[4];
     int count = 0;
     EXPECT(cudnnGetConvolutionBackwardFilterAlgorithm_v7(nullptr, x_shape, y_shape, plan, w_shape, 4, &count, found) == 0);

@@ -2,7 +2,8 @@ use std::{io, path::PathBuf};
 
 use super::Dtype;
 
-/// What can go wrong between samples and their cache; one sentence each: where, expected, found, what to do.
+/// What can go wrong between samples and their cache; one sentence each: where, expected, found,
+/// what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A recording cannot be found or decoded.
@@ -67,7 +68,8 @@ pub enum Error {
     Space {
         /// The folder.
         path: PathBuf,
-        /// Bytes that the whole cache takes, estimated from the samples written before the disk was full.
+        /// Bytes that the whole cache takes, estimated from the samples written before the disk was
+        /// full.
         needed: u64,
         /// Bytes free on that disk after the unfinished file was removed.
         available: u64,

@@ -1,8 +1,9 @@
-//! The one place that knows the HDF5 crate: writes and describes files of the layout in docs/cache.md.
+//! The one place that knows the HDF5 crate: writes and describes files of the layout in
+//! docs/cache.md.
 //!
-//! `frames` has rank 1 and elements of the HDF5 array type `[T, H, W, C]`, since that crate appends to rank 1 alone; h5py shows such
-//! an element as an array of that shape. A chunk is one sample, so that a reader takes the chunks' places from here once and reads
-//! them past the HDF5 crate.
+//! `frames` has rank 1 and elements of the HDF5 array type `[T, H, W, C]`, since that crate appends
+//! to rank 1 alone; h5py shows such an element as an array of that shape. A chunk is one sample, so
+//! that a reader takes the chunks' places from here once and reads them past the HDF5 crate.
 
 use std::{io, path::Path};
 
@@ -28,11 +29,20 @@ pub(super) struct Writer {
 
 impl Writer {
     /// A new file without samples; with a deflate `level`, samples are compressed.
-    pub(super) fn create(path: &Path, dtype: Dtype, shape: [usize; 4], level: Option<u32>) -> io::Result<Self> {
+    pub(super) fn create(
+        path: &Path,
+        dtype: Dtype,
+        shape: [usize; 4],
+        level: Option<u32>,
+    ) -> io::Result<Self> {
         let mut builder = FileBuilder::new();
         let frames = builder.create_dataset("frames");
         let none = MaxExtent::Unlimited;
-        frames.with_dtype(element(dtype, shape)?).with_shape(&[0]).with_maxshape(&[none]).with_chunks(&[1]);
+        frames
+            .with_dtype(element(dtype, shape)?)
+            .with_shape(&[0])
+            .with_maxshape(&[none])
+            .with_chunks(&[1]);
         if let Some(level) = level {
             frames.with_deflate(level);
         }
@@ -59,8 +69,9 @@ impl Writer {
         let Self { file, frames } = self;
         drop(frames);
         let root = file.root();
-        let table =
-            |name: &str, build: &dyn Fn(&mut hdf5::DatasetBuilder)| root.create_dataset(name, |table| build(table));
+        let table = |name: &str, build: &dyn Fn(&mut hdf5::DatasetBuilder)| {
+            root.create_dataset(name, |table| build(table))
+        };
         let made = [
             table("labels", &|table| {
                 table.with_u32_data(&tables.labels);
@@ -161,7 +172,8 @@ fn element(dtype: Dtype, shape: [usize; 4]) -> io::Result<Datatype> {
         Dtype::U16 => hdf5::make_u16_type(),
         Dtype::F32 => hdf5::make_f32_type(),
     };
-    let size = |size| u32::try_from(size).map_err(|_| wrong(format!("a sample of shape {shape:?}")));
+    let size =
+        |size| u32::try_from(size).map_err(|_| wrong(format!("a sample of shape {shape:?}")));
     let dimensions = shape.into_iter().map(size).collect::<io::Result<_>>()?;
     Ok(Datatype::Array { base_type: Box::new(base), dimensions })
 }

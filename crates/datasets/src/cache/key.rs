@@ -14,10 +14,11 @@ use crate::{Recording, Recordings, Source, files};
 /// Raised whenever the file layout of docs/cache.md changes.
 const LAYOUT_VERSION: u32 = 1;
 
-/// Everything that the samples of a cache depend on. Two keys that differ anywhere name different files.
+/// Everything that the samples of a cache depend on. Two keys that differ anywhere name different
+/// files.
 ///
-/// For samples that are no framed recordings, fill the fields by hand: `form` says how a sample is made, and `versions` names the
-/// code that makes it, so that changed code never meets old samples.
+/// For samples that are no framed recordings, fill the fields by hand: `form` says how a sample is
+/// made, and `versions` names the code that makes it, so that changed code never meets old samples.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
@@ -25,7 +26,8 @@ pub struct Key {
     pub data_set: String,
     /// SHA-256 of the source's manifest: [`Recordings::manifest_sha256`].
     pub manifest_sha256: String,
-    /// SHA-256 over one line a sample, in order: its half, its label, and which part of the source it is.
+    /// SHA-256 over one line a sample, in order: its half, its label, and which part of the source
+    /// it is.
     pub samples_sha256: String,
     /// How a sample is made of its source.
     pub form: Value,
@@ -36,10 +38,19 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key of `recordings` counted into frames by `framing` and, with a `side`, resized to `side` x `side` pixels.
-    pub fn of_recordings(recordings: &Recordings, framing: Framing, side: Option<usize>, dtype: Dtype) -> Self {
-        let versions =
-            [("layout", LAYOUT_VERSION), ("decoder", events::DECODER_VERSION), ("framing", events::FRAMING_VERSION)];
+    /// The key of `recordings` counted into frames by `framing` and, with a `side`, resized to
+    /// `side` x `side` pixels.
+    pub fn of_recordings(
+        recordings: &Recordings,
+        framing: Framing,
+        side: Option<usize>,
+        dtype: Dtype,
+    ) -> Self {
+        let versions = [
+            ("layout", LAYOUT_VERSION),
+            ("decoder", events::DECODER_VERSION),
+            ("framing", events::FRAMING_VERSION),
+        ];
         Self {
             data_set: recordings.name.id().to_owned(),
             manifest_sha256: recordings.manifest_sha256.clone(),
@@ -85,7 +96,8 @@ fn part(recording: &Recording) -> String {
 /// The last two names of a path: the folder says half or class, and what lies above it may move.
 fn tail(path: &Path) -> String {
     let names = path.components().filter(|part| matches!(part, Component::Normal(_)));
-    let mut names: Vec<_> = names.rev().take(2).map(|part| part.as_os_str().to_string_lossy()).collect();
+    let mut names: Vec<_> =
+        names.rev().take(2).map(|part| part.as_os_str().to_string_lossy()).collect();
     names.reverse();
     names.join("/")
 }

@@ -1,4 +1,5 @@
-//! Who may write a cache: the holder of an advisory lock on `<name>.lock`, which the system releases when its holder dies.
+//! Who may write a cache: the holder of an advisory lock on `<name>.lock`, which the system
+//! releases when its holder dies.
 
 use std::{
     fs::{File, TryLockError},
@@ -26,7 +27,8 @@ impl Lock {
                 }
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            // the holder before may have removed the file that this lock is on; then another may hold a new one
+            // the holder before may have removed the file that this lock is on; then another may
+            // hold a new one
             if is_at(&file, path) {
                 return Ok(Self { path: path.to_owned(), _file: file });
             }
@@ -46,7 +48,8 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // before the lock goes: whoever gets it next sees that its file is gone, and takes a new one
+        // before the lock goes: whoever gets it next sees that its file is gone, and takes a new
+        // one
         let _ = std::fs::remove_file(&self.path);
     }
 }

@@ -21,28 +21,42 @@ pub struct Batch {
     pub bytes: Vec<u8>,
 }
 
-/// Reads batches ahead: one thread keeps the order, workers of its own read the samples, at most three batches wait.
+/// Reads batches ahead: one thread keeps the order, workers of its own read the samples, at most
+/// three batches wait.
 ///
-/// The batches are the same for any number of workers. The first error comes in its place, and nothing after it. Dropped, it stops
-/// after the batch that is being read.
+/// The batches are the same for any number of workers. The first error comes in its place, and
+/// nothing after it. Dropped, it stops after the batch that is being read.
 pub struct Prefetch {
     batches: Option<Receiver<Result<Batch, Error>>>,
     feeder: Option<JoinHandle<()>>,
 }
 
 impl Prefetch {
-    /// Samples in the given `order`, `batch` at a time, the last batch with what is left; read by `workers` threads, 0 for one a core.
+    /// Samples in the given `order`, `batch` at a time, the last batch with what is left; read by
+    /// `workers` threads, 0 for one a core.
     ///
     /// # Errors
     /// A batch of no samples, or a system that gives no threads.
-    pub fn new(cache: Arc<Cache>, order: Vec<usize>, batch: usize, workers: usize) -> Result<Self, Error> {
+    pub fn new(
+        cache: Arc<Cache>,
+        order: Vec<usize>,
+        batch: usize,
+        workers: usize,
+    ) -> Result<Self, Error> {
         if batch == 0 {
             let (expected, advice) = ("batches of at least one sample", "ask for one or more");
             return Err(Error::Unfit { expected, found: "0".to_owned(), advice });
         }
-        let no_threads = |found: String| Error::Unfit { expected: "threads", found, advice: "ask for fewer workers" };
+        let no_threads = |found: String| Error::Unfit {
+            expected: "threads",
+            found,
+            advice: "ask for fewer workers",
+        };
         // not the global pool, in which the training step works
-        let pool = ThreadPoolBuilder::new().num_threads(workers).thread_name(|n| format!("prefetch {n}")).build();
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(workers)
+            .thread_name(|n| format!("prefetch {n}"))
+            .build();
         let pool = pool.map_err(|error| no_threads(error.to_string()))?;
         let (sender, receiver) = sync_channel(3);
         let feeder = thread::Builder::new().name("prefetch".to_owned());
@@ -70,7 +84,13 @@ impl Drop for Prefetch {
     }
 }
 
-fn feed(cache: &Cache, order: &[usize], batch: usize, pool: &ThreadPool, sender: &SyncSender<Result<Batch, Error>>) {
+fn feed(
+    cache: &Cache,
+    order: &[usize],
+    batch: usize,
+    pool: &ThreadPool,
+    sender: &SyncSender<Result<Batch, Error>>,
+) {
     for indices in order.chunks(batch) {
         let read = pool.install(|| read(cache, indices));
         let failed = read.is_err();
@@ -83,8 +103,10 @@ fn feed(cache: &Cache, order: &[usize], batch: usize, pool: &ThreadPool, sender:
 fn read(cache: &Cache, indices: &[usize]) -> Result<Batch, Error> {
     let mut bytes = vec![0; indices.len() * cache.sample_bytes()];
     let samples = bytes.par_chunks_exact_mut(cache.sample_bytes()).zip(indices);
-    // all results before the first error among them: which one is reported does not depend on the workers
-    let read: Vec<Result<(), Error>> = samples.map(|(bytes, &index)| cache.read_into(index, bytes)).collect();
+    // all results before the first error among them: which one is reported does not depend on the
+    // workers
+    let read: Vec<Result<(), Error>> =
+        samples.map(|(bytes, &index)| cache.read_into(index, bytes)).collect();
     read.into_iter().collect::<Result<(), _>>()?;
     let labels = indices.iter().map(|&index| cache.labels()[index]).collect();
     Ok(Batch { indices: indices.to_vec(), labels, bytes })

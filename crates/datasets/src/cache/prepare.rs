@@ -5,13 +5,14 @@ use events::{Events, Framing, Grid, transforms::resize_nearest};
 use super::{Dtype, Error, Items, Key, Prepared, Step, write::write_if};
 use crate::{Recording, Recordings};
 
-/// Counts `recordings` into frames by `framing`, resizes them to `side` x `side` pixels if asked, and keeps them in `folder`.
+/// Counts `recordings` into frames by `framing`, resizes them to `side` x `side` pixels if asked,
+/// and keeps them in `folder`.
 ///
 /// A file with many cuts is decoded once for the cuts that follow each other.
 ///
 /// # Errors
-/// As [`super::write()`]; a file that changed since it was found; a framing whose number of frames depends on the recording; `f32`, which counts are not; a count above 255 for
-/// `u8`.
+/// As [`super::write()`]; a file that changed since it was found; a framing whose number of frames
+/// depends on the recording; `f32`, which counts are not; a count above 255 for `u8`.
 pub fn prepare(
     recordings: &Recordings,
     framing: Framing,
@@ -36,7 +37,8 @@ pub fn prepare(
         let group = &all[group];
         let framed = events_of(group)?.into_iter().zip(group).map(|(events, recording)| {
             let frames = framing.frames(&events);
-            let frames = frames.map_err(|source| Error::Framing { what: recording.source.to_string(), source })?;
+            let frames = frames
+                .map_err(|source| Error::Framing { what: recording.source.to_string(), source })?;
             Ok(side.map(|side| resize_nearest(&frames, side, side)).unwrap_or(frames))
         });
         framed.collect()
@@ -51,7 +53,10 @@ pub fn prepare(
         Dtype::U8 => {
             let narrow = |group: Range<usize>| {
                 let wide = frames(group.clone())?;
-                wide.iter().zip(&all[group]).map(|(frames, recording)| narrow(frames, recording)).collect()
+                wide.iter()
+                    .zip(&all[group])
+                    .map(|(frames, recording)| narrow(frames, recording))
+                    .collect()
             };
             write_if::<u8>(folder, &key, items, &narrow, confirm, report)
         }
@@ -85,5 +90,6 @@ fn narrow(frames: &Grid<u16>, recording: &Recording) -> Result<Grid<u8>, Error> 
         return Err(Error::Count { what: recording.source.to_string(), found: largest });
     }
     let values = frames.values().iter().map(|&count| count as u8).collect();
-    Grid::new(frames.shape(), values).map_err(|source| Error::Framing { what: recording.source.to_string(), source })
+    Grid::new(frames.shape(), values)
+        .map_err(|source| Error::Framing { what: recording.source.to_string(), source })
 }

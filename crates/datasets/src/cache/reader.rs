@@ -20,7 +20,8 @@ use crate::files;
 
 /// A finished cache: samples `[T, H, W, C]` of one type with their labels, train before test.
 ///
-/// Any number of threads may read at once: every read is its own read of the file, into the caller's memory.
+/// Any number of threads may read at once: every read is its own read of the file, into the
+/// caller's memory.
 #[derive(Debug)]
 pub struct Cache {
     path: PathBuf,
@@ -47,36 +48,56 @@ thread_local! {
 }
 
 impl Cache {
-    /// Opens a cache file and checks everything but the samples, which are checked as they are read.
+    /// Opens a cache file and checks everything but the samples, which are checked as they are
+    /// read.
     ///
     /// # Errors
     /// The file cannot be read, is no cache, or is not as it was written.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let unreadable = |source| Error::Io { path: path.to_owned(), doing: "read", source };
-        let foreign = |found| Error::Foreign { path: path.to_owned(), expected: "a frame cache", found };
+        let foreign =
+            |found| Error::Foreign { path: path.to_owned(), expected: "a frame cache", found };
         let file = File::open(path).map_err(unreadable)?;
         let Described { tables, dtype, shape, deflated, places } =
             hdf5::describe(path).map_err(|error| match error.kind() {
-                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => foreign(error.to_string()),
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+                    foreign(error.to_string())
+                }
                 _ => unreadable(error),
             })?;
         if tables.digest != digest(&tables, dtype, shape) {
             return Err(foreign("tables that are not as they were written".to_owned()));
         }
-        let key: Key =
-            serde_json::from_str(&tables.key).map_err(|error| foreign(format!("the key error \"{error}\"")))?;
+        let key: Key = serde_json::from_str(&tables.key)
+            .map_err(|error| foreign(format!("the key error \"{error}\"")))?;
         let Tables { labels, half, crc32, .. } = tables;
         let train = half.partition_point(|&half| half == 0);
-        let sample_bytes = shape.into_iter().try_fold(dtype.bytes(), usize::checked_mul).unwrap_or(usize::MAX);
-        // no memory is taken on the word of a damaged file; deflate stores at best 258 bytes in 2 bits
+        let sample_bytes =
+            shape.into_iter().try_fold(dtype.bytes(), usize::checked_mul).unwrap_or(usize::MAX);
+        // no memory is taken on the word of a damaged file; deflate stores at best 258 bytes in 2
+        // bits
         let limit = |stored: u64| if deflated { stored.saturating_mul(1032) } else { stored };
-        if sample_bytes == 0 || places.iter().any(|&(_, stored)| sample_bytes as u64 > limit(stored)) {
+        if sample_bytes == 0
+            || places.iter().any(|&(_, stored)| sample_bytes as u64 > limit(stored))
+        {
             return Err(foreign("stored bytes too few for a sample".to_owned()));
         }
         let [steps, height, width, channels] = shape;
         let shape = Shape { steps, height, width, channels };
         let path = path.to_owned();
-        Ok(Self { path, file, key, dtype, shape, sample_bytes, deflated, labels, train, crc32, places })
+        Ok(Self {
+            path,
+            file,
+            key,
+            dtype,
+            shape,
+            sample_bytes,
+            deflated,
+            labels,
+            train,
+            crc32,
+            places,
+        })
     }
 
     /// The cache of `key` in `folder`, or `None` if there is none yet.
@@ -163,10 +184,11 @@ impl Cache {
     /// Sample `index` as little-endian bytes into `bytes`, of exactly [`Cache::sample_bytes`].
     ///
     /// # Errors
-    /// An index or a size that does not fit, a file that cannot be read, or bytes that are not those written; `bytes` then holds
-    /// nothing of meaning.
+    /// An index or a size that does not fit, a file that cannot be read, or bytes that are not
+    /// those written; `bytes` then holds nothing of meaning.
     pub fn read_into(&self, index: usize, bytes: &mut [u8]) -> Result<(), Error> {
-        let (Some(&(at, stored)), Some(&crc32)) = (self.places.get(index), self.crc32.get(index)) else {
+        let (Some(&(at, stored)), Some(&crc32)) = (self.places.get(index), self.crc32.get(index))
+        else {
             return Err(Error::Index { path: self.path.clone(), index, len: self.len() });
         };
         if bytes.len() != self.sample_bytes {
@@ -182,8 +204,15 @@ impl Cache {
         })
     }
 
-    /// The bytes in the file. They are what is checked, for there are far fewer of them than values.
-    fn read_stored(&self, index: usize, at: u64, crc32: u32, stored: &mut [u8]) -> Result<(), Error> {
+    /// The bytes in the file. They are what is checked, for there are far fewer of them than
+    /// values.
+    fn read_stored(
+        &self,
+        index: usize,
+        at: u64,
+        crc32: u32,
+        stored: &mut [u8],
+    ) -> Result<(), Error> {
         let unreadable = |source| Error::Io { path: self.path.clone(), doing: "read", source };
         self.file.read_exact_at(stored, at).map_err(unreadable)?;
         let found = crc32_of(stored);
@@ -201,7 +230,8 @@ impl Cache {
     pub fn verify(&self) -> Result<(), Error> {
         let bytes = || vec![0; self.sample_bytes];
         let read = |bytes: &mut Vec<u8>, index| self.read_into(index, bytes);
-        let all: Vec<Result<(), Error>> = (0..self.len()).into_par_iter().map_init(bytes, read).collect();
+        let all: Vec<Result<(), Error>> =
+            (0..self.len()).into_par_iter().map_init(bytes, read).collect();
         all.into_iter().collect()
     }
 
@@ -214,7 +244,8 @@ impl Cache {
     }
 }
 
-/// Undoes deflate. The zlib frame is taken off first: its Adler-32 would be a second, slower check of what the CRC-32 vouches for.
+/// Undoes deflate. The zlib frame is taken off first: its Adler-32 would be a second, slower check
+/// of what the CRC-32 vouches for.
 fn inflate(inflate: &mut Decompress, stored: &[u8], bytes: &mut [u8]) -> Result<(), String> {
     let deflated = stored.get(2..stored.len().saturating_sub(4)).unwrap_or_default();
     inflate.reset(false);

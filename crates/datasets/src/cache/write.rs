@@ -21,7 +21,8 @@ pub struct Items<'a> {
     pub labels: &'a [u32],
     /// How many of them are training samples.
     pub train: usize,
-    /// Runs of samples that are made together, as the cuts of one file are: they cover all samples in order.
+    /// Runs of samples that are made together, as the cuts of one file are: they cover all samples
+    /// in order.
     pub groups: &'a [Range<usize>],
 }
 
@@ -45,20 +46,24 @@ pub enum Step<'a> {
     Done(usize, usize),
 }
 
-/// Samples that are made, then written, at a time. The file's bytes depend on it, and on nothing of the machine.
+/// Samples that are made, then written, at a time. The file's bytes depend on it, and on nothing of
+/// the machine.
 const BATCH: usize = 32;
 
-/// Higher levels inflate faster, for they leave fewer symbols, up to here; 9 writes several times slower for little more.
+/// Higher levels inflate faster, for they leave fewer symbols, up to here; 9 writes several times
+/// slower for little more.
 const DEFLATE_LEVEL: u32 = 6;
 
 /// Keeps samples in `folder` under the name of `key`, unless a good cache of that name is there.
 ///
-/// `make` gives the samples of a group, in order; groups are made in parallel, and memory holds two batches. The file appears
-/// whole, or not at all: whatever ends the process, no unfinished file has a cache's name, and the next call removes it.
+/// `make` gives the samples of a group, in order; groups are made in parallel, and memory holds two
+/// batches. The file appears whole, or not at all: whatever ends the process, no unfinished file
+/// has a cache's name, and the next call removes it.
 ///
 /// # Errors
-/// No samples; groups that do not cover them; what `make` refuses; samples that differ in shape; a folder or file that cannot be
-/// used; a full disk. The first error in the order of the samples is given, and nothing is left behind.
+/// No samples; groups that do not cover them; what `make` refuses; samples that differ in shape; a
+/// folder or file that cannot be used; a full disk. The first error in the order of the samples is
+/// given, and nothing is left behind.
 pub fn write<T: Element>(
     folder: &Path,
     key: &Key,
@@ -82,25 +87,33 @@ pub(crate) fn write_if<T: Element>(
     let path = folder.join(key.file_name());
     let unusable = |source| Error::Io { path: folder.to_owned(), doing: "write into", source };
     fs::create_dir_all(folder).map_err(unusable)?;
-    let _lock = Lock::take(&path.with_extension("lock"), || report(Step::Waits)).map_err(unusable)?;
+    let _lock =
+        Lock::take(&path.with_extension("lock"), || report(Step::Waits)).map_err(unusable)?;
     remove_unfinished(folder).map_err(unusable)?;
     let partial = Partial(path.with_extension(PARTIAL));
-    match Cache::find(folder, key).and_then(|found| found.map(|cache| cache.verify().map(|()| cache)).transpose()) {
+    match Cache::find(folder, key)
+        .and_then(|found| found.map(|cache| cache.verify().map(|()| cache)).transpose())
+    {
         Ok(Some(cache)) => return Ok(Prepared { cache, was_there: true }),
         Ok(None) => {}
-        Err(error @ (Error::Foreign { .. } | Error::Sample { .. })) => report(Step::Replaces(&error)),
+        Err(error @ (Error::Foreign { .. } | Error::Sample { .. })) => {
+            report(Step::Replaces(&error))
+        }
         Err(error) => return Err(error),
     }
     fill(&partial.0, key, items, make, report)?;
     confirm()?;
-    fs::rename(&partial.0, &path).and_then(|()| fs::File::open(folder)?.sync_all()).map_err(unusable)?;
+    fs::rename(&partial.0, &path)
+        .and_then(|()| fs::File::open(folder)?.sync_all())
+        .map_err(unusable)?;
     Ok(Prepared { cache: Cache::open(&path)?, was_there: false })
 }
 
 /// Extension of a file that is not finished.
 const PARTIAL: &str = "partial";
 
-/// An unfinished file; whatever is there when this is dropped is removed. After the renaming that is nothing.
+/// An unfinished file; whatever is there when this is dropped is removed. After the renaming that
+/// is nothing.
 struct Partial(PathBuf);
 
 impl Drop for Partial {
@@ -112,12 +125,18 @@ impl Drop for Partial {
 fn check(key: &Key, items: Items, dtype: String) -> Result<(), Error> {
     let unfit = |expected, found, advice| Err(Error::Unfit { expected, found, advice });
     let mut next = 0;
-    let in_order =
-        items.groups.iter().all(|group| group.start == std::mem::replace(&mut next, group.end) && !group.is_empty());
+    let in_order = items
+        .groups
+        .iter()
+        .all(|group| group.start == std::mem::replace(&mut next, group.end) && !group.is_empty());
     if items.labels.is_empty() {
         unfit("at least one sample", "none".to_owned(), "name a data set with recordings")
     } else if !in_order || next != items.labels.len() || items.train > next {
-        unfit("groups that cover all samples in order", format!("{:?}", items.groups), "mend the groups")
+        unfit(
+            "groups that cover all samples in order",
+            format!("{:?}", items.groups),
+            "mend the groups",
+        )
     } else if key.dtype.to_string() != dtype {
         unfit("samples of the type in the key", dtype, "make one as the other")
     } else {
@@ -125,15 +144,18 @@ fn check(key: &Key, items: Items, dtype: String) -> Result<(), Error> {
     }
 }
 
-/// Removes what dead processes left unfinished in `folder`: files of a cache's name whose lock nobody holds.
+/// Removes what dead processes left unfinished in `folder`: files of a cache's name whose lock
+/// nobody holds.
 fn remove_unfinished(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let is_ours = name
-            .rsplit_once('-')
-            .is_some_and(|(_, hash)| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
-        if is_ours && path.extension().is_some_and(|extension| extension == PARTIAL || extension == "lock") {
+        let is_ours = name.rsplit_once('-').is_some_and(|(_, hash)| {
+            hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit())
+        });
+        if is_ours
+            && path.extension().is_some_and(|extension| extension == PARTIAL || extension == "lock")
+        {
             // whose lock is taken is at work: this process too
             if let Some(_lock) = Lock::try_take(&path.with_extension("lock"))? {
                 drop(Partial(path.with_extension(PARTIAL)));
@@ -191,9 +213,16 @@ fn make_batch<T: Element>(
         let grids = make(group.clone())?;
         if grids.len() != group.len() {
             let found = format!("{} for {group:?}", grids.len());
-            return Err(Error::Unfit { expected: "one sample for each index", found, advice: "mend what makes them" });
+            return Err(Error::Unfit {
+                expected: "one sample for each index",
+                found,
+                advice: "mend what makes them",
+            });
         }
-        Ok(grids.iter().map(|grid| (dimensions(grid), T::to_bytes(grid.values()))).collect::<Vec<_>>())
+        Ok(grids
+            .iter()
+            .map(|grid| (dimensions(grid), T::to_bytes(grid.values())))
+            .collect::<Vec<_>>())
     };
     let made: Vec<Result<Vec<_>, Error>> = groups.par_iter().map(bytes_of).collect();
     let samples = made.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
@@ -211,7 +240,11 @@ fn make_batch<T: Element>(
         });
     }
     let count = samples.len();
-    Ok(Made { shape: expected, bytes: samples.into_iter().flat_map(|(_, bytes)| bytes).collect(), samples: count })
+    Ok(Made {
+        shape: expected,
+        bytes: samples.into_iter().flat_map(|(_, bytes)| bytes).collect(),
+        samples: count,
+    })
 }
 
 fn dimensions<T>(grid: &Grid<T>) -> [usize; 4] {
@@ -231,18 +264,27 @@ struct Unfinished<'a> {
 }
 
 impl<'a> Unfinished<'a> {
-    fn create(path: &'a Path, dtype: Dtype, shape: [usize; 4], samples: usize) -> Result<Self, Error> {
+    fn create(
+        path: &'a Path,
+        dtype: Dtype,
+        shape: [usize; 4],
+        samples: usize,
+    ) -> Result<Self, Error> {
         // deflate finds nothing in analogue features, and would make reading slower than the disk
         let level = (dtype != Dtype::F32).then_some(DEFLATE_LEVEL);
         let raw = (shape.iter().product::<usize>() * dtype.bytes() * samples) as u64;
-        let writer = Writer::create(path, dtype, shape, level).map_err(|error| failed(path, raw, error))?;
+        let writer =
+            Writer::create(path, dtype, shape, level).map_err(|error| failed(path, raw, error))?;
         Ok(Self { path, writer, dtype, shape, samples, written: (0, 0) })
     }
 
     /// Writes a batch, and says how many samples there are now.
     fn append(&mut self, made: &Made) -> Result<usize, Error> {
         self.writer.append(&made.bytes).map_err(|error| failed(self.path, self.needed(), error))?;
-        self.written = (self.written.0 + made.samples, self.path.metadata().map_or(0, |metadata| metadata.len()));
+        self.written = (
+            self.written.0 + made.samples,
+            self.path.metadata().map_or(0, |metadata| metadata.len()),
+        );
         Ok(self.written.0)
     }
 
@@ -251,8 +293,15 @@ impl<'a> Unfinished<'a> {
         let half = (0..items.labels.len()).map(|index| u8::from(index >= items.train)).collect();
         let Self { path, writer, dtype, shape, .. } = self;
         let places = writer.places().map_err(|error| failed(path, needed, error))?;
-        let crc32 = reader::crc32_stored(path, &places).map_err(|error| failed(path, needed, error))?;
-        let mut tables = Tables { key: key.json(), digest: String::new(), labels: items.labels.to_vec(), half, crc32 };
+        let crc32 =
+            reader::crc32_stored(path, &places).map_err(|error| failed(path, needed, error))?;
+        let mut tables = Tables {
+            key: key.json(),
+            digest: String::new(),
+            labels: items.labels.to_vec(),
+            half,
+            crc32,
+        };
         tables.digest = reader::digest(&tables, dtype, shape);
         writer.finish(&tables).map_err(|error| failed(path, needed, error))
     }
@@ -260,7 +309,9 @@ impl<'a> Unfinished<'a> {
     /// Bytes of the whole file, if the samples to come are like those that are there.
     fn needed(&self) -> u64 {
         match self.written {
-            (0, _) => (self.shape.iter().product::<usize>() * self.dtype.bytes() * self.samples) as u64,
+            (0, _) => {
+                (self.shape.iter().product::<usize>() * self.dtype.bytes() * self.samples) as u64
+            }
             (samples, bytes) => (u128::from(bytes) * self.samples as u128 / samples as u128) as u64,
         }
     }
@@ -273,7 +324,8 @@ fn failed(path: &Path, needed: u64, source: io::Error) -> Error {
     }
     // the unfinished file will be gone when this is read
     let there = path.metadata().map_or(0, |metadata| metadata.len());
-    let free = rustix::fs::statvfs(&folder).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    let free =
+        rustix::fs::statvfs(&folder).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
     let available = free + there;
     // whatever was estimated, what there is was not enough
     Error::Space { path: folder, needed: needed.max(available + 1), available }

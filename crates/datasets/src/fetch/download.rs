@@ -1,4 +1,5 @@
-//! One file over HTTP: resumed, retried, from mirror to mirror, and under its own name only when it is right.
+//! One file over HTTP: resumed, retried, from mirror to mirror, and under its own name only when it
+//! is right.
 
 use std::{
     fs::{self, File},
@@ -42,22 +43,33 @@ fn local(item: &Item<'_>, folder: &Path) -> Result<Option<PathBuf>, Error> {
     }
     for entry in fs::read_dir(folder).map_err(|source| Error::disk("read", folder, source))? {
         let entry = entry.map_err(|source| Error::disk("read", folder, source))?;
-        if entry.file_name().to_string_lossy().eq_ignore_ascii_case(item.file) && entry.path().is_file() {
+        if entry.file_name().to_string_lossy().eq_ignore_ascii_case(item.file)
+            && entry.path().is_file()
+        {
             return Ok(Some(entry.path()));
         }
     }
     Ok(None)
 }
 
-/// Holds the file of `item` in `folder` to its published length and checksums; `None` if it is not there.
+/// Holds the file of `item` in `folder` to its published length and checksums; `None` if it is not
+/// there.
 ///
 /// # Errors
 /// It cannot be read, or it is another file.
-pub fn check(item: &Item<'_>, folder: &Path, progress: &mut dyn Progress) -> Result<Option<Sums>, Error> {
+pub fn check(
+    item: &Item<'_>,
+    folder: &Path,
+    progress: &mut dyn Progress,
+) -> Result<Option<Sums>, Error> {
     Ok(checked(item, folder, progress)?.map(|(_, sums)| sums))
 }
 
-fn checked(item: &Item<'_>, folder: &Path, progress: &mut dyn Progress) -> Result<Option<(PathBuf, Sums)>, Error> {
+fn checked(
+    item: &Item<'_>,
+    folder: &Path,
+    progress: &mut dyn Progress,
+) -> Result<Option<(PathBuf, Sums)>, Error> {
     let Some(path) = local(item, folder)? else { return Ok(None) };
     let sums = Sums::of(&path, progress)?;
     match sums.differ(item) {
@@ -77,7 +89,10 @@ pub(super) fn bring(
     if let Some(there) = checked(item, folder, progress)? {
         return Ok(there);
     }
-    let mirror = options.mirror.as_deref().map(|mirror| format!("{}/{}", mirror.trim_end_matches('/'), item.file));
+    let mirror = options
+        .mirror
+        .as_deref()
+        .map(|mirror| format!("{}/{}", mirror.trim_end_matches('/'), item.file));
     let urls = mirror.as_deref().map_or(item.urls.to_vec(), |url| vec![url]);
     if urls.is_empty() {
         return Err(Error::Manual { file: item.file.to_owned(), folder: folder.to_owned() });
@@ -138,7 +153,9 @@ impl Source<'_> {
                     let Some((expected, found)) = sums.differ(self.item) else { return Ok(sums) };
                     part.restart()?;
                     if !self.resumed || restarted {
-                        return Err(Failure::Refused(format!("expected {expected}, found {found}")));
+                        return Err(Failure::Refused(format!(
+                            "expected {expected}, found {found}"
+                        )));
                     }
                     (restarted, furthest) = (true, 0);
                     progress.note(&format!(
@@ -154,8 +171,13 @@ impl Source<'_> {
                         return Err(Failure::Dropped(why));
                     }
                     let doubled = 2_u32.saturating_pow(failures - 1);
-                    let pause = self.options.pause.saturating_mul(doubled).min(Duration::from_secs(30));
-                    progress.note(&format!("{}: {why}; again in {:.1} s", self.item.file, pause.as_secs_f64()));
+                    let pause =
+                        self.options.pause.saturating_mul(doubled).min(Duration::from_secs(30));
+                    progress.note(&format!(
+                        "{}: {why}; again in {:.1} s",
+                        self.item.file,
+                        pause.as_secs_f64()
+                    ));
                     thread::sleep(pause);
                 }
                 Err(failure) => return Err(failure),
@@ -182,7 +204,9 @@ impl Source<'_> {
             206 if have > 0 && range_start(&response) == Some(have) => self.resumed = true,
             206 => {
                 part.restart()?;
-                return Err(Failure::Dropped("it answered with another range than asked for".to_owned()));
+                return Err(Failure::Dropped(
+                    "it answered with another range than asked for".to_owned(),
+                ));
             }
             // all of it is there, or it is of a longer file: the checksums tell
             416 if have > 0 => {
@@ -198,10 +222,18 @@ impl Source<'_> {
         self.receive(response, part, progress)
     }
 
-    fn receive(&self, response: Response<Body>, part: &mut Part, progress: &mut dyn Progress) -> Result<(), Failure> {
+    fn receive(
+        &self,
+        response: Response<Body>,
+        part: &mut Part,
+        progress: &mut dyn Progress,
+    ) -> Result<(), Failure> {
         let fresh = response.status().as_u16() == 200;
         let start = if fresh { 0 } else { part.bytes() };
-        let coming = response.headers().get("Content-Length").and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+        let coming = response
+            .headers()
+            .get("Content-Length")
+            .and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
         let total = coming.map(|coming| start.saturating_add(coming));
         if let (Some(expected), Some(found)) = (self.item.bytes, total)
             && expected != found
@@ -237,7 +269,9 @@ impl Source<'_> {
                 Ok(0) => break,
                 Ok(n) => n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Failure::Dropped(format!("after {} bytes: {error}", part.bytes()))),
+                Err(error) => {
+                    return Err(Failure::Dropped(format!("after {} bytes: {error}", part.bytes())));
+                }
             };
             if part.bytes() + n as u64 > most {
                 part.restart()?;
@@ -247,9 +281,10 @@ impl Source<'_> {
             progress.advance(n as u64);
         }
         match expected {
-            Some(expected) if part.bytes() < expected => {
-                Err(Failure::Dropped(format!("the connection ended after {} of {expected} bytes", part.bytes())))
-            }
+            Some(expected) if part.bytes() < expected => Err(Failure::Dropped(format!(
+                "the connection ended after {} of {expected} bytes",
+                part.bytes()
+            ))),
             _ => Ok(()),
         }
     }
@@ -273,7 +308,10 @@ fn range_start(response: &Response<Body>) -> Option<u64> {
 
 /// Consent and error pages often come with status 200.
 fn is_web_page(response: &Response<Body>) -> bool {
-    response.headers().get("Content-Type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+    response
+        .headers()
+        .get("Content-Type")
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
 /// A download so far: `<file>.part`, and the sums of what is in it.
@@ -288,13 +326,20 @@ impl Part {
     fn open(folder: &Path, item: &Item<'_>, progress: &mut dyn Progress) -> Result<Self, Error> {
         let path = folder.join(format!("{}.part", item.file));
         let refused = |source| Error::disk("open", &path, source);
-        let mut file =
-            File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(refused)?;
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(refused)?;
         let length = file.metadata().map_err(refused)?.len();
         let mut running = Running::default();
         if length > 0 {
             progress.begin(&format!("checking what is there of {}", item.file), Some(length), 0);
-            running.read(&mut file, progress).map_err(|source| Error::disk("read", &path, source))?;
+            running
+                .read(&mut file, progress)
+                .map_err(|source| Error::disk("read", &path, source))?;
         }
         Ok(Self { path, file, running })
     }
@@ -319,21 +364,27 @@ impl Part {
         Ok(())
     }
 
-    /// Gives it its own name, after its bytes are on the disk: a name never stands for less than the file.
+    /// Gives it its own name, after its bytes are on the disk: a name never stands for less than
+    /// the file.
     fn finish(self, path: &Path) -> Result<PathBuf, Error> {
         self.file.sync_all().map_err(|source| Error::disk("write", &self.path, source))?;
         fs::rename(&self.path, path).map_err(|source| Error::disk("rename", &self.path, source))?;
         Ok(path.to_owned())
     }
 
-    /// What is left to do where this machine failed: a disk that became full gets its room back, anything else can go on later.
+    /// What is left to do where this machine failed: a disk that became full gets its room back,
+    /// anything else can go on later.
     fn after(self, error: Error, item: &Item<'_>) -> Error {
         let Error::Space { folder, needed: None, available } = error else {
             self.remove_if_empty();
             return error;
         };
         let _ = fs::remove_file(&self.path);
-        Error::Space { folder, needed: item.bytes.map(|all| all.saturating_sub(self.bytes())), available }
+        Error::Space {
+            folder,
+            needed: item.bytes.map(|all| all.saturating_sub(self.bytes())),
+            available,
+        }
     }
 
     fn remove_if_empty(&self) {

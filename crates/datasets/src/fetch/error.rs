@@ -23,7 +23,8 @@ pub enum Error {
         /// Bytes that are free, where the system tells.
         available: Option<u64>,
     },
-    /// A file that lies there is not the published one. It may be the user's own, so it is left alone.
+    /// A file that lies there is not the published one. It may be the user's own, so it is left
+    /// alone.
     #[error("{}: expected {expected}, found {found}; move it away and fetch again", path.display())]
     Wrong {
         /// The file.
@@ -59,7 +60,8 @@ pub enum Error {
         /// What it is.
         found: String,
     },
-    /// What an archive holds has the name of something that is there already, and was not unpacked here.
+    /// What an archive holds has the name of something that is there already, and was not unpacked
+    /// here.
     #[error("{}: expected no such name before {archive} is unpacked, found one; move it away and fetch again", path.display())]
     InTheWay {
         /// What is there.

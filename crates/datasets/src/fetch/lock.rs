@@ -8,8 +8,8 @@ use std::{
 
 use super::{Error, Progress};
 
-/// The lock of a folder: a hidden file beside it, locked for as long as this lives, and removed with it. The system
-/// gives the lock of a killed process back by itself.
+/// The lock of a folder: a hidden file beside it, locked for as long as this lives, and removed
+/// with it. The system gives the lock of a killed process back by itself.
 pub(super) struct Lock {
     path: PathBuf,
     _file: File,
@@ -22,11 +22,19 @@ impl Lock {
         let path = folder.with_file_name(format!(".{name}.fetch-lock"));
         let refused = |source| Error::disk("lock", &path, source);
         loop {
-            let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(refused)?;
+            let file = File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)
+                .map_err(refused)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
-                    progress.note(&format!("{}: another fetch is under way, waiting for it", folder.display()));
+                    progress.note(&format!(
+                        "{}: another fetch is under way, waiting for it",
+                        folder.display()
+                    ));
                     file.lock().map_err(refused)?;
                 }
                 Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {

@@ -1,8 +1,9 @@
-//! From a publisher's server to an unpacked folder: [`fetch`] takes [`Item`]s, downloads what is not there, checks it and
-//! unpacks it.
+//! From a publisher's server to an unpacked folder: [`fetch`] takes [`Item`]s, downloads what is
+//! not there, checks it and unpacks it.
 //!
-//! However a call ends, also by power of `kill -9`, the next one goes on where it stopped and ends in the same bytes:
-//! a file gets its name only when its checksums are right, and what an archive holds only when all of it is out.
+//! However a call ends, also by power of `kill -9`, the next one goes on where it stopped and ends
+//! in the same bytes: a file gets its name only when its checksums are right, and what an archive
+//! holds only when all of it is out.
 //!
 //! | name | is |
 //! |---|---|
@@ -55,7 +56,8 @@ pub struct Item<'a> {
 pub struct Options {
     /// Takes every file from `<mirror>/<file>` instead of its published addresses.
     pub mirror: Option<String>,
-    /// Times that a connection is tried again before the next address; counted anew after every MiB that came.
+    /// Times that a connection is tried again before the next address; counted anew after every MiB
+    /// that came.
     pub retries: u32,
     /// Pause before the first of them; doubled each time, up to half a minute.
     pub pause: Duration,
@@ -91,12 +93,19 @@ impl Progress for () {}
 
 /// Brings all `items` into `folder`, which is made if it is not there; its parent must be.
 ///
-/// What is there already is taken if it is right: a whole file, an archive brought by hand, a download or an unpacking that was
-/// interrupted. A second call on the same folder waits for the first.
+/// What is there already is taken if it is right: a whole file, an archive brought by hand, a
+/// download or an unpacking that was interrupted. A second call on the same folder waits for the
+/// first.
 ///
 /// # Errors
-/// The first item that could not be brought, with the reason. What came is kept, except on a full disk.
-pub fn fetch(items: &[Item<'_>], folder: &Path, options: &Options, progress: &mut dyn Progress) -> Result<(), Error> {
+/// The first item that could not be brought, with the reason. What came is kept, except on a full
+/// disk.
+pub fn fetch(
+    items: &[Item<'_>],
+    folder: &Path,
+    options: &Options,
+    progress: &mut dyn Progress,
+) -> Result<(), Error> {
     let _lock = lock::Lock::take(folder, progress)?;
     fs::create_dir_all(folder).map_err(|source| Error::disk("make", folder, source))?;
     let agent = download::agent(options);
@@ -108,7 +117,8 @@ pub fn fetch(items: &[Item<'_>], folder: &Path, options: &Options, progress: &mu
         unpack(item, &archive, &sums, folder, &options.limits, progress)
     });
     if done.is_err() {
-        // an empty folder of a data set's name would only be in the way; one with anything in it is not removed by this
+        // an empty folder of a data set's name would only be in the way; one with anything in it is
+        // not removed by this
         let _ = fs::remove_dir(folder);
     }
     done
@@ -117,7 +127,8 @@ pub fn fetch(items: &[Item<'_>], folder: &Path, options: &Options, progress: &mu
 /// Whether [`fetch`] has begun to bring any of `items` into `folder`.
 pub fn has_begun(items: &[Item<'_>], folder: &Path) -> bool {
     let traces = |item: &Item<'_>| {
-        let hidden = ["partial", "whole", "unpacked.json"].map(|end| format!(".{}.{end}", item.file));
+        let hidden =
+            ["partial", "whole", "unpacked.json"].map(|end| format!(".{}.{end}", item.file));
         hidden.into_iter().chain([format!("{}.part", item.file)])
     };
     items.iter().flat_map(traces).any(|name| folder.join(name).exists())

@@ -18,9 +18,11 @@ pub(super) fn available(_folder: &Path) -> Option<u64> {
 /// Refuses to begin writing `needed` bytes where they do not fit.
 pub(super) fn require(folder: &Path, needed: u64) -> Result<(), super::Error> {
     match available(folder) {
-        Some(free) if free < needed => {
-            Err(super::Error::Space { folder: folder.to_owned(), needed: Some(needed), available: Some(free) })
-        }
+        Some(free) if free < needed => Err(super::Error::Space {
+            folder: folder.to_owned(),
+            needed: Some(needed),
+            available: Some(free),
+        }),
         _ => Ok(()),
     }
 }

@@ -18,7 +18,8 @@ use crate::files::hex;
 pub struct Sums {
     /// Its length.
     pub bytes: u64,
-    /// Its MD5, 32 lower-case hexadecimal digits. Publishers give it; it guards against accidents, not against malice.
+    /// Its MD5, 32 lower-case hexadecimal digits. Publishers give it; it guards against accidents,
+    /// not against malice.
     pub md5: String,
     /// Its SHA-256, 64 lower-case hexadecimal digits.
     pub sha256: String,
@@ -45,10 +46,12 @@ impl Sums {
         if let Some(bytes) = bytes.filter(|&bytes| bytes != self.bytes) {
             return Some((format!("{bytes} bytes"), format!("{} bytes", self.bytes)));
         }
-        [("MD5", md5, &self.md5), ("SHA-256", sha256, &self.sha256)].into_iter().find_map(|(what, published, found)| {
-            let published = published.filter(|sum| !sum.eq_ignore_ascii_case(found))?;
-            Some((format!("{what} {published}"), format!("{what} {found}")))
-        })
+        [("MD5", md5, &self.md5), ("SHA-256", sha256, &self.sha256)].into_iter().find_map(
+            |(what, published, found)| {
+                let published = published.filter(|sum| !sum.eq_ignore_ascii_case(found))?;
+                Some((format!("{what} {published}"), format!("{what} {found}")))
+            },
+        )
     }
 }
 
@@ -88,6 +91,10 @@ impl Running {
     }
 
     pub fn sums(&self) -> Sums {
-        Sums { bytes: self.bytes, md5: hex(&self.md5.clone().finalize()), sha256: hex(&self.sha256.clone().finalize()) }
+        Sums {
+            bytes: self.bytes,
+            md5: hex(&self.md5.clone().finalize()),
+            sha256: hex(&self.sha256.clone().finalize()),
+        }
     }
 }

@@ -57,10 +57,12 @@ impl Motion {
         Self { label, start, turn, free, scale, shift, radius: rng.random_range(3.5..6.0) }
     }
 
-    /// The arms at a look. The two senses of a circle are one list of poses, run through forwards and backwards: no single frame,
-    /// and no sum over frames that forgets their order, tells them apart.
+    /// The arms at a look. The two senses of a circle are one list of poses, run through forwards
+    /// and backwards: no single frame, and no sum over frames that forgets their order, tells them
+    /// apart.
     fn arms(&self, look: i64) -> [Capsule; 2] {
-        // circles of label 3 run clockwise as displayed, y being downwards; in the mirror, label 6, they run the other way
+        // circles of label 3 run clockwise as displayed, y being downwards; in the mirror, label 6,
+        // they run the other way
         let look = if matches!(self.label, 4 | 5) { LOOKS - look } else { look };
         pose(self.label, self.start + self.turn * look as f32, self.free).map(|ends| {
             let ends = ends.map(|p| [0, 1].map(|i| 64.0 + p[i] * self.scale + self.shift[i]));
@@ -69,7 +71,8 @@ impl Motion {
     }
 }
 
-/// The person's right arm, then the left, from shoulder or elbow to hand, about the sensor's centre, at phase `p` of the motion.
+/// The person's right arm, then the left, from shoulder or elbow to hand, about the sensor's
+/// centre, at phase `p` of the motion.
 fn pose(label: u32, p: f32, free: [f32; 4]) -> [[Point; 2]; 2] {
     let sin = |p: f32| sin_cos(p).0;
     let cos = |p: f32| sin_cos(p).1;
@@ -91,10 +94,15 @@ fn pose(label: u32, p: f32, free: [f32; 4]) -> [[Point; 2]; 2] {
         5 | 6 => [resting, mirror(circle)],
         7 => [roll(p), roll(p + PI)],
         8 => [drum(p), mirror(drum(p + PI))],
-        9 => [[[-30.0, 4.0], [-4.0, 18.0 + 9.0 * sin(2.0 * p)]], [[22.0, -8.0], [38.0 + 3.0 * sin(p), 6.0]]],
+        9 => [
+            [[-30.0, 4.0], [-4.0, 18.0 + 9.0 * sin(2.0 * p)]],
+            [[22.0, -8.0], [38.0 + 3.0 * sin(p), 6.0]],
+        ],
         _ => {
             let [a, b, c, d] = free;
-            let hand = |a: f32, b: f32| [[-22.0, -6.0], [-22.0 + 24.0 * sin(a * p), -6.0 + 24.0 * cos(b * p + 1.0)]];
+            let hand = |a: f32, b: f32| {
+                [[-22.0, -6.0], [-22.0 + 24.0 * sin(a * p), -6.0 + 24.0 * cos(b * p + 1.0)]]
+            };
             [hand(a, b), mirror(hand(c, d))]
         }
     }

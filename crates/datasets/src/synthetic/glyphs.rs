@@ -52,9 +52,14 @@ pub(super) fn region(low: Point, high: Point) -> Region {
     Region { x: range(low[0], high[0]), y: range(low[1], high[1]) }
 }
 
-/// The strokes as a hand would draw them `size` pixels high about `centre`: under a random scale, rotation, slant and shift, and a
-/// little shake of each point.
-pub(super) fn drawn_by_hand(strokes: &[Vec<Point>], size: f32, centre: Point, rng: &mut impl Rng) -> Vec<Vec<Point>> {
+/// The strokes as a hand would draw them `size` pixels high about `centre`: under a random scale,
+/// rotation, slant and shift, and a little shake of each point.
+pub(super) fn drawn_by_hand(
+    strokes: &[Vec<Point>],
+    size: f32,
+    centre: Point,
+    rng: &mut impl Rng,
+) -> Vec<Vec<Point>> {
     let mut between = |limit: f32| rng.random_range(-limit..limit);
     let scale = [size * (1.0 + between(0.12)), size * (1.0 + between(0.12))];
     let (angle, slant) = (between(0.15), between(0.2));
@@ -69,7 +74,11 @@ pub(super) fn drawn_by_hand(strokes: &[Vec<Point>], size: f32, centre: Point, rn
 }
 
 /// The lines between the points of strokes.
-pub(super) fn capsules(strokes: &[Vec<Point>], radius: f32, edge: f32) -> impl Iterator<Item = Capsule> {
+pub(super) fn capsules(
+    strokes: &[Vec<Point>],
+    radius: f32,
+    edge: f32,
+) -> impl Iterator<Item = Capsule> {
     let ends = strokes.iter().flat_map(|stroke| stroke.windows(2));
     ends.map(move |ends| Capsule { ends: [ends[0], ends[1]], radius, edge })
 }
@@ -101,10 +110,19 @@ pub(super) fn digit(label: u32) -> Vec<Vec<Point>> {
             stroke.extend(arc([-0.02, 0.17], [0.29, 0.28], 1.25, 2.85));
             vec![stroke]
         }
-        6 => vec![arc([0.12, 0.15], [0.39, 0.61], 1.45, 1.0), arc([0.0, 0.2], [0.27, 0.26], 0.0, 2.0)],
+        6 => vec![
+            arc([0.12, 0.15], [0.39, 0.61], 1.45, 1.0),
+            arc([0.0, 0.2], [0.27, 0.26], 0.0, 2.0),
+        ],
         7 => vec![vec![[-0.3, -0.44], [0.3, -0.44], [-0.08, 0.47]]],
-        8 => vec![arc([0.0, -0.23], [0.22, 0.22], 0.0, 2.0), arc([0.0, 0.22], [0.27, 0.24], 0.0, 2.0)],
-        _ => vec![arc([0.0, -0.2], [0.25, 0.26], 0.0, 2.0), vec![[0.25, -0.2], [0.22, 0.1], [0.08, 0.47]]],
+        8 => vec![
+            arc([0.0, -0.23], [0.22, 0.22], 0.0, 2.0),
+            arc([0.0, 0.22], [0.27, 0.24], 0.0, 2.0),
+        ],
+        _ => vec![
+            arc([0.0, -0.2], [0.25, 0.26], 0.0, 2.0),
+            vec![[0.25, -0.2], [0.22, 0.1], [0.08, 0.47]],
+        ],
     }
 }
 
@@ -127,7 +145,12 @@ pub(super) fn shape(label: u32) -> Vec<Vec<Point>> {
         4 => vec![line(0.0), line(0.5)],
         5 => vec![line(1.0 / 6.0), line(0.5), line(5.0 / 6.0)],
         6 => vec![line(0.0), vec![[0.2, -0.3], [0.5, 0.0], [0.2, 0.3]]],
-        7 => vec![(0..40).map(|i| i as f32 / 39.0).map(|s| on_ellipse([0.0; 2], [0.5 * s; 2], 13.0 * s)).collect()],
+        7 => vec![
+            (0..40)
+                .map(|i| i as f32 / 39.0)
+                .map(|s| on_ellipse([0.0; 2], [0.5 * s; 2], 13.0 * s))
+                .collect(),
+        ],
         8 => vec![vec![[-0.5, -0.3], [-0.25, 0.3], [0.0, -0.3], [0.25, 0.3], [0.5, -0.3]]],
         _ => vec![polygon(4, 1, 0.5), polygon(4, 1, 0.22)],
     }

@@ -1,6 +1,8 @@
-//! Images and labels to simulate recordings of: idx files as MNIST has them, of any set with 28×28 images.
+//! Images and labels to simulate recordings of: idx files as MNIST has them, of any set with 28×28
+//! images.
 //!
-//! Layout: 0, 0, 8 (bytes), the number of sizes, each size as four bytes, big-endian; then the values. Packed by gzip or not.
+//! Layout: 0, 0, 8 (bytes), the number of sizes, each size as four bytes, big-endian; then the
+//! values. Packed by gzip or not.
 
 use std::{
     fs::File,
@@ -32,27 +34,37 @@ pub fn labels(path: &Path, count: usize) -> Result<Vec<u8>, Error> {
     read(path, &[], count)
 }
 
-/// The first `count` items of `sizes`. No more is read, whatever the file says or a packed file unpacks to.
+/// The first `count` items of `sizes`. No more is read, whatever the file says or a packed file
+/// unpacks to.
 fn read(path: &Path, sizes: &[u32], count: usize) -> Result<Vec<u8>, Error> {
     let unreadable = |source| Error::Read { path: path.to_owned(), source };
     let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
     let packed = file.fill_buf().map_err(unreadable)?.starts_with(&[0x1f, 0x8b]);
-    let mut file: Box<dyn Read> = if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let mut file: Box<dyn Read> =
+        if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
 
     let mut header = Vec::new();
     file.by_ref().take(8 + 4 * sizes.len() as u64).read_to_end(&mut header).map_err(unreadable)?;
     let mut expected = vec![0, 0, 8, 1 + sizes.len() as u8];
     let item: Vec<u8> = sizes.iter().flat_map(|size| size.to_be_bytes()).collect();
     expected.extend(&item);
-    let refuse = |expected, found, advice| Err(Error::Layout { path: path.to_owned(), expected, found, advice });
+    let refuse = |expected, found, advice| {
+        Err(Error::Layout { path: path.to_owned(), expected, found, advice })
+    };
     if header.len() != 8 + item.len() || header[..4] != expected[..4] || header[8..] != item {
         let what = if sizes.is_empty() { "labels" } else { "28×28 images" };
         let found = format!("the first bytes {header:02x?}");
-        return refuse(format!("an idx file of {what}"), found, "name a file such as train-images-idx3-ubyte.gz");
+        return refuse(
+            format!("an idx file of {what}"),
+            found,
+            "name a file such as train-images-idx3-ubyte.gz",
+        );
     }
     let length = sizes.iter().product::<u32>() as usize;
     let mut values = Vec::new();
-    file.take((count as u64).saturating_mul(length as u64)).read_to_end(&mut values).map_err(unreadable)?;
+    file.take((count as u64).saturating_mul(length as u64))
+        .read_to_end(&mut values)
+        .map_err(unreadable)?;
     if values.len() / length < count {
         let found = format!("{}", values.len() / length);
         return refuse(
@@ -93,8 +105,7 @@ mod tests {
             assert_eq!(images(path, 1).unwrap(), [[7; PIXELS]]);
         }
         let three = sentence(images(&plain, 3), dir.path());
-        let expected =
-            "DIR/plain: expected at least 3 items, found 2; ask for fewer, or fetch the file again if it is cut off";
+        let expected = "DIR/plain: expected at least 3 items, found 2; ask for fewer, or fetch the file again if it is cut off";
         assert_eq!(three, expected);
         assert!(sentence(images(&plain, usize::MAX), dir.path()).contains("found 2"));
     }

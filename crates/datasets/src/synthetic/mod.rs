@@ -1,11 +1,13 @@
 //! Stand-ins for the data sets: index → label and random numbers → what a recording holds.
 //!
-//! Events: a scene of a drawn digit, a drawn shape or a pair of arms in motion stands before the simulated [`Camera`]. Images: the
-//! drawn digits themselves (MNIST); bright shapes in colours and noise, one shape a class (CIFAR-10) or each of them in ten hues
-//! (CIFAR-100). Sounds (Speech Commands): two tones that glide, in noise; a class is the pair of pitches from and to which.
+//! Events: a scene of a drawn digit, a drawn shape or a pair of arms in motion stands before the
+//! simulated [`Camera`]. Images: the drawn digits themselves (MNIST); bright shapes in colours and
+//! noise, one shape a class (CIFAR-10) or each of them in ten hues (CIFAR-100). Sounds (Speech
+//! Commands): two tones that glide, in noise; a class is the pair of pitches from and to which.
 //!
-//! They have the size, the classes and, of events, roughly the rate of the real recordings, so that every program runs without data, and
-//! they are learnable; an accuracy on them says nothing about the data set. Each recording is a function of seed, split and index alone.
+//! They have the size, the classes and, of events, roughly the rate of the real recordings, so that
+//! every program runs without data, and they are learnable; an accuracy on them says nothing about
+//! the data set. Each recording is a function of seed, split and index alone.
 
 mod digits;
 mod exact;
@@ -21,13 +23,16 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-use crate::{Content, Error, Name, Origin, Recording, Recordings, Source, files, recordings::Sources};
+use crate::{
+    Content, Error, Name, Origin, Recording, Recordings, Source, files, recordings::Sources,
+};
 
 /// Raised whenever the same arguments give another recording; part of the manifest.
 const VERSION: u32 = 3;
 
-/// The camera before gestures and shapes, all chosen: thresholds below v2e's default of 0.2 for the event counts of real gesture
-/// recordings, v2e's mismatch, and a quieter camera than the default, whose noise would fill a sensor of this size.
+/// The camera before gestures and shapes, all chosen: thresholds below v2e's default of 0.2 for the
+/// event counts of real gesture recordings, v2e's mismatch, and a quieter camera than the default,
+/// whose noise would fill a sensor of this size.
 const DVS: Camera = Camera {
     threshold_on: 0.15,
     threshold_off: 0.15,
@@ -37,13 +42,16 @@ const DVS: Camera = Camera {
     noise_off_hz: 0.01,
 };
 
-/// `train` and `test` stand-ins for recordings of `name`; labels run through the classes in turn. What they hold is made when
-/// asked for.
+/// `train` and `test` stand-ins for recordings of `name`; labels run through the classes in turn.
+/// What they hold is made when asked for.
 pub fn recordings(name: Name, train: usize, test: usize, seed: u64) -> Recordings {
     let classes = name.info().classes.len() as u32;
     let half = |count: usize, test: bool| {
-        let recording =
-            |index: u32| Recording { name, label: index % classes, source: Source::Synthetic { seed, test, index } };
+        let recording = |index: u32| Recording {
+            name,
+            label: index % classes,
+            source: Source::Synthetic { seed, test, index },
+        };
         (0..count as u32).map(recording).collect()
     };
     let arguments = format!("synthetic v{VERSION} {name} train {train} test {test} seed {seed}");
@@ -73,14 +81,18 @@ impl Make {
     /// One stream of random numbers for each recording: none depends on how many others were made.
     fn rng(self) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        rng.set_stream((self.name as u64) << 33 | u64::from(self.test) << 32 | u64::from(self.index));
+        rng.set_stream(
+            (self.name as u64) << 33 | u64::from(self.test) << 32 | u64::from(self.index),
+        );
         rng
     }
 
     pub fn events(self) -> Result<Events, Error> {
         let Self { name, label, seed, index, .. } = self;
         let mut rng = self.rng();
-        let Some(sensor) = name.info().content.sensor() else { return Err(self.holds_no("events")) };
+        let Some(sensor) = name.info().content.sensor() else {
+            return Err(self.holds_no("events"));
+        };
         let camera = if name == Name::NMnist { Camera::default() } else { DVS };
         // the seed of the set, not of the recording: one camera records them all
         let mut pixels = camera.pixels(sensor, seed);

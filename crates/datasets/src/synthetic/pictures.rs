@@ -44,12 +44,14 @@ fn draw(shape: u32, turn: f32, rng: &mut impl Rng) -> Vec<u8> {
         let pixel = [(at % SIDE) as f32, (at / SIDE) as f32];
         let cover = lines.iter().map(|line| line.cover(pixel)).fold(0.0, f32::max);
         let behind = background.at([pixel[0] - middle, pixel[1] - middle]);
-        values.extend((0..3).map(|i| noisy(behind[i] + (colour[i] - behind[i]) * cover, 12.0, rng)));
+        values
+            .extend((0..3).map(|i| noisy(behind[i] + (colour[i] - behind[i]) * cover, 12.0, rng)));
     }
     values
 }
 
-/// A bright colour whose hue is `turn` of the way round the colour wheel, from red over green and blue.
+/// A bright colour whose hue is `turn` of the way round the colour wheel, from red over green and
+/// blue.
 fn ink(turn: f32, rng: &mut impl Rng) -> Colour {
     let value = rng.random_range(200.0..255.0);
     let saturation = rng.random_range(0.6..0.85);

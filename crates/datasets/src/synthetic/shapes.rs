@@ -7,7 +7,8 @@ use super::{
     glyphs::{self, Capsule, Point, capsules, drawn_by_hand, region},
 };
 
-/// One turn of a closed loop in four directions, as CIFAR10-DVS moves its images: a centre's way over the sensor in pixels.
+/// One turn of a closed loop in four directions, as CIFAR10-DVS moves its images: a centre's way
+/// over the sensor in pixels.
 const LOOP: [Point; 5] = [[-8.0, -8.0], [8.0, -8.0], [8.0, 8.0], [-8.0, 8.0], [-8.0, -8.0]];
 const LEG_US: i64 = 300_000;
 const LOOK_US: i64 = 4_000;
@@ -62,7 +63,8 @@ impl Canvas {
 
     fn line(&mut self, line: Capsule, contrast: f32) {
         let (low, high) = line.bounds();
-        let sample = |pixel: f32| ((pixel + Self::MARGIN as f32).max(0.0) * Self::FINE as f32) as usize;
+        let sample =
+            |pixel: f32| ((pixel + Self::MARGIN as f32).max(0.0) * Self::FINE as f32) as usize;
         let pixel = |sample: usize| sample as f32 / Self::FINE as f32 - Self::MARGIN as f32;
         for v in sample(low[1])..(sample(high[1]) + 2).min(self.height) {
             for u in sample(low[0])..(sample(high[0]) + 2).min(self.width) {
@@ -84,14 +86,16 @@ impl Canvas {
         )
     }
 
-    /// Log intensity at each pixel when the picture is moved by `offset`: bilinear, with the same weights everywhere.
+    /// Log intensity at each pixel when the picture is moved by `offset`: bilinear, with the same
+    /// weights everywhere.
     fn seen_from(&self, offset: Point) -> impl Fn(usize, usize) -> f32 {
         let from = offset.map(|o| (Self::MARGIN as f32 - o).max(0.0) * Self::FINE as f32);
         let [u0, v0] = from.map(|f| f as usize);
         let [a, b] = from.map(f32::fract);
         move |x, y| {
             let (u, v) = (u0 + x * Self::FINE, v0 + y * Self::FINE);
-            let pair = |v: usize| self.values.get(v * self.width + u..).and_then(|row| row.first_chunk());
+            let pair =
+                |v: usize| self.values.get(v * self.width + u..).and_then(|row| row.first_chunk());
             let (Some([p, q]), Some([r, s])) = (pair(v), pair(v + 1)) else { return 0.0 };
             (p + (q - p) * a) * (1.0 - b) + (r + (s - r) * a) * b
         }

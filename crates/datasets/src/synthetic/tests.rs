@@ -8,10 +8,14 @@ fn bytes(recording: &Recording) -> Vec<u8> {
         Content::Events { .. } => {
             let events = recording.events().unwrap();
             let columns = events.t_us().iter().zip(events.x()).zip(events.y()).zip(events.on());
-            columns.flat_map(|(((t, x), y), on)| format!("{t} {x} {y} {on}\n").into_bytes()).collect()
+            columns
+                .flat_map(|(((t, x), y), on)| format!("{t} {x} {y} {on}\n").into_bytes())
+                .collect()
         }
         Content::Images { .. } => recording.image().unwrap().into_values(),
-        Content::Speech { .. } => recording.waveform().unwrap().iter().flat_map(|v| v.to_le_bytes()).collect(),
+        Content::Speech { .. } => {
+            recording.waveform().unwrap().iter().flat_map(|v| v.to_le_bytes()).collect()
+        }
     }
 }
 
@@ -52,7 +56,11 @@ fn a_recording_holds_one_kind_of_thing() {
         let content = name.info().content;
         assert_eq!(recording.events().is_ok(), matches!(content, Content::Events { .. }), "{name}");
         assert_eq!(recording.image().is_ok(), matches!(content, Content::Images { .. }), "{name}");
-        assert_eq!(recording.waveform().is_ok(), matches!(content, Content::Speech { .. }), "{name}");
+        assert_eq!(
+            recording.waveform().is_ok(),
+            matches!(content, Content::Speech { .. }),
+            "{name}"
+        );
     }
     let wrong = recordings(Name::Mnist, 1, 0, 0).train[0].columns().unwrap_err().to_string();
     assert_eq!(wrong, "mnist: expected events, found a data set of images; ask for images");
@@ -85,21 +93,28 @@ fn sounds_last_a_second_and_are_not_cut_off() {
         assert_eq!(waveform.len(), 16_000);
         let loudest = waveform.iter().map(|v| v.unsigned_abs()).max().unwrap();
         assert!((1_400..20_000).contains(&loudest), "{loudest}");
-        let edges = waveform[..500].iter().chain(&waveform[15_500..]).map(|v| v.unsigned_abs()).max().unwrap();
+        let edges = waveform[..500]
+            .iter()
+            .chain(&waveform[15_500..])
+            .map(|v| v.unsigned_abs())
+            .max()
+            .unwrap();
         assert!((10..=200).contains(&edges), "{edges}");
     }
 }
 
 #[test]
 fn event_counts_and_durations_are_of_the_real_order() {
-    // real N-MNIST: mean 4,108 events in 291 to 314 ms; real gestures: 63,471 to 181,179 events in 1.45 s
+    // real N-MNIST: mean 4,108 events in 291 to 314 ms; real gestures: 63,471 to 181,179 events in
+    // 1.45 s
     for (name, mean, duration_us) in [
         (Name::NMnist, 3_000..5_000, 280_000..310_001),
         (Name::DvsGesture, 40_000..150_000, 1_100_000..1_200_001),
         (Name::Cifar10Dvs, 20_000..200_000, 1_100_000..1_200_001),
     ] {
         let set = recordings(name, 22, 0, 1);
-        let all: Vec<Events> = set.train.iter().map(|recording| recording.events().unwrap()).collect();
+        let all: Vec<Events> =
+            set.train.iter().map(|recording| recording.events().unwrap()).collect();
         let found = all.iter().map(Events::len).sum::<usize>() / all.len();
         println!("{name}: {found} events");
         assert!(mean.contains(&found), "{name}: {found} events");
@@ -107,7 +122,11 @@ fn event_counts_and_durations_are_of_the_real_order() {
             let t_us = events.t_us();
             assert!(duration_us.contains(&(t_us[t_us.len() - 1] - t_us[0])), "{name}");
             let on = events.on().iter().filter(|&&on| on).count();
-            assert!((events.len() / 3..events.len() * 2 / 3).contains(&on), "{name}: {on} ON of {}", events.len());
+            assert!(
+                (events.len() / 3..events.len() * 2 / 3).contains(&on),
+                "{name}: {on} ON of {}",
+                events.len()
+            );
         }
     }
 }
@@ -148,7 +167,8 @@ fn centred(mut values: Vec<f64>) -> Vec<f64> {
     values
 }
 
-/// How many of the test recordings look most like the mean of their own class, all looks of length 1.
+/// How many of the test recordings look most like the mean of their own class, all looks of length
+/// 1.
 fn nearest_mean(set: &Recordings, look: impl Fn(&Recording) -> Vec<f64>) -> usize {
     let look = |recording: &Recording| {
         let seen = look(recording);
@@ -165,7 +185,8 @@ fn nearest_mean(set: &Recordings, look: impl Fn(&Recording) -> Vec<f64>) -> usiz
     let right = set.test.iter().filter(|recording| {
         let seen = look(recording);
         let likeness = |mean: &[f64]| mean.iter().zip(&seen).map(|(a, b)| a * b).sum::<f64>();
-        let best = (0..classes).max_by(|&a, &b| likeness(&means[a]).total_cmp(&likeness(&means[b])));
+        let best =
+            (0..classes).max_by(|&a, &b| likeness(&means[a]).total_cmp(&likeness(&means[b])));
         best == Some(recording.label as usize)
     });
     let right = right.count();
@@ -223,7 +244,8 @@ fn arms_turn_the_way_their_class_says() {
             _ => continue,
         };
         let events = recording.events().unwrap();
-        // centre of the events of each 20 ms; y is downwards, so a positive cross product is a clockwise turn
+        // centre of the events of each 20 ms; y is downwards, so a positive cross product is a
+        // clockwise turn
         let mut sums = vec![[0.0; 3]; 60];
         for ((&t, &x), &y) in events.t_us().iter().zip(events.x()).zip(events.y()) {
             let sum = &mut sums[(t / 20_000).min(59) as usize];

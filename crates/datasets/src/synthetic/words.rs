@@ -10,7 +10,8 @@ const LEVELS_HZ: [f64; 6] = [300.0, 493.0, 811.0, 1332.0, 2190.0, 3600.0];
 /// Seconds in which a word swells and fades.
 const FADE_S: f64 = 0.04;
 
-/// One second with a word of two tones that glide from one level to another: its class says from which to which.
+/// One second with a word of two tones that glide from one level to another: its class says from
+/// which to which.
 pub(super) fn word(label: u32, rng: &mut impl Rng) -> Vec<i16> {
     let voice = Voice::new(label, rng);
     let hiss = rng.random_range(20.0..200.0);
@@ -20,7 +21,11 @@ pub(super) fn word(label: u32, rng: &mut impl Rng) -> Vec<i16> {
         let (hz, loud) = voice.at(t);
         turns += hz / f64::from(RATE_HZ);
         let noise = rng.random_range(-hiss..hiss);
-        let tones = if loud > 0.0 { voice.tone(turns) + voice.overtone * voice.tone(2.0 * turns) } else { 0.0 };
+        let tones = if loud > 0.0 {
+            voice.tone(turns) + voice.overtone * voice.tone(2.0 * turns)
+        } else {
+            0.0
+        };
         (loud * tones + noise) as i16
     };
     (0..RATE_HZ).map(sample).collect()
@@ -42,7 +47,8 @@ impl Voice {
     fn new(label: u32, rng: &mut impl Rng) -> Self {
         let levels = LEVELS_HZ.len();
         let pitch = rng.random_range(0.94..1.06);
-        let hz = [label as usize / levels % levels, label as usize % levels].map(|level| LEVELS_HZ[level] * pitch);
+        let hz = [label as usize / levels % levels, label as usize % levels]
+            .map(|level| LEVELS_HZ[level] * pitch);
         let length = rng.random_range(0.5..0.7);
         // in the middle of the second, more or less, as words are cut
         let start = (1.0 - length) / 2.0 + rng.random_range(-0.1..0.1);

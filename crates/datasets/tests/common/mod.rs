@@ -11,7 +11,9 @@ use datasets::{Found, Name, Recordings, find};
 /// The folder of shared reference data, or `None` (said aloud) where this machine has none.
 pub fn shared(part: &str) -> Option<PathBuf> {
     let shared = std::env::var_os("SPIKEGRAD_SHARED").map(PathBuf::from);
-    let path = shared.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into()).join(part);
+    let path = shared
+        .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into())
+        .join(part);
     if !path.exists() {
         eprintln!("SKIPPED: no {}", path.display());
         return None;
@@ -38,5 +40,8 @@ pub fn write(root: &Path, file: &str, bytes: &[u8]) {
 
 /// What is said about a data set that should be refused.
 pub fn sentence(name: Name, root: &Path) -> String {
-    find(name, root).expect_err("should be refused").to_string().replace(&root.display().to_string(), "ROOT")
+    find(name, root)
+        .expect_err("should be refused")
+        .to_string()
+        .replace(&root.display().to_string(), "ROOT")
 }

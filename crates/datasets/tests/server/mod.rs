@@ -1,4 +1,5 @@
-//! An HTTP server on 127.0.0.1 that serves files, and misbehaves as told: each request of a file takes the next of its faults.
+//! An HTTP server on 127.0.0.1 that serves files, and misbehaves as told: each request of a file
+//! takes the next of its faults.
 #![allow(dead_code)] // each test program uses a part of it
 
 use std::{
@@ -84,8 +85,18 @@ impl Server {
     }
 
     /// As `serve`; after the faults, every request gets `always`.
-    pub fn serve_always(&self, name: &str, content: &[u8], faults: &[Fault], always: Fault) -> String {
-        let file = File { content: Arc::new(content.to_vec()), faults: faults.iter().cloned().collect(), always };
+    pub fn serve_always(
+        &self,
+        name: &str,
+        content: &[u8],
+        faults: &[Fault],
+        always: Fault,
+    ) -> String {
+        let file = File {
+            content: Arc::new(content.to_vec()),
+            faults: faults.iter().cloned().collect(),
+            always,
+        };
         self.files.lock().unwrap().insert(format!("/{name}"), file);
         format!("{}/{name}", self.address)
     }
@@ -119,10 +130,12 @@ impl Server {
             }
         }
         self.requests.lock().unwrap().push(Request { path: path.clone(), range: range.clone() });
-        let found =
-            self.files.lock().unwrap().get_mut(&path).map(|file| {
-                (Arc::clone(&file.content), file.faults.pop_front().unwrap_or_else(|| file.always.clone()))
-            });
+        let found = self.files.lock().unwrap().get_mut(&path).map(|file| {
+            (
+                Arc::clone(&file.content),
+                file.faults.pop_front().unwrap_or_else(|| file.always.clone()),
+            )
+        });
         let mut out = connection;
         match found {
             None => page(&mut out, 404, "text/plain"),
@@ -140,16 +153,25 @@ fn page(out: &mut TcpStream, status: u16, kind: &str) -> std::io::Result<()> {
     )
 }
 
-fn reply(out: &mut TcpStream, content: &[u8], fault: Fault, range: Option<&str>) -> std::io::Result<()> {
+fn reply(
+    out: &mut TcpStream,
+    content: &[u8],
+    fault: Fault,
+    range: Option<&str>,
+) -> std::io::Result<()> {
     match &fault {
         Fault::Status(status) => return page(out, *status, "text/plain"),
         Fault::Page => return page(out, 200, "text/html; charset=utf-8"),
         Fault::Redirect(to) => {
-            return write!(out, "HTTP/1.1 302 X\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            return write!(
+                out,
+                "HTTP/1.1 302 X\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
         }
         _ => {}
     }
-    let asked = range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
+    let asked = range
+        .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
     let asked = asked.filter(|_| !matches!(fault, Fault::IgnoreRange));
     let all = content.len();
     if asked.is_some_and(|start| start >= all) {
@@ -164,7 +186,9 @@ fn reply(out: &mut TcpStream, content: &[u8], fault: Fault, range: Option<&str>)
     };
     let mut body = content[start..].to_vec();
     match asked {
-        Some(_) => write!(out, "HTTP/1.1 206 X\r\nContent-Range: bytes {start}-{}/{all}\r\n", all - 1)?,
+        Some(_) => {
+            write!(out, "HTTP/1.1 206 X\r\nContent-Range: bytes {start}-{}/{all}\r\n", all - 1)?
+        }
         None => write!(out, "HTTP/1.1 200 X\r\n")?,
     }
     write!(out, "Connection: close\r\n")?;

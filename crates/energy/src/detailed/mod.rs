@@ -1,6 +1,7 @@
-//! Energy of one inference under assumptions that are named: each [`Column`] says its own. All are estimates from exact
-//! counts, in 45 nm, and none includes clocks, control, routing of spikes or leakage; estimators of this kind differ
-//! from each other by orders of magnitude on equal work, so numbers compare within a column and not across.
+//! Energy of one inference under assumptions that are named: each [`Column`] says its own. All are
+//! estimates from exact counts, in 45 nm, and none includes clocks, control, routing of spikes or
+//! leakage; estimators of this kind differ from each other by orders of magnitude on equal work, so
+//! numbers compare within a column and not across.
 //!
 //! ```text
 //! E_SNN     = ACs · E_AC + MACs · E_MAC            ACs, MACs: synaptic operations of all steps, exact
@@ -12,19 +13,21 @@
 mod technology;
 mod totals;
 
-pub use technology::{Arithmetic, BREAK_EVEN_SPIKES_PER_SYNAPSE, DRAM_PJ, FP32, INT8, SRAM_1_MB_PJ, SRAM_8_KB_PJ};
+pub use technology::{
+    Arithmetic, BREAK_EVEN_SPIKES_PER_SYNAPSE, DRAM_PJ, FP32, INT8, SRAM_1_MB_PJ, SRAM_8_KB_PJ,
+};
 
 use crate::{Activity, Column, paper};
 use totals::{Totals, arithmetic_uj};
 
-/// Bits of an activation of the quantised network that tells as many values apart as a neuron's spike count in T steps:
-/// ⌈log₂(T + 1)⌉ (Yan et al., arXiv 2409.08290v4, 2026).
+/// Bits of an activation of the quantised network that tells as many values apart as a neuron's
+/// spike count in T steps: ⌈log₂(T + 1)⌉ (Yan et al., arXiv 2409.08290v4, 2026).
 pub fn equivalent_bits(steps: u64) -> u32 {
     u64::BITS - steps.leading_zeros()
 }
 
-/// Multiply and add of an activation of so many bits with an 8-bit weight, pJ: a multiplier's energy taken as
-/// proportional to the bits of one factor, so 0.2 · bits/8 + 0.03.
+/// Multiply and add of an activation of so many bits with an 8-bit weight, pJ: a multiplier's
+/// energy taken as proportional to the bits of one factor, so 0.2 · bits/8 + 0.03.
 pub fn quantised_mac_pj(bits: u32) -> f64 {
     INT8.multiply_pj * f64::from(bits) / 8.0 + INT8.add_pj
 }
@@ -103,7 +106,12 @@ fn synapses(t: &Totals) -> Vec<Column> {
             "synaptic operations alone: AC 0.9 pJ, MAC 4.6 pJ, 45 nm (Horowitz 2014)",
         ),
         Column::new("ANN energy, FP32", t.ann_uj(FP32), "µJ", "dense MACs once at 4.6 pJ"),
-        Column::new("ANN/SNN, FP32", t.ann_uj(FP32) / t.snn_uj(FP32), "1", "synaptic operations alone"),
+        Column::new(
+            "ANN/SNN, FP32",
+            t.ann_uj(FP32) / t.snn_uj(FP32),
+            "1",
+            "synaptic operations alone",
+        ),
         Column::new(
             "SNN energy, INT8",
             t.snn_uj(INT8),
@@ -112,7 +120,12 @@ fn synapses(t: &Totals) -> Vec<Column> {
              not checked",
         ),
         Column::new("ANN energy, INT8", t.ann_uj(INT8), "µJ", "dense MACs once at 0.23 pJ"),
-        Column::new("ANN/SNN, INT8", t.ann_uj(INT8) / t.snn_uj(INT8), "1", "synaptic operations alone"),
+        Column::new(
+            "ANN/SNN, INT8",
+            t.ann_uj(INT8) / t.snn_uj(INT8),
+            "1",
+            "synaptic operations alone",
+        ),
     ]
 }
 
@@ -146,7 +159,12 @@ fn still(t: &Totals) -> Vec<Column> {
             "layers whose input is the same at all steps compute their currents once; equals SNN energy, FP32 where \
              none is",
         ),
-        Column::new("ANN/SNN, FP32, still input once", t.ann_uj(FP32) / once, "1", "synaptic operations alone"),
+        Column::new(
+            "ANN/SNN, FP32, still input once",
+            t.ann_uj(FP32) / once,
+            "1",
+            "synaptic operations alone",
+        ),
     ]
 }
 
@@ -183,7 +201,8 @@ fn memory(t: &Totals) -> Vec<Column> {
 
 fn memory_ratios(t: &Totals) -> Vec<Column> {
     let (snn, ann, dram) = (t.snn_memory_uj(FP32), t.ann_memory_uj(FP32), t.dram_uj(FP32));
-    let ratio = |i: usize| (t.ann_uj(FP32) + ann[i]) / (t.snn_uj(FP32) + t.neurons_uj(FP32) + snn[i]);
+    let ratio =
+        |i: usize| (t.ann_uj(FP32) + ann[i]) / (t.snn_uj(FP32) + t.neurons_uj(FP32) + snn[i]);
     vec![
         Column::new(
             "ANN/SNN with neurons and memory, low",

@@ -35,7 +35,10 @@ impl Totals {
             steps,
             accumulates: sum(&|s| s.accumulates as f64),
             multiply_accumulates: sum(&|s| s.multiply_accumulates as f64),
-            once: [sum(&|s| s.accumulates as f64 / times(s)), sum(&|s| s.multiply_accumulates as f64 / times(s))],
+            once: [
+                sum(&|s| s.accumulates as f64 / times(s)),
+                sum(&|s| s.multiply_accumulates as f64 / times(s)),
+            ],
             ann: sum(&|s| s.dense as f64 / steps),
             spikes: activity.neurons().map(|n| n.spikes).sum::<u64>() as f64 / samples,
             updates: neurons * steps,
@@ -43,7 +46,10 @@ impl Totals {
             ann_values: activity.synapses().map(|s| s.outputs).sum::<u64>() as f64,
             weights: activity.synapses().map(|s| s.weights).sum::<u64>() as f64,
             reads: [sum(&|s| reads(s)[0].min(reads(s)[1])), sum(&|s| reads(s)[0].max(reads(s)[1]))],
-            syops: [activity.syops.accumulates / samples, activity.syops.multiply_accumulates as f64 / samples],
+            syops: [
+                activity.syops.accumulates / samples,
+                activity.syops.multiply_accumulates as f64 / samples,
+            ],
         }
     }
 
@@ -73,7 +79,8 @@ impl Totals {
         [bytes(self.reads[0]) * SRAM_8_KB_PJ * MICRO, bytes(self.reads[1]) * SRAM_1_MB_PJ * MICRO]
     }
 
-    /// Weights read and activations written and read in the analogue network, µJ: lowest and highest.
+    /// Weights read and activations written and read in the analogue network, µJ: lowest and
+    /// highest.
     pub fn ann_memory_uj(&self, a: Arithmetic) -> [f64; 2] {
         let bytes = |reads: f64| (reads + 2.0 * self.ann_values) * a.bytes;
         let reads = [self.weights.min(self.ann), self.weights.max(self.ann)];

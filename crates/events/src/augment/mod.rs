@@ -1,8 +1,9 @@
-//! Changes of recordings, `Events` → `Events`: an [`EventTransform`] is plain data for a configuration file or a receipt, and
-//! [`apply_all`] runs a list of them. Each leaves its input untouched and returns events that are sorted and on the sensor.
+//! Changes of recordings, `Events` → `Events`: an [`EventTransform`] is plain data for a
+//! configuration file or a receipt, and [`apply_all`] runs a list of them. Each leaves its input
+//! untouched and returns events that are sorted and on the sensor.
 //!
-//! What needs no random number is also a function here. `docs/transforms.md` shows each in a picture, and where the meaning
-//! differs from Tonic's documentation.
+//! What needs no random number is also a function here. `docs/transforms.md` shows each in a
+//! picture, and where the meaning differs from Tonic's documentation.
 //!
 //! ```
 //! use events::augment::{EventTransform, Key, apply_all};
@@ -27,8 +28,8 @@ use serde::{Deserialize, Serialize};
 use crate::{Columns, Error, Events};
 pub use plain::{crop, denoise, flip_horizontal, flip_polarity, refractory, reverse_time};
 
-/// What the random numbers of a transform depend on, besides its position in the list: nothing else, so that threads, their
-/// number and the order of samples cannot change a result.
+/// What the random numbers of a transform depend on, besides its position in the list: nothing
+/// else, so that threads, their number and the order of samples cannot change a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     /// The run's seed.
@@ -40,8 +41,8 @@ pub struct Key {
 }
 
 impl Key {
-    /// The random numbers of the transform at `position`: the four numbers, little-endian, are ChaCha8's 256-bit key, so different
-    /// keys never share a stream.
+    /// The random numbers of the transform at `position`: the four numbers, little-endian, are
+    /// ChaCha8's 256-bit key, so different keys never share a stream.
     fn stream(self, position: usize) -> ChaCha8Rng {
         let mut key = [0; 32];
         let words = [self.seed, self.epoch, self.index, position as u64];
@@ -52,7 +53,8 @@ impl Key {
     }
 }
 
-/// One change of a recording. A probability, share, spread or count of 0 gives events equal to the input.
+/// One change of a recording. A probability, share, spread or count of 0 gives events equal to the
+/// input.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum EventTransform {
@@ -67,7 +69,8 @@ pub enum EventTransform {
         /// Rows, at least 1.
         height: u16,
     },
-    /// A window at a uniform place of the sensor with `padding` empty pixels on every side becomes the sensor; see [`crop`].
+    /// A window at a uniform place of the sensor with `padding` empty pixels on every side becomes
+    /// the sensor; see [`crop`].
     RandomCrop {
         /// Empty pixels around the sensor.
         padding: u16,
@@ -105,15 +108,18 @@ pub enum EventTransform {
     },
     /// Drops what falls into one rectangle at a uniform place within the sensor.
     DropArea {
-        /// The rectangle's share of the sensor's area, in [0, 1]: sides W·√share and H·√share, each rounded to a pixel.
+        /// The rectangle's share of the sensor's area, in [0, 1]: sides W·√share and H·√share, each
+        /// rounded to a pixel.
         share: f64,
     },
-    /// Moves each event by a normal number of pixels along x and along y, rounded; what leaves the sensor is dropped.
+    /// Moves each event by a normal number of pixels along x and along y, rounded; what leaves the
+    /// sensor is dropped.
     JitterSpace {
         /// Standard deviation along each axis in pixels, finite.
         std_px: f64,
     },
-    /// Moves each event in time by a normal number of microseconds, rounded, then sorts by time; equal times keep their order.
+    /// Moves each event in time by a normal number of microseconds, rounded, then sorts by time;
+    /// equal times keep their order.
     JitterTime {
         /// Standard deviation in microseconds, finite.
         std_us: f64,
@@ -123,13 +129,14 @@ pub enum EventTransform {
         /// Least distance of two events of a pixel in microseconds.
         dt_us: u32,
     },
-    /// Background activity filter; see [`denoise`]. It has no identity: an isolated event never stays.
+    /// Background activity filter; see [`denoise`]. It has no identity: an isolated event never
+    /// stays.
     Denoise {
         /// How long before an event a neighbour may have fired, in microseconds.
         dt_us: u32,
     },
-    /// Adds events uniform over the pixels, the microseconds from the first to the last event, and both polarities; none to an
-    /// empty recording, which has no span.
+    /// Adds events uniform over the pixels, the microseconds from the first to the last event, and
+    /// both polarities; none to an empty recording, which has no span.
     UniformNoise {
         /// Number of events added.
         count: u32,
@@ -144,10 +151,18 @@ impl EventTransform {
     pub fn check(&self) -> Result<(), Error> {
         match *self {
             Self::Crop { width, height, .. } => at_least_a_pixel("crop", width, height),
-            Self::RandomCrop { width, height, .. } => at_least_a_pixel("random_crop", width, height),
-            Self::FlipHorizontal { probability } => fraction("flip_horizontal", "probability", probability),
-            Self::FlipPolarity { probability } => fraction("flip_polarity", "probability", probability),
-            Self::ReverseTime { probability, .. } => fraction("reverse_time", "probability", probability),
+            Self::RandomCrop { width, height, .. } => {
+                at_least_a_pixel("random_crop", width, height)
+            }
+            Self::FlipHorizontal { probability } => {
+                fraction("flip_horizontal", "probability", probability)
+            }
+            Self::FlipPolarity { probability } => {
+                fraction("flip_polarity", "probability", probability)
+            }
+            Self::ReverseTime { probability, .. } => {
+                fraction("reverse_time", "probability", probability)
+            }
             Self::DropEvents { probability } => fraction("drop_events", "probability", probability),
             Self::DropTime { share } => fraction("drop_time", "share", share),
             Self::DropArea { share } => fraction("drop_area", "share", share),
@@ -160,7 +175,8 @@ impl EventTransform {
     /// The changed recording; the same as [`apply_all`] with this transform alone.
     ///
     /// # Errors
-    /// [`EventTransform::check`]'s; a random window that does not fit the sensor; a sensor whose pixels do not fit in memory.
+    /// [`EventTransform::check`]'s; a random window that does not fit the sensor; a sensor whose
+    /// pixels do not fit in memory.
     pub fn apply(&self, events: &Events, key: Key) -> Result<Events, Error> {
         self.apply_with(events, &mut key.stream(0))
     }
@@ -170,14 +186,20 @@ impl EventTransform {
         let mut happens = |probability: f64| random::uniform(rng) < probability;
         Ok(match *self {
             Self::Crop { x, y, width, height } => crop(events, x, y, width, height),
-            Self::RandomCrop { padding, width, height } => random::random_crop(events, padding, width, height, rng)?,
+            Self::RandomCrop { padding, width, height } => {
+                random::random_crop(events, padding, width, height, rng)?
+            }
             Self::FlipHorizontal { probability } if happens(probability) => flip_horizontal(events),
             Self::FlipPolarity { probability } if happens(probability) => flip_polarity(events),
-            Self::ReverseTime { probability, flip_polarity } if happens(probability) => match flip_polarity {
-                true => plain::flip_polarity(&reverse_time(events)),
-                false => reverse_time(events),
-            },
-            Self::FlipHorizontal { .. } | Self::FlipPolarity { .. } | Self::ReverseTime { .. } => events.clone(),
+            Self::ReverseTime { probability, flip_polarity } if happens(probability) => {
+                match flip_polarity {
+                    true => plain::flip_polarity(&reverse_time(events)),
+                    false => reverse_time(events),
+                }
+            }
+            Self::FlipHorizontal { .. } | Self::FlipPolarity { .. } | Self::ReverseTime { .. } => {
+                events.clone()
+            }
             Self::DropEvents { probability } => random::drop_events(events, probability, rng),
             Self::DropTime { share } => random::drop_time(events, share, rng),
             Self::DropArea { share } => random::drop_area(events, share, rng),
@@ -190,12 +212,16 @@ impl EventTransform {
     }
 }
 
-/// Applies `transforms` in their order, each to the result of the one before it, a pure function of its arguments: the random
-/// numbers of each depend on `key` and on its place in the list.
+/// Applies `transforms` in their order, each to the result of the one before it, a pure function of
+/// its arguments: the random numbers of each depend on `key` and on its place in the list.
 ///
 /// # Errors
 /// Those of [`EventTransform::apply`], of the first transform that fails.
-pub fn apply_all(transforms: &[EventTransform], events: &Events, key: Key) -> Result<Events, Error> {
+pub fn apply_all(
+    transforms: &[EventTransform],
+    events: &Events,
+    key: Key,
+) -> Result<Events, Error> {
     let mut current = Cow::Borrowed(events);
     for (position, transform) in transforms.iter().enumerate() {
         current = Cow::Owned(transform.apply_with(&current, &mut key.stream(position))?);
@@ -216,16 +242,29 @@ fn fraction(what: &'static str, parameter: &str, value: f64) -> Result<(), Error
 }
 
 fn deviation(what: &'static str, parameter: &str, value: f64) -> Result<(), Error> {
-    in_range(what, value, value.is_finite() && value >= 0.0, format!("{parameter} finite and at least 0"))
+    in_range(
+        what,
+        value,
+        value.is_finite() && value >= 0.0,
+        format!("{parameter} finite and at least 0"),
+    )
 }
 
 fn in_range(what: &'static str, value: f64, right: bool, expected: String) -> Result<(), Error> {
-    let error = || Error::Parameter { what, expected, found: value.to_string(), advice: "change the parameter" };
+    let error = || Error::Parameter {
+        what,
+        expected,
+        found: value.to_string(),
+        advice: "change the parameter",
+    };
     if right { Ok(()) } else { Err(error()) }
 }
 
 /// The columns of what `change` makes of each event (t_us, x, y, on) in turn.
-fn rebuild(events: &Events, mut change: impl FnMut(i64, u16, u16, bool) -> Option<(i64, u16, u16, bool)>) -> Columns {
+fn rebuild(
+    events: &Events,
+    mut change: impl FnMut(i64, u16, u16, bool) -> Option<(i64, u16, u16, bool)>,
+) -> Columns {
     let mut columns = Columns::with_capacity(events.len());
     let pixels = events.x().iter().zip(events.y()).zip(events.on());
     for (&t_us, ((&x, &y), &on)) in events.t_us().iter().zip(pixels) {

@@ -6,7 +6,8 @@ use rand_chacha::rand_core::RngCore;
 use super::{crop, rebuild};
 use crate::{Columns, Error, Events, Sensor};
 
-/// Uniform in [0, 1), 53 bits. Our own lines instead of a library's distributions, so that a key means the same events for ever.
+/// Uniform in [0, 1), 53 bits. Our own lines instead of a library's distributions, so that a key
+/// means the same events for ever.
 pub(super) fn uniform(rng: &mut ChaCha8Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
@@ -41,7 +42,10 @@ pub(super) fn random_crop(
         (Some(x), Some(y)) => Ok(crop(events, x, y, width, height)),
         _ => Err(Error::Parameter {
             what: "random_crop",
-            expected: format!("a window that fits the {}x{} sensor padded by {padding}", sensor.width, sensor.height),
+            expected: format!(
+                "a window that fits the {}x{} sensor padded by {padding}",
+                sensor.width, sensor.height
+            ),
             found: format!("{width}x{height}"),
             advice: "take a smaller window or more padding",
         }),
@@ -49,7 +53,8 @@ pub(super) fn random_crop(
 }
 
 pub(super) fn drop_events(events: &Events, probability: f64, rng: &mut ChaCha8Rng) -> Events {
-    let columns = rebuild(events, |t_us, x, y, on| (uniform(rng) >= probability).then_some((t_us, x, y, on)));
+    let columns =
+        rebuild(events, |t_us, x, y, on| (uniform(rng) >= probability).then_some((t_us, x, y, on)));
     Events::of(events.sensor(), columns)
 }
 
@@ -60,8 +65,9 @@ pub(super) fn drop_time(events: &Events, share: f64, rng: &mut ChaCha8Rng) -> Ev
     let length = ((share * span as f64).round() as u64).min(span);
     let start = below(rng, (span - length).saturating_add(1));
     let dropped = start..start + length;
-    let columns =
-        rebuild(events, |t_us, x, y, on| (!dropped.contains(&t_us.abs_diff(first))).then_some((t_us, x, y, on)));
+    let columns = rebuild(events, |t_us, x, y, on| {
+        (!dropped.contains(&t_us.abs_diff(first))).then_some((t_us, x, y, on))
+    });
     Events::of(events.sensor(), columns)
 }
 
@@ -91,7 +97,11 @@ pub(super) fn jitter_space(events: &Events, std_px: f64, rng: &mut ChaCha8Rng) -
     Events::of(events.sensor(), columns)
 }
 
-pub(super) fn jitter_time(events: &Events, std_us: f64, rng: &mut ChaCha8Rng) -> Result<Events, Error> {
+pub(super) fn jitter_time(
+    events: &Events,
+    std_us: f64,
+    rng: &mut ChaCha8Rng,
+) -> Result<Events, Error> {
     let columns = rebuild(events, |t_us, x, y, on| {
         let by = (std_us * normals(rng).0).round() as i64;
         Some((t_us.saturating_add(by), x, y, on))
@@ -99,8 +109,14 @@ pub(super) fn jitter_time(events: &Events, std_us: f64, rng: &mut ChaCha8Rng) ->
     Events::sorted(events.sensor(), columns)
 }
 
-pub(super) fn uniform_noise(events: &Events, count: u32, rng: &mut ChaCha8Rng) -> Result<Events, Error> {
-    let (&[first, ..], &[.., last]) = (events.t_us(), events.t_us()) else { return Ok(events.clone()) };
+pub(super) fn uniform_noise(
+    events: &Events,
+    count: u32,
+    rng: &mut ChaCha8Rng,
+) -> Result<Events, Error> {
+    let (&[first, ..], &[.., last]) = (events.t_us(), events.t_us()) else {
+        return Ok(events.clone());
+    };
     let span = last.abs_diff(first).saturating_add(1);
     let Sensor { width, height } = events.sensor();
     let mut columns = reserved(events, count)?;
@@ -113,12 +129,17 @@ pub(super) fn uniform_noise(events: &Events, count: u32, rng: &mut ChaCha8Rng) -
     Events::sorted(events.sensor(), columns)
 }
 
-/// The columns of `events` with room for `more`, or an error instead of an abort where memory does not suffice.
+/// The columns of `events` with room for `more`, or an error instead of an abort where memory does
+/// not suffice.
 fn reserved(events: &Events, more: u32) -> Result<Columns, Error> {
     let mut columns = events.columns().clone();
     let Columns { t_us, x, y, on } = &mut columns;
     let more = more as usize;
-    let room = t_us.try_reserve(more).and(x.try_reserve(more)).and(y.try_reserve(more)).and(on.try_reserve(more));
+    let room = t_us
+        .try_reserve(more)
+        .and(x.try_reserve(more))
+        .and(y.try_reserve(more))
+        .and(on.try_reserve(more));
     match room {
         Ok(()) => Ok(columns),
         Err(_) => Err(Error::Parameter {

@@ -1,12 +1,13 @@
-//! Functions made of operations that are rounded exactly, so that they have the same bits on every machine; those of a system's
-//! mathematics library may differ in the last bit, which moves an event by a microsecond.
+//! Functions made of operations that are rounded exactly, so that they have the same bits on every
+//! machine; those of a system's mathematics library may differ in the last bit, which moves an
+//! event by a microsecond.
 
 use std::f64::consts::{LN_2, SQRT_2};
 
 use rand::RngCore;
 
-/// ln x for a normal number x > 0: the exponent times ln 2, and 2 artanh((m − 1)/(m + 1)) of the mantissa m in [√½, √2] by its series.
-/// Within 4 ulp.
+/// ln x for a normal number x > 0: the exponent times ln 2, and 2 artanh((m − 1)/(m + 1)) of the
+/// mantissa m in [√½, √2] by its series. Within 4 ulp.
 pub(super) fn ln(x: f64) -> f64 {
     const MANTISSA: u64 = (1 << 52) - 1;
     let bits = x.to_bits();
@@ -21,7 +22,8 @@ pub(super) fn ln(x: f64) -> f64 {
     exponent * LN_2 + 2.0 * s * series
 }
 
-/// A number of mean 0 and deviation 1 that is close to Gaussian: the sum of four uniform ones, which ends at ±3.46.
+/// A number of mean 0 and deviation 1 that is close to Gaussian: the sum of four uniform ones,
+/// which ends at ±3.46.
 pub(super) fn normal(rng: &mut impl RngCore) -> f32 {
     const SQRT_3: f32 = 1.732_050_8;
     let word = rng.next_u64();
@@ -41,7 +43,10 @@ mod tests {
         for k in 1..20_000_u32 {
             for x in [f64::from(k) / 977.0, f64::from(k).powi(9), 1.0 / f64::from(k).powi(5)] {
                 let (ours, theirs) = (ln(x), x.ln());
-                assert!((ours - theirs).abs() <= 4.0 * f64::EPSILON * theirs.abs(), "ln {x}: {ours}, {theirs}");
+                assert!(
+                    (ours - theirs).abs() <= 4.0 * f64::EPSILON * theirs.abs(),
+                    "ln {x}: {ours}, {theirs}"
+                );
             }
         }
     }

@@ -15,7 +15,8 @@ pub struct Region {
     pub y: Range<usize>,
 }
 
-/// The pixels of a [`Camera`] at work: a sequence of looks at log intensity, then [`Pixels::finish`].
+/// The pixels of a [`Camera`] at work: a sequence of looks at log intensity, then
+/// [`Pixels::finish`].
 ///
 /// ```
 /// use events::{Sensor, camera::Camera};
@@ -52,11 +53,13 @@ struct Pixel {
 }
 
 impl Camera {
-    /// Its pixels before darkness (log intensity 0) at time 0; `seed` is the one camera among others that differ in their mismatch.
+    /// Its pixels before darkness (log intensity 0) at time 0; `seed` is the one camera among
+    /// others that differ in their mismatch.
     pub fn pixels(&self, sensor: Sensor, seed: u64) -> Pixels {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         // below a tenth of its mean a threshold would be noise, not a pixel
-        let mut threshold = |mean: f32| mean * (1.0 + self.mismatch * exact::normal(&mut rng)).max(0.1);
+        let mut threshold =
+            |mean: f32| mean * (1.0 + self.mismatch * exact::normal(&mut rng)).max(0.1);
         let mut pixel = || Pixel {
             threshold_on: threshold(self.threshold_on),
             threshold_off: threshold(self.threshold_off),
@@ -64,7 +67,8 @@ impl Camera {
             level: 0.0,
             release_us: None,
         };
-        let pixels = (0..usize::from(sensor.width) * usize::from(sensor.height)).map(|_| pixel()).collect();
+        let pixels =
+            (0..usize::from(sensor.width) * usize::from(sensor.height)).map(|_| pixel()).collect();
         Pixels { camera: *self, sensor, pixels, now_us: 0, events: Vec::new() }
     }
 }
@@ -89,9 +93,15 @@ impl Pixels {
         });
     }
 
-    /// Sees log intensity (at column and row) at `t_us`, later than the look before, inside `regions`; outside them nothing may have
-    /// changed. Between two looks log intensity is taken to change linearly, which gives the events their times.
-    pub fn look(&mut self, t_us: i64, regions: &[Region], log_intensity: impl Fn(usize, usize) -> f32) {
+    /// Sees log intensity (at column and row) at `t_us`, later than the look before, inside
+    /// `regions`; outside them nothing may have changed. Between two looks log intensity is taken
+    /// to change linearly, which gives the events their times.
+    pub fn look(
+        &mut self,
+        t_us: i64,
+        regions: &[Region],
+        log_intensity: impl Fn(usize, usize) -> f32,
+    ) {
         let (from_us, span_us) = (self.now_us, t_us.saturating_sub(self.now_us));
         // at least 1 µs: a pixel without a pause could fire without end on a bad value
         let refractory_us = self.camera.refractory_us.max(1);
@@ -103,7 +113,11 @@ impl Pixels {
         self.now_us = t_us.max(from_us);
     }
 
-    fn each(&mut self, regions: &[Region], mut visit: impl FnMut(&mut Vec<Event>, usize, usize, &mut Pixel)) {
+    fn each(
+        &mut self,
+        regions: &[Region],
+        mut visit: impl FnMut(&mut Vec<Event>, usize, usize, &mut Pixel),
+    ) {
         let (width, height) = (usize::from(self.sensor.width), usize::from(self.sensor.height));
         for Region { x, y } in regions {
             let x = x.start.min(width)..x.end.min(width);
@@ -130,7 +144,12 @@ impl Pixels {
                 if t_us >= self.now_us as f64 {
                     break;
                 }
-                self.events.push((t_us as i64, rng.random_range(0..width), rng.random_range(0..height), on));
+                self.events.push((
+                    t_us as i64,
+                    rng.random_range(0..width),
+                    rng.random_range(0..height),
+                    on,
+                ));
             }
         }
         // by all four fields, so that equal times have one order on every machine
@@ -144,8 +163,16 @@ impl Pixels {
 }
 
 impl Pixel {
-    /// The level goes from where it is to `to`, linearly from `from_us` on and for `span_us`; `fire` hears of each event.
-    fn see(&mut self, to: f32, from_us: i64, span_us: i64, refractory_us: i64, mut fire: impl FnMut(i64, bool)) {
+    /// The level goes from where it is to `to`, linearly from `from_us` on and for `span_us`;
+    /// `fire` hears of each event.
+    fn see(
+        &mut self,
+        to: f32,
+        from_us: i64,
+        span_us: i64,
+        refractory_us: i64,
+        mut fire: impl FnMut(i64, bool),
+    ) {
         if to == self.level && self.release_us.is_none() {
             return;
         }
@@ -205,8 +232,10 @@ mod tests {
     #[test]
     fn events_lie_where_the_line_between_two_looks_crosses_the_threshold() {
         let events = ramp(QUIET, 0, &[0.5, 0.0], 10_000);
-        // up: 0.2 at 4,000 µs; held to 4,100 (level 0.205), 0.405 at 8,100, held to 8,200 (0.41); down from 0.5: 0.21 at 15,800
-        let mut times: Vec<(i64, bool)> = events.t_us().iter().copied().zip(events.on().iter().copied()).collect();
+        // up: 0.2 at 4,000 µs; held to 4,100 (level 0.205), 0.405 at 8,100, held to 8,200 (0.41);
+        // down from 0.5: 0.21 at 15,800
+        let mut times: Vec<(i64, bool)> =
+            events.t_us().iter().copied().zip(events.on().iter().copied()).collect();
         times.dedup();
         let expected = [(4_000, true), (8_100, true), (15_800, false), (19_900, false)];
         assert_eq!(times.len(), expected.len(), "{times:?}");
@@ -276,7 +305,8 @@ mod tests {
             let events = ramp(camera, 0, &[bad, 0.0, bad, bad], 50);
             assert!(events.len() <= 64 * 4 * 51, "{bad}: {}", events.len());
         }
-        let rates = Camera { noise_on_hz: f64::NAN, noise_off_hz: -1.0, threshold_on: f32::NAN, ..QUIET };
+        let rates =
+            Camera { noise_on_hz: f64::NAN, noise_off_hz: -1.0, threshold_on: f32::NAN, ..QUIET };
         assert!(ramp(rates, 0, &[1.0], 1_000).is_empty());
     }
 }

@@ -50,11 +50,13 @@ const PATH: [[f32; 2]; 32] = [
     [-2.02, -1.7],
 ];
 
-/// The protocol of N-MNIST: a 28×28 image on a screen, dark ink on a bright ground, before a camera that makes three saccades.
+/// The protocol of N-MNIST: a 28×28 image on a screen, dark ink on a bright ground, before a camera
+/// that makes three saccades.
 ///
-/// Orchard, Jayawant, Cohen, Thakor, Frontiers in Neuroscience 9:437, 2015. The default is what comes nearest to the first 1,000
-/// train recordings. There the file's ON bit stands where a digit's ink moves away, and pixels at rest leak ON events, as every
-/// event camera's do: so the ink is dark.
+/// Orchard, Jayawant, Cohen, Thakor, Frontiers in Neuroscience 9:437, 2015. The default is what
+/// comes nearest to the first 1,000 train recordings. There the file's ON bit stands where a
+/// digit's ink moves away, and pixels at rest leak ON events, as every event camera's do: so the
+/// ink is dark.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Saccades {
@@ -64,17 +66,26 @@ pub struct Saccades {
     pub blur_px: f32,
     /// Sensor pixels per image pixel. Tuned.
     pub scale: f32,
-    /// Time in µs between two looks of the camera. Chosen: the image moves by less than a third of a pixel.
+    /// Time in µs between two looks of the camera. Chosen: the image moves by less than a third of
+    /// a pixel.
     pub look_us: i64,
     /// Time in µs between two points of the path.
     pub knot_us: i64,
-    /// Place of the image's centre relative to the sensor's, [x, y] in pixels, y downwards, joined by a Catmull-Rom spline. Measured.
+    /// Place of the image's centre relative to the sensor's, [x, y] in pixels, y downwards, joined
+    /// by a Catmull-Rom spline. Measured.
     pub path: Vec<[f32; 2]>,
 }
 
 impl Default for Saccades {
     fn default() -> Self {
-        Self { contrast: 0.95, blur_px: 1.6, scale: 1.0, look_us: 2_000, knot_us: 10_000, path: PATH.to_vec() }
+        Self {
+            contrast: 0.95,
+            blur_px: 1.6,
+            scale: 1.0,
+            look_us: 2_000,
+            knot_us: 10_000,
+            path: PATH.to_vec(),
+        }
     }
 }
 
@@ -87,7 +98,8 @@ impl Saccades {
         (self.path.len().saturating_sub(1) as i64).saturating_mul(self.knot_us)
     }
 
-    /// Shows `image` (ink 0 to 255, row by row) to `pixels`, which should be those of [`Saccades::SENSOR`], for the whole path.
+    /// Shows `image` (ink 0 to 255, row by row) to `pixels`, which should be those of
+    /// [`Saccades::SENSOR`], for the whole path.
     pub fn show(&self, image: &[u8; SIDE * SIDE], pixels: &mut Pixels) {
         let canvas = Canvas(self.log_intensity(image));
         let ink = canvas.ink();
@@ -107,11 +119,14 @@ impl Saccades {
         let k = t_us / knot_us;
         let s = (t_us - k * knot_us) as f32 / knot_us as f32;
         let last = self.path.len() as i64 - 1;
-        let knot = |k: i64| self.path.get(k.clamp(0, last.max(0)) as usize).copied().unwrap_or_default();
+        let knot =
+            |k: i64| self.path.get(k.clamp(0, last.max(0)) as usize).copied().unwrap_or_default();
         let [a, b, c, d] = [k - 1, k, k + 1, k + 2].map(knot);
         let axis = |i: usize| {
             let (a, b, c, d) = (a[i], b[i], c[i], d[i]);
-            b + 0.5 * s * (c - a + s * (2.0 * a - 5.0 * b + 4.0 * c - d + s * (3.0 * (b - c) + d - a)))
+            b + 0.5
+                * s
+                * (c - a + s * (2.0 * a - 5.0 * b + 4.0 * c - d + s * (3.0 * (b - c) + d - a)))
         };
         [axis(0), axis(1)]
     }
@@ -123,13 +138,15 @@ impl Saccades {
         let mut rows = vec![0.0; SIDE * CANVAS];
         for (row, pixels) in rows.chunks_exact_mut(CANVAS).zip(image.chunks_exact(SIDE)) {
             for (out, weights) in row.iter_mut().zip(&weights) {
-                *out = weights.iter().zip(pixels).map(|(w, &pixel)| w * ink[usize::from(pixel)]).sum();
+                *out =
+                    weights.iter().zip(pixels).map(|(w, &pixel)| w * ink[usize::from(pixel)]).sum();
             }
         }
         let mut canvas = Vec::with_capacity(CANVAS * CANVAS);
         for weights in &weights {
             for x in 0..CANVAS {
-                let blurred: f32 = weights.iter().enumerate().map(|(y, w)| w * rows[y * CANVAS + x]).sum();
+                let blurred: f32 =
+                    weights.iter().enumerate().map(|(y, w)| w * rows[y * CANVAS + x]).sum();
                 // complete darkness has no logarithm
                 canvas.push(exact::ln(f64::from((1.0 - blurred).max(1e-3))) as f32);
             }
@@ -147,13 +164,14 @@ impl Saccades {
         // as if the image went on without end, so that the ground's weight is counted
         let total: f32 = (-99..100).map(|k| kernel(k as f32 * scale)).sum();
         let centre = (CANVAS - 1) as f32 / 2.0;
-        let weight = |u: usize, i: usize| kernel(u as f32 - centre - scale * (i as f32 - 13.5)) / total;
+        let weight =
+            |u: usize, i: usize| kernel(u as f32 - centre - scale * (i as f32 - 13.5)) / total;
         (0..CANVAS).map(|u| std::array::from_fn(|i| weight(u, i))).collect()
     }
 }
 
-/// Share of the light that a screen's pixel of `value` takes away: 1 − (1 − value)^2.25. Square roots are rounded exactly, and the
-/// power lies by the 2.2 of an sRGB screen.
+/// Share of the light that a screen's pixel of `value` takes away: 1 − (1 − value)^2.25. Square
+/// roots are rounded exactly, and the power lies by the 2.2 of an sRGB screen.
 fn ink(value: u8) -> f32 {
     let shown = f32::from(u8::MAX - value) / f32::from(u8::MAX);
     1.0 - shown * shown * shown.sqrt().sqrt()
@@ -180,7 +198,8 @@ impl Canvas {
         Ink { x: low[0]..high[0], y: low[1]..high[1] }
     }
 
-    /// Log intensity at each pixel when the image is moved by `offset`: bilinear, with the same weights everywhere.
+    /// Log intensity at each pixel when the image is moved by `offset`: bilinear, with the same
+    /// weights everywhere.
     fn seen_from(&self, offset: [f32; 2]) -> impl Fn(usize, usize) -> f32 {
         let from = offset.map(reach);
         let [u0, v0] = from.map(|f| f as usize);
@@ -207,7 +226,8 @@ impl Ink {
     }
 }
 
-/// Where on the canvas the sensor's first column (or row) lies when the image is moved by `offset`: never beyond the canvas.
+/// Where on the canvas the sensor's first column (or row) lies when the image is moved by `offset`:
+/// never beyond the canvas.
 fn reach(offset: f32) -> f32 {
     (MARGIN as f32 - offset).clamp(0.0, (2 * MARGIN) as f32 - 1.0)
 }
@@ -223,9 +243,9 @@ mod tests {
 
     /// A bar, 3 wide and 15 high.
     fn bar() -> [u8; SIDE * SIDE] {
-        std::array::from_fn(
-            |at| if (12..15).contains(&(at % SIDE)) && (6..21).contains(&(at / SIDE)) { 255 } else { 0 },
-        )
+        std::array::from_fn(|at| {
+            if (12..15).contains(&(at % SIDE)) && (6..21).contains(&(at / SIDE)) { 255 } else { 0 }
+        })
     }
 
     fn record(saccades: &Saccades, image: &[u8; SIDE * SIDE]) -> Events {
@@ -237,11 +257,20 @@ mod tests {
 
     #[test]
     fn dark_ink_fires_off_where_it_comes_and_on_where_it_goes() {
-        let right = Saccades { path: vec![[-3.0, 0.0], [3.0, 0.0]], knot_us: 100_000, ..Saccades::default() };
+        let right = Saccades {
+            path: vec![[-3.0, 0.0], [3.0, 0.0]],
+            knot_us: 100_000,
+            ..Saccades::default()
+        };
         let events = record(&right, &bar());
-        // the bar's middle goes from column 13.5 to 19.5: its right side comes into the last columns, its left side leaves the first
+        // the bar's middle goes from column 13.5 to 19.5: its right side comes into the last
+        // columns, its left side leaves the first
         let count = |on: bool, columns: Range<u16>| {
-            let of = events.x().iter().zip(events.on()).filter(|&(x, &o)| o == on && columns.contains(x));
+            let of = events
+                .x()
+                .iter()
+                .zip(events.on())
+                .filter(|&(x, &o)| o == on && columns.contains(x));
             of.count()
         };
         assert!(count(true, 10..14) > 3 * count(false, 10..14));
@@ -251,19 +280,26 @@ mod tests {
 
     #[test]
     fn the_swept_pixels_are_all_that_change() {
-        let saccades =
-            Saccades { path: vec![[-9.0, 0.3], [4.2, 9.0], [0.0, -20.0], [1.0, 1.0]], ..Saccades::default() };
+        let saccades = Saccades {
+            path: vec![[-9.0, 0.3], [4.2, 9.0], [0.0, -20.0], [1.0, 1.0]],
+            ..Saccades::default()
+        };
         let camera = Camera::default();
         let mut pixels = camera.pixels(Saccades::SENSOR, 1);
         let all = [pixels.all()];
         let canvas = Canvas(saccades.log_intensity(&bar()));
         pixels.settle(&all, canvas.seen_from(saccades.place(0)));
         for look in 1..=saccades.duration_us() / saccades.look_us {
-            pixels.look(look * saccades.look_us, &all, canvas.seen_from(saccades.place(look * saccades.look_us)));
+            pixels.look(
+                look * saccades.look_us,
+                &all,
+                canvas.seen_from(saccades.place(look * saccades.look_us)),
+            );
         }
         let mut swept = camera.pixels(Saccades::SENSOR, 1);
         saccades.show(&bar(), &mut swept);
-        let [all, swept] = [pixels, swept].map(|p| p.finish(&mut ChaCha8Rng::seed_from_u64(1)).unwrap());
+        let [all, swept] =
+            [pixels, swept].map(|p| p.finish(&mut ChaCha8Rng::seed_from_u64(1)).unwrap());
         assert_eq!(all, swept);
         assert!(all.len() > 500, "{} events", all.len());
     }

@@ -1,11 +1,12 @@
 //! AEDAT 2.0 with the addresses of the DVS128 camera, as in CIFAR10-DVS.
 //!
-//! Header lines start with `#`; the first byte at a line start that is not `#` is data, so there may be no header at all. Then
-//! records of 8 bytes, big-endian: u32 address, u32 time in µs (unsigned). With x' = bits 1–7, y' = bits 8–14 and p' = bit 0 of the
-//! address, the event is x = 127 − y', y = 127 − x', ON where p' = 0. Higher address bits are ignored, as by the reference.
+//! Header lines start with `#`; the first byte at a line start that is not `#` is data, so there
+//! may be no header at all. Then records of 8 bytes, big-endian: u32 address, u32 time in µs
+//! (unsigned). With x' = bits 1–7, y' = bits 8–14 and p' = bit 0 of the address, the event is x =
+//! 127 − y', y = 127 − x', ON where p' = 0. Higher address bits are ignored, as by the reference.
 //!
-//! Every camera has addresses of its own, so a header whose `# AEChip:` line names another camera is refused. Source:
-//! docs.inivation.com, "AEDAT 2.0".
+//! Every camera has addresses of its own, so a header whose `# AEChip:` line names another camera
+//! is refused. Source: docs.inivation.com, "AEDAT 2.0".
 
 use super::{next_line, quote, value_after};
 use crate::{Columns, Error};
@@ -17,8 +18,8 @@ pub(super) const RECORD: usize = 8;
 /// Decodes the events of one recording.
 ///
 /// # Errors
-/// [`Error::Format`] when the header names another version or another camera or does not end, or the data are no whole number of
-/// records.
+/// [`Error::Format`] when the header names another version or another camera or does not end, or
+/// the data are no whole number of records.
 pub fn decode(bytes: &[u8]) -> Result<Columns, Error> {
     let Parts { camera, records } = parts(bytes)?;
     match camera {
@@ -89,7 +90,10 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header<'_>, Error> {
             format: FORMAT,
             offset: MAGIC.len(),
             expected: "version 2".into(),
-            found: format!("version {}", quote(&bytes[MAGIC.len()..bytes.len().min(MAGIC.len() + 3)])),
+            found: format!(
+                "version {}",
+                quote(&bytes[MAGIC.len()..bytes.len().min(MAGIC.len() + 3)])
+            ),
             advice: "get the data set's original files, or decode with that version's decoder",
         });
     }
@@ -119,9 +123,17 @@ mod tests {
     #[test]
     fn the_header_ends_where_a_line_does_not_start_with_a_hash() {
         let record = [0, 0, 0x7f, 0xff, 0, 0, 0, 7];
-        for header in ["", "#!AER-DAT2.0\r\n", "#!AER-DAT2.0\r\n# a # b\r\n", "# AEChip: chip.retina.DVS128\r\n"] {
+        for header in [
+            "",
+            "#!AER-DAT2.0\r\n",
+            "#!AER-DAT2.0\r\n# a # b\r\n",
+            "# AEChip: chip.retina.DVS128\r\n",
+        ] {
             let columns = decode(&[header.as_bytes(), &record].concat()).unwrap();
-            assert_eq!((columns.t_us, columns.x, columns.y, columns.on), (vec![7], vec![0], vec![0], vec![false]));
+            assert_eq!(
+                (columns.t_us, columns.x, columns.y, columns.on),
+                (vec![7], vec![0], vec![0], vec![false])
+            );
         }
     }
 
@@ -129,8 +141,14 @@ mod tests {
     fn other_versions_other_cameras_and_endless_headers_are_refused() {
         let newer = decode(b"#!AER-DAT4.0\r\n").unwrap_err().to_string();
         assert!(newer.contains("byte 9: expected version 2, found version \"4.0\""), "{newer}");
-        let davis = decode(b"#!AER-DAT2.0\r\n# AEChip: chips.davis.DAVIS240C\r\n").unwrap_err().to_string();
-        assert!(davis.contains("byte 14: expected no camera or a DVS128, found the camera \"DAVIS240C\""), "{davis}");
+        let davis =
+            decode(b"#!AER-DAT2.0\r\n# AEChip: chips.davis.DAVIS240C\r\n").unwrap_err().to_string();
+        assert!(
+            davis.contains(
+                "byte 14: expected no camera or a DVS128, found the camera \"DAVIS240C\""
+            ),
+            "{davis}"
+        );
         let endless = decode(b"#!AER-DAT2.0\r\n# cut").unwrap_err().to_string();
         assert!(endless.contains("byte 14: expected a header line with an end"), "{endless}");
     }

@@ -1,9 +1,10 @@
 //! AEDAT 3.1 polarity packets and their csv of trials, as in DVS128 Gesture.
 //!
-//! Header lines start with `#` and end with the line `#!END-HEADER`. Then packets, little-endian: u16 type, u16 source, u32 event
-//! size, u32 time offset, u32 time overflow, u32 capacity, u32 number, u32 valid; then capacity · size bytes. Type 1 holds
-//! polarity events of 8 bytes: u32 data with x = bits 17–31, y = bits 2–16, ON = bit 1, valid = bit 0, and u32 time in µs, to which
-//! the overflow adds its bits from 31 upwards. Packets of other types are skipped by their length.
+//! Header lines start with `#` and end with the line `#!END-HEADER`. Then packets, little-endian:
+//! u16 type, u16 source, u32 event size, u32 time offset, u32 time overflow, u32 capacity, u32
+//! number, u32 valid; then capacity · size bytes. Type 1 holds polarity events of 8 bytes: u32 data
+//! with x = bits 17–31, y = bits 2–16, ON = bit 1, valid = bit 0, and u32 time in µs, to which the
+//! overflow adds its bits from 31 upwards. Packets of other types are skipped by their length.
 
 use super::{next_line, quote};
 use crate::{Columns, Error};
@@ -19,7 +20,8 @@ const CUT_OFF: &str = "the file is cut off: copy it again";
 pub struct Options {
     /// Which slots of a packet are events.
     pub slots: Slots,
-    /// Whether events whose valid bit is cleared are kept. The reference ignores the bit, so the default is true.
+    /// Whether events whose valid bit is cleared are kept. The reference ignores the bit, so the
+    /// default is true.
     pub keep_invalid: bool,
 }
 
@@ -41,10 +43,12 @@ pub enum Slots {
 /// Decodes the polarity events of one recording.
 ///
 /// # Errors
-/// [`Error::Format`] without an `#!END-HEADER` line, on a packet that is cut off, or one whose fields contradict each other.
+/// [`Error::Format`] without an `#!END-HEADER` line, on a packet that is cut off, or one whose
+/// fields contradict each other.
 pub fn decode(bytes: &[u8], options: Options) -> Result<Columns, Error> {
     let mut offset = header_len(bytes)?;
-    // As many events as the bytes could hold; what packets of other types leave of it is never touched.
+    // As many events as the bytes could hold; what packets of other types leave of it is never
+    // touched.
     let mut columns = Columns::with_capacity((bytes.len() - offset) / EVENT);
     while offset < bytes.len() {
         let packet = Packet::parse(bytes, offset)?;
@@ -67,7 +71,8 @@ pub struct Trial {
     pub end_us: i64,
 }
 
-/// Decodes a `_labels.csv`: the line `class,startTime_usec,endTime_usec`, then one trial a line, in file order. Trials may overlap.
+/// Decodes a `_labels.csv`: the line `class,startTime_usec,endTime_usec`, then one trial a line, in
+/// file order. Trials may overlap.
 ///
 /// # Errors
 /// [`Error::Format`] with the offset of the line that is no title or no trial.
@@ -124,7 +129,11 @@ pub(super) fn header_len(bytes: &[u8]) -> Result<usize, Error> {
         format: FORMAT,
         offset: start,
         expected: "another header line, up to #!END-HEADER".into(),
-        found: if start < bytes.len() { "something else".into() } else { "the end of the file".into() },
+        found: if start < bytes.len() {
+            "something else".into()
+        } else {
+            "the end of the file".into()
+        },
         advice: "without that line the start of the data is unknown: copy the file again, or check its format",
     })
 }
@@ -152,11 +161,14 @@ impl<'a> Packet<'a> {
                 advice: CUT_OFF,
             });
         };
-        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let word =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let (size, capacity) = (word(4), word(16));
         let length = u64::from(size) * u64::from(capacity);
-        let payload =
-            usize::try_from(length).ok().and_then(|length| rest.get(..length)).ok_or_else(|| Error::Format {
+        let payload = usize::try_from(length)
+            .ok()
+            .and_then(|length| rest.get(..length))
+            .ok_or_else(|| Error::Format {
                 format: FORMAT,
                 offset: offset + HEADER,
                 expected: format!("{length} bytes ({capacity} events of {size})"),
@@ -233,7 +245,10 @@ mod tests {
         for (bytes, sentence) in [
             (packet(1, 8, u32::MAX, 1, &[0; 8]), "byte 56: expected 34359738360 bytes"),
             (packet(9, u32::MAX, u32::MAX, 0, &[]), "byte 56: expected 18446744065119617025 bytes"),
-            (packet(1, 8, 1, 2, &[0; 8]), "byte 48: expected a number of events within the capacity 1, found 2"),
+            (
+                packet(1, 8, 1, 2, &[0; 8]),
+                "byte 48: expected a number of events within the capacity 1, found 2",
+            ),
             (packet(1, 9, 0, 0, &[]), "byte 32: expected polarity events of 8 bytes, found 9"),
             (packet(1, 8, 0, 0, &[7]), "byte 56: expected a packet header of 28 bytes, found 1"),
         ] {
@@ -244,11 +259,15 @@ mod tests {
 
     #[test]
     fn wrong_trials_name_their_line() {
-        let titled = |rows: &str| trials(format!("class,startTime_usec,endTime_usec\n{rows}").as_bytes());
+        let titled =
+            |rows: &str| trials(format!("class,startTime_usec,endTime_usec\n{rows}").as_bytes());
         assert_eq!(titled("11, 5,9\r\n\n").unwrap(), [Trial { class: 11, start_us: 5, end_us: 9 }]);
         for row in ["0,1,2", "12,1,2", "1,2,2", "1,-1,2", "1,2", "1,2,3,4", "x,1,2"] {
             let error = titled(&format!("1,2,3\n{row}\n")).unwrap_err().to_string();
-            assert!(error.contains("byte 40: expected class 1 to 11") && error.contains(row), "{error}");
+            assert!(
+                error.contains("byte 40: expected class 1 to 11") && error.contains(row),
+                "{error}"
+            );
         }
         assert!(trials(b"1,2,3\n").unwrap_err().to_string().contains("title line"));
         assert!(trials(b"").is_err());

@@ -6,19 +6,25 @@ use crate::{Columns, Error, Sensor};
 
 /// Tells a recording's format by its content; a file's name plays no part.
 ///
-/// 1. `#!AER-DAT` and a version: 2 is AEDAT 2.0, of a DAVIS if the header names one; 3.1 is AEDAT 3.1; others are refused.
-/// 2. A line of text that starts with `% ` begins a Prophesee header: it must name CD events, EVT 2.0 or EVT 3.0.
-/// 3. Else there is no mark, and the data must be plausible. [`Format::Aedat2`]: a whole number of records (after `#` lines, if any) with
-///    zero address bits above 15. [`Format::NMnist`]: events of 5 bytes; a cut last one is left for [`super::decode`] to refuse if 16
-///    stand before it. Both: at least one, at most 1 in 8 earlier than the one before it, at most half a copy of the one before it, and
-///    not all of the file printable text.
+/// 1. `#!AER-DAT` and a version: 2 is AEDAT 2.0, of a DAVIS if the header names one; 3.1 is AEDAT
+///    3.1; others are refused.
+/// 2. A line of text that starts with `% ` begins a Prophesee header: it must name CD events, EVT
+///    2.0 or EVT 3.0.
+/// 3. Else there is no mark, and the data must be plausible. [`Format::Aedat2`]: a whole number of
+///    records (after `#` lines, if any) with zero address bits above 15. [`Format::NMnist`]: events
+///    of 5 bytes; a cut last one is left for [`super::decode`] to refuse if 16 stand before it.
+///    Both: at least one, at most 1 in 8 earlier than the one before it, at most half a copy of the
+///    one before it, and not all of the file printable text.
 ///
 /// # Errors
-/// [`Error::Unrecognised`] lists the formats; [`Error::Format`] where a mark names a version or encoding that is not decoded here.
+/// [`Error::Unrecognised`] lists the formats; [`Error::Format`] where a mark names a version or
+/// encoding that is not decoded here.
 pub fn detect(bytes: &[u8]) -> Result<Format, Error> {
     if bytes.starts_with(aedat2::MAGIC) {
         aedat(bytes)
-    } else if bytes.starts_with(b"% ") && is_text(&bytes[..next_line(bytes, 0).unwrap_or(bytes.len())]) {
+    } else if bytes.starts_with(b"% ")
+        && is_text(&bytes[..next_line(bytes, 0).unwrap_or(bytes.len())])
+    {
         prophesee(bytes)
     } else {
         unmarked(bytes)
@@ -55,7 +61,9 @@ fn prophesee(bytes: &[u8]) -> Result<Format, Error> {
     };
     match (header.contents, header.encoding) {
         // older files say Event2D
-        (Some(contents), _) if contents.starts_with(b"CD") || contents.starts_with(b"Event2") => Ok(Format::Dat),
+        (Some(contents), _) if contents.starts_with(b"CD") || contents.starts_with(b"Event2") => {
+            Ok(Format::Dat)
+        }
         (Some(contents), _) => Err(unknown(quote(contents))),
         (None, Some(b"2.0" | b"EVT2")) => Ok(Format::Evt2),
         (None, Some(b"3.0" | b"EVT3")) => Ok(Format::Evt3),
@@ -80,7 +88,9 @@ fn unmarked(bytes: &[u8]) -> Result<Format, Error> {
     Err(Error::Unrecognised(match bytes {
         [] => "an empty file".into(),
         _ if is_text(bytes) => format!("text, {}", quote(bytes)),
-        _ => format!("{} bytes that start with {}", bytes.len(), quote(&bytes[..bytes.len().min(8)])),
+        _ => {
+            format!("{} bytes that start with {}", bytes.len(), quote(&bytes[..bytes.len().min(8)]))
+        }
     }))
 }
 
@@ -109,14 +119,17 @@ pub enum SensorSource {
     Assumed,
 }
 
-/// The sensor of the recording `bytes`, which decodes as `format` to `columns`, and how it is known; `None` if nothing tells.
+/// The sensor of the recording `bytes`, which decodes as `format` to `columns`, and how it is
+/// known; `None` if nothing tells.
 pub fn sensor(format: Format, bytes: &[u8], columns: &Columns) -> Option<(Sensor, SensorSource)> {
     let header = match format {
         Format::NMnist => return assumed(columns).map(|sensor| (sensor, SensorSource::Assumed)),
         Format::Aedat2 => return Some((square(128), SensorSource::Format)),
         Format::Davis => aedat2::header(bytes).ok()?.camera.and_then(|(_, camera)| size(camera)),
         Format::Aedat31 => source(bytes).and_then(size),
-        Format::Evt2 | Format::Evt3 | Format::Dat => Header::parse(format.name(), bytes).ok()?.sensor(),
+        Format::Evt2 | Format::Evt3 | Format::Dat => {
+            Header::parse(format.name(), bytes).ok()?.sensor()
+        }
     };
     header.map(|sensor| (sensor, SensorSource::Header))
 }
@@ -145,8 +158,12 @@ fn source(bytes: &[u8]) -> Option<&[u8]> {
 
 /// The size of the camera of that name.
 fn size(camera: &[u8]) -> Option<Sensor> {
-    const SIZES: [(&[u8], u16, u16); 4] =
-        [(b"DVS128", 128, 128), (b"DAVIS240", 240, 180), (b"DAVIS346", 346, 260), (b"DAVIS640", 640, 480)];
+    const SIZES: [(&[u8], u16, u16); 4] = [
+        (b"DVS128", 128, 128),
+        (b"DAVIS240", 240, 180),
+        (b"DAVIS346", 346, 260),
+        (b"DAVIS640", 640, 480),
+    ];
     let known = SIZES.into_iter().find(|(name, ..)| aedat2::contains(camera, name));
     known.map(|(_, width, height)| Sensor { width, height })
 }
@@ -165,7 +182,11 @@ mod tests {
             (&b"#!AER-DAT2.0\r\n"[..], Format::Aedat2, Some((square(128), SensorSource::Format))),
             (b"#!AER-DAT2.0\r\n# AEChip: eu.davis.DAVIS240C\r\n", Format::Davis, known(240, 180)),
             (b"#!AER-DAT2.0\r\n# AEChip: eu.davis.DavisNew\r\n", Format::Davis, None),
-            (b"#!AER-DAT3.1\r\n#Source 1: DVS128\r\n#!END-HEADER\r\n", Format::Aedat31, known(128, 128)),
+            (
+                b"#!AER-DAT3.1\r\n#Source 1: DVS128\r\n#!END-HEADER\r\n",
+                Format::Aedat31,
+                known(128, 128),
+            ),
             (b"#!AER-DAT3.1\r\n#!END-HEADER\r\n", Format::Aedat31, None),
             (b"% evt 2.0\n% width 640\n% height 480\n", Format::Evt2, known(640, 480)),
             (b"% evt 3.0\n% geometry 1280x720\n% end\n", Format::Evt3, known(1280, 720)),
@@ -175,14 +196,21 @@ mod tests {
         ] {
             let text = bytes.escape_ascii();
             assert_eq!(detect(bytes).unwrap(), format, "{text}");
-            assert_eq!(sensor(format, bytes, &super::super::decode(format, bytes).unwrap()), size, "{text}");
+            assert_eq!(
+                sensor(format, bytes, &super::super::decode(format, bytes).unwrap()),
+                size,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn foreign_versions_are_named() {
         for (bytes, sentence) in [
-            (&b"#!AER-DAT4.0\r\n"[..], "AEDAT, byte 9: expected version 2.0 or 3.1, found version \"4.0\""),
+            (
+                &b"#!AER-DAT4.0\r\n"[..],
+                "AEDAT, byte 9: expected version 2.0 or 3.1, found version \"4.0\"",
+            ),
             (b"#!AER-DAT3.0\r\n", "found version \"3.0\""),
             (b"#!AER-DAT", "found version \"\""),
             (b"% evt 2.1\n", "expected CD events, or evt 2.0 or 3.0, found \"2.1\""),
@@ -211,16 +239,34 @@ mod tests {
         assert_eq!(detect(&events(&sorted)).unwrap(), Format::NMnist);
         let like_a_header = [b"% \0\0\0", &events(&sorted)[..]].concat();
         assert_eq!(detect(&like_a_header).unwrap(), Format::NMnist, "x = 37, y = 32 is no header");
-        assert_eq!(detect(&events(&sorted)[..197]).unwrap(), Format::NMnist, "cut: decode says where");
-        assert_eq!(detect(&events(&disorder)).unwrap(), Format::NMnist, "4 of 39 steps run backwards");
+        assert_eq!(
+            detect(&events(&sorted)[..197]).unwrap(),
+            Format::NMnist,
+            "cut: decode says where"
+        );
+        assert_eq!(
+            detect(&events(&disorder)).unwrap(),
+            Format::NMnist,
+            "4 of 39 steps run backwards"
+        );
         disorder[25] = 1;
         let (jumping, backwards) = (events(&disorder), events(&[9, 8, 7, 6]));
         let text = b"Hello, this is no recording at all.\r\n     ";
-        for garbage in
-            [&[][..], &[0; 40], &[0; 35], &[0xff; 64], &text[..40], &jumping, &backwards, &events(&sorted)[..43]]
-        {
+        for garbage in [
+            &[][..],
+            &[0; 40],
+            &[0; 35],
+            &[0xff; 64],
+            &text[..40],
+            &jumping,
+            &backwards,
+            &events(&sorted)[..43],
+        ] {
             let error = detect(garbage).unwrap_err().to_string();
-            assert!(error.contains("nmnist, aedat2, aedat2-davis, aedat3.1, evt2, evt3, dat"), "{error}");
+            assert!(
+                error.contains("nmnist, aedat2, aedat2-davis, aedat3.1, evt2, evt3, dat"),
+                "{error}"
+            );
         }
     }
 }

@@ -1,12 +1,16 @@
-//! Prophesee EVT 3.0: little-endian words of 16 bits after the RAW header, each changing one part of a state.
+//! Prophesee EVT 3.0: little-endian words of 16 bits after the RAW header, each changing one part
+//! of a state.
 //!
-//! The highest 4 bits are the type. 0 sets y (bits 0–10). 2 is one event at x (bits 0–10), ON = bit 11. 3 sets x and ON for the vectors
-//! that follow: 4 (bits 0–11) and 5 (bits 0–7) are an event at x + i for each bit i, and move x on by 12 or 8. 8 sets the 12 high bits
-//! of the time in µs (the low ones become 0), 6 the 12 low ones; it turns over after 2²⁴ µs. Other types are skipped, and so is
-//! everything before the first high bits. Source: docs.prophesee.ai, "EVT 3.0 Format", and the vendor's sample decoder.
+//! The highest 4 bits are the type. 0 sets y (bits 0–10). 2 is one event at x (bits 0–10), ON = bit
+//! 11. 3 sets x and ON for the vectors that follow: 4 (bits 0–11) and 5 (bits 0–7) are an event at
+//!     x + i for each bit i, and move x on by 12 or 8. 8 sets the 12 high bits
+//! of the time in µs (the low ones become 0), 6 the 12 low ones; it turns over after 2²⁴ µs. Other
+//! types are skipped, and so is everything before the first high bits. Source: docs.prophesee.ai,
+//! "EVT 3.0 Format", and the vendor's sample decoder.
 //!
-//! Memory: the events are counted first and exactly their room is reserved. A vector packs up to 12 events, which take 13 bytes
-//! each in [`Columns`], into 2 bytes, so they can take 78 times the file's size: no decoder that returns events can take less.
+//! Memory: the events are counted first and exactly their room is reserved. A vector packs up to 12
+//! events, which take 13 bytes each in [`Columns`], into 2 bytes, so they can take 78 times the
+//! file's size: no decoder that returns events can take less.
 
 use super::prophesee::{Clock, Header};
 use super::quote;
@@ -20,11 +24,13 @@ const WIDTH: u16 = 2048;
 /// Decodes the events of one recording.
 ///
 /// # Errors
-/// [`Error::Format`] when the header names another encoding or does not end, the data are no whole number of words, or a vector
-/// reaches beyond x = 2047.
+/// [`Error::Format`] when the header names another encoding or does not end, the data are no whole
+/// number of words, or a vector reaches beyond x = 2047.
 pub fn decode(bytes: &[u8]) -> Result<Columns, Error> {
     let header = Header::parse(FORMAT, bytes)?;
-    if let Some(encoding) = header.encoding.filter(|encoding| ![&b"3.0"[..], b"EVT3"].contains(encoding)) {
+    if let Some(encoding) =
+        header.encoding.filter(|encoding| ![&b"3.0"[..], b"EVT3"].contains(encoding))
+    {
         return Err(Error::Format {
             format: FORMAT,
             offset: 0,
@@ -64,7 +70,8 @@ impl State {
         Self { clock: Clock::new(12, 12), low_us: 0, y: 0, x: 0, on: false }
     }
 
-    /// Calls `event` with time, x, y and polarity of each event; `offset` is that of the first word.
+    /// Calls `event` with time, x, y and polarity of each event; `offset` is that of the first
+    /// word.
     fn run(
         mut self,
         words: &[[u8; WORD]],
@@ -119,7 +126,11 @@ mod tests {
     use super::*;
 
     fn file(words: &[u16]) -> Vec<u8> {
-        b"% evt 3.0\n".iter().copied().chain(words.iter().flat_map(|word| word.to_le_bytes())).collect()
+        b"% evt 3.0\n"
+            .iter()
+            .copied()
+            .chain(words.iter().flat_map(|word| word.to_le_bytes()))
+            .collect()
     }
 
     #[test]
@@ -142,14 +153,21 @@ mod tests {
         let turn = 1 << 24;
         assert_eq!(columns.t_us, [turn - 1, turn, turn, turn + 2, turn + 2, turn + 2]);
         assert_eq!(columns.x, [1279, 100, 111, 112, 119, 120]);
-        assert_eq!((columns.y, columns.on), (vec![719; 6], vec![true, false, false, false, false, false]));
+        assert_eq!(
+            (columns.y, columns.on),
+            (vec![719; 6], vec![true, false, false, false, false, false])
+        );
     }
 
     #[test]
     fn cut_files_and_vectors_off_the_sensor_are_refused() {
         let cut = decode(&file(&[0])[..11]).unwrap_err().to_string();
-        assert!(cut.contains("EVT 3.0, byte 10: expected a word of 2 bytes, found 1 at the end"), "{cut}");
-        let words = [vec![0x8000, 0x3000 | 2040, 0x5001], vec![0x5000; 9000], vec![0x5001]].concat();
+        assert!(
+            cut.contains("EVT 3.0, byte 10: expected a word of 2 bytes, found 1 at the end"),
+            "{cut}"
+        );
+        let words =
+            [vec![0x8000, 0x3000 | 2040, 0x5001], vec![0x5000; 9000], vec![0x5001]].concat();
         let off = decode(&file(&words)).unwrap_err().to_string();
         assert!(off.contains("byte 18016: expected a vector within 2048 columns"), "{off}");
     }

@@ -1,8 +1,10 @@
-//! Decoders, one format a file: bytes → [`crate::Columns`] in file order, or an error with byte offset, expectation and finding.
+//! Decoders, one format a file: bytes → [`crate::Columns`] in file order, or an error with byte
+//! offset, expectation and finding.
 //!
-//! [`detect`] tells the formats apart by their content, [`decode`] reads the one it is given. No decoder trusts a length field, and
-//! each reserves exactly what its events take, 13 bytes apiece: at most 3.25 times the bytes it is given (5-byte events 2.6, EVT 2.0
-//! 3.25, the others 1.63). The exception is EVT 3.0, whose word of 2 bytes can say up to 12 events: see [`evt3`].
+//! [`detect`] tells the formats apart by their content, [`decode`] reads the one it is given. No
+//! decoder trusts a length field, and each reserves exactly what its events take, 13 bytes apiece:
+//! at most 3.25 times the bytes it is given (5-byte events 2.6, EVT 2.0 3.25, the others 1.63). The
+//! exception is EVT 3.0, whose word of 2 bytes can say up to 12 events: see [`evt3`].
 
 pub mod aedat2;
 pub mod aedat31;
@@ -98,14 +100,16 @@ pub fn decode(format: Format, bytes: &[u8]) -> Result<Columns, Error> {
     }
 }
 
-/// Reads `source` to its end and decodes it as `format`; the bytes are held beside the events until it returns.
+/// Reads `source` to its end and decodes it as `format`; the bytes are held beside the events until
+/// it returns.
 ///
 /// # Errors
 /// As [`decode`], and [`Error::Read`].
 pub fn read(format: Format, mut source: impl Read) -> Result<Columns, Error> {
     let mut bytes = Vec::new();
     source.read_to_end(&mut bytes)?;
-    // reading doubles the room; given back, so that bytes and events together stay within 4 times the source (EVT 2.0: 4.25)
+    // reading doubles the room; given back, so that bytes and events together stay within 4 times
+    // the source (EVT 2.0: 4.25)
     bytes.shrink_to_fit();
     decode(format, &bytes)
 }

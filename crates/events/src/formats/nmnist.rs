@@ -1,7 +1,7 @@
 //! The 5-byte events of the ATIS camera: N-MNIST's `.bin`, also seen as `.bs2`.
 //!
-//! No header. Byte 0 is x, byte 1 is y; bytes 2 to 4 are one big-endian number: its highest bit is the polarity (1 = ON), the
-//! 23 bits below are the time in µs.
+//! No header. Byte 0 is x, byte 1 is y; bytes 2 to 4 are one big-endian number: its highest bit is
+//! the polarity (1 = ON), the 23 bits below are the time in µs.
 
 use crate::{Columns, Error};
 

@@ -1,4 +1,5 @@
-//! What Prophesee's files share: a header of lines `% <keyword> <value>`, up to `% end` or the first other byte, and split times.
+//! What Prophesee's files share: a header of lines `% <keyword> <value>`, up to `% end` or the
+//! first other byte, and split times.
 //!
 //! Source: docs.prophesee.ai, "RAW File Format" and "DAT File Format".
 
@@ -72,7 +73,9 @@ impl<'a> Header<'a> {
                 for field in fields {
                     match field.strip_prefix(b"width=") {
                         Some(width) => self.width = number(width),
-                        None => self.height = field.strip_prefix(b"height=").map_or(self.height, number),
+                        None => {
+                            self.height = field.strip_prefix(b"height=").map_or(self.height, number)
+                        }
                     }
                 }
             }
@@ -101,11 +104,13 @@ impl Clock {
         Self { low_bits, turn_us: 1 << (high_bits + low_bits), turns_us: 0, base_us: None }
     }
 
-    /// Sets the high bits. A step back by nearly a whole turn is a new turn, as in the vendor's sample decoder; any other is disorder.
+    /// Sets the high bits. A step back by nearly a whole turn is a new turn, as in the vendor's
+    /// sample decoder; any other is disorder.
     pub fn set(&mut self, high: i64) {
         let nearly = self.turn_us - (11 << self.low_bits);
         let base_us = self.turns_us.saturating_add(high << self.low_bits);
-        let turned = self.base_us.is_some_and(|before_us| before_us.saturating_sub(base_us) >= nearly);
+        let turned =
+            self.base_us.is_some_and(|before_us| before_us.saturating_sub(base_us) >= nearly);
         let step_us = if turned { self.turn_us } else { 0 };
         self.turns_us = self.turns_us.saturating_add(step_us);
         self.base_us = Some(base_us.saturating_add(step_us));

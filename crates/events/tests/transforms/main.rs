@@ -1,11 +1,14 @@
-//! Every change of a recording, the voxel grid and the time surface against a plain slow definition or a property that defines it.
+//! Every change of a recording, the voxel grid and the time surface against a plain slow definition
+//! or a property that defines it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod grids;
 mod plain;
 mod random;
 
-use events::augment::{EventTransform, Key, apply_all, crop, flip_horizontal, flip_polarity, reverse_time};
+use events::augment::{
+    EventTransform, Key, apply_all, crop, flip_horizontal, flip_polarity, reverse_time,
+};
 use events::{Columns, Error, Events, Sensor, time_surface, voxel_grid};
 use proptest::prelude::*;
 
@@ -14,7 +17,9 @@ const KEY: Key = Key { seed: 7, epoch: 3, index: 11 };
 type Event = (i64, u16, u16, bool);
 
 fn list(events: &Events) -> Vec<Event> {
-    (0..events.len()).map(|i| (events.t_us()[i], events.x()[i], events.y()[i], events.on()[i])).collect()
+    (0..events.len())
+        .map(|i| (events.t_us()[i], events.x()[i], events.y()[i], events.on()[i]))
+        .collect()
 }
 
 fn make(width: u16, height: u16, list: impl IntoIterator<Item = Event>) -> Events {
@@ -35,7 +40,11 @@ fn recordings() -> impl Strategy<Value = Events> {
 
 /// `count` events at different times, evenly over the pixels of a 50 x 40 sensor.
 fn grid_of_events(count: u32) -> Events {
-    make(50, 40, (0..count).map(|i| (i64::from(i) * 10, (i % 50) as u16, (i / 50 % 40) as u16, i % 3 == 0)))
+    make(
+        50,
+        40,
+        (0..count).map(|i| (i64::from(i) * 10, (i % 50) as u16, (i / 50 % 40) as u16, i % 3 == 0)),
+    )
 }
 
 fn every_transform() -> Vec<EventTransform> {
@@ -134,8 +143,14 @@ fn a_wrong_parameter_is_refused_in_one_sentence() {
             DropEvents { probability: 1.5 },
             "drop_events: expected probability between 0 and 1, found 1.5; change the parameter",
         ),
-        (DropTime { share: f64::NAN }, "drop_time: expected share between 0 and 1, found NaN; change the parameter"),
-        (DropArea { share: -0.1 }, "drop_area: expected share between 0 and 1, found -0.1; change the parameter"),
+        (
+            DropTime { share: f64::NAN },
+            "drop_time: expected share between 0 and 1, found NaN; change the parameter",
+        ),
+        (
+            DropArea { share: -0.1 },
+            "drop_area: expected share between 0 and 1, found -0.1; change the parameter",
+        ),
         (
             JitterTime { std_us: f64::INFINITY },
             "jitter_time: expected std_us finite and at least 0, found inf; change the parameter",
@@ -154,9 +169,15 @@ fn a_wrong_parameter_is_refused_in_one_sentence() {
     assert!(matches!(voxel_grid(&events, 0), Err(Error::NoFrames)));
     assert!(matches!(time_surface(&events, &[], 1.0), Err(Error::NoFrames)));
     let zero = time_surface(&events, &[1], 0.0).unwrap_err().to_string();
-    assert_eq!(zero, "time surface: expected tau_us finite and above 0, found 0; give the decay in microseconds");
+    assert_eq!(
+        zero,
+        "time surface: expected tau_us finite and above 0, found 0; give the decay in microseconds"
+    );
     let backwards = time_surface(&events, &[1, 5, 4], 1.0).unwrap_err().to_string();
-    assert_eq!(backwards, "time surface: expected times that never decrease, found 4 µs after 5 µs; sort them");
+    assert_eq!(
+        backwards,
+        "time surface: expected times that never decrease, found 4 µs after 5 µs; sort them"
+    );
 }
 
 #[test]
@@ -186,7 +207,10 @@ fn extreme_times_sizes_and_parameters_neither_panic_nor_overflow() {
     }
     let grid = voxel_grid(&events, 3).unwrap();
     assert_eq!(grid.values().iter().sum::<f32>(), 3.0);
-    assert_eq!(time_surface(&events, &[i64::MIN, i64::MAX], 1.0).unwrap().values().iter().sum::<f32>(), 2.0);
+    assert_eq!(
+        time_surface(&events, &[i64::MIN, i64::MAX], 1.0).unwrap().values().iter().sum::<f32>(),
+        2.0
+    );
     assert!(matches!(voxel_grid(&events, usize::MAX), Err(Error::TooLarge(_))));
     let nowhere = Events::new(Sensor { width: 0, height: 0 }, Columns::default()).unwrap();
     for transform in every_transform() {
@@ -205,6 +229,7 @@ fn transforms_are_plain_data() {
     let text = r#"{"reverse_time":{"probability":0.5,"flip_polarity":true}}"#;
     let reverse = EventTransform::ReverseTime { probability: 0.5, flip_polarity: true };
     assert_eq!(serde_json::from_str::<EventTransform>(text).unwrap(), reverse);
-    let misspelt = serde_json::from_str::<EventTransform>(r#"{"drop_events":{"probability":0.1,"seed":3}}"#);
+    let misspelt =
+        serde_json::from_str::<EventTransform>(r#"{"drop_events":{"probability":0.1,"seed":3}}"#);
     assert!(misspelt.unwrap_err().to_string().contains("unknown field `seed`"));
 }

@@ -62,9 +62,13 @@ fn another_seed_epoch_index_or_place_is_another_draw() {
         results.push(drop.apply(&events, key).unwrap());
     }
     // the second place: after a transform that draws nothing and changes nothing
-    results.push(apply_all(&[EventTransform::Refractory { dt_us: 0 }, drop], &events, KEY).unwrap());
+    results
+        .push(apply_all(&[EventTransform::Refractory { dt_us: 0 }, drop], &events, KEY).unwrap());
     for (i, result) in results.iter().enumerate() {
-        assert!(results[..i].iter().all(|other| other != result), "draw {i} repeats an earlier one");
+        assert!(
+            results[..i].iter().all(|other| other != result),
+            "draw {i} repeats an earlier one"
+        );
     }
 }
 
@@ -73,22 +77,30 @@ fn a_key_means_the_same_events_for_ever() {
     let events = grid_of_events(20);
     let kept = EventTransform::DropEvents { probability: 0.5 }.apply(&events, KEY).unwrap();
     let moments: Vec<i64> = kept.t_us().iter().map(|t| t / 10).collect();
-    // from a ChaCha8 written apart from this crate, with the key's numbers as its 256 bits: an event stays where the first 53 bits
-    // of its draw are ½ or more. A change here changes every seeded result.
+    // from a ChaCha8 written apart from this crate, with the key's numbers as its 256 bits: an
+    // event stays where the first 53 bits of its draw are ½ or more. A change here changes every
+    // seeded result.
     assert_eq!(moments, [1, 2, 4, 5, 11, 15, 17, 18]);
 }
 
-/// Within five standard deviations of a binomial count; the keys are fixed, so it passes always or never.
+/// Within five standard deviations of a binomial count; the keys are fixed, so it passes always or
+/// never.
 fn assert_binomial(count: usize, of: usize, probability: f64) {
-    let (mean, deviation) = (of as f64 * probability, (of as f64 * probability * (1.0 - probability)).sqrt());
-    assert!((count as f64 - mean).abs() < 5.0 * deviation, "{count} of {of}, expected {mean:.0} ± {deviation:.0}");
+    let (mean, deviation) =
+        (of as f64 * probability, (of as f64 * probability * (1.0 - probability)).sqrt());
+    assert!(
+        (count as f64 - mean).abs() < 5.0 * deviation,
+        "{count} of {of}, expected {mean:.0} ± {deviation:.0}"
+    );
 }
 
 #[test]
 fn events_drop_at_their_probability() {
     let events = grid_of_events(20_000);
     for (epoch, probability) in (0..).zip([0.01, 0.25, 0.5, 0.9]) {
-        let kept = EventTransform::DropEvents { probability }.apply(&events, Key { epoch, ..KEY }).unwrap();
+        let kept = EventTransform::DropEvents { probability }
+            .apply(&events, Key { epoch, ..KEY })
+            .unwrap();
         assert_binomial(events.len() - kept.len(), events.len(), probability);
     }
 }
@@ -102,8 +114,9 @@ fn whole_recordings_flip_at_their_probability() {
         FlipPolarity { probability: 0.3 },
         ReverseTime { probability: 0.3, flip_polarity: false },
     ] {
-        let changed =
-            (0..2000).filter(|&index| transform.apply(&events, Key { index, ..KEY }).unwrap() != events).count();
+        let changed = (0..2000)
+            .filter(|&index| transform.apply(&events, Key { index, ..KEY }).unwrap() != events)
+            .count();
         assert_binomial(changed, 2000, 0.3);
     }
 }
@@ -114,7 +127,8 @@ fn a_time_window_of_the_share_is_dropped_at_every_place() {
     let events = make(1, 1, (0..100).map(|t| (t, 0, 0, true)));
     let mut starts = [0; 81];
     for index in 0..8100 {
-        let kept = EventTransform::DropTime { share: 0.2 }.apply(&events, Key { index, ..KEY }).unwrap();
+        let kept =
+            EventTransform::DropTime { share: 0.2 }.apply(&events, Key { index, ..KEY }).unwrap();
         let start = (0..100).find(|t| !kept.t_us().contains(t)).unwrap();
         let expected: Vec<i64> = (0..100).filter(|t| !(start..start + 20).contains(t)).collect();
         assert_eq!(kept.t_us(), expected);
@@ -131,11 +145,18 @@ fn a_rectangle_of_the_share_is_dropped_at_every_place() {
     let events = make(20, 10, (0..200).map(|i| (i, (i % 20) as u16, (i / 20) as u16, true)));
     let mut corners = [0; 66];
     for index in 0..6600 {
-        let kept = list(&EventTransform::DropArea { share: 0.25 }.apply(&events, Key { index, ..KEY }).unwrap());
-        let dropped: Vec<Event> = list(&events).into_iter().filter(|event| !kept.contains(event)).collect();
+        let kept = list(
+            &EventTransform::DropArea { share: 0.25 }.apply(&events, Key { index, ..KEY }).unwrap(),
+        );
+        let dropped: Vec<Event> =
+            list(&events).into_iter().filter(|event| !kept.contains(event)).collect();
         assert_eq!(dropped.len(), 50);
         let (_, left, top, _) = dropped[0];
-        assert!(dropped.iter().all(|&(_, x, y, _)| (left..left + 10).contains(&x) && (top..top + 5).contains(&y)));
+        assert!(
+            dropped
+                .iter()
+                .all(|&(_, x, y, _)| (left..left + 10).contains(&x) && (top..top + 5).contains(&y))
+        );
         corners[usize::from(top) * 11 + usize::from(left)] += 1;
     }
     for count in corners {
@@ -154,7 +175,8 @@ fn a_random_window_lies_at_every_place_within_the_padding() {
         assert_eq!(cropped.sensor(), Sensor { width: 2, height: 1 });
         places[cropped.x().first().map_or(2, |&x| usize::from(x))] += 1;
     }
-    // the event is seen from two of the twelve places, in the window's first column from one and in its second from the other
+    // the event is seen from two of the twelve places, in the window's first column from one and in
+    // its second from the other
     for count in &places[..2] {
         assert_binomial(*count, 6000, 1.0 / 12.0);
     }
@@ -163,7 +185,11 @@ fn a_random_window_lies_at_every_place_within_the_padding() {
 /// Mean and standard deviation.
 fn moments(values: &[f64]) -> (f64, f64) {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
-    (mean, (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt())
+    (
+        mean,
+        (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64)
+            .sqrt(),
+    )
 }
 
 #[test]
@@ -173,15 +199,20 @@ fn jitter_has_the_deviation_asked_for() {
     let moved = EventTransform::JitterSpace { std_px: 3.0 }.apply(&events, KEY).unwrap();
     assert_eq!((moved.len(), moved.t_us()), (events.len(), events.t_us()));
     for axis in [moved.x(), moved.y()] {
-        let (mean, deviation) = moments(&axis.iter().map(|&at| f64::from(at) - 100.0).collect::<Vec<_>>());
+        let (mean, deviation) =
+            moments(&axis.iter().map(|&at| f64::from(at) - 100.0).collect::<Vec<_>>());
         // rounding adds 1/12 to the variance; five standard errors: 5·σ/√n and 5·σ/√(2n)
         let expected = (9.0_f64 + 1.0 / 12.0).sqrt();
         assert!(mean.abs() < 0.15 && (deviation - expected).abs() < 0.11, "{mean} {deviation}");
     }
     let late = EventTransform::JitterTime { std_us: 500.0 }.apply(&events, KEY).unwrap();
     assert_eq!((late.x(), late.y()), (events.x(), events.y()));
-    let shifts: Vec<f64> =
-        late.t_us().iter().zip(events.t_us()).map(|(after, before)| (after - before) as f64).collect();
+    let shifts: Vec<f64> = late
+        .t_us()
+        .iter()
+        .zip(events.t_us())
+        .map(|(after, before)| (after - before) as f64)
+        .collect();
     let (mean, deviation) = moments(&shifts);
     assert!(mean.abs() < 25.0 && (deviation - 500.0).abs() < 17.7, "{mean} {deviation}");
     let within = shifts.iter().filter(|shift| shift.abs() < 500.0).count();
@@ -199,9 +230,14 @@ fn what_jitter_moves_off_the_sensor_is_dropped() {
 #[test]
 fn noise_is_uniform_over_columns_rows_times_and_polarities() {
     let events = make(4, 3, [(0, 0, 0, true), (9, 0, 0, true)]);
-    let mut noise = list(&EventTransform::UniformNoise { count: 12_000 }.apply(&events, KEY).unwrap());
+    let mut noise =
+        list(&EventTransform::UniformNoise { count: 12_000 }.apply(&events, KEY).unwrap());
     noise.retain(|event| *event != (0, 0, 0, true) && *event != (9, 0, 0, true));
     for (t, x, y, on) in (0..10).flat_map(|t| [(t, 1, 2, false), (t, 3, 0, true)]) {
-        assert_binomial(noise.iter().filter(|event| **event == (t, x, y, on)).count(), 12_000, 1.0 / 240.0);
+        assert_binomial(
+            noise.iter().filter(|event| **event == (t, x, y, on)).count(),
+            12_000,
+            1.0 / 240.0,
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! A convolution's three products by cuDNN, channels last, with the algorithm of each size chosen once; by their definition
-//! where cuDNN has none.
+//! A convolution's three products by cuDNN, channels last, with the algorithm of each size chosen
+//! once; by their definition where cuDNN has none.
 
 use super::kernels::{each, int};
 use super::{Math, data_type};
@@ -10,9 +10,11 @@ use device::{Algorithm, Arg, Direction, Gpu, Library, Precision, View};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
-/// Algorithms that cuDNN is asked for at most: eight, each with the kinds of arithmetic that it has.
+/// Algorithms that cuDNN is asked for at most: eight, each with the kinds of arithmetic that it
+/// has.
 const ALGORITHMS: usize = 24;
-/// Memory that an algorithm may take to work in. The fast ones need little; FFT would take tens of gigabytes.
+/// Memory that an algorithm may take to work in. The fast ones need little; FFT would take tens of
+/// gigabytes.
 const WORKSPACE: usize = 1 << 30;
 
 /// cuDNN's description of one convolution; freed when dropped.
@@ -49,8 +51,18 @@ impl Description {
             let w = [int(s.co)?, int(s.ci)?, int(s.k)?, int(s.k)?];
             result::set_filter4d_descriptor(d.w, kind, channels_last, w).map_err(Error::wrap)?;
             let mode = sys::cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
-            result::set_convolution2d_descriptor(d.convolution, padding, padding, stride, stride, 1, 1, mode, sums)
-                .map_err(Error::wrap)?;
+            result::set_convolution2d_descriptor(
+                d.convolution,
+                padding,
+                padding,
+                stride,
+                stride,
+                1,
+                1,
+                mode,
+                sums,
+            )
+            .map_err(Error::wrap)?;
             result::set_convolution_math_type(d.convolution, math).map_err(Error::wrap)?;
         }
         Ok(d)
@@ -59,12 +71,14 @@ impl Description {
 
 impl Drop for Description {
     fn drop(&mut self) {
-        // SAFETY: each was created in `new`, or is null there, and is destroyed once; a failure leaks it and no more.
+        // SAFETY: each was created in `new`, or is null there, and is destroyed once; a failure
+        // leaks it and no more.
         unsafe {
             let _ = (!self.x.is_null()).then(|| result::destroy_tensor_descriptor(self.x));
             let _ = (!self.y.is_null()).then(|| result::destroy_tensor_descriptor(self.y));
             let _ = (!self.w.is_null()).then(|| result::destroy_filter_descriptor(self.w));
-            let _ = (!self.convolution.is_null()).then(|| result::destroy_convolution_descriptor(self.convolution));
+            let _ = (!self.convolution.is_null())
+                .then(|| result::destroy_convolution_descriptor(self.convolution));
         }
     }
 }
@@ -93,14 +107,16 @@ struct Found {
     deterministic: bool,
 }
 
-/// `found!(entries, count, exact)`: the entries that cuDNN has written, in their order, fastest first. Numbers are read as
-/// such: a newer library may write ones that the enumerations do not have.
+/// `found!(entries, count, exact)`: the entries that cuDNN has written, in their order, fastest
+/// first. Numbers are read as such: a newer library may write ones that the enumerations do not
+/// have.
 macro_rules! found {
     ($entries:expr, $count:expr, $exact:expr) => {{
         let written = $entries.iter().take($count.max(0) as usize);
         let all = written.map(|entry| {
             let entry = entry.as_ptr();
-            // SAFETY: cuDNN has written as many entries as it says, and these fields are 32 bits wide.
+            // SAFETY: cuDNN has written as many entries as it says, and these fields are 32 bits
+            // wide.
             let [number, status, deterministic, math] = unsafe {
                 [
                     (&raw const (*entry).algo).cast::<u32>().read(),
@@ -123,8 +139,8 @@ macro_rules! found {
     }};
 }
 
-/// All algorithms of a direction, the fastest first: timed on the operands, or as cuDNN expects them where the choice
-/// must not depend on a clock.
+/// All algorithms of a direction, the fastest first: timed on the operands, or as cuDNN expects
+/// them where the choice must not depend on a clock.
 fn algorithms(
     library: &mut Library,
     gpu: &Gpu,
@@ -143,8 +159,8 @@ fn algorithms(
         ($entry:ty, $find:ident($($found:expr),*), $get:ident($($given:expr),*)) => {{
             let mut entries = [const { MaybeUninit::<$entry>::uninit() }; ALGORITHMS];
             let first = entries.as_mut_ptr().cast();
-            // SAFETY: descriptors and handle are alive; operands are those of the descriptors; `entries` holds as many as
-            // are asked for; the workspace has `room` bytes.
+            // SAFETY: descriptors and handle are alive; operands are those of the descriptors;
+            // `entries` holds as many as are asked for; the workspace has `room` bytes.
             unsafe {
                 match timed {
                     true => sys::$find(handle, $($found,)* most, &mut count, first, workspace, room),
@@ -163,20 +179,38 @@ fn algorithms(
         ),
         Direction::Input => ask!(
             sys::cudnnConvolutionBwdDataAlgoPerf_t,
-            cudnnFindConvolutionBackwardDataAlgorithmEx(d.w, o.w, d.y, o.y, d.convolution, d.x, o.x),
+            cudnnFindConvolutionBackwardDataAlgorithmEx(
+                d.w,
+                o.w,
+                d.y,
+                o.y,
+                d.convolution,
+                d.x,
+                o.x
+            ),
             cudnnGetConvolutionBackwardDataAlgorithm_v7(d.w, d.y, d.convolution, d.x)
         ),
         Direction::Weight => ask!(
             sys::cudnnConvolutionBwdFilterAlgoPerf_t,
-            cudnnFindConvolutionBackwardFilterAlgorithmEx(d.x, o.x, d.y, o.y, d.convolution, d.w, o.w),
+            cudnnFindConvolutionBackwardFilterAlgorithmEx(
+                d.x,
+                o.x,
+                d.y,
+                o.y,
+                d.convolution,
+                d.w,
+                o.w
+            ),
             cudnnGetConvolutionBackwardFilterAlgorithm_v7(d.x, d.y, d.convolution, d.w)
         ),
     })
 }
 
-/// What cuDNN does not take at all has no algorithm, and there is the definition; anything else is an error.
+/// What cuDNN does not take at all has no algorithm, and there is the definition; anything else is
+/// an error.
 fn refused(error: result::CudnnError) -> Result<Vec<Found>> {
-    // statuses of bad parameters begin at 2000, those of what is not supported at 3000, others at 4000
+    // statuses of bad parameters begin at 2000, those of what is not supported at 3000, others at
+    // 4000
     match error.0 as u32 {
         2000..4000 => Ok(Vec::new()),
         _ => Err(Error::wrap(error)),
@@ -194,14 +228,19 @@ fn choose(
     o: Operands,
 ) -> Result<Option<Algorithm>> {
     let Sizes { n, h, w, ci, k, stride, padding, co, .. } = *s;
-    let kind = [data_type(dtype)? as usize, allowed(dtype, math) as usize, usize::from(math.deterministic)];
+    let kind = [
+        data_type(dtype)? as usize,
+        allowed(dtype, math) as usize,
+        usize::from(math.deterministic),
+    ];
     let sizes = [n, h, w, ci, k, stride, padding, co];
     let key = (direction, sizes.into_iter().chain(kind).map(|v| v as i64).collect::<Vec<i64>>());
     if let Some(algorithm) = library.algorithms.get(&key) {
         return Ok(*algorithm);
     }
     if dtype == DType::F64 {
-        // cuDNN promises nothing for double precision with channels last, and only checks are computed in it
+        // cuDNN promises nothing for double precision with channels last, and only checks are
+        // computed in it
         return Ok(None);
     }
     let d = Description::new(s, dtype, allowed(dtype, math))?;
@@ -219,14 +258,22 @@ fn choose(
         }
     }
     if algorithm.is_none() {
-        eprintln!("cuDNN has no algorithm for {direction:?} of {s:?} in {dtype:?}: computed by definition, slowly");
+        eprintln!(
+            "cuDNN has no algorithm for {direction:?} of {s:?} in {dtype:?}: computed by definition, slowly"
+        );
     }
     library.algorithms.insert(key, algorithm);
     Ok(algorithm)
 }
 
 /// One product by its definition.
-fn by_definition(gpu: &Gpu, direction: Direction, s: &Sizes, dtype: DType, o: Operands) -> Result<()> {
+fn by_definition(
+    gpu: &Gpu,
+    direction: Direction,
+    s: &Sizes,
+    dtype: DType,
+    o: Operands,
+) -> Result<()> {
     let (name, operands, results) = match direction {
         Direction::Forward => ("convolve", [o.x, o.w, o.y], s.n * s.pixels() * s.co),
         Direction::Input => ("convolve_input", [o.w, o.y, o.x], s.n * s.h * s.w * s.ci),
@@ -239,7 +286,14 @@ fn by_definition(gpu: &Gpu, direction: Direction, s: &Sizes, dtype: DType, o: Op
 }
 
 /// One product: writes what the direction says from the other two.
-fn run(gpu: &Gpu, direction: Direction, s: &Sizes, dtype: DType, math: Math, o: Operands) -> Result<()> {
+fn run(
+    gpu: &Gpu,
+    direction: Direction,
+    s: &Sizes,
+    dtype: DType,
+    math: Math,
+    o: Operands,
+) -> Result<()> {
     let most = (s.n * s.h * s.w * s.ci).max(s.n * s.pixels() * s.co);
     if most > i32::MAX as usize {
         bail!(
@@ -259,8 +313,9 @@ fn run(gpu: &Gpu, direction: Direction, s: &Sizes, dtype: DType, math: Math, o: 
         };
         let (a, b, size) = (scalar(&one), scalar(&zero), algorithm.workspace);
         let handle = library.cudnn;
-        // SAFETY: operands hold what `s` says in `dtype`, as the callers have checked; the workspace has the bytes the
-        // algorithm asked for; the number came from cuDNN for this direction, so it is one of its enumeration.
+        // SAFETY: operands hold what `s` says in `dtype`, as the callers have checked; the
+        // workspace has the bytes the algorithm asked for; the number came from cuDNN for this
+        // direction, so it is one of its enumeration.
         let done = unsafe {
             match direction {
                 Direction::Forward => {
@@ -328,11 +383,17 @@ fn run(gpu: &Gpu, direction: Direction, s: &Sizes, dtype: DType, math: Math, o: 
 
 fn math_type(number: u32) -> sys::cudnnMathType_t {
     use sys::cudnnMathType_t::*;
-    let all = [CUDNN_DEFAULT_MATH, CUDNN_TENSOR_OP_MATH, CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION, CUDNN_FMA_MATH];
+    let all = [
+        CUDNN_DEFAULT_MATH,
+        CUDNN_TENSOR_OP_MATH,
+        CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION,
+        CUDNN_FMA_MATH,
+    ];
     all.into_iter().find(|m| *m as u32 == number).unwrap_or(CUDNN_DEFAULT_MATH)
 }
 
-/// y = x ∗ w into `y`, an address of as many values as [`forward`] returns, from values that may be no tensor yet.
+/// y = x ∗ w into `y`, an address of as many values as [`forward`] returns, from values that may be
+/// no tensor yet.
 pub fn forward_into(gpu: &Gpu, s: &Sizes, x: View, w: &Tensor, y: u64, math: Math) -> Result<()> {
     let (inputs, weights) = (s.n * s.h * s.w * s.ci, s.co * s.window());
     if x.len != inputs || w.elem_count() != weights || w.dtype() != x.dtype {
@@ -342,7 +403,11 @@ pub fn forward_into(gpu: &Gpu, s: &Sizes, x: View, w: &Tensor, y: u64, math: Mat
             w.shape()
         );
     }
-    let operands = Operands { x: x.address as *mut c_void, w: gpu.pointer(w)? as *mut c_void, y: y as *mut c_void };
+    let operands = Operands {
+        x: x.address as *mut c_void,
+        w: gpu.pointer(w)? as *mut c_void,
+        y: y as *mut c_void,
+    };
     run(gpu, Direction::Forward, s, x.dtype, math, operands)
 }
 
@@ -351,7 +416,10 @@ fn operands(gpu: &Gpu, s: &Sizes, x: &Tensor, w: &Tensor, y: &Tensor) -> Result<
     let expected = [s.n * s.h * s.w * s.ci, s.co * s.window(), s.n * s.pixels() * s.co];
     let found = [x, w, y].map(|t| t.elem_count());
     if found != expected || [w, y].iter().any(|t| t.dtype() != x.dtype()) {
-        bail!("a convolution {s:?} takes {expected:?} values of one type, found {found:?} of {:?}", x.dtype());
+        bail!(
+            "a convolution {s:?} takes {expected:?} values of one type, found {found:?} of {:?}",
+            x.dtype()
+        );
     }
     let address = |t: &Tensor| Ok::<_, Error>(gpu.pointer(t)? as *mut c_void);
     Ok(Operands { x: address(x)?, w: address(w)?, y: address(y)? })

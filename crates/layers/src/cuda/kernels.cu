@@ -1,11 +1,13 @@
-// Kernels of the layers: batch norm's moments, weights in the order cuDNN takes, pooling, ReLU, votes, the optimiser.
-// `real` is what is computed in, TX the type of what is read, TY of what is written.
+// Kernels of the layers: batch norm's moments, weights in the order cuDNN takes, pooling, ReLU,
+// votes, the optimiser. `real` is what is computed in, TX the type of what is read, TY of what is
+// written.
 
 #define EACH(i, n) \
   for (size i = (size)blockIdx.x * blockDim.x + threadIdx.x; i < (n); i += (size)gridDim.x * blockDim.x)
 
-// Sums of z − K and (z − K)² of one channel over a block's rows, K the first row's value: a sum of squares about a value of
-// the channel itself does not cancel. part [blocks][sets][2][C]; blockIdx.y counts sets times tiles of THREADS channels.
+// Sums of z − K and (z − K)² of one channel over a block's rows, K the first row's value: a sum of
+// squares about a value of the channel itself does not cancel. part [blocks][sets][2][C];
+// blockIdx.y counts sets times tiles of THREADS channels.
 #define THREADS 256
 extern "C" __global__ void __launch_bounds__(THREADS)
 moments_part(const TX* __restrict__ z, real* __restrict__ part, unsigned rows, unsigned sets, unsigned c) {
@@ -37,8 +39,9 @@ moments_part(const TX* __restrict__ z, real* __restrict__ part, unsigned rows, u
   part[at + c] = b;
 }
 
-// Moments [3][sets][C] (mean, biased variance, what rounding took from the mean), and for the running statistics the mean
-// with the bias that z is given without and the unbiased variance, `repeat` times each.
+// Moments [3][sets][C] (mean, biased variance, what rounding took from the mean), and for the
+// running statistics the mean with the bias that z is given without and the unbiased variance,
+// `repeat` times each.
 #define ROWS 8
 extern "C" __global__ void __launch_bounds__(THREADS)
 moments(const TX* z, const real* part, unsigned blocks, const real* bias, double n, double unbiased, unsigned rows,
@@ -75,7 +78,8 @@ moments(const TX* z, const real* part, unsigned blocks, const real* bias, double
   }
 }
 
-// Moments [3][1][C] of running statistics, for currents without their bias: the mean goes into the shift.
+// Moments [3][1][C] of running statistics, for currents without their bias: the mean goes into the
+// shift.
 extern "C" __global__ void running_moments(const real* mean, const real* var, const real* bias, real* out, unsigned c) {
   EACH(i, c) {
     out[i] = real(0);
@@ -110,7 +114,8 @@ extern "C" __global__ void from_cudnn(const TX* g, TY* out, unsigned taps, unsig
   }
 }
 
-// Pixels of `channels` values as pixels of `padded`, the rest zero: frames as bytes or floats become activations.
+// Pixels of `channels` values as pixels of `padded`, the rest zero: frames as bytes or floats
+// become activations.
 extern "C" __global__ void expand(const TX* x, TY* out, size n, unsigned channels, unsigned padded) {
   EACH(i, n) {
     const unsigned c = i % padded;
@@ -118,8 +123,8 @@ extern "C" __global__ void expand(const TX* x, TY* out, size n, unsigned channel
   }
 }
 
-// A convolution by its definition, one thread for each result: for what cuDNN has no algorithm for. Maps [n, h, w, ci] and
-// [n, oh, ow, co], weight [co, k, k, ci].
+// A convolution by its definition, one thread for each result: for what cuDNN has no algorithm for.
+// Maps [n, h, w, ci] and [n, oh, ow, co], weight [co, k, k, ci].
 extern "C" __global__ void convolve(const TX* x, const TX* weight, TY* y, int n, int h, int w, int ci, int k, int stride,
                                     int padding, int oh, int ow, int co) {
   EACH(i, (size)n * oh * ow * co) {
@@ -176,7 +181,8 @@ extern "C" __global__ void add_bias(const TX* x, const TX* b, TY* y, size n, uns
   EACH(i, n) store(y + i, load(x + i) + load(b + i % c));
 }
 
-// Scores [B, K] of spikes [T, B, K·voters]: the mean over steps and voters. Spikes are whole numbers: the sum is exact.
+// Scores [B, K] of spikes [T, B, K·voters]: the mean over steps and voters. Spikes are whole
+// numbers: the sum is exact.
 extern "C" __global__ void vote(const TX* spikes, float* scores, unsigned steps, unsigned batch, unsigned classes,
                                 unsigned voters) {
   EACH(i, (size)batch * classes) {
@@ -198,7 +204,8 @@ extern "C" __global__ void rectify_gradient(const TX* y, const TX* g, TY* d, siz
   EACH(i, n) store(d + i, load(y + i) > real(0) ? load(g + i) : real(0));
 }
 
-// Pooling of maps [n, h, w, c] with windows of side k; `max` or the mean. A NaN is larger than any number.
+// Pooling of maps [n, h, w, c] with windows of side k; `max` or the mean. A NaN is larger than any
+// number.
 extern "C" __global__ void pool(const TX* x, TY* y, unsigned n, unsigned h, unsigned w, unsigned c, unsigned k, int max) {
   const unsigned oh = h / k, ow = w / k;
   EACH(i, (size)n * oh * ow * c) {
@@ -213,7 +220,8 @@ extern "C" __global__ void pool(const TX* x, TY* y, unsigned n, unsigned h, unsi
   }
 }
 
-// Its gradient: of a maximum to the first member that is it. One thread a member; outside all windows it is 0.
+// Its gradient: of a maximum to the first member that is it. One thread a member; outside all
+// windows it is 0.
 extern "C" __global__ void pool_gradient(const TX* x, const TX* g, TY* d, unsigned n, unsigned h, unsigned w, unsigned c,
                                          unsigned k, int max) {
   const unsigned oh = h / k, ow = w / k;

@@ -17,7 +17,8 @@ fn program(from: DType, to: DType) -> Result<Program> {
     Ok(Program::new(("kernels.cu", include_str!("kernels.cu")), compute, "", definitions))
 }
 
-/// A whole number as kernels take it; the sizes of tensors that fit a device are below 2³² along each axis.
+/// A whole number as kernels take it; the sizes of tensors that fit a device are below 2³² along
+/// each axis.
 pub fn int(n: usize) -> Arg {
     Arg::Int(n as u32 as i32)
 }
@@ -26,7 +27,13 @@ pub fn int(n: usize) -> Arg {
 ///
 /// # Safety
 /// As [`Gpu::launch`].
-pub unsafe fn each(gpu: &Gpu, name: &'static str, (from, to): (DType, DType), n: usize, args: &[Arg]) -> Result<()> {
+pub unsafe fn each(
+    gpu: &Gpu,
+    name: &'static str,
+    (from, to): (DType, DType),
+    n: usize,
+    args: &[Arg],
+) -> Result<()> {
     if n == 0 {
         return Ok(());
     }
@@ -35,7 +42,8 @@ pub unsafe fn each(gpu: &Gpu, name: &'static str, (from, to): (DType, DType), n:
     unsafe { gpu.launch(&kernel, [gpu.blocks(n, 256), 1], 256, args) }
 }
 
-/// Runs a kernel that sums over rows `[sets, rows, c]`, channel by channel; returns how many blocks left a part each.
+/// Runs a kernel that sums over rows `[sets, rows, c]`, channel by channel; returns how many blocks
+/// left a part each.
 ///
 /// # Safety
 /// As [`Gpu::launch`]; `args` are made for that number of blocks.
@@ -48,7 +56,9 @@ pub unsafe fn by_channel(
 ) -> Result<(Tensor, usize)> {
     let side = (256 / c).max(1);
     let tiles = c.div_ceil(256);
-    let blocks = rows.div_ceil(side).clamp(1, (4 * gpu.multiprocessors() as usize).div_ceil(sets * tiles).max(1));
+    let blocks = rows
+        .div_ceil(side)
+        .clamp(1, (4 * gpu.multiprocessors() as usize).div_ceil(sets * tiles).max(1));
     let part = gpu.empty((blocks, sets, 2, c), computed(dtype))?;
     let kernel = gpu.kernel(program(dtype, dtype)?, name)?;
     // SAFETY: the caller's promise; `part` holds a row for each block.
@@ -56,9 +66,10 @@ pub unsafe fn by_channel(
     Ok((part, blocks))
 }
 
-/// Moments `[3, sets, C]` of currents `z` `[sets, …, C]` (mean, biased variance, what rounding took from the mean), and
-/// what the running statistics are told. `bias` `[C]` is what the currents are given without; `equal` says for how many
-/// steps one of z stands: `repeat` of these are told as rows of their own, else they count as so many more values.
+/// Moments `[3, sets, C]` of currents `z` `[sets, …, C]` (mean, biased variance, what rounding took
+/// from the mean), and what the running statistics are told. `bias` `[C]` is what the currents are
+/// given without; `equal` says for how many steps one of z stands: `repeat` of these are told as
+/// rows of their own, else they count as so many more values.
 ///
 /// # Errors
 /// If fewer than two values are normalised together, or the device fails.
@@ -97,7 +108,13 @@ pub fn moments(
     // SAFETY: z holds sets·rows·c values of its type.
     let (part, blocks) = unsafe {
         by_channel(gpu, "moments_part", z.dtype, [sets, rows, c], |part| {
-            Ok(vec![Arg::Pointer(z.address), Arg::Pointer(gpu.pointer(part)?), int(rows), int(sets), int(c)])
+            Ok(vec![
+                Arg::Pointer(z.address),
+                Arg::Pointer(gpu.pointer(part)?),
+                int(rows),
+                int(sets),
+                int(c),
+            ])
         })?
     };
     let out = gpu.empty((3, sets, c), dtype)?;
@@ -119,7 +136,8 @@ pub fn moments(
         Arg::Pointer(gpu.pointer(&unbiased_var)?),
     ];
     let kernel = gpu.kernel(program(z.dtype, z.dtype)?, "moments")?;
-    // SAFETY: the parts are those of `blocks` blocks, the results were made above, the bias was checked.
+    // SAFETY: the parts are those of `blocks` blocks, the results were made above, the bias was
+    // checked.
     unsafe { gpu.launch(&kernel, [c.div_ceil(32) as u32, sets as u32], 256, &args)? };
     Ok((out, BatchStatistics { mean, unbiased_var }))
 }
@@ -130,7 +148,9 @@ pub fn moments(
 /// If they do not fit each other.
 pub fn running_moments(mean: &Tensor, var: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let (c, dtype) = (mean.elem_count(), mean.dtype());
-    if [mean, var, bias].iter().any(|t| t.dims() != [c] || t.dtype() != dtype) || computed(dtype) != dtype {
+    if [mean, var, bias].iter().any(|t| t.dims() != [c] || t.dtype() != dtype)
+        || computed(dtype) != dtype
+    {
         bail!(
             "running statistics and bias [{c}] of one type were expected, found {:?}, {:?}",
             var.shape(),
@@ -149,7 +169,8 @@ pub fn running_moments(mean: &Tensor, var: &Tensor, bias: &Tensor) -> Result<Ten
     Ok(out)
 }
 
-/// running ← (1 − momentum) · running + momentum · row for all `rows` `[R, C]` in order, in one launch.
+/// running ← (1 − momentum) · running + momentum · row for all `rows` `[R, C]` in order, in one
+/// launch.
 ///
 /// # Errors
 /// If they do not fit each other.
@@ -176,7 +197,8 @@ pub fn fold(running: &Tensor, rows: &Tensor, momentum: f64) -> Result<Tensor> {
     Ok(out)
 }
 
-/// A weight `[k, k, ci, co]` as `[co, k, k, padded]` of type `to`, the channels behind `ci` zero: what cuDNN takes.
+/// A weight `[k, k, ci, co]` as `[co, k, k, padded]` of type `to`, the channels behind `ci` zero:
+/// what cuDNN takes.
 ///
 /// # Errors
 /// If it is no such weight.
@@ -197,7 +219,8 @@ pub fn to_cudnn(w: &Tensor, padded: usize, to: DType) -> Result<Tensor> {
     Ok(out)
 }
 
-/// The gradient `[co, k, k, padded]` of such a weight as `[k, k, ci, co]`, in f32 (in f64 if it is that).
+/// The gradient `[co, k, k, padded]` of such a weight as `[k, k, ci, co]`, in f32 (in f64 if it is
+/// that).
 ///
 /// # Errors
 /// If it is no such gradient.
@@ -209,8 +232,14 @@ pub fn from_cudnn(g: &Tensor, ci: usize) -> Result<Tensor> {
     let gpu = Gpu::of_tensor(g)?;
     let to = computed(g.dtype());
     let out = gpu.empty((k, k2, ci, co), to)?;
-    let args =
-        [Arg::Pointer(gpu.pointer(g)?), Arg::Pointer(gpu.pointer(&out)?), int(k * k2), int(ci), int(padded), int(co)];
+    let args = [
+        Arg::Pointer(gpu.pointer(g)?),
+        Arg::Pointer(gpu.pointer(&out)?),
+        int(k * k2),
+        int(ci),
+        int(padded),
+        int(co),
+    ];
     // SAFETY: as in `to_cudnn`.
     unsafe { each(&gpu, "from_cudnn", (g.dtype(), to), out.elem_count(), &args)? };
     Ok(out)
@@ -241,7 +270,8 @@ pub fn expand(x: &Tensor, padded: usize, to: DType) -> Result<Tensor> {
     Ok(out)
 }
 
-/// Scores f32 `[B, K]` of spikes `[T, B, …]` with `voters` units for each class: the mean over steps and voters.
+/// Scores f32 `[B, K]` of spikes `[T, B, …]` with `voters` units for each class: the mean over
+/// steps and voters.
 ///
 /// # Errors
 /// If the units are no multiple of the voters.
@@ -267,13 +297,18 @@ pub fn vote(spikes: &Tensor, voters: usize) -> Result<Tensor> {
     Ok(scores)
 }
 
-/// One step of AdamW on a variable: `w`, its moments `m` and `v`, all changed in place, its gradient `g`; f32 and of one
-/// size. The constants are 1 − β₁, 1 − β₂, β₂, 1 − η·wd, η/(1 − β₁ᵗ), √(1 − β₂ᵗ), ε. Entry `index` of `lost` (u32) becomes
-/// 1 if a weight is not finite any more.
+/// One step of AdamW on a variable: `w`, its moments `m` and `v`, all changed in place, its
+/// gradient `g`; f32 and of one size. The constants are 1 − β₁, 1 − β₂, β₂, 1 − η·wd, η/(1 − β₁ᵗ),
+/// √(1 − β₂ᵗ), ε. Entry `index` of `lost` (u32) becomes 1 if a weight is not finite any more.
 ///
 /// # Errors
 /// If they do not fit each other.
-pub fn adamw([w, m, v, g]: [&Tensor; 4], constants: [f32; 7], lost: &Tensor, index: usize) -> Result<()> {
+pub fn adamw(
+    [w, m, v, g]: [&Tensor; 4],
+    constants: [f32; 7],
+    lost: &Tensor,
+    index: usize,
+) -> Result<()> {
     let n = w.elem_count();
     if [w, m, v, g].iter().any(|t| t.elem_count() != n || t.dtype() != DType::F32)
         || index >= lost.elem_count()
@@ -293,6 +328,7 @@ pub fn adamw([w, m, v, g]: [&Tensor; 4], constants: [f32; 7], lost: &Tensor, ind
     args.push(Arg::Size(n as u64));
     args.extend(constants.map(Arg::Float));
     args.push(Arg::Pointer(gpu.pointer(lost)? + 4 * index as u64));
-    // SAFETY: four tensors of n f32 each, and one u32 inside `lost`. Nothing else reads them meanwhile: one stream.
+    // SAFETY: four tensors of n f32 each, and one u32 inside `lost`. Nothing else reads them
+    // meanwhile: one stream.
     unsafe { each(&gpu, "adamw", (DType::F32, DType::F32), n, &args) }
 }

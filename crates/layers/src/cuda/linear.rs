@@ -1,5 +1,5 @@
-//! The three products of a fully connected layer by cuBLAS. cuBLAS reads column by column, so each product is that of
-//! the transposes: a row-major `[a, b]` is its `b × a`.
+//! The three products of a fully connected layer by cuBLAS. cuBLAS reads column by column, so each
+//! product is that of the transposes: a row-major `[a, b]` is its `b × a`.
 
 use super::Math;
 use candle_core::{DType, Error, Result, Tensor, bail};
@@ -51,7 +51,10 @@ fn product(a: Factor, b: Factor, to: DType, math: Math) -> Result<Tensor> {
     let ((m, k), (k2, n)) = (a.dims()?, b.dims()?);
     let dtype = a.matrix.dtype();
     if k != k2 || b.matrix.dtype() != dtype {
-        bail!("a linear layer cannot multiply {m}×{k} {dtype:?} by {k2}×{n} {:?}", b.matrix.dtype());
+        bail!(
+            "a linear layer cannot multiply {m}×{k} {dtype:?} by {k2}×{n} {:?}",
+            b.matrix.dtype()
+        );
     }
     let gpu = Gpu::of_tensor(a.matrix)?;
     let out = gpu.empty((m, n), to)?;
@@ -68,7 +71,8 @@ fn product(a: Factor, b: Factor, to: DType, math: Math) -> Result<Tensor> {
     };
     let algorithm = sys::cublasGemmAlgo_t::CUBLAS_GEMM_DFALT;
     let [left, right, result] = [b.matrix, a.matrix, &out].map(|t| gpu.pointer(t));
-    // SAFETY: contiguous matrices of the sizes given, on the handle's device; `out` was made for the product.
+    // SAFETY: contiguous matrices of the sizes given, on the handle's device; `out` was made for
+    // the product.
     unsafe {
         result::gemm_ex(
             *gpu.blas().handle(),

@@ -1,22 +1,32 @@
-//! Layers on a CUDA device: products by cuDNN and cuBLAS, everything else by `kernels.cu`, compiled when it is first needed.
+//! Layers on a CUDA device: products by cuDNN and cuBLAS, everything else by `kernels.cu`, compiled
+//! when it is first needed.
 //!
-//! A network that trains as a whole calls these one after the other, without a graph; the operations on candle's tensors
-//! use the same ones.
+//! A network that trains as a whole calls these one after the other, without a graph; the
+//! operations on candle's tensors use the same ones.
 
-#![expect(unsafe_code, reason = "kernels and libraries take addresses; each call says what makes them valid")]
+#![expect(
+    unsafe_code,
+    reason = "kernels and libraries take addresses; each call says what makes them valid"
+)]
 
 mod convolution;
 mod kernels;
 mod linear;
 mod operations;
 
-pub use convolution::{forward as convolve, input_gradient as convolve_input, weight_gradient as convolve_weight};
+pub use convolution::{
+    forward as convolve, input_gradient as convolve_input, weight_gradient as convolve_weight,
+};
 pub use device::Math;
-pub use kernels::{adamw, batch_moments, expand, fold, from_cudnn, running_moments, to_cudnn, vote};
-pub use linear::{forward as multiply, input_gradient as multiply_input, weight_gradient as multiply_weight};
+pub use kernels::{
+    adamw, batch_moments, expand, fold, from_cudnn, running_moments, to_cudnn, vote,
+};
+pub use linear::{
+    forward as multiply, input_gradient as multiply_input, weight_gradient as multiply_weight,
+};
 pub(crate) use operations::{
-    conv_backward, conv_forward, moments as moments_of, normalise_backward, normalise_forward, pool_backward,
-    pool_forward, rectify_backward, rectify_forward,
+    conv_backward, conv_forward, moments as moments_of, normalise_backward, normalise_forward,
+    pool_backward, pool_forward, rectify_backward, rectify_forward,
 };
 
 use candle_core::{DType, Result, bail};

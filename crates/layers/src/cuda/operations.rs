@@ -1,4 +1,5 @@
-//! Layers as operations on candle's tensors: what a forward pass writes into a storage, and gradients as tensors.
+//! Layers as operations on candle's tensors: what a forward pass writes into a storage, and
+//! gradients as tensors.
 
 use super::convolution;
 use super::kernels::{by_channel, computed, each, int, moments as moments_in};
@@ -72,13 +73,26 @@ pub fn pool_forward(
 }
 
 /// Its gradient.
-pub fn pool_backward(x: &Tensor, g: &Tensor, [n, h, w, c]: [usize; 4], k: usize, max: bool) -> Result<Tensor> {
+pub fn pool_backward(
+    x: &Tensor,
+    g: &Tensor,
+    [n, h, w, c]: [usize; 4],
+    k: usize,
+    max: bool,
+) -> Result<Tensor> {
     let gpu = Gpu::of_tensor(x)?;
     let d = gpu.empty(x.shape(), x.dtype())?;
-    if x.elem_count() != n * h * w * c || g.elem_count() != n * (h / k) * (w / k) * c || g.dtype() != x.dtype() {
+    if x.elem_count() != n * h * w * c
+        || g.elem_count() != n * (h / k) * (w / k) * c
+        || g.dtype() != x.dtype()
+    {
         bail!("a gradient of pooled maps {:?} was expected, found {:?}", x.shape(), g.shape());
     }
-    let mut args = vec![Arg::Pointer(gpu.pointer(x)?), Arg::Pointer(gpu.pointer(g)?), Arg::Pointer(gpu.pointer(&d)?)];
+    let mut args = vec![
+        Arg::Pointer(gpu.pointer(x)?),
+        Arg::Pointer(gpu.pointer(g)?),
+        Arg::Pointer(gpu.pointer(&d)?),
+    ];
     args.extend([n, h, w, c, k, usize::from(max)].map(int));
     // SAFETY: checked above.
     unsafe { each(&gpu, "pool_gradient", (x.dtype(), x.dtype()), d.elem_count(), &args)? };
@@ -92,7 +106,9 @@ pub fn moments(x: &CudaStorage, layout: &Layout, sets: usize, c: usize) -> Resul
     let (storage, layout) = moments.storage_and_layout();
     match &*storage {
         // a few numbers: copied
-        candle_core::Storage::Cuda(storage) => candle_core::backend::BackendStorage::try_clone(storage, layout),
+        candle_core::Storage::Cuda(storage) => {
+            candle_core::backend::BackendStorage::try_clone(storage, layout)
+        }
         _ => bail!("moments of a device lie elsewhere"),
     }
 }
@@ -110,7 +126,11 @@ pub fn normalise_forward(
     let norm = Norm::new(moments.clone(), gamma, beta, eps)?;
     let (y, address) = output(&gpu, x.len, x)?;
     let mut args = vec![Arg::Pointer(x.address), Arg::Pointer(gpu.pointer(moments)?)];
-    args.extend([Arg::Pointer(gpu.pointer(norm.factors())?), Arg::Pointer(address), Arg::Size(x.len as u64)]);
+    args.extend([
+        Arg::Pointer(gpu.pointer(norm.factors())?),
+        Arg::Pointer(address),
+        Arg::Size(x.len as u64),
+    ]);
     args.extend([x.len / (sets * c), sets, c].map(int));
     // SAFETY: moments and factors hold 3·sets·c numbers; x and y x.len values.
     unsafe { each(&gpu, "normalise", (x.dtype, x.dtype), x.len, &args)? };
@@ -129,16 +149,30 @@ pub fn normalise_backward(
     let (_, sets, c) = moments.dims3()?;
     let (n, dtype) = (x.elem_count(), x.dtype());
     let rows = n / (sets * c);
-    if g.elem_count() != n || g.dtype() != dtype || rows * sets * c != n || moments.dtype() != computed(dtype) {
+    if g.elem_count() != n
+        || g.dtype() != dtype
+        || rows * sets * c != n
+        || moments.dtype() != computed(dtype)
+    {
         bail!("a gradient of {:?} was expected, found {:?}", x.shape(), g.shape());
     }
     let norm = Norm::new(moments.clone(), gamma, beta, eps)?;
-    let [x_at, g_at, mean, factors] = [x, g, moments, norm.factors()].map(|t| gpu.pointer(t).map(Arg::Pointer));
+    let [x_at, g_at, mean, factors] =
+        [x, g, moments, norm.factors()].map(|t| gpu.pointer(t).map(Arg::Pointer));
     let (x_at, g_at, mean, factors) = (x_at?, g_at?, mean?, factors?);
     // SAFETY: x and g hold sets·rows·c values, moments and factors 3·sets·c numbers.
     let (part, blocks) = unsafe {
         by_channel(&gpu, "normalise_part", dtype, [sets, rows, c], |part| {
-            Ok(vec![x_at, g_at, mean, factors, Arg::Pointer(gpu.pointer(part)?), int(rows), int(sets), int(c)])
+            Ok(vec![
+                x_at,
+                g_at,
+                mean,
+                factors,
+                Arg::Pointer(gpu.pointer(part)?),
+                int(rows),
+                int(sets),
+                int(c),
+            ])
         })?
     };
     let (pqr, d_gamma, d_beta) = norm.finish(&part, blocks, rows as f64)?;
@@ -151,21 +185,37 @@ pub fn normalise_backward(
     Ok([d, d_gamma, d_beta])
 }
 
-/// Products of single operations are never rounded more than their tensors, and the same bits every time.
+/// Products of single operations are never rounded more than their tensors, and the same bits every
+/// time.
 const EXACT: Math = Math { precision: device::Precision::F32, deterministic: true };
 
 /// y = x ∗ w + b.
-pub fn conv_forward(s: &Sizes, x: &CudaStorage, xl: &Layout, w: &Tensor, b: &Tensor) -> Result<CudaStorage> {
+pub fn conv_forward(
+    s: &Sizes,
+    x: &CudaStorage,
+    xl: &Layout,
+    w: &Tensor,
+    b: &Tensor,
+) -> Result<CudaStorage> {
     let (gpu, x) = view(x, xl)?;
     let n = s.n * s.pixels() * s.co;
     let (y, address) = output(&gpu, n, x)?;
     let w = to_cudnn(w, s.ci, x.dtype)?;
     convolution::forward_into(&gpu, s, x, &w, address, EXACT)?;
     if b.dims() != [s.co] || b.dtype() != x.dtype {
-        bail!("a convolution to {} channels takes as many biases of its type, found {:?}", s.co, b.shape());
+        bail!(
+            "a convolution to {} channels takes as many biases of its type, found {:?}",
+            s.co,
+            b.shape()
+        );
     }
-    let args =
-        [Arg::Pointer(address), Arg::Pointer(gpu.pointer(b)?), Arg::Pointer(address), Arg::Size(n as u64), int(s.co)];
+    let args = [
+        Arg::Pointer(address),
+        Arg::Pointer(gpu.pointer(b)?),
+        Arg::Pointer(address),
+        Arg::Size(n as u64),
+        int(s.co),
+    ];
     // SAFETY: y holds n values, each read and written by one thread; b holds co.
     unsafe { each(&gpu, "add_bias", (x.dtype, x.dtype), n, &args)? };
     Ok(y)
@@ -180,7 +230,10 @@ pub fn conv_backward(
     wanted: bool,
 ) -> Result<(Option<Tensor>, Tensor, Tensor)> {
     let dx = match wanted {
-        true => Some(convolution::input_gradient(s, &to_cudnn(w, s.ci, g.dtype())?, g, EXACT)?.reshape(x.shape())?),
+        true => Some(
+            convolution::input_gradient(s, &to_cudnn(w, s.ci, g.dtype())?, g, EXACT)?
+                .reshape(x.shape())?,
+        ),
         false => None,
     };
     let dw = from_cudnn(&convolution::weight_gradient(s, x, g, EXACT)?, s.ci)?;

@@ -12,7 +12,8 @@ const WEIGHTS: usize = 50 << 10;
 /// y = x ∗ w + b, `[n, oh, ow, co]`.
 pub fn forward(s: Sizes, x: &Sparse, weight: &[f32], bias: &[f32]) -> Vec<f32> {
     let mut y = vec![0.0; s.n * s.pixels() * s.co];
-    // the weights of a row of the window and a tile: 24 KiB fit the first-level cache, whatever its owner
+    // the weights of a row of the window and a tile: 24 KiB fit the first-level cache, whatever its
+    // owner
     let most = if s.k * s.ci * lanes() * 4 <= 8 << 10 { 4 } else { 2 };
     let vectors = vectors(s.co, most);
     let tile = vectors * lanes();
@@ -43,7 +44,9 @@ impl<const N: usize> WithSimd for Forward<'_, N> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Forward { s, x, weight, bias, map, block, buffer, y } = self;
         let tile = N * S::F32_LANES;
-        for (i, (weight, bias)) in weight.chunks(s.window() * tile).zip(bias.chunks(tile)).enumerate() {
+        for (i, (weight, bias)) in
+            weight.chunks(s.window() * tile).zip(bias.chunks(tile)).enumerate()
+        {
             let (weight, bias) = (rows::<S, N>(weight), rows::<S, N>(bias));
             let (first, len) = (i * tile, tile.min(s.co - i * tile));
             for top in (0..s.oh).step_by(block) {
@@ -52,7 +55,16 @@ impl<const N: usize> WithSimd for Forward<'_, N> {
                 rows_mut::<S, N>(buffer).fill(bias[0]);
                 for ky in 0..s.k {
                     let weight = &weight[ky * s.k * s.ci..][..s.k * s.ci];
-                    add_window_row(simd, s, x, weight, map, ky, top..below, rows_mut::<S, N>(buffer));
+                    add_window_row(
+                        simd,
+                        s,
+                        x,
+                        weight,
+                        map,
+                        ky,
+                        top..below,
+                        rows_mut::<S, N>(buffer),
+                    );
                 }
                 let y = &mut y[top * s.ow * s.co..below * s.ow * s.co];
                 for (y, found) in y.chunks_exact_mut(s.co).zip(buffer.chunks_exact(tile)) {
@@ -76,11 +88,16 @@ fn add_window_row<S: Simd, const N: usize>(
     out: &mut [[S::f32s; N]],
 ) {
     for (oy, out) in lines.zip(out.chunks_exact_mut(s.ow)) {
-        let Some(y) = (oy * s.stride + ky).checked_sub(s.padding).filter(|y| *y < s.h) else { continue };
+        let Some(y) = (oy * s.stride + ky).checked_sub(s.padding).filter(|y| *y < s.h) else {
+            continue;
+        };
         let starts = &x.starts()[(map * s.h + y) * s.w..][..s.w + 1];
         for (ox, out) in out.iter_mut().enumerate() {
             let left = ox * s.stride;
-            let (from, to) = (left.saturating_sub(s.padding).min(s.w), (left + s.k).saturating_sub(s.padding).min(s.w));
+            let (from, to) = (
+                left.saturating_sub(s.padding).min(s.w),
+                (left + s.k).saturating_sub(s.padding).min(s.w),
+            );
             let range = starts[from] as usize..starts[to.max(from)] as usize;
             let values = x.values().map(|v| &v[range.clone()]);
             let origin = (left as isize - s.padding as isize) * s.ci as isize;
@@ -89,8 +106,9 @@ fn add_window_row<S: Simd, const N: usize>(
     }
 }
 
-/// Height, width and place of the first pixel of a gradient that is laid out with zeros between its pixels (for a
-/// stride above 1) and around them, so that row y and tap ky of the window meet at row y + k − 1 − ky.
+/// Height, width and place of the first pixel of a gradient that is laid out with zeros between its
+/// pixels (for a stride above 1) and around them, so that row y and tap ky of the window meet at
+/// row y + k − 1 − ky.
 #[derive(Clone, Copy)]
 pub(super) struct Frame {
     pub h: usize,
@@ -108,8 +126,8 @@ impl Frame {
         self.h * self.w
     }
 
-    /// Lays out channels `first..first + len` of the gradient `g` of one map into `out` `[pixels, tile]`, which is
-    /// zero wherever no pixel of a map ever lies.
+    /// Lays out channels `first..first + len` of the gradient `g` of one map into `out`
+    /// `[pixels, tile]`, which is zero wherever no pixel of a map ever lies.
     pub fn lay_out(self, s: Sizes, g: &[f32], first: usize, tile: usize, out: &mut [f32]) {
         let len = tile.min(s.co - first);
         for (oy, g) in g.chunks_exact(s.ow * s.co).enumerate() {
@@ -126,7 +144,8 @@ pub fn input_gradient(s: Sizes, x: &Sparse, weight: &[f32], g: &[f32]) -> Vec<f3
     let frame = Frame::of(s);
     // as many channels a tile as keep a window row of weights in the second-level cache
     let fits = |&vectors: &usize| s.k * s.ci * vectors * lanes() <= WEIGHTS;
-    let vectors = [16, 8, 4, 2].into_iter().filter(|v| s.co > (v - 1) * lanes()).find(fits).unwrap_or(1);
+    let vectors =
+        [16, 8, 4, 2].into_iter().filter(|v| s.co > (v - 1) * lanes()).find(fits).unwrap_or(1);
     let tile = vectors * lanes();
     let tiles = s.co.div_ceil(tile);
     let weight = turned(s, weight, tile);
@@ -135,7 +154,8 @@ pub fn input_gradient(s: Sizes, x: &Sparse, weight: &[f32], g: &[f32]) -> Vec<f3
     let maps: Vec<(usize, &mut [f32])> = (0..s.n)
         .map(|map| {
             let range = |p: usize| x.starts()[p * s.h * s.w] as usize;
-            let (mine, others) = std::mem::take(&mut rest).split_at_mut(range(map + 1) - range(map));
+            let (mine, others) =
+                std::mem::take(&mut rest).split_at_mut(range(map + 1) - range(map));
             rest = others;
             (map, mine)
         })
@@ -149,7 +169,16 @@ pub fn input_gradient(s: Sizes, x: &Sparse, weight: &[f32], g: &[f32]) -> Vec<f3
                 laid_out.fill(0.0);
             }
             frame.lay_out(s, g, i * tile, tile, laid_out);
-            Arch::new().dispatch(InputGradient { s, frame, x, weight, tile, g: laid_out, map, out });
+            Arch::new().dispatch(InputGradient {
+                s,
+                frame,
+                x,
+                weight,
+                tile,
+                g: laid_out,
+                map,
+                out,
+            });
         }
     });
     out
@@ -162,7 +191,8 @@ fn turned(s: Sizes, weight: &[f32], tile: usize) -> Vec<f32> {
         let (c, ky, t) = (i % s.ci, i / s.ci % s.k, i / s.ci / s.k);
         let len = tile.min(s.co - t * tile);
         for (kx, out) in out.chunks_exact_mut(tile).rev().enumerate() {
-            out[..len].copy_from_slice(&weight[((ky * s.k + kx) * s.ci + c) * s.co + t * tile..][..len]);
+            out[..len]
+                .copy_from_slice(&weight[((ky * s.k + kx) * s.ci + c) * s.co + t * tile..][..len]);
         }
     });
     out
@@ -200,7 +230,9 @@ impl WithSimd for InputGradient<'_> {
                 let out = &mut out[range.start - before..range.end - before];
                 let g = &g[((y + s.k - 1 - ky) * frame.w + column) * tile..][..len];
                 let g = S::as_simd_f32s(g).0;
-                let row = |i: u32| S::as_simd_f32s(&weight[(i as usize - column * s.ci) * len..][..len]).0;
+                let row = |i: u32| {
+                    S::as_simd_f32s(&weight[(i as usize - column * s.ci) * len..][..len]).0
+                };
                 let (fours, others) = index.as_chunks::<TOGETHER>();
                 let (outs, other_outs) = out.as_chunks_mut::<TOGETHER>();
                 for (i, out) in fours.iter().zip(outs) {
@@ -217,7 +249,11 @@ impl WithSimd for InputGradient<'_> {
 
 /// Scalar products of `g` with each of the rows.
 #[inline(always)]
-pub(super) fn dots<S: Simd, const N: usize>(simd: S, g: &[S::f32s], rows: [&[S::f32s]; N]) -> [f32; N] {
+pub(super) fn dots<S: Simd, const N: usize>(
+    simd: S,
+    g: &[S::f32s],
+    rows: [&[S::f32s]; N],
+) -> [f32; N] {
     let rows = rows.map(|row| &row[..g.len()]);
     let mut acc = [simd.splat_f32s(0.0); N];
     for (v, &g) in g.iter().enumerate() {

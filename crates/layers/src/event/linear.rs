@@ -7,7 +7,8 @@ use rayon::prelude::*;
 /// Inputs whose weights for one tile of outputs stay in the first-level cache.
 const INPUTS: usize = 128;
 
-/// Outputs of one task: some lines of memory from each row of weights, so that reading them is no waste.
+/// Outputs of one task: some lines of memory from each row of weights, so that reading them is no
+/// waste.
 const OUTPUTS: usize = 256;
 
 /// y = x·w + b, `[n, outputs]`, of a weight `[inputs, outputs]`.
@@ -32,7 +33,9 @@ pub fn forward(x: &Sparse, weight: &[f32], bias: &[f32]) -> Vec<f32> {
             let mut to = from.clone();
             for input in (0..inputs).step_by(INPUTS) {
                 let below = (input + INPUTS).min(inputs);
-                for (i, row) in weight[input * outputs..below * outputs].chunks_exact(outputs).enumerate() {
+                for (i, row) in
+                    weight[input * outputs..below * outputs].chunks_exact(outputs).enumerate()
+                {
                     for (t, row) in row[first..first + len].chunks(tile).enumerate() {
                         block[(t * INPUTS + i) * tile..][..row.len()].copy_from_slice(row);
                     }
@@ -41,7 +44,9 @@ pub fn forward(x: &Sparse, weight: &[f32], bias: &[f32]) -> Vec<f32> {
                     let rest = &x.index()[*to as usize..x.starts()[(sample + 1) * h * w] as usize];
                     *to += rest.iter().take_while(|i| (**i as usize) < below).count() as u32;
                 }
-                for (block, y) in block.chunks_exact(INPUTS * tile).zip(y.chunks_exact_mut(n * tile)) {
+                for (block, y) in
+                    block.chunks_exact(INPUTS * tile).zip(y.chunks_exact_mut(n * tile))
+                {
                     let (from, to) = (&from[..], &to[..]);
                     with_vectors!(vectors, N => Forward::<N> { x, block, input, y, from, to });
                 }
@@ -79,7 +84,9 @@ impl<const N: usize> WithSimd for Forward<'_, N> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let block = rows::<S, N>(self.block);
-        for (y, (&from, &to)) in rows_mut::<S, N>(self.y).iter_mut().zip(self.from.iter().zip(self.to)) {
+        for (y, (&from, &to)) in
+            rows_mut::<S, N>(self.y).iter_mut().zip(self.from.iter().zip(self.to))
+        {
             let range = from as usize..to as usize;
             let values = self.x.values().map(|v| &v[range.clone()]);
             gather(simd, y, &self.x.index()[range], values, self.input as isize, block);
@@ -171,7 +178,8 @@ impl<const N: usize> WithSimd for WeightGradient<'_, N> {
 pub fn input_gradient(x: &Sparse, weight: &[f32], g: &[f32], outputs: usize) -> Vec<f32> {
     let [_, h, w, c] = x.shape();
     let (inputs, lists) = (h * w * c, ByInput::of(x));
-    // rows of whole vectors, so that no product has a rest; and only as many columns at a time as keep g in the cache
+    // rows of whole vectors, so that no product has a rest; and only as many columns at a time as
+    // keep g in the cache
     let padded = outputs.next_multiple_of(lanes());
     let block = (COLUMNS / (x.shape()[0].max(1) * lanes())).max(1) * lanes();
     let g = tiled(g, outputs, block.min(padded));

@@ -1,5 +1,6 @@
-//! Event-driven products: what a convolution or a linear layer computes, taken at the non-zero entries of its input
-//! alone. Sums run in another order than a matrix product's, and nothing else differs.
+//! Event-driven products: what a convolution or a linear layer computes, taken at the non-zero
+//! entries of its input alone. Sums run in another order than a matrix product's, and nothing else
+//! differs.
 //!
 //! With x the input, w the weight and g the gradient of the output, each of the three products
 //!
@@ -7,14 +8,14 @@
 //! y = x ∗ w + b        ∂L/∂w = x ⋆ g        ∂L/∂x = g ⋆ w  (wanted at the entries of x only)
 //! ```
 //!
-//! costs one vector of output channels for each entry and tap of the window. That the last one is wanted at the
-//! entries only is a property of the neuron below: see [`neuron::Neuron::stage`].
+//! costs one vector of output channels for each entry and tap of the window. That the last one is
+//! wanted at the entries only is a property of the neuron below: see [`neuron::Neuron::stage`].
 //!
-//! Kernels are written once, over `pulp`'s vectors: AVX-512, AVX2, NEON or plain scalars, as the machine has it.
-//! Output channels are cut into tiles of a few vectors, so that the weights of one row of the window stay in the
-//! first-level cache while all pixels of a map pass by. Tasks are cut by sizes and
-//! densities, never by threads, and no two of them write to the same number: results have the same bits for any number of
-//! threads.
+//! Kernels are written once, over `pulp`'s vectors: AVX-512, AVX2, NEON or plain scalars, as the
+//! machine has it. Output channels are cut into tiles of a few vectors, so that the weights of one
+//! row of the window stay in the first-level cache while all pixels of a map pass by. Tasks are cut
+//! by sizes and densities, never by threads, and no two of them write to the same number: results
+//! have the same bits for any number of threads.
 
 mod conv;
 mod linear;
@@ -23,7 +24,8 @@ mod weights;
 
 pub use conv::{forward as conv_forward, input_gradient as conv_input_gradient};
 pub use linear::{
-    forward as linear_forward, input_gradient as linear_input_gradient, weight_gradient as linear_weight_gradient,
+    forward as linear_forward, input_gradient as linear_input_gradient,
+    weight_gradient as linear_weight_gradient,
 };
 
 pub use scatter::scatter;
@@ -70,15 +72,20 @@ fn add<S: Simd, const N: usize>(simd: S, a: &mut [S::f32s; N], b: &[S::f32s; N])
 
 /// a + value · b, vector by vector.
 #[inline(always)]
-fn add_scaled<S: Simd, const N: usize>(simd: S, a: &mut [S::f32s; N], value: f32, b: &[S::f32s; N]) {
+fn add_scaled<S: Simd, const N: usize>(
+    simd: S,
+    a: &mut [S::f32s; N],
+    value: f32,
+    b: &[S::f32s; N],
+) {
     let value = simd.splat_f32s(value);
     for v in 0..N {
         a[v] = simd.mul_add_e_f32s(value, b[v], a[v]);
     }
 }
 
-/// Adds to `acc` the rows `index − origin` of `w`, each times its value if there are any; two chains of additions,
-/// since one would wait for itself.
+/// Adds to `acc` the rows `index − origin` of `w`, each times its value if there are any; two
+/// chains of additions, since one would wait for itself.
 #[inline(always)]
 fn gather<S: Simd, const N: usize>(
     simd: S,
@@ -89,7 +96,8 @@ fn gather<S: Simd, const N: usize>(
     w: &[[S::f32s; N]],
 ) {
     let row = |i: u32| &w[(i as isize - origin) as usize];
-    // a copy on the stack: an index out of bounds would have to find `acc` up to date, after every addition
+    // a copy on the stack: an index out of bounds would have to find `acc` up to date, after every
+    // addition
     let mut one = *acc;
     let mut other = [simd.splat_f32s(0.0); N];
     let (pairs, last) = index.as_chunks::<2>();
@@ -135,8 +143,8 @@ macro_rules! with_vectors {
 }
 use with_vectors;
 
-/// Columns of a row-major matrix `[rows, columns]` cut into tiles of `tile` columns, the last filled up with zeros:
-/// `[tiles, rows, tile]`.
+/// Columns of a row-major matrix `[rows, columns]` cut into tiles of `tile` columns, the last
+/// filled up with zeros: `[tiles, rows, tile]`.
 fn tiled(w: &[f32], columns: usize, tile: usize) -> Vec<f32> {
     use rayon::prelude::*;
     let (rows, tiles) = (w.len() / columns, columns.div_ceil(tile));

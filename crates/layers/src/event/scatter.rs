@@ -2,8 +2,8 @@ use crate::Product;
 use crate::conv::Sizes;
 use pulp::{Arch, Simd, WithSimd};
 
-/// Adds to `y` of one sample, `[oh, ow, co]` or `[outputs]`, what the entries (index in the flattened map, value) give:
-/// for a single step there are too few of them to sort them by output.
+/// Adds to `y` of one sample, `[oh, ow, co]` or `[outputs]`, what the entries (index in the
+/// flattened map, value) give: for a single step there are too few of them to sort them by output.
 pub fn scatter(product: &Product, entries: &[(u32, f32)], weight: &[f32], y: &mut [f32]) {
     Arch::new().dispatch(Scatter { product, entries, weight, y });
 }
@@ -23,7 +23,9 @@ impl WithSimd for Scatter<'_> {
         let Scatter { product, entries, weight, y } = self;
         for &(index, value) in entries {
             match product {
-                Product::Linear { outputs, .. } => add(y, &weight[index as usize * outputs..][..*outputs], value),
+                Product::Linear { outputs, .. } => {
+                    add(y, &weight[index as usize * outputs..][..*outputs], value)
+                }
                 Product::Convolution(s) => window(*s, index as usize, value, weight, y),
             }
         }

@@ -18,8 +18,9 @@ pub fn conv_weight_gradient(s: Sizes, x: &Sparse, g: &[f32]) -> Vec<f32> {
     let tiles = s.co.div_ceil(tile);
     let channels = s.ci.min(64); // of one task
     let tasks = s.ci.div_ceil(channels);
-    let mut sums: Vec<Vec<f32>> =
-        (0..tiles * tasks).map(|i| vec![0.0; s.k * s.k * channels.min(s.ci - i % tasks * channels) * tile]).collect();
+    let mut sums: Vec<Vec<f32>> = (0..tiles * tasks)
+        .map(|i| vec![0.0; s.k * s.k * channels.min(s.ci - i % tasks * channels) * tile])
+        .collect();
     let maps = (LAID_OUT / (frame.pixels() * tiles * tile)).clamp(1, s.n.max(1));
     let size = maps * frame.pixels() * tile;
     let mut laid_out = vec![0.0; tiles * size];
@@ -28,7 +29,13 @@ pub fn conv_weight_gradient(s: Sizes, x: &Sparse, g: &[f32]) -> Vec<f32> {
         laid_out.par_chunks_mut(frame.pixels() * tile).enumerate().for_each(|(i, out)| {
             let (t, map) = (i / maps, first + i % maps);
             if i % maps < these {
-                frame.lay_out(s, &g[map * s.pixels() * s.co..][..s.pixels() * s.co], t * tile, tile, out);
+                frame.lay_out(
+                    s,
+                    &g[map * s.pixels() * s.co..][..s.pixels() * s.co],
+                    t * tile,
+                    tile,
+                    out,
+                );
             }
         });
         let lists = ByChannel::of(s, frame, x, first..first + these);
@@ -52,8 +59,8 @@ pub fn conv_weight_gradient(s: Sizes, x: &Sparse, g: &[f32]) -> Vec<f32> {
     dw
 }
 
-/// The entries of some maps in the order of their channel: for groups of maps, for each channel, where in the
-/// laid-out gradients the window's row 0 meets each entry.
+/// The entries of some maps in the order of their channel: for groups of maps, for each channel,
+/// where in the laid-out gradients the window's row 0 meets each entry.
 struct ByChannel {
     groups: usize,
     ci: usize,
@@ -64,7 +71,8 @@ struct ByChannel {
 
 impl ByChannel {
     fn of(s: Sizes, frame: Frame, x: &Sparse, maps: std::ops::Range<usize>) -> ByChannel {
-        // groups of maps with some thirty entries a channel, so that the sums are not written too often
+        // groups of maps with some thirty entries a channel, so that the sums are not written too
+        // often
         let entries = x.density() * (s.h * s.w) as f64;
         let size = ((32.0 / entries.max(1e-3)) as usize).clamp(1, maps.len());
         let groups = maps.len().div_ceil(size);
@@ -96,8 +104,13 @@ impl ByChannel {
                 (ends, place, values)
             })
             .collect();
-        let mut all =
-            ByChannel { groups, ci: s.ci, starts: vec![0], place: vec![], values: x.values().map(|_| vec![]) };
+        let mut all = ByChannel {
+            groups,
+            ci: s.ci,
+            starts: vec![0],
+            place: vec![],
+            values: x.values().map(|_| vec![]),
+        };
         for (ends, place, values) in lists {
             let before = all.place.len() as u32;
             all.starts.extend(ends[1..].iter().map(|&end| before + end));

@@ -5,8 +5,8 @@ use candle_core::{Result, bail};
 use layers::Product;
 use neuron::Pooling;
 
-/// A network that classifies one sample at a time, step by step, and stops as soon as no later vote can change the
-/// class. All memory is taken when it is made: a sample allocates nothing.
+/// A network that classifies one sample at a time, step by step, and stops as soon as no later vote
+/// can change the class. All memory is taken when it is made: a sample allocates nothing.
 pub struct Inference<'n> {
     layers: Vec<Live<'n>>,
     voters: usize,
@@ -44,8 +44,8 @@ struct Live<'n> {
 }
 
 impl<'n> EventDriven<'n> {
-    /// This network for single samples of `[height, width, channels]`, with the running statistics of its norms and
-    /// without dropout.
+    /// This network for single samples of `[height, width, channels]`, with the running statistics
+    /// of its norms and without dropout.
     ///
     /// # Errors
     /// If such samples do not fit the network.
@@ -95,7 +95,8 @@ fn affine(block: &Block) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
 }
 
 impl Inference<'_> {
-    /// Classifies the one sample of `frames`; with `early`, stops when the class can no longer change.
+    /// Classifies the one sample of `frames`; with `early`, stops when the class can no longer
+    /// change.
     ///
     /// # Errors
     /// If `frames` are not one sample of this network's shape.
@@ -103,8 +104,12 @@ impl Inference<'_> {
         let [h, w, c] = self.shape;
         let size = h * w * c;
         let shown = if frames.still { 1 } else { frames.steps };
-        if frames.shape != [1, h, w, c] || frames.values.len() != shown * size || frames.steps == 0 {
-            bail!("this network classifies one sample of {h}×{w}×{c}, found frames of {:?}", frames.shape);
+        if frames.shape != [1, h, w, c] || frames.values.len() != shown * size || frames.steps == 0
+        {
+            bail!(
+                "this network classifies one sample of {h}×{w}×{c}, found frames of {:?}",
+                frames.shape
+            );
         }
         self.votes.fill(0);
         self.layers.iter_mut().for_each(|layer| layer.v.fill(0.0));
@@ -113,7 +118,9 @@ impl Inference<'_> {
             let again = frames.still && t > 0;
             if !again {
                 self.entries.clear();
-                let frame = frames.values[if frames.still { 0 } else { t * size }..][..size].iter().enumerate();
+                let frame = frames.values[if frames.still { 0 } else { t * size }..][..size]
+                    .iter()
+                    .enumerate();
                 self.entries.extend(frame.filter(|(_, v)| **v != 0.0).map(|(i, v)| (i as u32, *v)));
             }
             self.step(again);
@@ -126,12 +133,14 @@ impl Inference<'_> {
         bail!("a sample without steps")
     }
 
-    /// Votes of the last sample: for each class the spikes of its voters in the steps that were run.
+    /// Votes of the last sample: for each class the spikes of its voters in the steps that were
+    /// run.
     pub fn votes(&self) -> &[u32] {
         &self.votes
     }
 
-    /// One step of all layers. With `again` the first layer's currents are those of the step before.
+    /// One step of all layers. With `again` the first layer's currents are those of the step
+    /// before.
     fn step(&mut self, again: bool) {
         for (i, layer) in self.layers.iter_mut().enumerate() {
             if i > 0 || !again {
@@ -186,7 +195,9 @@ impl Live<'_> {
             for i in 0..k * k {
                 let pixel = (p / columns * k + i / k) * w + p % columns * k + i % k;
                 let fired = counts.iter_mut().zip(&self.fired[pixel * c..][..c]);
-                fired.for_each(|(count, fired)| *count = if any { *count | fired } else { *count + fired });
+                fired.for_each(|(count, fired)| {
+                    *count = if any { *count | fired } else { *count + fired }
+                });
             }
         }
     }
@@ -201,5 +212,8 @@ fn leader(votes: &[u32]) -> usize {
 /// Whether `class` leads whatever the others still get: at most `left` votes each.
 fn decided(votes: &[u32], class: usize, left: u32) -> bool {
     let mine = votes[class];
-    votes.iter().enumerate().all(|(i, &v)| i == class || mine > v + left || (mine == v + left && class < i))
+    votes
+        .iter()
+        .enumerate()
+        .all(|(i, &v)| i == class || mine > v + left || (mine == v + left && class < i))
 }

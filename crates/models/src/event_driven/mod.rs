@@ -1,10 +1,10 @@
-//! A training step without a graph: forward and backward of a whole network on slices of f32, event-driven wherever
-//! the density pays.
+//! A training step without a graph: forward and backward of a whole network on slices of f32,
+//! event-driven wherever the density pays.
 //!
-//! A network is cut into blocks: a product, and everything up to the next one as a [`neuron::Stage`]. Between blocks
-//! activations are lists of their non-zero entries, which is all that both neighbours need, and all that is kept; the
-//! currents of a block are kept or computed again, as the memory budget says. [`Network::forward`] on tensors is the
-//! definition.
+//! A network is cut into blocks: a product, and everything up to the next one as a
+//! [`neuron::Stage`]. Between blocks activations are lists of their non-zero entries, which is all
+//! that both neighbours need, and all that is kept; the currents of a block are kept or computed
+//! again, as the memory budget says. [`Network::forward`] on tensors is the definition.
 
 mod inference;
 mod memory;
@@ -28,27 +28,31 @@ pub struct Frames<'a> {
     pub values: &'a [f32],
     /// T.
     pub steps: usize,
-    /// The same values as bytes, where all of them are whole numbers up to 255: a device is sent these, a quarter as much.
+    /// The same values as bytes, where all of them are whole numbers up to 255: a device is sent
+    /// these, a quarter as much.
     pub bytes: Option<&'a [u8]>,
     /// B, H, W, C.
     pub shape: [usize; 4],
-    /// Whether all steps show the same frames, which `values` then holds once: what they are multiplied with is
-    /// computed once.
+    /// Whether all steps show the same frames, which `values` then holds once: what they are
+    /// multiplied with is computed once.
     pub still: bool,
 }
 
-/// How to compute. It changes the order of sums, and so a result by rounding; a membrane that lies within rounding of its
-/// threshold may then fire or not.
+/// How to compute. It changes the order of sums, and so a result by rounding; a membrane that lies
+/// within rounding of its threshold may then fire or not.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
-    /// From which density on products are dense. The same crossovers give the same bits, for any number of threads.
+    /// From which density on products are dense. The same crossovers give the same bits, for any
+    /// number of threads.
     pub crossover: Crossovers,
-    /// Bytes that the activations and gradients of a step may take, beside weights, moments and data.
+    /// Bytes that the activations and gradients of a step may take, beside weights, moments and
+    /// data.
     pub memory_budget: Option<usize>,
 }
 
 impl Default for Options {
-    /// Dense from a density of 0.5 on, about what [`layers::calibrate`] finds on a machine with AVX2; no budget.
+    /// Dense from a density of 0.5 on, about what [`layers::calibrate`] finds on a machine with
+    /// AVX2; no budget.
     fn default() -> Self {
         Self { crossover: Crossovers::at(0.5), memory_budget: None }
     }
@@ -63,15 +67,21 @@ pub struct EventDriven<'n> {
 impl Network {
     /// This network as event-driven blocks, on the CPU and in f32.
     ///
-    /// `None` if it cannot be: a neuron without [`neuron::Neuron::stage`], a residual block, a convolution without a
-    /// bias, a layer between two products in an order that no stage has, another precision or device.
+    /// `None` if it cannot be: a neuron without [`neuron::Neuron::stage`], a residual block, a
+    /// convolution without a bias, a layer between two products in an order that no stage has,
+    /// another precision or device.
     pub fn event_driven(&self) -> Option<EventDriven<'_>> {
         let (blocks, voters) = blocks(self, |neuron| neuron.stage())?;
-        let here = |t: &Tensor| t.dtype() == candle_core::DType::F32 && t.device().is_cpu() && t.is_contiguous();
-        let normed = |b: &Block| {
-            b.norm.is_none_or(|(_, n)| [&n.weight, &n.bias, &n.running_mean, &n.running_var].into_iter().all(here))
+        let here = |t: &Tensor| {
+            t.dtype() == candle_core::DType::F32 && t.device().is_cpu() && t.is_contiguous()
         };
-        let all_here = |b: &Block| here(b.weight.tensors().0) && here(b.weight.tensors().1) && normed(b);
+        let normed = |b: &Block| {
+            b.norm.is_none_or(|(_, n)| {
+                [&n.weight, &n.bias, &n.running_mean, &n.running_var].into_iter().all(here)
+            })
+        };
+        let all_here =
+            |b: &Block| here(b.weight.tensors().0) && here(b.weight.tensors().1) && normed(b);
         blocks.iter().all(all_here).then_some(EventDriven { blocks, voters })
     }
 }
@@ -81,15 +91,22 @@ impl EventDriven<'_> {
     ///
     /// # Errors
     /// If the frames do not fit the network.
-    pub fn scores(&self, frames: Frames, mode: Mode, options: Options, observer: &mut dyn Observer) -> Result<Tensor> {
+    pub fn scores(
+        &self,
+        frames: Frames,
+        mode: Mode,
+        options: Options,
+        observer: &mut dyn Observer,
+    ) -> Result<Tensor> {
         Ok(pass::forward(self, frames, mode, options, observer, false)?.0)
     }
 
-    /// The gradients of one training step of seed `seed`. `loss` is given the scores `[B, K]` and returns the gradient
-    /// of the loss with respect to them.
+    /// The gradients of one training step of seed `seed`. `loss` is given the scores `[B, K]` and
+    /// returns the gradient of the loss with respect to them.
     ///
     /// # Errors
-    /// If the frames do not fit the network, `loss` fails, or the step does not fit the memory budget.
+    /// If the frames do not fit the network, `loss` fails, or the step does not fit the memory
+    /// budget.
     pub fn gradients(
         &self,
         frames: Frames,
@@ -98,10 +115,15 @@ impl EventDriven<'_> {
         observer: &mut dyn Observer,
         loss: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<Gradients> {
-        let (scores, state) = pass::forward(self, frames, Mode::Train { seed }, options, observer, true)?;
+        let (scores, state) =
+            pass::forward(self, frames, Mode::Train { seed }, options, observer, true)?;
         let gradient = loss(&scores)?;
         if gradient.dims() != scores.dims() {
-            bail!("a gradient of scores {:?} has their shape, found {:?}", scores.shape(), gradient.shape());
+            bail!(
+                "a gradient of scores {:?} has their shape, found {:?}",
+                scores.shape(),
+                gradient.shape()
+            );
         }
         pass::backward(self, frames, options, state, &gradient)
     }

@@ -14,8 +14,8 @@ pub struct Moments {
     pub inverse: Vec<f32>,
 }
 
-/// What the norm of a block, if it has one, normalises with: in training the moments of `z`, which the observer hears
-/// of, else the running ones.
+/// What the norm of a block, if it has one, normalises with: in training the moments of `z`, which
+/// the observer hears of, else the running ones.
 pub fn moments(
     block: &Block,
     z: &[f32],
@@ -35,7 +35,8 @@ pub fn moments(
     let all = batch_moments(z, sets, c, equal)?;
     let (mean, others) = all.split_at(sets * c);
     let (var, lost) = others.split_at(sets * c);
-    observer.statistics(name, &statistics(norm, mean, var, z.len() / (sets * c), frames, still)?)?;
+    observer
+        .statistics(name, &statistics(norm, mean, var, z.len() / (sets * c), frames, still)?)?;
     Ok(Some(Moments { mean: mean.to_vec(), lost: lost.to_vec(), inverse: inverse(var, norm.eps) }))
 }
 
@@ -46,10 +47,15 @@ fn inverse(var: &[f32], eps: f64) -> Vec<f32> {
 /// Running statistics; the mean goes into the shift, as the definition has it in evaluation.
 fn running(norm: &BatchNorm) -> Result<Moments> {
     let (mean, var) = (Values::of(&norm.running_mean)?, Values::of(&norm.running_var)?);
-    Ok(Moments { mean: vec![0.0; mean.len()], lost: mean.to_vec(), inverse: inverse(&var, norm.eps) })
+    Ok(Moments {
+        mean: vec![0.0; mean.len()],
+        lost: mean.to_vec(),
+        inverse: inverse(&var, norm.eps),
+    })
 }
 
-/// What the running statistics are told: of a still image each step has the same, and over time n counts all steps.
+/// What the running statistics are told: of a still image each step has the same, and over time n
+/// counts all steps.
 fn statistics(
     norm: &BatchNorm,
     mean: &[f32],
@@ -63,6 +69,7 @@ fn statistics(
     let n = if still && !per_step { n * frames.steps } else { n } as f64;
     let rows = if still && per_step { frames.steps } else { 1 };
     let unbiased: Vec<f32> = var.iter().map(|&v| (f64::from(v) * (n / (n - 1.0))) as f32).collect();
-    let tensor = |v: &[f32]| Tensor::from_vec(v.repeat(rows), (v.len() / c * rows, c), &Device::Cpu);
+    let tensor =
+        |v: &[f32]| Tensor::from_vec(v.repeat(rows), (v.len() / c * rows, c), &Device::Cpu);
     Ok(BatchStatistics { mean: tensor(mean)?, unbiased_var: tensor(&unbiased)? })
 }

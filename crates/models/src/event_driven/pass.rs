@@ -26,7 +26,8 @@ pub struct LayerTrace {
     pub input: Option<Path>,
     /// Whether the currents were computed again.
     pub recomputed: bool,
-    /// Seconds of: product, stage (norm, neurons, pool, lists), gradient of the stage, ∂L/∂w, ∂L/∂x.
+    /// Seconds of: product, stage (norm, neurons, pool, lists), gradient of the stage, ∂L/∂w,
+    /// ∂L/∂x.
     pub seconds: [f64; 5],
 }
 
@@ -130,7 +131,10 @@ pub fn forward(
         shape[0] = if still { batch } else { batch * frames.steps };
         let (product, [h, w, c]) = block.weight.product(shape)?;
         if shape.iter().product::<usize>() >= u32::MAX as usize {
-            bail!("activations {shape:?} below {} are more than 2³² numbers; take a smaller batch", block.name);
+            bail!(
+                "activations {shape:?} below {} are more than 2³² numbers; take a smaller batch",
+                block.name
+            );
         }
         let mut density = None;
         if let Input::Frames = input {
@@ -162,9 +166,16 @@ pub fn forward(
         input = match network.blocks.get(i + 1) {
             None => Input::Frames,
             Some(next) => {
-                let scale = if let Pooling::Average(k) = block.pool { 1.0 / (k * k) as f32 } else { 1.0 };
+                let scale =
+                    if let Pooling::Average(k) = block.pool { 1.0 / (k * k) as f32 } else { 1.0 };
                 let consumer = next.weight.product(shape)?.0.consumer();
-                Input::Lists(Sparse::of_counts(&counts, shape, consumer, scale, state.spike_mask.as_deref()))
+                Input::Lists(Sparse::of_counts(
+                    &counts,
+                    shape,
+                    consumer,
+                    scale,
+                    state.spike_mask.as_deref(),
+                ))
             }
         };
         layers.push(LayerTrace {
@@ -173,7 +184,8 @@ pub fn forward(
                 (Input::Lists(lists), _) => lists.density(),
                 (Input::Frames, density) => density.unwrap_or(1.0),
             },
-            firing_rate: fired.spikes.iter().sum::<u64>() as f64 / (chances * frames.steps as u64).max(1) as f64,
+            firing_rate: fired.spikes.iter().sum::<u64>() as f64
+                / (chances * frames.steps as u64).max(1) as f64,
             forward: path,
             weight: None,
             input: None,
@@ -203,9 +215,16 @@ fn check(frames: Frames) -> Result<()> {
     Ok(())
 }
 
-/// The frames as lists, if they have few enough values for any product to use them; and how dense they are.
-fn listed(frames: Frames, shape: [usize; 4], product: Product, options: Options) -> (Input, Option<f64>) {
-    let some = frames.values.iter().filter(|v| **v != 0.0).count() as f64 / frames.values.len().max(1) as f64;
+/// The frames as lists, if they have few enough values for any product to use them; and how dense
+/// they are.
+fn listed(
+    frames: Frames,
+    shape: [usize; 4],
+    product: Product,
+    options: Options,
+) -> (Input, Option<f64>) {
+    let some = frames.values.iter().filter(|v| **v != 0.0).count() as f64
+        / frames.values.len().max(1) as f64;
     let crossover = options.crossover.of(&product);
     let input = match some < crossover.forward.max(crossover.weight) {
         true => Input::Lists(Sparse::of_dense(frames.values, shape, product.consumer())),
@@ -225,15 +244,24 @@ fn currents(
     let (weight, bias) = (Values::of(weight)?, Values::of(bias)?);
     Ok(match input {
         Input::Frames => (product.dense_forward(frames.values, &weight, &bias), Path::Dense),
-        Input::Lists(lists) => product.forward(lists, &weight, &bias, options.crossover.of(&product)),
+        Input::Lists(lists) => {
+            product.forward(lists, &weight, &bias, options.crossover.of(&product))
+        }
     })
 }
 
-/// The dropout mask of that name, as [`layers::dropout`] draws it for a tensor of a flat or an unflattened layer.
-fn mask(name: Option<&str>, shape: &[usize; 4], flat: bool, mode: Mode) -> Result<Option<Vec<f32>>> {
+/// The dropout mask of that name, as [`layers::dropout`] draws it for a tensor of a flat or an
+/// unflattened layer.
+fn mask(
+    name: Option<&str>,
+    shape: &[usize; 4],
+    flat: bool,
+    mode: Mode,
+) -> Result<Option<Vec<f32>>> {
     let (Some(name), Mode::Train { seed }) = (name, mode) else { return Ok(None) };
     let dims = if flat { vec![shape[0], shape[3]] } else { shape.to_vec() };
-    let mask = dropout_mask(&dims.into(), DROPOUT, name, seed, candle_core::DType::F32, &Device::Cpu)?;
+    let mask =
+        dropout_mask(&dims.into(), DROPOUT, name, seed, candle_core::DType::F32, &Device::Cpu)?;
     Ok(Some(mask.flatten_all()?.to_vec1()?))
 }
 
@@ -315,14 +343,18 @@ pub fn backward(
         let start = Instant::now();
         let (weight, bias) = block.weight.tensors();
         let (dw, path) = match &state.input {
-            Input::Frames => (state.product.dense_weight_gradient(frames.values, &g.z), Path::Dense),
+            Input::Frames => {
+                (state.product.dense_weight_gradient(frames.values, &g.z), Path::Dense)
+            }
             Input::Lists(lists) => state.product.weight_gradient(lists, &g.z, crossover),
         };
         of.push((weight.id(), tensor(dw, weight)?));
         of.push((bias.id(), tensor(state.product.bias_gradient(&g.z), bias)?));
         trace.weight = Some(path);
         trace.seconds[3] = start.elapsed().as_secs_f64();
-        if let (Some(below), Input::Lists(lists)) = (i.checked_sub(1).map(|i| &network.blocks[i]), &state.input) {
+        if let (Some(below), Input::Lists(lists)) =
+            (i.checked_sub(1).map(|i| &network.blocks[i]), &state.input)
+        {
             let start = Instant::now();
             let weight = Values::of(weight)?;
             let (dx, path) = match below.kernel.only_where_fired() {
@@ -334,7 +366,8 @@ pub fn backward(
             };
             trace.input = Some(path);
             trace.seconds[4] = start.elapsed().as_secs_f64();
-            above = Some((dx, state.input, kept.last_mut().and_then(|below| below.spike_mask.take())));
+            above =
+                Some((dx, state.input, kept.last_mut().and_then(|below| below.spike_mask.take())));
         }
     }
     Ok(Gradients { scores, of, layers })

@@ -12,8 +12,12 @@ impl<'t> Values<'t> {
     pub fn of(tensor: &'t Tensor) -> Result<Self> {
         let (storage, layout) = tensor.storage_and_layout();
         match (&*storage, layout.contiguous_offsets()) {
-            (Storage::Cpu(CpuStorage::F32(_)), Some(range)) => Ok(Values { storage: Box::new(storage), range }),
-            _ => bail!("event-driven passes take contiguous f32 tensors on the CPU, found {layout:?}"),
+            (Storage::Cpu(CpuStorage::F32(_)), Some(range)) => {
+                Ok(Values { storage: Box::new(storage), range })
+            }
+            _ => bail!(
+                "event-driven passes take contiguous f32 tensors on the CPU, found {layout:?}"
+            ),
         }
     }
 }

@@ -5,8 +5,8 @@ use crate::{Frames, Gradients, Mode, Observer};
 use candle_core::{DType, Device, Result, Tensor, TensorId, bail};
 use device::{Gpu, Math, Precision};
 use layers::cuda::{
-    batch_moments, convolve, convolve_input, convolve_weight, expand, from_cudnn, multiply, multiply_input,
-    multiply_weight, running_moments, to_cudnn, vote,
+    batch_moments, convolve, convolve_input, convolve_weight, expand, from_cudnn, multiply,
+    multiply_input, multiply_weight, running_moments, to_cudnn, vote,
 };
 use layers::{Product, Sizes, StatisticsOver, dropout_mask};
 use neuron::cuda::{Norm, Stage, Upstream, fire, gradient};
@@ -71,7 +71,9 @@ pub fn forward(
         let (product, weight, [h, w, c]) = weighted(block, input.dims4()?, dtype)?;
         let z = match product {
             Product::Convolution(sizes) => convolve(&sizes, &input, &weight, math)?,
-            Product::Linear { n, inputs, .. } => multiply(&input.reshape((n, inputs))?, &weight, math)?,
+            Product::Linear { n, inputs, .. } => {
+                multiply(&input.reshape((n, inputs))?, &weight, math)?
+            }
         };
         let mask = |name: Option<&str>, [h, w]: [usize; 2]| {
             mask(&gpu, name, [batch, h, w, c], matches!(block.weight, Weight::Linear(_)), mode)
@@ -107,7 +109,8 @@ pub fn forward(
     Ok((scores, State { kept, gpu }))
 }
 
-/// Channels of the frames on the device: tensor cores read 16 bytes at a time, and what is missing is filled with zeros.
+/// Channels of the frames on the device: tensor cores read 16 bytes at a time, and what is missing
+/// is filled with zeros.
 fn channels(first: &Block<String>, c: usize, math: Math) -> usize {
     match (&first.weight, math.precision) {
         (Weight::Linear(_), _) | (_, Precision::F32) => c,
@@ -123,17 +126,24 @@ fn sent(gpu: &Gpu, frames: Frames, channels: usize, dtype: DType) -> Result<Tens
     let len = frames.bytes.map_or(frames.values.len(), <[u8]>::len);
     if frames.steps == 0 || len == 0 || len != maps * h * w * c {
         let (steps, shape) = (frames.steps, frames.shape);
-        bail!("frames of {steps} steps and {shape:?} take {} values, at least one, found {len}", maps * h * w * c);
+        bail!(
+            "frames of {steps} steps and {shape:?} take {} values, at least one, found {len}",
+            maps * h * w * c
+        );
     }
     let values = match frames.bytes {
         Some(bytes) => gpu.bytes(bytes, (maps, h, w, c))?,
         None => gpu.floats(frames.values, (maps, h, w, c))?,
     };
-    if values.dtype() == dtype && channels == c { Ok(values) } else { expand(&values, channels, dtype) }
+    if values.dtype() == dtype && channels == c {
+        Ok(values)
+    } else {
+        expand(&values, channels, dtype)
+    }
 }
 
-/// What a block's weight does to activations `[n, h, w, c]`, the weight as that product takes it, and the shape of what
-/// comes out.
+/// What a block's weight does to activations `[n, h, w, c]`, the weight as that product takes it,
+/// and the shape of what comes out.
 fn weighted(
     block: &Block<String>,
     (n, h, w, c): (usize, usize, usize, usize),
@@ -159,8 +169,8 @@ fn weighted(
     }
 }
 
-/// What a block's norm, if it has one, normalises with: in training the moments of `z`, which the observer hears of, else
-/// the running ones.
+/// What a block's norm, if it has one, normalises with: in training the moments of `z`, which the
+/// observer hears of, else the running ones.
 fn norm(
     block: &Block<String>,
     z: &Tensor,
@@ -185,8 +195,15 @@ fn norm(
     Norm::new(moments, &norm.weight, &norm.bias, norm.eps).map(Some)
 }
 
-/// The dropout mask of that name, as [`layers::dropout`] draws it for a tensor of a flat or an unflattened layer.
-fn mask(gpu: &Gpu, name: Option<&str>, shape: [usize; 4], flat: bool, mode: Mode) -> Result<Option<Tensor>> {
+/// The dropout mask of that name, as [`layers::dropout`] draws it for a tensor of a flat or an
+/// unflattened layer.
+fn mask(
+    gpu: &Gpu,
+    name: Option<&str>,
+    shape: [usize; 4],
+    flat: bool,
+    mode: Mode,
+) -> Result<Option<Tensor>> {
     let (Some(name), Mode::Train { seed }) = (name, mode) else { return Ok(None) };
     let dims = if flat { vec![shape[0], shape[3]] } else { shape.to_vec() };
     let mask = dropout_mask(&dims.into(), DROPOUT, name, seed, DType::F32, &Device::Cpu)?;
@@ -226,7 +243,8 @@ pub fn backward(
         let (own, bias) = block.weight.tensors();
         let (dw, dx) = match product {
             Product::Convolution(sizes) => {
-                let dw = from_cudnn(&convolve_weight(&sizes, &input, &found.z, math)?, own.dim(2)?)?;
+                let dw =
+                    from_cudnn(&convolve_weight(&sizes, &input, &found.z, math)?, own.dim(2)?)?;
                 drop(input);
                 (dw, (i > 0).then(|| convolve_input(&sizes, &weight, &found.z, math)).transpose()?)
             }

@@ -14,8 +14,8 @@ pub enum Stage {
         /// Side of the window, odd.
         kernel: usize,
     },
-    /// `64S3`: a stem, a convolution alone, without bias, norm or neuron; `64S3/2` with stride 2. What follows must bring
-    /// its own norm and neuron, as a block with pre-activation does.
+    /// `64S3`: a stem, a convolution alone, without bias, norm or neuron; `64S3/2` with stride 2.
+    /// What follows must bring its own norm and neuron, as a block with pre-activation does.
     Stem {
         /// Output channels.
         channels: usize,
@@ -24,12 +24,14 @@ pub enum Stage {
         /// Step of the window.
         stride: usize,
     },
-    /// `64RB3`: residual block of two convolutions without bias; `64RB3/2` has stride 2 in the first and in the shortcut.
+    /// `64RB3`: residual block of two convolutions without bias; `64RB3/2` has stride 2 in the
+    /// first and in the shortcut.
     ///
-    /// With pre-activation y = s(x) + c₂(a₂(c₁(a₁(x)))), each a batch norm, ReLU and neuron, each c a convolution, and s
-    /// the identity, or 1×1 convolution behind an activation of its own where channels or stride change the shape.
-    /// `64RB3(post)` activates behind: y = r(s(x) + n₂(c₂(a₁(c₁(x))))), n a batch norm, r ReLU and neuron, s the identity or
-    /// 1×1 convolution and batch norm.
+    /// With pre-activation y = s(x) + c₂(a₂(c₁(a₁(x)))), each a batch norm, ReLU and neuron, each c
+    /// a convolution, and s the identity, or 1×1 convolution behind an activation of its own where
+    /// channels or stride change the shape. `64RB3(post)` activates behind: y = r(s(x) +
+    /// n₂(c₂(a₁(c₁(x))))), n a batch norm, r ReLU and neuron, s the identity or 1×1 convolution and
+    /// batch norm.
     Residual {
         /// Output channels.
         channels: usize,
@@ -50,15 +52,16 @@ pub enum Stage {
     AvgPool(usize),
     /// `DP`: neuron dropout, p = 0.5, one mask for all steps.
     Dropout,
-    /// `2048FC`: linear, ReLU, neuron. `2048FC(DP)` drops currents before the neuron, as the released
-    /// code of the small network does; the paper's `2048FC-DP` drops spikes after it.
+    /// `2048FC`: linear, ReLU, neuron. `2048FC(DP)` drops currents before the neuron, as the
+    /// released code of the small network does; the paper's `2048FC-DP` drops spikes after it.
     FullyConnected {
         /// Units.
         units: usize,
         /// Whether dropout stands between ReLU and neuron.
         dropout: bool,
     },
-    /// `10Voting`, once, last: linear to `voters` units a class, neuron, mean over each class's units.
+    /// `10Voting`, once, last: linear to `voters` units a class, neuron, mean over each class's
+    /// units.
     Voting {
         /// Units that vote for one class.
         voters: usize,
@@ -69,9 +72,16 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Stage::Conv { channels, kernel } => write!(f, "{channels}C{kernel}"),
-            Stage::Stem { channels, kernel, stride } => write!(f, "{channels}S{kernel}{}", Stride(*stride)),
+            Stage::Stem { channels, kernel, stride } => {
+                write!(f, "{channels}S{kernel}{}", Stride(*stride))
+            }
             Stage::Residual { channels, kernel, stride, post } => {
-                write!(f, "{channels}RB{kernel}{}{}", Stride(*stride), if *post { "(post)" } else { "" })
+                write!(
+                    f,
+                    "{channels}RB{kernel}{}{}",
+                    Stride(*stride),
+                    if *post { "(post)" } else { "" }
+                )
             }
             Stage::Norm => write!(f, "BN"),
             Stage::GlobalAvgPool => write!(f, "GAP"),
@@ -94,8 +104,8 @@ impl fmt::Display for Stride {
     }
 }
 
-/// A network in the paper's notation, in which `3*64RB3` is short for `64RB3-64RB3-64RB3`. Written and read as text;
-/// text → spec → text is the identity.
+/// A network in the paper's notation, in which `3*64RB3` is short for `64RB3-64RB3-64RB3`. Written
+/// and read as text; text → spec → text is the identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
     stages: Vec<Stage>,
@@ -125,16 +135,21 @@ impl Spec {
         &self.stages
     }
 
-    /// The same network with channels and hidden units divided by `divisor` (rounded up); voters stay.
+    /// The same network with channels and hidden units divided by `divisor` (rounded up); voters
+    /// stay.
     pub fn narrowed(&self, divisor: usize) -> Spec {
         let narrow = |n: usize| n.div_ceil(divisor.max(1));
         let narrowed = |&stage: &Stage| match stage {
             Stage::Conv { channels, kernel } => Stage::Conv { channels: narrow(channels), kernel },
-            Stage::Stem { channels, kernel, stride } => Stage::Stem { channels: narrow(channels), kernel, stride },
+            Stage::Stem { channels, kernel, stride } => {
+                Stage::Stem { channels: narrow(channels), kernel, stride }
+            }
             Stage::Residual { channels, kernel, stride, post } => {
                 Stage::Residual { channels: narrow(channels), kernel, stride, post }
             }
-            Stage::FullyConnected { units, dropout } => Stage::FullyConnected { units: narrow(units), dropout },
+            Stage::FullyConnected { units, dropout } => {
+                Stage::FullyConnected { units: narrow(units), dropout }
+            }
             Stage::Norm
             | Stage::GlobalAvgPool
             | Stage::MaxPool(_)
@@ -178,14 +193,22 @@ mod tests {
         assert!(error("").contains("character 1"));
         assert!(error("128X3-10Voting").contains("character 4: expected C3"));
         assert!(error("128C-10Voting").contains("character 5: expected a whole number"));
-        assert!(error("128C4-10Voting").contains("odd window, which keeps a map's size, found '4'"));
+        assert!(
+            error("128C4-10Voting").contains("odd window, which keeps a map's size, found '4'")
+        );
         assert!(error("8C33-10Voting").contains("character 3: expected a window of at most 31"));
         assert!(error("10Voting-DP").contains("character 10: expected the end"));
         assert!(error("0C3-10Voting").contains("character 1: expected a whole number"));
-        assert!(error("99999999999999999999C3-10Voting").contains("character 1: expected a whole number"));
+        assert!(
+            error("99999999999999999999C3-10Voting")
+                .contains("character 1: expected a whole number")
+        );
         assert!(error("128C3--10Voting").contains("character 7"));
         assert!(error("128C3-ÄP2").contains("found 'ÄP2'"));
-        assert!(error("128C3x-10Voting").contains("character 6: expected the end of the stage, found 'x'"));
+        assert!(
+            error("128C3x-10Voting")
+                .contains("character 6: expected the end of the stage, found 'x'")
+        );
         assert!(error("MP2-128C03-10Voting").contains("character 9: expected a whole number"));
         assert!(error("8C3-MP+2-10Voting").contains("character 7: expected a whole number"));
     }
@@ -194,19 +217,36 @@ mod tests {
     fn errors_of_residual_stages_point_at_the_character() {
         assert!(error("64RB-10Voting").contains("character 5: expected a whole number"));
         assert!(error("64RB4-10Voting").contains("character 5: expected an odd window"));
-        assert!(error("8S3-64RB3/1-10Voting").contains("character 11: expected a stride from 2 to 31, found '1'"));
-        assert!(error("64RB3/-10Voting").contains("character 7: expected a stride from 2 to 31, found nothing"));
+        assert!(
+            error("8S3-64RB3/1-10Voting")
+                .contains("character 11: expected a stride from 2 to 31, found '1'")
+        );
+        assert!(
+            error("64RB3/-10Voting")
+                .contains("character 7: expected a stride from 2 to 31, found nothing")
+        );
         assert!(
             error("64RB3/2(pre)-10Voting")
                 .contains("character 8: expected /2 (a stride), (post) or the end of the stage")
         );
-        assert!(error("64S3(post)-10Voting").contains("character 5: expected /2 (a stride) or the end of the stage"));
-        assert!(error("64C3/2-10Voting").contains("character 5: expected the end of the stage, found '/2'"));
+        assert!(
+            error("64S3(post)-10Voting")
+                .contains("character 5: expected /2 (a stride) or the end of the stage")
+        );
+        assert!(
+            error("64C3/2-10Voting")
+                .contains("character 5: expected the end of the stage, found '/2'")
+        );
         assert!(error("8S3-3*-10Voting").contains("character 7: expected a stage such as"));
-        assert!(error("8S3-1*64RB3-10Voting").contains("character 5: expected a repetition from 2 to 99, found '1'"));
+        assert!(
+            error("8S3-1*64RB3-10Voting")
+                .contains("character 5: expected a repetition from 2 to 99, found '1'")
+        );
         assert!(error("*64RB3-10Voting").contains("character 1: expected a repetition"));
         assert!(error("2*3*64RB3-10Voting").contains("character 4: expected C3"));
-        assert!(error("2*10Voting").contains("character 1: expected no repetition of the voting stage"));
+        assert!(
+            error("2*10Voting").contains("character 1: expected no repetition of the voting stage")
+        );
         assert!(error("BNN-10Voting").contains("character 1: expected a stage such as"));
     }
 

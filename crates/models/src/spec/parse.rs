@@ -12,12 +12,14 @@ pub struct ParseError {
     found: String,
 }
 
-const FORMS: &str = "a stage such as 128C3, 64S3, 64RB3/2, MP2, AP2, GAP, BN, DP, 512FC or 10Voting";
+const FORMS: &str =
+    "a stage such as 128C3, 64S3, 64RB3/2, MP2, AP2, GAP, BN, DP, 512FC or 10Voting";
 /// No layer of the paper is near this; a typed number beyond it is a typing error, not a network.
 const LARGEST: usize = 1 << 20;
 const LARGEST_WINDOW: usize = 31;
 
-/// What should have stood where: bytes of the text that are wrong, their offset, and what was expected.
+/// What should have stood where: bytes of the text that are wrong, their offset, and what was
+/// expected.
 struct Wrong<'t> {
     text: &'t str,
     at: usize,
@@ -46,7 +48,8 @@ impl<'t> Word<'t> {
 
     /// The digits it starts with, and what follows them.
     fn digits(self) -> (Word<'t>, Word<'t>) {
-        let digits = self.text.len() - self.text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let digits =
+            self.text.len() - self.text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         (Word { text: &self.text[..digits], at: self.at }, self.skip(digits))
     }
 
@@ -72,7 +75,11 @@ impl FromStr for Spec {
             text: text.into(),
             at: text[..wrong.at].chars().count() + 1,
             expected: wrong.expected,
-            found: if wrong.text.is_empty() { "nothing".into() } else { format!("'{}'", wrong.text) },
+            found: if wrong.text.is_empty() {
+                "nothing".into()
+            } else {
+                format!("'{}'", wrong.text)
+            },
         })
     }
 }

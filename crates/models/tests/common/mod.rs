@@ -65,14 +65,16 @@ impl Case {
         let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
         let spec: Spec = text.parse().unwrap();
         let [_, h, w, c] = shape;
-        let network = Network::new(&spec, [h, w, c], 3, method.config().build().unwrap(), over, vb).unwrap();
+        let network =
+            Network::new(&spec, [h, w, c], 3, method.config().build().unwrap(), over, vb).unwrap();
         let mut numbers = Numbers(17 + steps as u64 + 100 * text.len() as u64);
         let mut named: Vec<_> = vars.data().lock().unwrap().clone().into_iter().collect();
         named.sort_by(|a, b| a.0.cmp(&b.0)); // a map has another order every time
         for (name, var) in &named {
             let size = var.elem_count();
             let fan_in = (size / var.dims().last().unwrap()).max(1) as f32;
-            // norms scale and shift so that a part of the neurons fires; linear layers get positive currents
+            // norms scale and shift so that a part of the neurons fires; linear layers get positive
+            // currents
             let (low, high) = match name {
                 _ if name.ends_with("running_var") => (0.5, 1.5),
                 _ if name.contains("norm.weight") => (0.2, 0.6),
@@ -84,19 +86,27 @@ impl Case {
             var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu).unwrap()).unwrap();
         }
         let size = shape.iter().product::<usize>() * if still { 1 } else { steps };
-        let values =
-            (0..size).map(|_| if numbers.next() < rate { (4.0 * numbers.next()).ceil() } else { 0.0 }).collect();
+        let values = (0..size)
+            .map(|_| if numbers.next() < rate { (4.0 * numbers.next()).ceil() } else { 0.0 })
+            .collect();
         Case { network, vars, values, steps, shape, still }
     }
 
     pub fn frames(&self) -> Frames<'_> {
-        Frames { values: &self.values, bytes: None, steps: self.steps, shape: self.shape, still: self.still }
+        Frames {
+            values: &self.values,
+            bytes: None,
+            steps: self.steps,
+            shape: self.shape,
+            still: self.still,
+        }
     }
 
     pub fn tensor(&self) -> Tensor {
         let [b, h, w, c] = self.shape;
         let steps = if self.still { 1 } else { self.steps };
-        let once = Tensor::from_vec(self.values.clone(), (steps, b, h, w, c), &Device::Cpu).unwrap();
+        let once =
+            Tensor::from_vec(self.values.clone(), (steps, b, h, w, c), &Device::Cpu).unwrap();
         once.broadcast_as((self.steps, b, h, w, c)).unwrap().contiguous().unwrap()
     }
 }
@@ -125,8 +135,8 @@ pub fn loss(scores: &Tensor) -> Result<Tensor> {
 }
 
 /// Whether the spikes agree; where they do, everything else must, to 1e-5 of each tensor's largest
-/// entry, in a degenerate case 1e-3 of that of all tensors: without input all values of a channel are equal, and
-/// each norm divides what rounding left of their differences by √ε = 1/316.
+/// entry, in a degenerate case 1e-3 of that of all tensors: without input all values of a channel
+/// are equal, and each norm divides what rounding left of their differences by √ε = 1/316.
 ///
 /// `fast` and `found` are what a pass without a graph told and gave, its gradients on the CPU.
 pub fn agree(case: &Case, fast: &Heard, found: &Gradients, degenerate: bool, what: &str) -> bool {
@@ -151,8 +161,9 @@ pub fn agree(case: &Case, fast: &Heard, found: &Gradients, degenerate: bool, wha
     }
     assert_eq!(fast.statistics.len(), plain.statistics.len());
     // ∂L/∂s = s + 0.8
-    let loss = ((scores.sqr().unwrap() / 2.0).unwrap().sum_all().unwrap() + (scores.sum_all().unwrap() * 0.8).unwrap())
-        .unwrap();
+    let loss = ((scores.sqr().unwrap() / 2.0).unwrap().sum_all().unwrap()
+        + (scores.sum_all().unwrap() * 0.8).unwrap())
+    .unwrap();
     let grads = loss.backward().unwrap();
     let vars = case.vars.data().lock().unwrap();
     let all = vars.values().filter_map(|var| grads.get(var)).map(|g| apart(&[], &values(g)).1);
@@ -162,10 +173,15 @@ pub fn agree(case: &Case, fast: &Heard, found: &Gradients, degenerate: bool, wha
         let b = values(grads.get(var).unwrap());
         let (off, largest) = apart(&a, &b);
         // a bias below a norm changes nothing: its gradient is what rounding leaves of zero
-        let nothing = name.strip_suffix(".bias").is_some_and(|stage| vars.contains_key(&format!("{stage}.norm.bias")));
-        // γ and β of a norm are counted together: that of γ is rounding alone where all values are equal
+        let nothing = name
+            .strip_suffix(".bias")
+            .is_some_and(|stage| vars.contains_key(&format!("{stage}.norm.bias")));
+        // γ and β of a norm are counted together: that of γ is rounding alone where all values are
+        // equal
         let twin = name.contains("norm.weight").then(|| name.replace("weight", "bias"));
-        let largest = twin.map_or(largest, |twin| apart(&[], &values(grads.get(&vars[&twin]).unwrap())).1.max(largest));
+        let largest = twin.map_or(largest, |twin| {
+            apart(&[], &values(grads.get(&vars[&twin]).unwrap())).1.max(largest)
+        });
         assert!(
             nothing || off <= (1e-5 * largest).max(floor),
             "{what}: gradient of {name} differs by {off:e} of {largest:e}"

@@ -2,10 +2,10 @@ use super::Cell;
 use rayon::prelude::*;
 use surrogate::Real;
 
-/// Neurons that one task takes through all steps: at T = 16 the recomputed membranes of a block are 64 KiB
-/// in f32, which stay in the second-level cache between the two directions of the backward pass. Blocks half
-/// as large were measured to be slower, larger ones no faster, and they would leave threads without work on
-/// small layers.
+/// Neurons that one task takes through all steps: at T = 16 the recomputed membranes of a block are
+/// 64 KiB in f32, which stay in the second-level cache between the two directions of the backward
+/// pass. Blocks half as large were measured to be slower, larger ones no faster, and they would
+/// leave threads without work on small layers.
 const BLOCK: usize = 1024;
 
 /// Spikes of currents `x` `[steps, n]`.
@@ -60,8 +60,8 @@ pub fn backward<C: Cell, F: Real>(cell: &C, x: &[F], g: &[F], steps: usize) -> V
     out
 }
 
-/// `out` `[steps, n]` cut into blocks of `size` neurons, each with its piece of every step, so that tasks own
-/// what they write and no pointer has to be trusted.
+/// `out` `[steps, n]` cut into blocks of `size` neurons, each with its piece of every step, so that
+/// tasks own what they write and no pointer has to be trusted.
 pub(super) fn blocks<F>(out: &mut [F], n: usize, size: usize) -> Vec<Vec<&mut [F]>> {
     let mut blocks: Vec<Vec<&mut [F]>> = Vec::new();
     blocks.resize_with(n.div_ceil(size), Vec::new);

@@ -1,7 +1,8 @@
 //! The one place that loops over time.
 //!
-//! Forward reads x and writes o. Backward reads x and G and writes D; it computes u again from x instead
-//! of keeping it, because one more addition, comparison and reset per element cost less than one more stream of memory.
+//! Forward reads x and writes o. Backward reads x and G and writes D; it computes u again from x
+//! instead of keeping it, because one more addition, comparison and reset per element cost less
+//! than one more stream of memory.
 
 mod cpu;
 #[cfg(feature = "cuda")]
@@ -74,7 +75,13 @@ impl<C: Cell> CustomOp2 for ScanGradient<C> {
         "neuron-scan-gradient"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, g: &CpuStorage, gl: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        xl: &Layout,
+        g: &CpuStorage,
+        gl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let steps = steps(xl)?;
         let d = match (x, g) {
             (CpuStorage::F32(x), CpuStorage::F32(g)) => {
@@ -84,7 +91,11 @@ impl<C: Cell> CustomOp2 for ScanGradient<C> {
                 CpuStorage::F64(cpu::backward(&self.0, part(x, xl)?, part(g, gl)?, steps))
             }
             (x, g) => {
-                bail!("a neuron's gradient is f32 or f64 like its currents, found {:?}, {:?}", dtype(x), dtype(g))
+                bail!(
+                    "a neuron's gradient is f32 or f64 like its currents, found {:?}, {:?}",
+                    dtype(x),
+                    dtype(g)
+                )
             }
         };
         Ok((d, xl.shape().clone()))
@@ -123,7 +134,9 @@ impl<C: Cell> CustomOp1 for Fire<C> {
         #[cfg(feature = "cuda")]
         if u.device().is_cuda() {
             let one_step = |t: &Tensor| t.contiguous()?.unsqueeze(0);
-            return cuda::backward(&source(&self.0)?, &one_step(u)?, &one_step(g)?)?.squeeze(0).map(Some);
+            return cuda::backward(&source(&self.0)?, &one_step(u)?, &one_step(g)?)?
+                .squeeze(0)
+                .map(Some);
         }
         Ok(Some(u.contiguous()?.apply_op2_no_bwd(&g.contiguous()?, &FireGradient(self.0))?))
     }
@@ -134,14 +147,28 @@ impl<C: Cell> CustomOp2 for FireGradient<C> {
         "fire-gradient"
     }
 
-    fn cpu_fwd(&self, u: &CpuStorage, ul: &Layout, g: &CpuStorage, gl: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        u: &CpuStorage,
+        ul: &Layout,
+        g: &CpuStorage,
+        gl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         fn gradients<C: Cell, F: Real>(cell: &C, u: &[F], g: &[F]) -> Vec<F> {
             u.iter().zip(g).map(|(&u, &g)| cell.times_slope(g, u)).collect()
         }
         let d = match (u, g) {
-            (CpuStorage::F32(u), CpuStorage::F32(g)) => CpuStorage::F32(gradients(&self.0, part(u, ul)?, part(g, gl)?)),
-            (CpuStorage::F64(u), CpuStorage::F64(g)) => CpuStorage::F64(gradients(&self.0, part(u, ul)?, part(g, gl)?)),
-            (u, g) => bail!("a spike's gradient has its membrane's precision, found {:?}, {:?}", dtype(u), dtype(g)),
+            (CpuStorage::F32(u), CpuStorage::F32(g)) => {
+                CpuStorage::F32(gradients(&self.0, part(u, ul)?, part(g, gl)?))
+            }
+            (CpuStorage::F64(u), CpuStorage::F64(g)) => {
+                CpuStorage::F64(gradients(&self.0, part(u, ul)?, part(g, gl)?))
+            }
+            (u, g) => bail!(
+                "a spike's gradient has its membrane's precision, found {:?}, {:?}",
+                dtype(u),
+                dtype(g)
+            ),
         };
         Ok((d, ul.shape().clone()))
     }
@@ -151,14 +178,19 @@ impl<C: Cell> CustomOp2 for FireGradient<C> {
 fn source<C: Cell>(cell: &C) -> Result<String> {
     match cell.source() {
         Some(source) => Ok(source),
-        None => bail!("{cell:?} has no CUDA source; give its surrogate one (Surrogate::cuda), or train on the CPU"),
+        None => bail!(
+            "{cell:?} has no CUDA source; give its surrogate one (Surrogate::cuda), or train on the CPU"
+        ),
     }
 }
 
 fn steps(layout: &Layout) -> Result<usize> {
     match layout.dims().first() {
         Some(&t) if t > 0 => Ok(t),
-        _ => bail!("a neuron scans currents [T, …] with at least one step, found shape {:?}", layout.shape()),
+        _ => bail!(
+            "a neuron scans currents [T, …] with at least one step, found shape {:?}",
+            layout.shape()
+        ),
     }
 }
 

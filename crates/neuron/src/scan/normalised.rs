@@ -1,29 +1,32 @@
 //! Batch norm, ReLU and neurons as one operation: the currents between them are never written.
 //!
-//! Forward reads z and writes o. Backward reads z and G, keeps D for one more look at it (the sums that
-//! batch norm's gradient needs are known only at the end), and turns D into ∂L/∂z in place.
+//! Forward reads z and writes o. Backward reads z and G, keeps D for one more look at it (the sums
+//! that batch norm's gradient needs are known only at the end), and turns D into ∂L/∂z in place.
 
 use super::Cell;
 use super::cpu::blocks;
 #[cfg(feature = "cuda")]
 use candle_core::cuda_backend::CudaStorage;
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
+use candle_core::{
+    CpuStorage, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail,
+};
 use rayon::prelude::*;
 use surrogate::Real;
 
-/// Neurons of one block. Smaller than the plain scan's, since a block also carries three patterns a step.
+/// Neurons of one block. Smaller than the plain scan's, since a block also carries three patterns a
+/// step.
 const BLOCK: usize = 512;
 
-/// What stands between the currents z `[T, …, C]` of a convolution and its neurons in a training pass:
-/// x = max(0, γ · (z − μ)/√(σ² + ε) + β), with the moments of z itself.
+/// What stands between the currents z `[T, …, C]` of a convolution and its neurons in a training
+/// pass: x = max(0, γ · (z − μ)/√(σ² + ε) + β), with the moments of z itself.
 #[derive(Clone, Debug)]
 pub struct Normalisation {
     /// γ `[C]`.
     pub weight: Tensor,
     /// β `[C]`.
     pub bias: Tensor,
-    /// Mean, biased variance and what rounding took from the mean, `[3, S, C]`: S = T sets if each step has
-    /// its own statistics, S = 1 over time.
+    /// Mean, biased variance and what rounding took from the mean, `[3, S, C]`: S = T sets if each
+    /// step has its own statistics, S = 1 over time.
     pub moments: Tensor,
     /// ε.
     pub eps: f64,
@@ -41,7 +44,12 @@ pub fn scan_normalised<C: Cell>(cell: C, z: &Tensor, n: &Normalisation) -> Resul
         bail!("moments {:?} do not belong to currents {:?}", n.moments.shape(), z.shape());
     }
     let (weight, bias) = (n.weight.contiguous()?, n.bias.contiguous()?);
-    let norm = Normalisation { weight: weight.detach(), bias: bias.detach(), moments: n.moments.clone(), eps: n.eps };
+    let norm = Normalisation {
+        weight: weight.detach(),
+        bias: bias.detach(),
+        moments: n.moments.clone(),
+        eps: n.eps,
+    };
     z.contiguous()?.apply_op3(&weight, &bias, Normalised { cell, norm })
 }
 
@@ -63,7 +71,8 @@ struct Channels<F> {
     beta: Vec<F>,
 }
 
-/// The same numbers repeated along the channels, so that a block that starts anywhere reads a plain slice.
+/// The same numbers repeated along the channels, so that a block that starts anywhere reads a plain
+/// slice.
 struct Patterns<F> {
     c: usize,
     sets: usize,
@@ -78,7 +87,8 @@ impl<F: Real + WithDType> Channels<F> {
         let all: Vec<F> = moments.flatten_all()?.to_vec1()?;
         let (mean, others) = all.split_at(sets * c);
         let (var, lost) = others.split_at(sets * c);
-        let inverse = var.iter().map(|&v| F::of(1.0 / (WithDType::to_f64(v) + eps).sqrt())).collect();
+        let inverse =
+            var.iter().map(|&v| F::of(1.0 / (WithDType::to_f64(v) + eps).sqrt())).collect();
         let (mean, lost) = (mean.to_vec(), lost.to_vec());
         Ok(Self { c, sets, mean, lost, inverse, gamma: gamma.to_vec(), beta: beta.to_vec() })
     }
@@ -99,7 +109,8 @@ impl<F: Real + WithDType> Channels<F> {
             mean: repeat(&|set, c| self.mean[set * self.c + c]),
             scale: repeat(&|set, c| self.gamma[c] * self.inverse[set * self.c + c]),
             shift: repeat(&|set, c| {
-                self.beta[c] - self.gamma[c] * self.inverse[set * self.c + c] * self.lost[set * self.c + c]
+                self.beta[c]
+                    - self.gamma[c] * self.inverse[set * self.c + c] * self.lost[set * self.c + c]
             }),
         }
     }
@@ -143,11 +154,18 @@ fn forward<C: Cell, F: Real>(cell: &C, z: &[F], steps: usize, p: &Patterns<F>) -
 }
 
 /// ∂L/∂z, ∂L/∂γ, ∂L/∂β.
-fn backward<C: Cell, F: Real + WithDType>(cell: &C, z: &[F], g: &[F], steps: usize, ch: &Channels<F>) -> [Vec<F>; 3] {
+fn backward<C: Cell, F: Real + WithDType>(
+    cell: &C,
+    z: &[F],
+    g: &[F],
+    steps: usize,
+    ch: &Channels<F>,
+) -> [Vec<F>; 3] {
     let n = z.len() / steps;
     let p = ch.patterns();
     let mut out = vec![F::zero(); z.len()];
-    // A task sums about BLOCK values per channel in the working precision; tasks are added in order in f64.
+    // A task sums about BLOCK values per channel in the working precision; tasks are added in order
+    // in f64.
     let task = ch.c.clamp(4, 32);
     let mut pieces = blocks(&mut out, n, BLOCK);
     let parts: Vec<Vec<F>> = pieces
@@ -164,7 +182,15 @@ fn backward<C: Cell, F: Real + WithDType>(cell: &C, z: &[F], g: &[F], steps: usi
                         let z = &z[t * n + first..][..d.len()];
                         let (sd, sx) = sums[2 * t * ch.c..][..2 * ch.c].split_at_mut(ch.c);
                         let set = ch.set(t);
-                        add_sums(d, z, first % ch.c, &ch.mean[set.clone()], &ch.inverse[set], sd, sx);
+                        add_sums(
+                            d,
+                            z,
+                            first % ch.c,
+                            &ch.mean[set.clone()],
+                            &ch.inverse[set],
+                            sd,
+                            sx,
+                        );
                     }
                 }
                 sums
@@ -177,7 +203,10 @@ fn backward<C: Cell, F: Real + WithDType>(cell: &C, z: &[F], g: &[F], steps: usi
         for t in 0..steps {
             let set = ch.set(t).start;
             let part = &part[2 * t * ch.c..][..2 * ch.c];
-            sums[2 * set..][..2 * ch.c].iter_mut().zip(part).for_each(|(s, &p)| *s += WithDType::to_f64(p));
+            sums[2 * set..][..2 * ch.c]
+                .iter_mut()
+                .zip(part)
+                .for_each(|(s, &p)| *s += WithDType::to_f64(p));
         }
     }
     finish(&mut out, z, n, &sums, steps, ch);
@@ -205,7 +234,13 @@ fn block_gradient<C: Cell, F: Real>(
     for (t, d) in rows.iter().enumerate() {
         let (mean, scale, shift) = p.at(t, first, d.len());
         let z = &z[t * n + first..][..d.len()];
-        let row = membranes[t * BLOCK..][..BLOCK].iter_mut().zip(&mut v).zip(z).zip(mean).zip(scale).zip(shift);
+        let row = membranes[t * BLOCK..][..BLOCK]
+            .iter_mut()
+            .zip(&mut v)
+            .zip(z)
+            .zip(mean)
+            .zip(scale)
+            .zip(shift);
         for (((((u, v), &z), &mean), &scale), &shift) in row {
             *u = cell.charge(rectified(z, mean, scale, shift), *v);
             *v = cell.carry(*u, cell.fires(*u));
@@ -216,7 +251,9 @@ fn block_gradient<C: Cell, F: Real>(
         let (mean, scale, shift) = p.at(t, first, d.len());
         let (z, g) = (&z[t * n + first..][..d.len()], &g[t * n + first..][..d.len()]);
         let row = d.iter_mut().zip(&mut m).zip(&membranes[t * BLOCK..][..BLOCK]).zip(g);
-        for ((((((d, m), &u), &g), &z), &mean), (&scale, &shift)) in row.zip(z).zip(mean).zip(scale.iter().zip(shift)) {
+        for ((((((d, m), &u), &g), &z), &mean), (&scale, &shift)) in
+            row.zip(z).zip(mean).zip(scale.iter().zip(shift))
+        {
             *m = cell.backward(u, cell.fires(u), g, *m);
             let open = (z - mean) * scale + shift > F::zero();
             *d = if open { *m } else { F::zero() };
@@ -225,7 +262,15 @@ fn block_gradient<C: Cell, F: Real>(
 }
 
 /// Adds ΣD and ΣD·x̂ of one row of a block to its channels.
-fn add_sums<F: Real>(d: &[F], z: &[F], first: usize, mean: &[F], inverse: &[F], sd: &mut [F], sx: &mut [F]) {
+fn add_sums<F: Real>(
+    d: &[F],
+    z: &[F],
+    first: usize,
+    mean: &[F],
+    inverse: &[F],
+    sd: &mut [F],
+    sx: &mut [F],
+) {
     let c = mean.len();
     let (mut at, mut channel) = (0, first);
     while at < d.len() {
@@ -268,7 +313,13 @@ fn finish<F: Real>(d: &mut [F], z: &[F], n: usize, sums: &[f64], steps: usize, c
 }
 
 impl<C: Cell> Normalised<C> {
-    fn forward<F: Real + WithDType>(&self, z: &[F], gamma: &[F], beta: &[F], steps: usize) -> Result<Vec<F>> {
+    fn forward<F: Real + WithDType>(
+        &self,
+        z: &[F],
+        gamma: &[F],
+        beta: &[F],
+        steps: usize,
+    ) -> Result<Vec<F>> {
         let channels = Channels::new(&self.norm.moments, self.norm.eps, gamma, beta)?;
         Ok(forward(&self.cell, z, steps, &channels.patterns()))
     }
@@ -287,7 +338,8 @@ impl<C: Cell> Normalised<C> {
             let (Storage::Cpu(zs), Storage::Cpu(gs)) = (&*zs, &*gs) else {
                 bail!("the fused block of batch norm and neurons runs on the CPU only")
             };
-            let (z_v, g_v) = (super::part(zs.as_slice::<F>()?, zl)?, super::part(gs.as_slice::<F>()?, gl)?);
+            let (z_v, g_v) =
+                (super::part(zs.as_slice::<F>()?, zl)?, super::part(gs.as_slice::<F>()?, gl)?);
             backward(&self.cell, z_v, g_v, z.dim(0)?, &channels)
         };
         let tensor = |v: Vec<F>, like: &Tensor| Tensor::from_vec(v, like.shape(), like.device());
@@ -313,13 +365,16 @@ impl<C: Cell> CustomOp3 for Normalised<C> {
     ) -> Result<(CpuStorage, Shape)> {
         let steps = super::steps(zl)?;
         let spikes = match (z, gamma, beta) {
-            (CpuStorage::F32(z), CpuStorage::F32(g), CpuStorage::F32(b)) => {
-                CpuStorage::F32(self.forward(super::part(z, zl)?, super::part(g, gl)?, super::part(b, bl)?, steps)?)
-            }
-            (CpuStorage::F64(z), CpuStorage::F64(g), CpuStorage::F64(b)) => {
-                CpuStorage::F64(self.forward(super::part(z, zl)?, super::part(g, gl)?, super::part(b, bl)?, steps)?)
-            }
-            (z, ..) => bail!("currents, weight and bias are all f32 or all f64, found {:?} currents", super::dtype(z)),
+            (CpuStorage::F32(z), CpuStorage::F32(g), CpuStorage::F32(b)) => CpuStorage::F32(
+                self.forward(super::part(z, zl)?, super::part(g, gl)?, super::part(b, bl)?, steps)?,
+            ),
+            (CpuStorage::F64(z), CpuStorage::F64(g), CpuStorage::F64(b)) => CpuStorage::F64(
+                self.forward(super::part(z, zl)?, super::part(g, gl)?, super::part(b, bl)?, steps)?,
+            ),
+            (z, ..) => bail!(
+                "currents, weight and bias are all f32 or all f64, found {:?} currents",
+                super::dtype(z)
+            ),
         };
         Ok((spikes, zl.shape().clone()))
     }
@@ -335,15 +390,24 @@ impl<C: Cell> CustomOp3 for Normalised<C> {
         _: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
         super::steps(zl)?;
-        let spikes = super::cuda::normalised_forward(&super::source(&self.cell)?, z, zl, &self.norm)?;
+        let spikes =
+            super::cuda::normalised_forward(&super::source(&self.cell)?, z, zl, &self.norm)?;
         Ok((spikes, zl.shape().clone()))
     }
 
-    fn bwd(&self, z: &Tensor, gamma: &Tensor, beta: &Tensor, _spikes: &Tensor, g: &Tensor) -> Result<Gradients> {
+    fn bwd(
+        &self,
+        z: &Tensor,
+        gamma: &Tensor,
+        beta: &Tensor,
+        _spikes: &Tensor,
+        g: &Tensor,
+    ) -> Result<Gradients> {
         let g = g.contiguous()?;
         #[cfg(feature = "cuda")]
         if z.device().is_cuda() {
-            let (z, gamma, beta) = super::cuda::normalised_backward(&super::source(&self.cell)?, z, &self.norm, &g)?;
+            let (z, gamma, beta) =
+                super::cuda::normalised_backward(&super::source(&self.cell)?, z, &self.norm, &g)?;
             return Ok((Some(z), Some(gamma), Some(beta)));
         }
         match z.dtype() {

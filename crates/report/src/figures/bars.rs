@@ -15,30 +15,46 @@ const RIGHT: f64 = 12.0;
 /// Share of a layer's place that its bars take.
 const GROUP: f64 = 0.8;
 
-/// Firing rate (%) of each layer: for each of at most seven methods a bar to the mean of its seeds, with a whisker of ±
-/// the sample standard deviation and a dot for each seed. A method's `seeds` hold one percentage for each of `layers`.
+/// Firing rate (%) of each layer: for each of at most seven methods a bar to the mean of its seeds,
+/// with a whisker of ± the sample standard deviation and a dot for each seed. A method's `seeds`
+/// hold one percentage for each of `layers`.
 ///
 /// # Errors
-/// [`Error::Figure`] when there is no method or more than seven, no layer or more than 100, when a method has not one
-/// value for each layer or a value that is not a percentage from 0 to 100; [`Error::Draw`] when the drawing library fails.
-pub fn layer_rates(layers: &[String], methods: &[Series], caption: &Caption) -> Result<String, Error> {
+/// [`Error::Figure`] when there is no method or more than seven, no layer or more than 100, when a
+/// method has not one value for each layer or a value that is not a percentage from 0 to 100;
+/// [`Error::Draw`] when the drawing library fails.
+pub fn layer_rates(
+    layers: &[String],
+    methods: &[Series],
+    caption: &Caption,
+) -> Result<String, Error> {
     if layers.is_empty() || layers.len() > MOST_LAYERS {
         let found = layers.len().to_string();
         return Err(fail(caption, format!("1 to {MOST_LAYERS} layers"), found, "leave layers out"));
     }
     check(methods, caption, Style::COLOURS, "layer")?;
-    if let Some(Series { name, seeds }) = methods.iter().find(|one| one.seeds[0].len() != layers.len()) {
+    if let Some(Series { name, seeds }) =
+        methods.iter().find(|one| one.seeds[0].len() != layers.len())
+    {
         let found = format!("{} in \"{name}\"", seeds[0].len());
-        return Err(fail(caption, format!("a value for each of {} layers", layers.len()), found, "name every layer"));
+        return Err(fail(
+            caption,
+            format!("a value for each of {} layers", layers.len()),
+            found,
+            "name every layer",
+        ));
     }
     let several = methods.iter().any(|one| one.seeds.len() > 1);
     let meaning = "bar: mean of the seeds; whisker: ± sample standard deviation; dot: one seed";
     let keys = methods.iter().zip(COLOURS);
-    let legend = keys.map(|(one, colour)| Key { name: &one.name, colour, mark: Mark::Square }).collect();
+    let legend =
+        keys.map(|(one, colour)| Key { name: &one.name, colour, mark: Mark::Square }).collect();
     let slot_pt = (WIDTH - LEFT - RIGHT - 8.0) / layers.len() as f64;
     let names = Names::new(layers, slot_pt, 90.0);
     let body_pt = PLOT + names.height_pt + 10.0;
-    page(caption, if several { meaning } else { "" }, legend, body_pt, |area| draw(area, &names, methods, slot_pt))
+    page(caption, if several { meaning } else { "" }, legend, body_pt, |area| {
+        draw(area, &names, methods, slot_pt)
+    })
 }
 
 fn draw(area: &Area, names: &Names, methods: &[Series], slot_pt: f64) -> DrawResult {
@@ -83,10 +99,18 @@ fn highest(methods: &[Series], layers: usize) -> f64 {
 }
 
 /// One bar around `middle`, `width` wide in layers and `width_pt` in points.
-fn bar(chart: &mut Chart, (middle, width, width_pt): (f64, f64, f64), values: &[f64], colour: RGBColor) -> DrawResult {
+fn bar(
+    chart: &mut Chart,
+    (middle, width, width_pt): (f64, f64, f64),
+    values: &[f64],
+    colour: RGBColor,
+) -> DrawResult {
     let Some(s) = summary(values) else { return Ok(()) };
     let half = 0.46 * width;
-    chart.draw_series([Rectangle::new([(middle - half, 0.0), (middle + half, s.mean)], colour.filled())])?;
+    chart.draw_series([Rectangle::new(
+        [(middle - half, 0.0), (middle + half, s.mean)],
+        colour.filled(),
+    )])?;
     let Some(sd) = s.sd else { return Ok(()) };
     let (low, high) = ((s.mean - sd).max(0.0), (s.mean + sd).min(100.0));
     let cap = 0.2 * width;
@@ -104,7 +128,9 @@ fn bar(chart: &mut Chart, (middle, width, width_pt): (f64, f64, f64), values: &[
     let dots = values.iter().enumerate().map(|(k, &value)| (from + apart * k as f64, value));
     let dots: Vec<_> = dots.collect();
     if width_pt > 5.0 {
-        chart.draw_series(dots.iter().map(|&at| Circle::new(at, radius + px(0.3), WHITE.filled())))?;
+        chart.draw_series(
+            dots.iter().map(|&at| Circle::new(at, radius + px(0.3), WHITE.filled())),
+        )?;
     }
     chart.draw_series(dots.iter().map(|&at| Circle::new(at, radius, theme::GREY.filled())))?;
     Ok(())

@@ -20,16 +20,26 @@ const CELL: f64 = 46.0;
 const NAME: f64 = 110.0;
 const TOP: f64 = 4.0;
 
-/// Samples by true class (row) and predicted class (column): a cell's colour is its share of the true class, and the
-/// count stands in it where there is room. Where names have no room, every 2nd, 5th, 10th … class is named.
+/// Samples by true class (row) and predicted class (column): a cell's colour is its share of the
+/// true class, and the count stands in it where there is room. Where names have no room, every 2nd,
+/// 5th, 10th … class is named.
 ///
 /// # Errors
-/// [`Error::Figure`] when there is no class or more than 500, or when `counts` is not square with a row for each class;
-/// [`Error::Draw`] when the drawing library fails.
-pub fn confusion(classes: &[String], counts: &[Vec<u64>], caption: &Caption) -> Result<String, Error> {
+/// [`Error::Figure`] when there is no class or more than 500, or when `counts` is not square with a
+/// row for each class; [`Error::Draw`] when the drawing library fails.
+pub fn confusion(
+    classes: &[String],
+    counts: &[Vec<u64>],
+    caption: &Caption,
+) -> Result<String, Error> {
     let n = classes.len();
     if n == 0 || n > MOST_CLASSES {
-        return Err(fail(caption, format!("1 to {MOST_CLASSES} classes"), n.to_string(), "join classes"));
+        return Err(fail(
+            caption,
+            format!("1 to {MOST_CLASSES} classes"),
+            n.to_string(),
+            "join classes",
+        ));
     }
     let odd = counts.iter().find(|row| row.len() != n).map(|row| format!("a row of {}", row.len()));
     let found = if counts.len() == n { odd } else { Some(format!("{} rows", counts.len())) };
@@ -40,8 +50,13 @@ pub fn confusion(classes: &[String], counts: &[Vec<u64>], caption: &Caption) -> 
     let sum = |counts: &mut dyn Iterator<Item = u64>| counts.map(|count| count as f64).sum::<f64>();
     let all = sum(&mut counts.iter().flatten().copied());
     let right = sum(&mut (0..n).map(|k| counts[k][k]));
-    let share = if all > 0.0 { format!("; {:.1} % on the diagonal", 100.0 * right / all) } else { String::new() };
-    let meaning = format!("{} samples{share}; colour: share of the true class", thousands(all as usize));
+    let share = if all > 0.0 {
+        format!("; {:.1} % on the diagonal", 100.0 * right / all)
+    } else {
+        String::new()
+    };
+    let meaning =
+        format!("{} samples{share}; colour: share of the true class", thousands(all as usize));
     let place = Place::new(classes);
     page(caption, &meaning, Vec::new(), place.body_pt(), |area| place.draw(area, counts))
 }
@@ -57,7 +72,8 @@ struct Place<'a> {
 impl Place<'_> {
     fn new(classes: &[String]) -> Place<'_> {
         let style = theme::text(6.5, BLACK);
-        let width = |name: &String| pt(theme::measure(&theme::shortened(name, px(NAME), &style), &style));
+        let width =
+            |name: &String| pt(theme::measure(&theme::shortened(name, px(NAME), &style), &style));
         let left = MARGIN + WORDS + classes.iter().map(width).fold(0.0, f64::max) + 5.0;
         let n = classes.len() as f64;
         let side = (WIDTH - left - SCALE).min(SIDE).min(CELL * n);
@@ -81,7 +97,8 @@ impl Place<'_> {
         let centre = |k: usize| (self.edge(k) + self.edge(k + 1)) / 2;
         self.names.draw(area, |k| left + centre(k), top + side + px(3.0))?;
         let small = theme::text(6.5, BLACK);
-        for k in (0..self.classes.len()).step_by(every(self.side / self.classes.len() as f64, 6.5)) {
+        for k in (0..self.classes.len()).step_by(every(self.side / self.classes.len() as f64, 6.5))
+        {
             let name = theme::shortened(&self.classes[k], px(NAME), &small);
             word(area, &name, (left - px(3.0), top + centre(k)), HPos::Right, small.clone())?;
         }
@@ -103,7 +120,8 @@ impl Place<'_> {
                 let [x, y] = [left + self.edge(column), top + self.edge(row)];
                 let [right, bottom] = [left + self.edge(column + 1), top + self.edge(row + 1)];
                 if count > 0 {
-                    // neighbours overlap a little, or a viewer that smooths edges would show the ground between them
+                    // neighbours overlap a little, or a viewer that smooths edges would show the
+                    // ground between them
                     let beside = line.get(column + 1).is_some_and(|&next| next > 0);
                     let below = counts.get(row + 1).is_some_and(|next| next[column] > 0);
                     let corner = (right + 4 * i32::from(beside), bottom + 4 * i32::from(below));
@@ -118,7 +136,13 @@ impl Place<'_> {
                         BLACK
                     };
                     let middle = ((x + right) / 2, (y + bottom) / 2);
-                    word(area, &count.to_string(), middle, HPos::Center, theme::text(size_pt, ink))?;
+                    word(
+                        area,
+                        &count.to_string(),
+                        middle,
+                        HPos::Center,
+                        theme::text(size_pt, ink),
+                    )?;
                 }
             }
         }
@@ -145,13 +169,25 @@ fn scale(area: &Area, (left_pt, top_pt, height_pt): (f64, f64, f64)) -> DrawResu
     for step in 0..STEPS {
         let [from, to] = [step, step + 1].map(|step| step as f64 / STEPS as f64);
         let overlap = if step == 0 { 0 } else { 4 };
-        area.draw(&Rectangle::new([(left, y(to)), (right, y(from) + overlap)], shade((from + to) / 2.0).filled()))?;
+        area.draw(&Rectangle::new(
+            [(left, y(to)), (right, y(from) + overlap)],
+            shade((from + to) / 2.0).filled(),
+        ))?;
     }
     outline(area, [(left, y(1.0)), (right, y(0.0))], 0.4)?;
     for tick in &axis.ticks {
         let at = y(tick / 100.0);
-        area.draw(&PathElement::new([(right, at), (right + px(2.0), at)], BLACK.stroke_width(px(0.4) as u32)))?;
-        word(area, &format!("{tick:.0} %"), (right + px(3.5), at), HPos::Left, theme::text(6.5, BLACK))?;
+        area.draw(&PathElement::new(
+            [(right, at), (right + px(2.0), at)],
+            BLACK.stroke_width(px(0.4) as u32),
+        ))?;
+        word(
+            area,
+            &format!("{tick:.0} %"),
+            (right + px(3.5), at),
+            HPos::Left,
+            theme::text(6.5, BLACK),
+        )?;
     }
     Ok(())
 }

@@ -10,49 +10,84 @@ const DOTS: usize = 12;
 /// Height below the head, pt.
 const BODY: f64 = 190.0;
 
-/// Test accuracy (%) over epochs, from 1: a line through the mean of the seeds for each of at most seven series, with
-/// a band where there are several seeds, and on request a thin line for each seed (`each_seed`).
+/// Test accuracy (%) over epochs, from 1: a line through the mean of the seeds for each of at most
+/// seven series, with a band where there are several seeds, and on request a thin line for each
+/// seed (`each_seed`).
 ///
 /// # Errors
-/// [`Error::Figure`] when there is no series or more than seven, when a series has no value or seeds of different
-/// length, or when a value is not a percentage from 0 to 100; [`Error::Draw`] when the drawing library fails.
-pub fn accuracy_curves(series: &[Series], caption: &Caption, band: Band, each_seed: bool) -> Result<String, Error> {
+/// [`Error::Figure`] when there is no series or more than seven, when a series has no value or
+/// seeds of different length, or when a value is not a percentage from 0 to 100; [`Error::Draw`]
+/// when the drawing library fails.
+pub fn accuracy_curves(
+    series: &[Series],
+    caption: &Caption,
+    band: Band,
+    each_seed: bool,
+) -> Result<String, Error> {
     check(series, caption, Style::COLOURS, "epoch")?;
-    drawn(series, caption, band, &Axes { x: "Epoch", y: "Test accuracy (%)", styles: &[], each_seed })
+    drawn(
+        series,
+        caption,
+        band,
+        &Axes { x: "Epoch", y: "Test accuracy (%)", styles: &[], each_seed },
+    )
 }
 
 /// Test accuracy (%) when only the votes of the first t time steps count, over t from 1, as
-/// [`crate::Analysis::anytime_percent`] holds it: otherwise as [`accuracy_curves`], for at most 21 series.
+/// [`crate::Analysis::anytime_percent`] holds it: otherwise as [`accuracy_curves`], for at most 21
+/// series.
 ///
 /// # Errors
 /// As [`curves`].
 pub fn anytime(series: &[Series], caption: &Caption, band: Band) -> Result<String, Error> {
     check(series, caption, Style::COUNT, "step")?;
-    drawn(series, caption, band, &Axes { x: "Time steps used", y: "Test accuracy (%)", styles: &[], each_seed: false })
+    drawn(
+        series,
+        caption,
+        band,
+        &Axes { x: "Time steps used", y: "Test accuracy (%)", styles: &[], each_seed: false },
+    )
 }
 
-/// Percentages over what `axes` says, from 1: a line through the mean of the seeds for each of at most 21 series, told
-/// apart by colour and dashes, with a band where there are several seeds. Series may differ in length.
+/// Percentages over what `axes` says, from 1: a line through the mean of the seeds for each of at
+/// most 21 series, told apart by colour and dashes, with a band where there are several seeds.
+/// Series may differ in length.
 ///
 /// # Errors
-/// [`Error::Figure`] when there is no series or more than 21, when a series has no value or seeds of different length,
-/// when a value is not a percentage from 0 to 100 or when a style has no colour; [`Error::Draw`] when the drawing library
-/// fails.
-pub fn curves(series: &[Series], caption: &Caption, band: Band, axes: &Axes) -> Result<String, Error> {
+/// [`Error::Figure`] when there is no series or more than 21, when a series has no value or seeds
+/// of different length, when a value is not a percentage from 0 to 100 or when a style has no
+/// colour; [`Error::Draw`] when the drawing library fails.
+pub fn curves(
+    series: &[Series],
+    caption: &Caption,
+    band: Band,
+    axes: &Axes,
+) -> Result<String, Error> {
     check(series, caption, Style::COUNT, "value")?;
     if let Some(style) = axes.styles.iter().find(|style| style.colour >= Style::COLOURS) {
         let found = format!("colour {}", style.colour);
-        return Err(fail(caption, format!("colours 0 to {}", Style::COLOURS - 1), found, "choose one of them"));
+        return Err(fail(
+            caption,
+            format!("colours 0 to {}", Style::COLOURS - 1),
+            found,
+            "choose one of them",
+        ));
     }
     drawn(series, caption, band, axes)
 }
 
 fn drawn(series: &[Series], caption: &Caption, band: Band, axes: &Axes) -> Result<String, Error> {
     let style = |k: usize| axes.styles.get(k).copied().unwrap_or_else(|| Style::nth(k));
-    let curves: Vec<Drawn> = series.iter().enumerate().map(|(k, one)| Drawn::new(one, style(k), band)).collect();
-    let legend =
-        curves.iter().map(|curve| Key { name: &curve.series.name, colour: curve.colour, mark: Mark::Line(curve.dash) });
-    page(caption, &meaning(series, band), legend.collect(), BODY, |area| draw(area, &curves, last_epoch(series), axes))
+    let curves: Vec<Drawn> =
+        series.iter().enumerate().map(|(k, one)| Drawn::new(one, style(k), band)).collect();
+    let legend = curves.iter().map(|curve| Key {
+        name: &curve.series.name,
+        colour: curve.colour,
+        mark: Mark::Line(curve.dash),
+    });
+    page(caption, &meaning(series, band), legend.collect(), BODY, |area| {
+        draw(area, &curves, last_epoch(series), axes)
+    })
 }
 
 /// What line and band stand for; nothing where each series is a single run.
@@ -60,10 +95,13 @@ fn meaning(series: &[Series], band: Band) -> String {
     if series.iter().all(|one| one.seeds.len() < 2) {
         return String::new();
     }
-    let (mean, spread) = if last_epoch(series) == 1 { ("dot", "whisker") } else { ("line", "band") };
+    let (mean, spread) =
+        if last_epoch(series) == 1 { ("dot", "whisker") } else { ("line", "band") };
     match band {
         Band::MinMax => format!("{mean}: mean of the seeds; {spread}: lowest to highest seed"),
-        Band::Deviation => format!("{mean}: mean of the seeds; {spread}: ± sample standard deviation"),
+        Band::Deviation => {
+            format!("{mean}: mean of the seeds; {spread}: ± sample standard deviation")
+        }
     }
 }
 
@@ -85,10 +123,12 @@ impl Drawn<'_> {
     fn new(series: &Series, style: Style, band: Band) -> Drawn<'_> {
         let Style { colour, dash } = style;
         let colour = COLOURS[colour % COLOURS.len()];
-        let mut drawn = Drawn { series, colour, dash, mean: Vec::new(), low: Vec::new(), high: Vec::new() };
+        let mut drawn =
+            Drawn { series, colour, dash, mean: Vec::new(), low: Vec::new(), high: Vec::new() };
         for epoch in 0..series.seeds.first().map_or(0, Vec::len) {
             let values: Vec<f64> = series.seeds.iter().map(|run| run[epoch]).collect();
-            let (least, most) = values.iter().fold((100.0, 0.0), |(a, b), &x| (f64::min(a, x), f64::max(b, x)));
+            let (least, most) =
+                values.iter().fold((100.0, 0.0), |(a, b), &x| (f64::min(a, x), f64::max(b, x)));
             let Some(s) = summary(&values) else { continue };
             let sd = s.sd.unwrap_or(0.0);
             let (low, high) = match band {
@@ -131,7 +171,8 @@ fn y_axis(curves: &[Drawn], each_seed: bool) -> Axis {
         let seeds = curve.series.seeds.iter().filter(|_| each_seed);
         curve.low.iter().chain(&curve.high).chain(seeds.flatten())
     });
-    let (low, high) = drawn.fold((100.0, 0.0), |(a, b), &value| (f64::min(a, value), f64::max(b, value)));
+    let (low, high) =
+        drawn.fold((100.0, 0.0), |(a, b), &value| (f64::min(a, value), f64::max(b, value)));
     ticks::percent(low, high)
 }
 
@@ -146,7 +187,10 @@ fn bands(chart: &mut Chart, curve: &Drawn, each_seed: bool) -> DrawResult {
     let outline: Vec<_> = points(&curve.high).chain(points(&curve.low).rev()).collect();
     chart.draw_series([Polygon::new(outline, curve.colour.mix(0.18))])?;
     for run in curve.series.seeds.iter().filter(|_| each_seed) {
-        chart.draw_series(LineSeries::new(points(run), curve.colour.mix(0.5).stroke_width(px(0.4) as u32)))?;
+        chart.draw_series(LineSeries::new(
+            points(run),
+            curve.colour.mix(0.5).stroke_width(px(0.4) as u32),
+        ))?;
     }
     Ok(())
 }
@@ -155,10 +199,14 @@ fn line(chart: &mut Chart, curve: &Drawn) -> DrawResult {
     let style = curve.colour.stroke_width(px(1.1) as u32);
     match curve.dash.lengths() {
         None => drop(chart.draw_series(LineSeries::new(points(&curve.mean), style))?),
-        Some([dash, gap]) => drop(chart.draw_series(DashedLineSeries::new(points(&curve.mean), dash, gap, style))?),
+        Some([dash, gap]) => {
+            drop(chart.draw_series(DashedLineSeries::new(points(&curve.mean), dash, gap, style))?)
+        }
     }
     if curve.mean.len() <= DOTS {
-        chart.draw_series(points(&curve.mean).map(|at| Circle::new(at, px(1.6), curve.colour.filled())))?;
+        chart.draw_series(
+            points(&curve.mean).map(|at| Circle::new(at, px(1.6), curve.colour.filled())),
+        )?;
     }
     Ok(())
 }
@@ -171,12 +219,18 @@ fn whiskers(chart: &mut Chart, curves: &[Drawn], each_seed: bool) -> DrawResult 
         let x = 1.0 + APART * (k as f64 - (curves.len() - 1) as f64 / 2.0);
         let (low, mean, high) = (curve.low[0], curve.mean[0], curve.high[0]);
         if curve.series.seeds.len() > 1 {
-            let strokes = [[(x, low), (x, high)], [(x - CAP, low), (x + CAP, low)], [(x - CAP, high), (x + CAP, high)]];
+            let strokes = [
+                [(x, low), (x, high)],
+                [(x - CAP, low), (x + CAP, low)],
+                [(x - CAP, high), (x + CAP, high)],
+            ];
             let style = curve.colour.stroke_width(px(0.8) as u32);
             chart.draw_series(strokes.map(|stroke| PathElement::new(stroke, style)))?;
         }
         let seeds = curve.series.seeds.iter().filter(|_| each_seed).flatten();
-        chart.draw_series(seeds.map(|&value| Circle::new((x, value), px(1.3), curve.colour.mix(0.5).filled())))?;
+        chart.draw_series(
+            seeds.map(|&value| Circle::new((x, value), px(1.3), curve.colour.mix(0.5).filled())),
+        )?;
         chart.draw_series([Circle::new((x, mean), px(2.2), curve.colour.filled())])?;
     }
     Ok(())

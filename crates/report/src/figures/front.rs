@@ -30,35 +30,48 @@ pub struct Point {
     pub energy_uj: Vec<f64>,
 }
 
-/// Accuracy (%) against energy an inference (µJ, logarithmic): a named point at the means of each method, with bars of ±
-/// the sample standard deviation over its seeds, and the Pareto front as a staircase: the best accuracy for at most that
-/// energy. The methods on it are blue, those that another one surpasses in both are grey.
+/// Accuracy (%) against energy an inference (µJ, logarithmic): a named point at the means of each
+/// method, with bars of ± the sample standard deviation over its seeds, and the Pareto front as a
+/// staircase: the best accuracy for at most that energy. The methods on it are blue, those that
+/// another one surpasses in both are grey.
 ///
 /// # Errors
-/// [`Error::Figure`] when there is no point or more than 40, when a point has no value, an accuracy that is not a
-/// percentage from 0 to 100 or an energy that is not from 1e-12 to 1e12 µJ; [`Error::Draw`] when the drawing library
-/// fails.
+/// [`Error::Figure`] when there is no point or more than 40, when a point has no value, an accuracy
+/// that is not a percentage from 0 to 100 or an energy that is not from 1e-12 to 1e12 µJ;
+/// [`Error::Draw`] when the drawing library fails.
 pub fn front(points: &[Point], caption: &Caption) -> Result<String, Error> {
     check(points, caption)?;
     let spots: Vec<Spot> = points.iter().map(Spot::new).collect();
-    let best: Vec<bool> = spots.iter().map(|one| !spots.iter().any(|other| other.surpasses(one))).collect();
+    let best: Vec<bool> =
+        spots.iter().map(|one| !spots.iter().any(|other| other.surpasses(one))).collect();
     let mut legend = vec![
         Key { name: "on the Pareto front", colour: COLOURS[0], mark: Mark::Dot },
         Key { name: "surpassed in both", colour: DOMINATED, mark: Mark::Dot },
-        Key { name: "best accuracy for that energy", colour: COLOURS[0], mark: Mark::Line(Dash::Dashed) },
+        Key {
+            name: "best accuracy for that energy",
+            colour: COLOURS[0],
+            mark: Mark::Line(Dash::Dashed),
+        },
     ];
     if best.iter().all(|best| *best) {
         legend.remove(1);
     }
-    let several = points.iter().any(|one| one.accuracy_percent.len() > 1 || one.energy_uj.len() > 1);
-    let meaning = if several { "point: mean of the seeds; bars: ± sample standard deviation" } else { "" };
+    let several =
+        points.iter().any(|one| one.accuracy_percent.len() > 1 || one.energy_uj.len() > 1);
+    let meaning =
+        if several { "point: mean of the seeds; bars: ± sample standard deviation" } else { "" };
     page(caption, meaning, legend, 210.0, |area| draw(area, &spots, &best))
 }
 
 fn check(points: &[Point], caption: &Caption) -> Result<(), Error> {
     if points.is_empty() || points.len() > MOST_POINTS {
         let found = points.len().to_string();
-        return Err(fail(caption, format!("1 to {MOST_POINTS} points"), found, "spread them over several figures"));
+        return Err(fail(
+            caption,
+            format!("1 to {MOST_POINTS} points"),
+            found,
+            "spread them over several figures",
+        ));
     }
     for Point { name, accuracy_percent, energy_uj } in points {
         for (what, values, expected, good) in [
@@ -67,11 +80,21 @@ fn check(points: &[Point], caption: &Caption) -> Result<(), Error> {
         ] {
             if values.is_empty() {
                 let found = format!("none in \"{name}\"");
-                return Err(fail(caption, format!("at least one {what}"), found, "leave the point out"));
+                return Err(fail(
+                    caption,
+                    format!("at least one {what}"),
+                    found,
+                    "leave the point out",
+                ));
             }
             if let Some(bad) = values.iter().find(|value| !good.contains(value)) {
                 let found = format!("{what} {bad} in \"{name}\"");
-                return Err(fail(caption, expected, found, "mend the value, or leave the point out"));
+                return Err(fail(
+                    caption,
+                    expected,
+                    found,
+                    "mend the value, or leave the point out",
+                ));
             }
         }
     }
@@ -103,7 +126,9 @@ impl Spot<'_> {
     fn surpasses(&self, other: &Spot) -> bool {
         let ([_, energy, _], [_, accuracy, _]) = (self.energy, self.accuracy);
         let ([_, others_energy, _], [_, others, _]) = (other.energy, other.accuracy);
-        energy <= others_energy && accuracy >= others && (energy < others_energy || accuracy > others)
+        energy <= others_energy
+            && accuracy >= others
+            && (energy < others_energy || accuracy > others)
     }
 }
 
@@ -127,7 +152,8 @@ fn draw(area: &Area, spots: &[Spot], best: &[bool]) -> DrawResult {
         .x_label_area_size(px(28.0))
         .y_label_area_size(px(38.0))
         .build_cartesian_2d(x, y)?;
-    let labels: [&dyn Fn(&f64) -> String; 2] = [&|v| ticks::power(*v), &|v| format!("{v:.decimals$}")];
+    let labels: [&dyn Fn(&f64) -> String; 2] =
+        [&|v| ticks::power(*v), &|v| format!("{v:.decimals$}")];
     theme::mesh_with(&mut chart, ["Energy per inference (µJ)", "Test accuracy (%)"], labels)?;
     let stairs = stairs(spots, best);
     let [dash, gap] = Dash::Dashed.lengths().unwrap_or([px(1.0); 2]);
@@ -141,8 +167,12 @@ fn draw(area: &Area, spots: &[Spot], best: &[bool]) -> DrawResult {
 
 /// The corners of the front, by rising energy.
 fn stairs(spots: &[Spot], best: &[bool]) -> Vec<(f64, f64)> {
-    let mut front: Vec<(f64, f64)> =
-        spots.iter().zip(best).filter(|(_, best)| **best).map(|(spot, _)| (spot.energy[1], spot.accuracy[1])).collect();
+    let mut front: Vec<(f64, f64)> = spots
+        .iter()
+        .zip(best)
+        .filter(|(_, best)| **best)
+        .map(|(spot, _)| (spot.energy[1], spot.accuracy[1]))
+        .collect();
     front.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
     let mut stairs: Vec<(f64, f64)> = Vec::new();
     for at in front {
@@ -157,7 +187,9 @@ fn stairs(spots: &[Spot], best: &[bool]) -> Vec<(f64, f64)> {
 fn whiskers(chart: &mut Chart, spot: &Spot, colour: RGBColor) -> DrawResult {
     let ([left, x, right], [low, y, high]) = (spot.energy, spot.accuracy);
     let style = colour.stroke_width(px(0.7) as u32);
-    chart.draw_series([[(left, y), (right, y)], [(x, low), (x, high)]].map(|ends| PathElement::new(ends, style)))?;
+    chart.draw_series(
+        [[(left, y), (right, y)], [(x, low), (x, high)]].map(|ends| PathElement::new(ends, style)),
+    )?;
     chart.draw_series([Circle::new((x, y), px(DOT + 0.4), WHITE.filled())])?;
     chart.draw_series([Circle::new((x, y), px(DOT), colour.filled())])?;
     Ok(())
@@ -194,29 +226,36 @@ fn names(area: &Area, chart: &Chart, spots: &[Spot], stairs: &[(f64, f64)]) -> D
         let (x, y) = local(area, chart.backend_coord(&point));
         (pt(x), pt(y))
     };
-    let centres: Vec<(f64, f64)> = spots.iter().map(|spot| at((spot.energy[1], spot.accuracy[1]))).collect();
+    let centres: Vec<(f64, f64)> =
+        spots.iter().map(|spot| at((spot.energy[1], spot.accuracy[1]))).collect();
     // what a name must not cover, and how bad it is
-    let mut taken: Vec<(Block, f64)> = centres.iter().map(|&centre| (Block::around(centre, DOT + 0.8), 6.0)).collect();
+    let mut taken: Vec<(Block, f64)> =
+        centres.iter().map(|&centre| (Block::around(centre, DOT + 0.8), 6.0)).collect();
     for spot in spots {
         let ([left, x, right], [low, y, high]) = (spot.energy, spot.accuracy);
         taken.push((Block::between(at((left, y)), at((right, y)), 0.5), 3.0));
         taken.push((Block::between(at((x, low)), at((x, high)), 0.5), 3.0));
     }
-    taken.extend(stairs.windows(2).map(|ends| (Block::between(at(ends[0]), at(ends[1]), 0.6), 3.0)));
+    taken
+        .extend(stairs.windows(2).map(|ends| (Block::between(at(ends[0]), at(ends[1]), 0.6), 3.0)));
     let (columns, rows) = chart.plotting_area().get_pixel_range();
     let corner = |x: i32, y: i32| local(area, (x, y));
-    let [(left, top), (right, bottom)] = [corner(columns.start, rows.start), corner(columns.end, rows.end)];
+    let [(left, top), (right, bottom)] =
+        [corner(columns.start, rows.start), corner(columns.end, rows.end)];
     let page = Block([pt(left) + 1.0, pt(top), pt(right) + 8.0, pt(bottom) - 1.0]);
     let style = theme::text(NAME, BLACK);
     for (spot, &centre) in spots.iter().zip(&centres) {
         let words = theme::shortened(spot.name, px(WIDEST), &style);
         let width = pt(theme::measure(&words, &style));
         let cost = |block: Block| {
-            let covered: f64 = taken.iter().map(|&(other, weight)| weight * block.shared(other)).sum();
+            let covered: f64 =
+                taken.iter().map(|&(other, weight)| weight * block.shared(other)).sum();
             covered + 20.0 * (block.size() - block.shared(page))
         };
         let places = places(centre, width);
-        let Some(place) = places.into_iter().min_by(|a, b| (a.1 + cost(a.0)).total_cmp(&(b.1 + cost(b.0)))) else {
+        let Some(place) =
+            places.into_iter().min_by(|a, b| (a.1 + cost(a.0)).total_cmp(&(b.1 + cost(b.0))))
+        else {
             continue;
         };
         let Block([left, top, ..]) = place.0;
@@ -234,11 +273,16 @@ fn leader(area: &Area, (x, y): (f64, f64), Block([left, top, right, bottom]): Bl
     if away < DOT + 5.0 {
         return Ok(());
     }
-    let from = |reach: f64| (px(x + (near.0 - x) * reach / away), px(y + (near.1 - y) * reach / away));
-    area.draw(&PathElement::new([from(DOT + 0.8), from(away - 0.6)], DOMINATED.stroke_width(px(0.4) as u32)))
+    let from =
+        |reach: f64| (px(x + (near.0 - x) * reach / away), px(y + (near.1 - y) * reach / away));
+    area.draw(&PathElement::new(
+        [from(DOT + 0.8), from(away - 0.6)],
+        DOMINATED.stroke_width(px(0.4) as u32),
+    ))
 }
 
-/// Where a name of `width` may stand around a point, the best places first, each with what it costs to be there.
+/// Where a name of `width` may stand around a point, the best places first, each with what it costs
+/// to be there.
 fn places((x, y): (f64, f64), width: f64) -> Vec<(Block, f64)> {
     let mut places = Vec::new();
     for ring in 0..6 {

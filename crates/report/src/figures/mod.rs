@@ -1,7 +1,8 @@
-//! Figures as SVG text: 5 in wide, with a title, a subtitle and a legend above the axes; [`png()`] makes pixels of them.
+//! Figures as SVG text: 5 in wide, with a title, a subtitle and a legend above the axes; [`png()`]
+//! makes pixels of them.
 //!
-//! The SVG needs no other file. It was laid out with the metrics of DejaVu Sans and asks for that font first and for
-//! common ones next, so it stays readable where DejaVu Sans is not installed.
+//! The SVG needs no other file. It was laid out with the metrics of DejaVu Sans and asks for that
+//! font first and for common ones next, so it stays readable where DejaVu Sans is not installed.
 
 mod bars;
 mod confusion;
@@ -39,8 +40,8 @@ pub struct Caption {
 pub struct Series {
     /// The method's name in the legend.
     pub name: String,
-    /// For each seed the percentage after each epoch (or with each number of steps, or of each layer: the figure says
-    /// which); all seeds have the same number of values.
+    /// For each seed the percentage after each epoch (or with each number of steps, or of each
+    /// layer: the figure says which); all seeds have the same number of values.
     pub seeds: Vec<Vec<f64>>,
 }
 
@@ -89,8 +90,18 @@ pub struct Axes<'a> {
 }
 
 /// An error of the figure that `caption` belongs to.
-fn fail(caption: &Caption, expected: impl Into<String>, found: impl Into<String>, advice: &'static str) -> Error {
-    Error::Figure { title: caption.title.clone(), expected: expected.into(), found: found.into(), advice }
+fn fail(
+    caption: &Caption,
+    expected: impl Into<String>,
+    found: impl Into<String>,
+    advice: &'static str,
+) -> Error {
+    Error::Figure {
+        title: caption.title.clone(),
+        expected: expected.into(),
+        found: found.into(),
+        advice,
+    }
 }
 
 /// Title, subtitle, what `meaning` adds to it, and legend, above a body of `body_pt` points.
@@ -108,11 +119,12 @@ fn page(
             .then_some("SYNTHETIC DATA: no measurement on the published data set"),
         legend,
     };
-    theme::figure(&head, body_pt, body).map_err(|found| Error::Draw { title: caption.title.clone(), found })
+    theme::figure(&head, body_pt, body)
+        .map_err(|found| Error::Draw { title: caption.title.clone(), found })
 }
 
-/// Refuses series without values, with seeds of different length or with what is no percentage; `place` is what a list
-/// has one value for, such as an epoch.
+/// Refuses series without values, with seeds of different length or with what is no percentage;
+/// `place` is what a list has one value for, such as an epoch.
 fn check(series: &[Series], caption: &Caption, most: usize, place: &str) -> Result<(), Error> {
     if series.is_empty() || series.len() > most {
         let advice = "spread the methods over several figures";
@@ -121,18 +133,32 @@ fn check(series: &[Series], caption: &Caption, most: usize, place: &str) -> Resu
     for Series { name, seeds } in series {
         let places = seeds.first().map_or(0, Vec::len);
         if places == 0 {
-            let (expected, found) = (format!("at least one {place}"), format!("none in \"{name}\""));
+            let (expected, found) =
+                (format!("at least one {place}"), format!("none in \"{name}\""));
             return Err(fail(caption, expected, found, "leave the series out"));
         }
         for (k, run) in seeds.iter().enumerate() {
             if run.len() != places {
-                let (expected, found) =
-                    (format!("as many {place}s for each seed"), format!("{places} and {} in \"{name}\"", run.len()));
-                return Err(fail(caption, expected, found, "finish the shorter run, or leave it out"));
+                let (expected, found) = (
+                    format!("as many {place}s for each seed"),
+                    format!("{places} and {} in \"{name}\"", run.len()),
+                );
+                return Err(fail(
+                    caption,
+                    expected,
+                    found,
+                    "finish the shorter run, or leave it out",
+                ));
             }
             if let Some(bad) = run.iter().position(|value| !(0.0..=100.0).contains(value)) {
-                let found = format!("{} in \"{name}\", run {}, {place} {}", run[bad], k + 1, bad + 1);
-                return Err(fail(caption, "percentages from 0 to 100", found, "mend the value, or leave the run out"));
+                let found =
+                    format!("{} in \"{name}\", run {}, {place} {}", run[bad], k + 1, bad + 1);
+                return Err(fail(
+                    caption,
+                    "percentages from 0 to 100",
+                    found,
+                    "mend the value, or leave the run out",
+                ));
             }
         }
     }

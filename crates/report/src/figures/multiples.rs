@@ -20,19 +20,27 @@ const TITLE: f64 = 10.0;
 /// Up to this many steps the membrane has a dot at each.
 const DOTS: usize = 40;
 
-/// The membrane u before reset of the most active neuron shown of each layer, over time, with its threshold θ and a mark
-/// for each spike: a panel a layer, each with a scale of its own. `classes` names the labels, and may be empty.
+/// The membrane u before reset of the most active neuron shown of each layer, over time, with its
+/// threshold θ and a mark for each spike: a panel a layer, each with a scale of its own. `classes`
+/// names the labels, and may be empty.
 ///
 /// # Errors
-/// [`Error::Figure`] when there is no layer or more than 100, no time step, when layers differ in their steps, when a
-/// spike lies beyond the last step, or when u or θ is not finite or beyond ±1e30; [`Error::Draw`] when the drawing library
-/// fails.
+/// [`Error::Figure`] when there is no layer or more than 100, no time step, when layers differ in
+/// their steps, when a spike lies beyond the last step, or when u or θ is not finite or beyond
+/// ±1e30; [`Error::Draw`] when the drawing library fails.
 pub fn membranes(trace: &Trace, classes: &[String], caption: &Caption) -> Result<String, Error> {
     let steps = steps(trace, caption)?;
     for LayerTrace { name, membrane, .. } in &trace.layers {
-        if let Some(bad) = membrane.u.iter().chain([&membrane.threshold]).find(|value| !drawable(**value)) {
+        if let Some(bad) =
+            membrane.u.iter().chain([&membrane.threshold]).find(|value| !drawable(**value))
+        {
             let found = format!("{bad} in \"{name}\"");
-            return Err(fail(caption, "finite membranes and thresholds", found, "leave the layer out"));
+            return Err(fail(
+                caption,
+                "finite membranes and thresholds",
+                found,
+                "leave the layer out",
+            ));
         }
     }
     let legend = vec![
@@ -47,13 +55,13 @@ pub fn membranes(trace: &Trace, classes: &[String], caption: &Caption) -> Result
     })
 }
 
-/// How often each membrane u before reset occurred, over all neurons of a layer and all steps, in percent of them: a panel
-/// a layer, with the threshold θ.
+/// How often each membrane u before reset occurred, over all neurons of a layer and all steps, in
+/// percent of them: a panel a layer, with the threshold θ.
 ///
 /// # Errors
-/// [`Error::Figure`] when there is no layer or more than 100, or when a histogram has no bins, not one edge more than
-/// bins, edges that do not rise or that are not finite or beyond ±1e30, or a threshold that is not finite;
-/// [`Error::Draw`] when the drawing library fails.
+/// [`Error::Figure`] when there is no layer or more than 100, or when a histogram has no bins, not
+/// one edge more than bins, edges that do not rise or that are not finite or beyond ±1e30, or a
+/// threshold that is not finite; [`Error::Draw`] when the drawing library fails.
 pub fn histograms(trace: &Trace, caption: &Caption) -> Result<String, Error> {
     let layers = trace.layers.len();
     if layers == 0 || layers > MOST_LAYERS {
@@ -63,11 +71,23 @@ pub fn histograms(trace: &Trace, caption: &Caption) -> Result<String, Error> {
     for LayerTrace { name, histogram: Histogram { edges, counts }, membrane, .. } in &trace.layers {
         if counts.is_empty() || edges.len() != counts.len() + 1 {
             let found = format!("{} edges and {} counts in \"{name}\"", edges.len(), counts.len());
-            return Err(fail(caption, "one edge more than counts", found, "count the membranes again"));
+            return Err(fail(
+                caption,
+                "one edge more than counts",
+                found,
+                "count the membranes again",
+            ));
         }
-        if !edges.windows(2).all(|pair| pair[0] < pair[1]) || !edges.iter().all(|edge| drawable(*edge)) {
+        if !edges.windows(2).all(|pair| pair[0] < pair[1])
+            || !edges.iter().all(|edge| drawable(*edge))
+        {
             let found = format!("edges that are not in \"{name}\"");
-            return Err(fail(caption, "finite edges that rise", found, "count the membranes again"));
+            return Err(fail(
+                caption,
+                "finite edges that rise",
+                found,
+                "count the membranes again",
+            ));
         }
         if !drawable(membrane.threshold) {
             let found = format!("{} in \"{name}\"", membrane.threshold);
@@ -113,9 +133,15 @@ impl Grid {
     }
 
     /// Draws each panel, and `words` once along the axes of all.
-    fn draw(&self, area: &Area, words: [&str; 2], panel: impl Fn(usize, &Area) -> DrawResult) -> DrawResult {
+    fn draw(
+        &self,
+        area: &Area,
+        words: [&str; 2],
+        panel: impl Fn(usize, &Area) -> DrawResult,
+    ) -> DrawResult {
         let rows = self.panels.div_ceil(self.columns);
-        let (width_pt, height_pt) = ((WIDTH - WORDS - MARGIN) / self.columns as f64, self.row_pt * rows as f64);
+        let (width_pt, height_pt) =
+            ((WIDTH - WORDS - MARGIN) / self.columns as f64, self.row_pt * rows as f64);
         for k in 0..self.panels {
             let left = MARGIN + WORDS + width_pt * (k % self.columns) as f64 - 2.0;
             let top = self.row_pt * (k / self.columns) as f64;
@@ -136,7 +162,11 @@ impl Grid {
 }
 
 /// The title of a panel; returns the area below it.
-fn titled<'a>(area: &Area<'a>, name: &str, more: &str) -> Result<Area<'a>, DrawingAreaErrorKind<std::io::Error>> {
+fn titled<'a>(
+    area: &Area<'a>,
+    name: &str,
+    more: &str,
+) -> Result<Area<'a>, DrawingAreaErrorKind<std::io::Error>> {
     const LEFT: f64 = 28.0; // where the axis begins
     let (top, rest) = area.split_vertically(px(TITLE));
     let style = theme::text(7.0, BLACK);
@@ -155,10 +185,15 @@ fn membrane(area: &Area, layer: &LayerTrace, steps: usize) -> DrawResult {
     let rest = titled(
         area,
         &layer.name,
-        &format!("neuron {} of {}", thousands(layer.membrane.neuron as usize), thousands(layer.neurons as usize)),
+        &format!(
+            "neuron {} of {}",
+            thousands(layer.membrane.neuron as usize),
+            thousands(layer.neurons as usize)
+        ),
     )?;
     let (u, threshold) = (&layer.membrane.u, layer.membrane.threshold);
-    let (low, high) = u.iter().fold((threshold.min(0.0), threshold), |(a, b), &u| (a.min(u), b.max(u)));
+    let (low, high) =
+        u.iter().fold((threshold.min(0.0), threshold), |(a, b), &u| (a.min(u), b.max(u)));
     let x = ticks::steps(steps, 5);
     let (from, to) = (x.from, x.to);
     let mut chart = theme::panel(&rest, [x, ticks::span(low, high, 4)], ["", ""])?;
@@ -183,13 +218,18 @@ fn dashed(chart: &mut theme::Chart, ends: [(f64, f64); 2]) -> DrawResult {
 fn histogram(area: &Area, layer: &LayerTrace) -> DrawResult {
     let Histogram { edges, counts } = &layer.histogram;
     let threshold = layer.membrane.threshold;
-    let rest = titled(area, &layer.name, &format!("{} neurons", thousands(layer.neurons as usize)))?;
+    let rest =
+        titled(area, &layer.name, &format!("{} neurons", thousands(layer.neurons as usize)))?;
     let (low, high) = (edges[0].min(threshold), edges[edges.len() - 1].max(threshold));
     let all = counts.iter().map(|&count| count as f64).sum::<f64>().max(1.0);
     let share = |count: u64| 100.0 * count as f64 / all;
     let most = counts.iter().map(|&count| share(count)).fold(0.0, f64::max);
     let x = ticks::span(low, high, 4);
-    let x = Axis { from: low - 0.02 * (high - low), to: high + 0.02 * (high - low), ..within(x, low, high) };
+    let x = Axis {
+        from: low - 0.02 * (high - low),
+        to: high + 0.02 * (high - low),
+        ..within(x, low, high)
+    };
     let y = ticks::from_zero(if most > 0.0 { most } else { 1.0 }, 4);
     let top = y.to;
     let mut chart = theme::panel(&rest, [x, y], ["", ""])?;
@@ -197,7 +237,8 @@ fn histogram(area: &Area, layer: &LayerTrace) -> DrawResult {
     let steps = counts.iter().zip(edges.windows(2));
     let steps = steps.flat_map(|(&count, edge)| [(edge[0], share(count)), (edge[1], share(count))]);
     let feet = [(edges[edges.len() - 1], 0.0), (edges[0], 0.0)];
-    chart.draw_series([Polygon::new(steps.chain(feet).collect::<Vec<_>>(), COLOURS[0].filled())])?;
+    chart
+        .draw_series([Polygon::new(steps.chain(feet).collect::<Vec<_>>(), COLOURS[0].filled())])?;
     dashed(&mut chart, [(threshold, 0.0), (threshold, top)])
 }
 

@@ -20,19 +20,21 @@ const GAP: f64 = 3.0;
 /// What all panels may take together, pt.
 const TALLEST: f64 = 540.0;
 
-/// One sample's spikes: a panel for each layer, from the input on; time from left to right, a row for each neuron shown,
-/// a tick for each spike. `classes` names the labels, and may be empty.
+/// One sample's spikes: a panel for each layer, from the input on; time from left to right, a row
+/// for each neuron shown, a tick for each spike. `classes` names the labels, and may be empty.
 ///
 /// # Errors
-/// [`Error::Figure`] when there is no layer or more than 100, no time step, when layers differ in their steps, when a
-/// spike has no neuron or lies beyond the last step, or above 200,000 spikes; [`Error::Draw`] when the drawing library
-/// fails.
+/// [`Error::Figure`] when there is no layer or more than 100, no time step, when layers differ in
+/// their steps, when a spike has no neuron or lies beyond the last step, or above 200,000 spikes;
+/// [`Error::Draw`] when the drawing library fails.
 pub fn raster(trace: &Trace, classes: &[String], caption: &Caption) -> Result<String, Error> {
     let steps = steps(trace, caption)?;
     for LayerTrace { name, shown, spikes, .. } in &trace.layers {
         if shown.len() != spikes.len() {
-            let (expected, found) =
-                (format!("spikes of {} neurons in \"{name}\"", shown.len()), spikes.len().to_string());
+            let (expected, found) = (
+                format!("spikes of {} neurons in \"{name}\"", shown.len()),
+                spikes.len().to_string(),
+            );
             return Err(fail(caption, expected, found, "give a list for each neuron shown"));
         }
         if let Some(&late) = spikes.iter().flatten().find(|&&step| step >= steps) {
@@ -41,7 +43,12 @@ pub fn raster(trace: &Trace, classes: &[String], caption: &Caption) -> Result<St
     }
     let all: usize = trace.layers.iter().flat_map(|layer| &layer.spikes).map(Vec::len).sum();
     if all > MOST_SPIKES {
-        return Err(fail(caption, format!("at most {MOST_SPIKES} spikes"), all.to_string(), "show fewer neurons"));
+        return Err(fail(
+            caption,
+            format!("at most {MOST_SPIKES} spikes"),
+            all.to_string(),
+            "show fewer neurons",
+        ));
     }
     let heights = heights(&trace.layers);
     let body_pt = heights.iter().map(|height| height + GAP).sum::<f64>() + 30.0;
@@ -87,7 +94,11 @@ pub(super) fn sample(trace: &Trace, classes: &[String]) -> String {
         None => label.to_string(),
     };
     let (label, predicted) = (name(trace.label), name(trace.predicted));
-    let verdict = if trace.label == trace.predicted { "which the network says too" } else { "the network says" };
+    let verdict = if trace.label == trace.predicted {
+        "which the network says too"
+    } else {
+        "the network says"
+    };
     let said = if trace.label == trace.predicted { String::new() } else { format!(" {predicted}") };
     format!("test sample {}: class {label}, {verdict}{said}", trace.sample)
 }
@@ -112,7 +123,13 @@ fn draw(area: &Area, layers: &[LayerTrace], heights: &[f64], steps: usize) -> Dr
     for tick in &axis.ticks {
         let line = BLACK.stroke_width(px(0.6) as u32);
         area.draw(&PathElement::new([(x(*tick), bottom), (x(*tick), bottom + px(2.5))], line))?;
-        word(area, &format!("{tick:.0}"), (x(*tick), bottom + px(7.5)), HPos::Center, theme::text(7.0, BLACK))?;
+        word(
+            area,
+            &format!("{tick:.0}"),
+            (x(*tick), bottom + px(7.5)),
+            HPos::Center,
+            theme::text(7.0, BLACK),
+        )?;
     }
     let middle = (px((LEFT + RIGHT) / 2.0), bottom + px(19.0));
     word(area, "Time step", middle, HPos::Center, theme::text(8.0, BLACK))
@@ -132,13 +149,17 @@ fn panel(
     }
     let row_pt = height_pt / layer.shown.len().max(1) as f64;
     let slot_pt = (RIGHT - LEFT) / (axis.to - axis.from);
-    let style = COLOURS[0].stroke_width(px((0.5 * slot_pt).min((0.45 * row_pt).max(0.6)).clamp(0.25, 0.9)) as u32);
+    let style = COLOURS[0]
+        .stroke_width(px((0.5 * slot_pt).min((0.45 * row_pt).max(0.6)).clamp(0.25, 0.9)) as u32);
     for (row, spikes) in layer.spikes.iter().enumerate() {
         let middle = top_pt + row_pt * (row as f64 + 0.5);
         let half = (0.45 * row_pt).clamp(0.25, 4.0);
         for &step in spikes {
             let at = x(step as f64 + 1.0);
-            area.draw(&PathElement::new([(at, px(middle - half)), (at, px(middle + half))], style))?;
+            area.draw(&PathElement::new(
+                [(at, px(middle - half)), (at, px(middle + half))],
+                style,
+            ))?;
         }
     }
     let frame = [(px(LEFT), px(top_pt)), (px(RIGHT), px(top_pt + height_pt))];

@@ -15,8 +15,10 @@ pub(super) fn html(receipts: &[Receipt]) -> String {
     if receipts.is_empty() {
         return String::new();
     }
-    let mut html =
-        format!("<details>\n<summary>{}</summary>\n<ol class=\"receipts\">\n", count(receipts.len(), "receipt"));
+    let mut html = format!(
+        "<details>\n<summary>{}</summary>\n<ol class=\"receipts\">\n",
+        count(receipts.len(), "receipt")
+    );
     for receipt in receipts {
         html += &item(receipt);
     }
@@ -44,7 +46,8 @@ fn item(Receipt { path, record }: &Receipt) -> String {
     html += &list("metrics", &metrics(&record.metrics));
     let hidden = record.metrics.len().saturating_sub(METRICS);
     if hidden > 0 {
-        html += &format!("<p class=\"soft\">and {} in the file</p>\n", count(hidden, "more metric"));
+        html +=
+            &format!("<p class=\"soft\">and {} in the file</p>\n", count(hidden, "more metric"));
     }
     html += &list("facts", &facts(record));
     html += "</li>\n";
@@ -53,8 +56,10 @@ fn item(Receipt { path, record }: &Receipt) -> String {
 
 /// Names with values in HTML.
 fn list(class: &str, entries: &[(&str, String)]) -> String {
-    let entries: String =
-        entries.iter().map(|(name, value)| format!("<div><dt>{}</dt><dd>{value}</dd></div>\n", escape(name))).collect();
+    let entries: String = entries
+        .iter()
+        .map(|(name, value)| format!("<div><dt>{}</dt><dd>{value}</dd></div>\n", escape(name)))
+        .collect();
     if entries.is_empty() { entries } else { format!("<dl class=\"{class}\">\n{entries}</dl>\n") }
 }
 
@@ -80,8 +85,9 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
         shortened(&data.split)
     );
     let host = &record.host;
-    let memory =
-        record.peak_memory_bytes.map_or("unknown".to_owned(), |bytes| format!("{} MiB", bytes.div_ceil(1 << 20)));
+    let memory = record
+        .peak_memory_bytes
+        .map_or("unknown".to_owned(), |bytes| format!("{} MiB", bytes.div_ceil(1 << 20)));
     vec![
         ("data (train + test)", escape(&sizes)),
         ("profile", escape(&record.profile)),
@@ -177,9 +183,13 @@ mod tests {
 
     #[test]
     fn durations_for_a_reader() {
-        for (seconds, text) in
-            [(0.25, "0.2 s"), (59.9, "59.9 s"), (121.9, "2 min 2 s"), (7260.0, "2 h 1 min"), (f64::NAN, "NaN s")]
-        {
+        for (seconds, text) in [
+            (0.25, "0.2 s"),
+            (59.9, "59.9 s"),
+            (121.9, "2 min 2 s"),
+            (7260.0, "2 h 1 min"),
+            (f64::NAN, "NaN s"),
+        ] {
             assert_eq!(duration(seconds), text);
         }
     }

@@ -4,8 +4,8 @@ use resvg::usvg::roxmltree::{Attribute, Document, Node};
 
 use super::text::{escape, percent};
 
-/// What can only draw. Everything else could reach beyond the drawing: `style` into the page, `script` and `foreignObject`
-/// anywhere.
+/// What can only draw. Everything else could reach beyond the drawing: `style` into the page,
+/// `script` and `foreignObject` anywhere.
 const ELEMENTS: [&str; 23] = [
     "svg",
     "g",
@@ -35,11 +35,15 @@ const SVG: &str = "http://www.w3.org/2000/svg";
 const XLINK: &str = "http://www.w3.org/1999/xlink";
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
-/// The drawing as an element of the page, its ids beginning with `prefix`; one that holds more than shapes and text, or is
-/// no SVG, as an image inside the page, where nothing of it reaches out.
+/// The drawing as an element of the page, its ids beginning with `prefix`; one that holds more than
+/// shapes and text, or is no SVG, as an image inside the page, where nothing of it reaches out.
 pub(super) fn html(svg: &str, prefix: &str, alt: &str) -> String {
     inlined(svg, prefix, alt).unwrap_or_else(|| {
-        format!("<img alt=\"{}\" src=\"data:image/svg+xml,{}\">", escape(alt), percent(svg.trim_start()))
+        format!(
+            "<img alt=\"{}\" src=\"data:image/svg+xml,{}\">",
+            escape(alt),
+            percent(svg.trim_start())
+        )
     })
 }
 
@@ -49,10 +53,16 @@ fn inlined(svg: &str, prefix: &str, alt: &str) -> Option<String> {
     if !root.has_tag_name((SVG, "svg")) {
         return None;
     }
-    let mut html = format!("<svg role=\"img\" aria-label=\"{}\" viewBox=\"{}\"", escape(alt), escape(&view(root)?));
+    let mut html = format!(
+        "<svg role=\"img\" aria-label=\"{}\" viewBox=\"{}\"",
+        escape(alt),
+        escape(&view(root)?)
+    );
     let ours = ["width", "height", "viewBox", "role", "id"];
-    html +=
-        &attributes(root.attributes().filter(|a| !ours.contains(&a.name()) && !a.name().starts_with("aria-")), prefix)?;
+    html += &attributes(
+        root.attributes().filter(|a| !ours.contains(&a.name()) && !a.name().starts_with("aria-")),
+        prefix,
+    )?;
     html.push('>');
     for child in root.children() {
         html += &node(child, prefix)?;
@@ -89,7 +99,10 @@ fn node(node: Node, prefix: &str) -> Option<String> {
     Some(html + &format!("</{name}>"))
 }
 
-fn attributes<'a>(attributes: impl Iterator<Item = Attribute<'a, 'a>>, prefix: &str) -> Option<String> {
+fn attributes<'a>(
+    attributes: impl Iterator<Item = Attribute<'a, 'a>>,
+    prefix: &str,
+) -> Option<String> {
     let mut html = String::new();
     for attribute in attributes {
         let space = match attribute.namespace() {
@@ -116,7 +129,8 @@ fn attributes<'a>(attributes: impl Iterator<Item = Attribute<'a, 'a>>, prefix: &
 /// A value whose `url(#…)` points at the renamed ids; nothing where it points elsewhere.
 fn local(value: &str, prefix: &str) -> Option<String> {
     let urls = value.to_ascii_lowercase().matches("url(").count();
-    (urls == value.matches("url(#").count()).then(|| value.replace("url(#", &format!("url(#{prefix}")))
+    (urls == value.matches("url(#").count())
+        .then(|| value.replace("url(#", &format!("url(#{prefix}")))
 }
 
 #[cfg(test)]
@@ -154,7 +168,10 @@ mod tests {
             "<g>",
         ] {
             let html = html(&svg(inside), "p_", "a \"b\"");
-            assert!(html.starts_with("<img alt=\"a &quot;b&quot;\" src=\"data:image/svg+xml,%3C%3Fxml"), "{html}");
+            assert!(
+                html.starts_with("<img alt=\"a &quot;b&quot;\" src=\"data:image/svg+xml,%3C%3Fxml"),
+                "{html}"
+            );
             assert_eq!(html.matches(['<', '>']).count(), 2, "{html}");
         }
         assert!(html("no drawing", "p_", "x").starts_with("<img"));
@@ -163,8 +180,10 @@ mod tests {
 
     #[test]
     fn notes_and_classes_are_left_out_and_text_stays_text() {
-        let inside =
-            "<!-- n --><metadata><a/></metadata><text class=\"warning\" xml:space=\"preserve\">a &lt; b</text>";
-        assert!(html(&svg(inside), "p_", "").ends_with("20\"><text xml:space=\"preserve\">a &lt; b</text></svg>"));
+        let inside = "<!-- n --><metadata><a/></metadata><text class=\"warning\" xml:space=\"preserve\">a &lt; b</text>";
+        assert!(
+            html(&svg(inside), "p_", "")
+                .ends_with("20\"><text xml:space=\"preserve\">a &lt; b</text></svg>")
+        );
     }
 }

@@ -4,8 +4,8 @@ use crate::{Align, Table};
 /// Characters from which on the name of a column of numbers is given room.
 const LONG: usize = 18;
 
-/// A table in a frame of its own that scrolls sideways, so that a wide one never widens the page; its title is a heading
-/// above, because a caption would scroll with it.
+/// A table in a frame of its own that scrolls sideways, so that a wide one never widens the page;
+/// its title is a heading above, because a caption would scroll with it.
 pub(super) fn html(table: &Table) -> String {
     let mut html = String::new();
     if !table.title().is_empty() {
@@ -13,8 +13,10 @@ pub(super) fn html(table: &Table) -> String {
     }
     let name = if table.title().is_empty() { "Table" } else { table.title() };
     // A frame that scrolls must be reachable by keyboard, and what is reachable needs a name.
-    html +=
-        &format!("<div class=\"scroll\" role=\"region\" aria-label=\"{}\" tabindex=\"0\">\n<table>\n", escape(name));
+    html += &format!(
+        "<div class=\"scroll\" role=\"region\" aria-label=\"{}\" tabindex=\"0\">\n<table>\n",
+        escape(name)
+    );
     html += "<thead>\n<tr>";
     for (name, align) in table.columns() {
         html += &cell("col", *align, name);
@@ -29,7 +31,8 @@ pub(super) fn html(table: &Table) -> String {
     }
     html += "</tbody>\n</table>\n</div>\n";
     if !table.notes().is_empty() {
-        let notes: String = table.notes().iter().map(|note| format!("<li>{}</li>\n", inline(note))).collect();
+        let notes: String =
+            table.notes().iter().map(|note| format!("<li>{}</li>\n", inline(note))).collect();
         html += &format!("<ul class=\"notes\">\n{notes}</ul>\n");
     }
     html

@@ -19,8 +19,8 @@ pub(super) fn escape(text: &str) -> String {
     html
 }
 
-/// Text with the markup that a table's Markdown has too: `` `code` `` and `**strong**`. A mark without a partner is
-/// text.
+/// Text with the markup that a table's Markdown has too: `` `code` `` and `**strong**`. A mark
+/// without a partner is text.
 pub(super) fn inline(text: &str) -> String {
     between(text, "`", "code", |plain| between(plain, "**", "strong", escape))
 }
@@ -43,8 +43,8 @@ fn first_pair<'a>(text: &'a str, mark: &str) -> Option<(&'a str, &'a str, &'a st
     (!inside.is_empty()).then_some((before, inside, after))
 }
 
-/// A path relative to the page as the value of `href`. It can be neither another scheme nor another host, because colons
-/// are escaped and a leading slash is not the first character.
+/// A path relative to the page as the value of `href`. It can be neither another scheme nor another
+/// host, because colons are escaped and a leading slash is not the first character.
 pub(super) fn href(path: &str) -> String {
     let mut link = String::from(if path.starts_with('/') { "." } else { "" });
     link += &percent(path);
@@ -64,12 +64,16 @@ pub(super) fn percent(text: &str) -> String {
     encoded
 }
 
-/// An id of lower-case letters, digits and `-` that begins with a letter. Ids within drawings hold a `_`, so the two never
-/// meet.
+/// An id of lower-case letters, digits and `-` that begins with a letter. Ids within drawings hold
+/// a `_`, so the two never meet.
 pub(super) fn slug(id: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let slug: String = id.chars().map(allowed).collect();
-    if slug.starts_with(|c: char| c.is_ascii_alphabetic()) { slug } else { format!("section-{slug}") }
+    if slug.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        slug
+    } else {
+        format!("section-{slug}")
+    }
 }
 
 #[cfg(test)]
@@ -78,7 +82,10 @@ mod tests {
 
     #[test]
     fn nothing_of_a_text_is_markup() {
-        assert_eq!(escape("<script a='b' c=\"d\">&amp;\0"), "&lt;script a=&#39;b&#39; c=&quot;d&quot;&gt;&amp;amp; ");
+        assert_eq!(
+            escape("<script a='b' c=\"d\">&amp;\0"),
+            "&lt;script a=&#39;b&#39; c=&quot;d&quot;&gt;&amp;amp; "
+        );
     }
 
     #[test]
@@ -109,7 +116,9 @@ mod tests {
 
     #[test]
     fn ids_begin_with_a_letter() {
-        for (id, expected) in [("table2", "table2"), ("Fig. 1_a", "fig--1-a"), ("2", "section-2"), ("", "section-")] {
+        for (id, expected) in
+            [("table2", "table2"), ("Fig. 1_a", "fig--1-a"), ("2", "section-2"), ("", "section-")]
+        {
             assert_eq!(slug(id), expected);
         }
     }

@@ -15,7 +15,10 @@ pub fn leave(file: &str, svg: &str) {
 /// What must hold of every figure.
 pub fn check(file: &str, svg: &str) {
     leave(file, svg);
-    assert!(svg.starts_with("<svg width=\"360pt\" height=\"") && svg.ends_with("</svg>\n"), "{file}");
+    assert!(
+        svg.starts_with("<svg width=\"360pt\" height=\"") && svg.ends_with("</svg>\n"),
+        "{file}"
+    );
     assert!(svg.contains("viewBox=\"0 0 7200 "), "{file}");
     assert!(!svg.contains("report-figure"), "{file}");
     for word in ["NaN", "inf\"", "href", "url("] {
@@ -34,7 +37,10 @@ pub fn check_texts(file: &str, svg: &str) {
     collect(tree.root(), &mut boxes);
     let (width, height) = (tree.size().width(), tree.size().height());
     for (words, place) in &boxes {
-        let inside = place.left() >= 0.0 && place.right() <= width && place.top() >= 0.0 && place.bottom() <= height;
+        let inside = place.left() >= 0.0
+            && place.right() <= width
+            && place.top() >= 0.0
+            && place.bottom() <= height;
         assert!(inside, "{file}: \"{words}\" at {place:?} leaves the page of {width} x {height}");
     }
     for (k, (words, place)) in boxes.iter().enumerate() {
@@ -42,8 +48,12 @@ pub fn check_texts(file: &str, svg: &str) {
             let across = place.right().min(other.right()) - place.left().max(other.left());
             let down = place.bottom().min(other.bottom()) - place.top().max(other.top());
             // a line's box is taller than its letters
-            let slack = 0.3 * place.height().min(place.width()).min(other.height().min(other.width()));
-            assert!(across <= 0.0 || down <= 0.0 || across.min(down) <= slack, "{file}: \"{words}\" on \"{others}\"");
+            let slack =
+                0.3 * place.height().min(place.width()).min(other.height().min(other.width()));
+            assert!(
+                across <= 0.0 || down <= 0.0 || across.min(down) <= slack,
+                "{file}: \"{words}\" on \"{others}\""
+            );
         }
     }
 }
@@ -75,7 +85,12 @@ pub fn assert_well_formed(svg: &str) {
             open.push(name);
         }
         for entity in text.split('&').skip(1) {
-            assert!(["lt;", "gt;", "amp;", "quot;", "apos;"].iter().any(|known| entity.starts_with(known)), "{text}");
+            assert!(
+                ["lt;", "gt;", "amp;", "quot;", "apos;"]
+                    .iter()
+                    .any(|known| entity.starts_with(known)),
+                "{text}"
+            );
         }
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
     }

@@ -16,7 +16,8 @@ use super::{Error, Item, Progress, Sums};
 use crate::Unpack;
 use sink::Sink;
 
-/// What an archive may hold at most. The defaults are far above every data set here and far below what hurts a machine.
+/// What an archive may hold at most. The defaults are far above every data set here and far below
+/// what hurts a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of all files together.
@@ -61,14 +62,17 @@ impl Stages {
 
 /// Unpacks the file of `item` into `folder`; [`Unpack::Keep`] leaves it as it is.
 ///
-/// The file is `archive`, whose `sums` are known. Its name may differ in case: what is kept of it is named by `item`.
+/// The file is `archive`, whose `sums` are known. Its name may differ in case: what is kept of it
+/// is named by `item`.
 ///
-/// An archive of loose files gets a folder of its name (`airplane.zip`: `airplane/`). What a Mac adds (`__MACOSX`, `.DS_Store`,
-/// `._…`) is left out. Files get the permissions and times of new files.
+/// An archive of loose files gets a folder of its name (`airplane.zip`: `airplane/`). What a Mac
+/// adds (`__MACOSX`, `.DS_Store`, `._…`) is left out. Files get the permissions and times of new
+/// files.
 ///
 /// # Errors
-/// The archive is broken, is larger than `limits`, or holds anything but folders and files with names inside it, each once; a
-/// name is in the way; the disk refuses. Nothing is then left of it in `folder`, and the archive stays.
+/// The archive is broken, is larger than `limits`, or holds anything but folders and files with
+/// names inside it, each once; a name is in the way; the disk refuses. Nothing is then left of it
+/// in `folder`, and the archive stays.
 pub fn unpack(
     item: &Item<'_>,
     archive: &Path,
@@ -83,8 +87,8 @@ pub fn unpack(
     let stages = Stages::of(item.file, folder);
     remove(&stages.partial)?;
     remove(&stages.whole)?;
-    let filled =
-        fill(item, archive, sums, &stages, limits, progress).and_then(|()| nothing_in_the_way(&stages, folder));
+    let filled = fill(item, archive, sums, &stages, limits, progress)
+        .and_then(|()| nothing_in_the_way(&stages, folder));
     if let Err(error) = filled {
         remove(&stages.partial)?;
         return Err(error);
@@ -93,7 +97,8 @@ pub fn unpack(
     move_in(&stages, folder)
 }
 
-/// Whether `item` is unpacked in `folder`, after the end of an unpacking that was interrupted on its last steps.
+/// Whether `item` is unpacked in `folder`, after the end of an unpacking that was interrupted on
+/// its last steps.
 pub(super) fn resume(item: &Item<'_>, folder: &Path) -> Result<bool, Error> {
     let stages = Stages::of(item.file, folder);
     let is_of_item = |marker: &Marker| marker.sums.differ(item).is_none();
@@ -102,7 +107,8 @@ pub(super) fn resume(item: &Item<'_>, folder: &Path) -> Result<bool, Error> {
         move_in(&stages, folder)?;
     }
     let marker = read(&stages.marker).filter(is_of_item);
-    let unpacked = marker.is_some_and(|marker| marker.names.iter().all(|name| folder.join(name).exists()));
+    let unpacked =
+        marker.is_some_and(|marker| marker.names.iter().all(|name| folder.join(name).exists()));
     if unpacked {
         // empty since its marker left it, or of an older archive
         remove(&stages.whole)?;
@@ -123,7 +129,8 @@ fn fill(
     limits: &Limits,
     progress: &mut dyn Progress,
 ) -> Result<(), Error> {
-    fs::create_dir(&stages.partial).map_err(|source| Error::disk("make", &stages.partial, source))?;
+    fs::create_dir(&stages.partial)
+        .map_err(|source| Error::disk("make", &stages.partial, source))?;
     progress.begin(&format!("unpacking {}", archive.display()), None, 0);
     let mut sink = Sink::new(archive, &stages.partial, limits, sums.bytes, progress);
     match item.unpack {
@@ -150,7 +157,8 @@ fn fill(
 
 /// Moves loose files into a folder named by their archive.
 fn gather(own: &str, partial: &Path, names: &[String]) -> Result<String, Error> {
-    let own = own.strip_suffix(".zip").or(own.strip_suffix(".tar.gz")).unwrap_or("unpacked").to_owned();
+    let own =
+        own.strip_suffix(".zip").or(own.strip_suffix(".tar.gz")).unwrap_or("unpacked").to_owned();
     // a hidden name first, since a file inside may have the name of the folder
     let hidden = partial.join(".own");
     fs::create_dir(&hidden).map_err(|source| Error::disk("make", &hidden, source))?;
@@ -184,14 +192,16 @@ fn nothing_in_the_way(stages: &Stages, folder: &Path) -> Result<(), Error> {
         let path = folder.join(name);
         if path != stages.marker && path.symlink_metadata().is_ok() {
             let marker = stages.marker.file_name().unwrap_or_default().to_string_lossy();
-            let archive = marker.trim_start_matches('.').trim_end_matches(".unpacked.json").to_owned();
+            let archive =
+                marker.trim_start_matches('.').trim_end_matches(".unpacked.json").to_owned();
             return Err(Error::InTheWay { path, archive });
         }
     }
     Ok(())
 }
 
-/// Moves all that is in the whole folder into `folder`, its marker last: until then the next call goes on here.
+/// Moves all that is in the whole folder into `folder`, its marker last: until then the next call
+/// goes on here.
 fn move_in(stages: &Stages, folder: &Path) -> Result<(), Error> {
     let marker = stages.marker.file_name().unwrap_or_default();
     for name in names(&stages.whole)?.into_iter().filter(|name| marker != name.as_str()) {
@@ -208,7 +218,9 @@ fn rename(from: &Path, to: &Path) -> Result<(), Error> {
 /// Removes a folder of ours, if it is there.
 fn remove(folder: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::disk("remove", folder, error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::disk("remove", folder, error))
+        }
         _ => Ok(()),
     }
 }

@@ -10,7 +10,8 @@ use std::{
 use super::Limits;
 use crate::fetch::{CHUNK_BYTES, Error, Progress};
 
-/// The longest name of an entry, its longest part and its most parts: what file systems hold, and no way into memory.
+/// The longest name of an entry, its longest part and its most parts: what file systems hold, and
+/// no way into memory.
 const NAME_BYTES: usize = 4_096;
 const PART_BYTES: usize = 255;
 const PARTS: usize = 32;
@@ -29,8 +30,9 @@ pub(super) struct Sink<'a> {
     progress: &'a mut dyn Progress,
     entries: u64,
     bytes: u64,
-    /// What was written under each name, in lower case: where case does not count, "a" and "A" are one file. The number is that
-    /// of the folder above, so that a deep name is not kept once for each of its folders.
+    /// What was written under each name, in lower case: where case does not count, "a" and "A" are
+    /// one file. The number is that of the folder above, so that a deep name is not kept once for
+    /// each of its folders.
     seen: HashMap<(usize, String), (Kind, usize)>,
     chunk: Vec<u8>,
 }
@@ -48,7 +50,11 @@ impl<'a> Sink<'a> {
     }
 
     pub fn wrong(&self, expected: impl Into<String>, found: impl Into<String>) -> Error {
-        Error::Archive { archive: self.archive.to_owned(), expected: expected.into(), found: found.into() }
+        Error::Archive {
+            archive: self.archive.to_owned(),
+            expected: expected.into(),
+            found: found.into(),
+        }
     }
 
     /// An archive that cannot be read on.
@@ -60,7 +66,10 @@ impl<'a> Sink<'a> {
     pub fn announce(&mut self, bytes: u64) -> Result<(), Error> {
         self.progress.begin(&format!("unpacking {}", self.archive.display()), Some(bytes), 0);
         if bytes > self.limits.bytes {
-            return Err(self.wrong(format!("at most {} bytes in it", self.limits.bytes), format!("{bytes} bytes")));
+            return Err(self.wrong(
+                format!("at most {} bytes in it", self.limits.bytes),
+                format!("{bytes} bytes"),
+            ));
         }
         crate::fetch::space::require(self.folder, bytes)
     }
@@ -69,7 +78,10 @@ impl<'a> Sink<'a> {
     pub fn count(&mut self) -> Result<(), Error> {
         self.entries += 1;
         match self.entries > self.limits.entries {
-            true => Err(self.wrong(format!("at most {} files and folders", self.limits.entries), "more")),
+            true => {
+                Err(self
+                    .wrong(format!("at most {} files and folders", self.limits.entries), "more"))
+            }
             false => Ok(()),
         }
     }
@@ -94,7 +106,8 @@ impl<'a> Sink<'a> {
             };
             self.weigh(n as u64)?;
             if let Some((file, path)) = &mut out {
-                file.write_all(&self.chunk[..n]).map_err(|source| Error::disk("write", path, source))?;
+                file.write_all(&self.chunk[..n])
+                    .map_err(|source| Error::disk("write", path, source))?;
             }
             self.progress.advance(n as u64);
         }
@@ -108,8 +121,10 @@ impl<'a> Sink<'a> {
             return Err(self.wrong(format!("at most {most} bytes in it"), "more"));
         }
         if self.bytes > ratio_from_bytes && self.bytes > self.archive_bytes.saturating_mul(ratio) {
-            let expected =
-                format!("files at most {ratio} times as large as the archive ({} bytes)", self.archive_bytes);
+            let expected = format!(
+                "files at most {ratio} times as large as the archive ({} bytes)",
+                self.archive_bytes
+            );
             return Err(self.wrong(expected, format!("at least {} bytes", self.bytes)));
         }
         Ok(())
@@ -117,7 +132,8 @@ impl<'a> Sink<'a> {
 
     /// The path of an entry, if its name is inside the archive and new; none for what is left out.
     fn admit(&mut self, name: &str, kind: Kind) -> Result<Option<PathBuf>, Error> {
-        let parts = parts(name).map_err(|what| self.wrong(EXPECTED_NAMES, format!("{}, {what}", quoted(name))))?;
+        let parts = parts(name)
+            .map_err(|what| self.wrong(EXPECTED_NAMES, format!("{}, {what}", quoted(name))))?;
         let Some((last, above)) = parts.split_last() else { return Ok(None) };
         if parts.contains(&"__MACOSX") || *last == ".DS_Store" || last.starts_with("._") {
             return Ok(None);
@@ -146,7 +162,8 @@ impl<'a> Sink<'a> {
             Entry::Vacant(new) => Ok(new.insert((kind, number)).1),
             Entry::Occupied(old) => match (old.get(), kind) {
                 (&(Kind::Folder, number), Kind::Folder) => Ok(number),
-                _ => Err(self.wrong("each name once, whatever its case", format!("{} twice", quoted(name)))),
+                _ => Err(self
+                    .wrong("each name once, whatever its case", format!("{} twice", quoted(name)))),
             },
         }
     }
@@ -160,7 +177,8 @@ fn create(path: &Path) -> Result<File, Error> {
     File::create_new(path).map_err(|source| Error::disk("write", path, source))
 }
 
-const EXPECTED_NAMES: &str = "names inside it, of at most 4,096 bytes and 32 parts, with at most 255 bytes in a part";
+const EXPECTED_NAMES: &str =
+    "names inside it, of at most 4,096 bytes and 32 parts, with at most 255 bytes in a part";
 
 /// A name as it is said: its beginning, since it may have a million bytes.
 pub(super) fn quoted(name: &str) -> String {
@@ -170,7 +188,8 @@ pub(super) fn quoted(name: &str) -> String {
     }
 }
 
-/// The parts of an entry's name, none for the archive's own folder (`./`); or what is wrong with it, on any system.
+/// The parts of an entry's name, none for the archive's own folder (`./`); or what is wrong with
+/// it, on any system.
 fn parts(name: &str) -> Result<Vec<&str>, &'static str> {
     if name.is_empty() {
         return Err("an empty name");
@@ -190,7 +209,8 @@ fn parts(name: &str) -> Result<Vec<&str>, &'static str> {
     if name.chars().any(char::is_control) {
         return Err("a control character");
     }
-    let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let parts: Vec<&str> =
+        name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     if parts.contains(&"..") {
         return Err("a path that leaves its folder");
     }

@@ -10,8 +10,8 @@ use tar::EntryType;
 use super::sink::{Sink, quoted};
 use crate::fetch::Error;
 
-/// The most that may stand between two files: headers with long names, and the rest of the last block. The tar reader keeps it in
-/// memory, so it must not be what a bomb unpacks to.
+/// The most that may stand between two files: headers with long names, and the rest of the last
+/// block. The tar reader keeps it in memory, so it must not be what a bomb unpacks to.
 const BETWEEN_FILES_BYTES: u64 = 1 << 20;
 
 /// A reader with an allowance that its user renews.
@@ -30,7 +30,8 @@ impl<R: Read> Read for Allowed<'_, R> {
 }
 
 pub(super) fn unpack(sink: &mut Sink<'_>) -> Result<(), Error> {
-    let file = File::open(sink.archive).map_err(|source| Error::disk("read", sink.archive, source))?;
+    let file =
+        File::open(sink.archive).map_err(|source| Error::disk("read", sink.archive, source))?;
     let allowance = Cell::new(BETWEEN_FILES_BYTES);
     let reader = Allowed { reader: MultiGzDecoder::new(BufReader::new(file)), bytes: &allowance };
     let mut archive = tar::Archive::new(reader);
@@ -40,7 +41,8 @@ pub(super) fn unpack(sink: &mut Sink<'_>) -> Result<(), Error> {
         let Some(entry) = entries.next() else { break };
         sink.count()?;
         let mut entry = entry.map_err(|error| sink.unreadable(error))?;
-        let name = String::from_utf8(entry.path_bytes().into_owned()).map_err(|error| sink.unreadable(error))?;
+        let name = String::from_utf8(entry.path_bytes().into_owned())
+            .map_err(|error| sink.unreadable(error))?;
         match entry.header().entry_type() {
             EntryType::Regular | EntryType::Continuous => {
                 // the sink counts these
@@ -52,9 +54,10 @@ pub(super) fn unpack(sink: &mut Sink<'_>) -> Result<(), Error> {
             // says something about all entries, such as a commit
             EntryType::XGlobalHeader => {}
             _ => {
-                return Err(
-                    sink.wrong("only files and folders in it", format!("{}, a link or a device", quoted(&name)))
-                );
+                return Err(sink.wrong(
+                    "only files and folders in it",
+                    format!("{}, a link or a device", quoted(&name)),
+                ));
             }
         }
     }
@@ -64,7 +67,8 @@ pub(super) fn unpack(sink: &mut Sink<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// A reader whose end before `left` bytes is an error: the tar reader takes an archive's end for a file's.
+/// A reader whose end before `left` bytes is an error: the tar reader takes an archive's end for a
+/// file's.
 struct Exactly<R> {
     reader: R,
     left: u64,

@@ -11,8 +11,10 @@ const REGULAR: u32 = 0o100_000;
 const DIRECTORY: u32 = 0o040_000;
 
 pub(super) fn unpack(sink: &mut Sink<'_>) -> Result<(), Error> {
-    let file = File::open(sink.archive).map_err(|source| Error::disk("read", sink.archive, source))?;
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| sink.unreadable(error))?;
+    let file =
+        File::open(sink.archive).map_err(|source| Error::disk("read", sink.archive, source))?;
+    let mut archive =
+        ZipArchive::new(BufReader::new(file)).map_err(|error| sink.unreadable(error))?;
     if archive.has_duplicate_names() {
         return Err(sink.wrong("each name once, whatever its case", "a name twice"));
     }
@@ -25,7 +27,10 @@ pub(super) fn unpack(sink: &mut Sink<'_>) -> Result<(), Error> {
         let name = entry.name().map_err(|error| sink.unreadable(error))?.into_owned();
         let kind = entry.unix_mode().map_or(0, |mode| mode & TYPE_BITS);
         if entry.is_symlink() || ![0, REGULAR, DIRECTORY].contains(&kind) {
-            return Err(sink.wrong("only files and folders in it", format!("{}, a link or a device", quoted(&name))));
+            return Err(sink.wrong(
+                "only files and folders in it",
+                format!("{}, a link or a device", quoted(&name)),
+            ));
         }
         match entry.is_dir() {
             true => sink.folder(&name)?,

@@ -1,9 +1,14 @@
-//! Stages on a CUDA device: `stage.cu` specialised for what is asked, compiled when it is first needed.
+//! Stages on a CUDA device: `stage.cu` specialised for what is asked, compiled when it is first
+//! needed.
 //!
-//! The same arithmetic as on the CPU, rounding for rounding where tensors are f32 or f64: sums over neurons alone are
-//! taken in another order. Nothing is kept between forward and backward but the currents and the factors of the norm.
+//! The same arithmetic as on the CPU, rounding for rounding where tensors are f32 or f64: sums over
+//! neurons alone are taken in another order. Nothing is kept between forward and backward but the
+//! currents and the factors of the norm.
 
-#![expect(unsafe_code, reason = "kernels are launched with addresses; each launch says what makes them valid")]
+#![expect(
+    unsafe_code,
+    reason = "kernels are launched with addresses; each launch says what makes them valid"
+)]
 
 mod operations;
 mod program;
@@ -42,7 +47,8 @@ pub struct Stage<'a> {
     pub drop: Option<&'a Tensor>,
 }
 
-/// What a batch norm normalises with: `[S, C]` numbers each, S = T if each step has its own statistics, else 1.
+/// What a batch norm normalises with: `[S, C]` numbers each, S = T if each step has its own
+/// statistics, else 1.
 #[derive(Clone, Debug)]
 pub struct Norm {
     /// S.
@@ -85,7 +91,8 @@ fn computed(dtype: DType) -> DType {
 }
 
 impl Norm {
-    /// The factors of γ and β `[C]` with `moments` `[3, S, C]`: mean, variance and what rounding took from the mean.
+    /// The factors of γ and β `[C]` with `moments` `[3, S, C]`: mean, variance and what rounding
+    /// took from the mean.
     ///
     /// # Errors
     /// If they do not belong together, or the device fails.
@@ -100,7 +107,10 @@ impl Norm {
             );
         }
         if [gamma, beta].iter().any(|t| t.dtype() != moments.dtype()) {
-            bail!("batch norm's moments, weight and bias have one type, found {:?}", moments.dtype());
+            bail!(
+                "batch norm's moments, weight and bias have one type, found {:?}",
+                moments.dtype()
+            );
         }
         let gpu = Gpu::of_tensor(&moments)?;
         let factors = gpu.empty((3, sets, c), moments.dtype())?;
@@ -114,7 +124,8 @@ impl Norm {
             Arg::Int(sets as i32),
             Arg::Int(c as i32),
         ];
-        // SAFETY: moments and factors hold 3·S·C numbers, γ and β hold C, of the type the program is made for.
+        // SAFETY: moments and factors hold 3·S·C numbers, γ and β hold C, of the type the program
+        // is made for.
         unsafe { gpu.launch(&kernel, [gpu.blocks(sets * c, 256), 1], 256, &args)? };
         Ok(Norm { sets, moments, factors, gamma: gamma.clone() })
     }
@@ -124,12 +135,17 @@ impl Norm {
         &self.factors
     }
 
-    /// What the parts `[blocks, S, 2, C]` of ΣD and ΣD·x̂ over `count` values each make of the gradients: p, q and r
-    /// `[3, S, C]` of ∂L/∂z = p·(D − r − (z − μ)·q), ∂L/∂γ and ∂L/∂β.
+    /// What the parts `[blocks, S, 2, C]` of ΣD and ΣD·x̂ over `count` values each make of the
+    /// gradients: p, q and r `[3, S, C]` of ∂L/∂z = p·(D − r − (z − μ)·q), ∂L/∂γ and ∂L/∂β.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn finish(&self, part: &Tensor, blocks: usize, count: f64) -> Result<(Tensor, Tensor, Tensor)> {
+    pub fn finish(
+        &self,
+        part: &Tensor,
+        blocks: usize,
+        count: f64,
+    ) -> Result<(Tensor, Tensor, Tensor)> {
         let gpu = Gpu::of_tensor(part)?;
         let c = self.gamma.elem_count();
         let factors = gpu.empty((3, self.sets, c), self.moments.dtype())?;
@@ -149,15 +165,24 @@ struct Sums<'a> {
 }
 
 impl Sums<'_> {
-    /// Sums over the blocks of `part`, `[sets, 2, C]` in double, and with a norm what its writing pass takes.
-    fn finish(&self, part: &Tensor, blocks: usize, count: f64, norm: Option<(&Norm, &Tensor)>) -> Result<Tensor> {
+    /// Sums over the blocks of `part`, `[sets, 2, C]` in double, and with a norm what its writing
+    /// pass takes.
+    fn finish(
+        &self,
+        part: &Tensor,
+        blocks: usize,
+        count: f64,
+        norm: Option<(&Norm, &Tensor)>,
+    ) -> Result<Tensor> {
         let Sums { gpu, sets, c, dtype } = *self;
         if part.dims() != [blocks, sets, 2, c] {
             bail!("parts [{blocks}, {sets}, 2, {c}] were expected, found {:?}", part.shape());
         }
         let totals = gpu.empty((sets, 2, c), DType::F64)?;
         let pointers = match norm {
-            Some((norm, factors)) => [gpu.pointer(&norm.gamma)?, gpu.pointer(&norm.factors)?, gpu.pointer(factors)?],
+            Some((norm, factors)) => {
+                [gpu.pointer(&norm.gamma)?, gpu.pointer(&norm.factors)?, gpu.pointer(factors)?]
+            }
             None => [0; 3],
         };
         let [gamma, inverse, factors] = pointers.map(Arg::Pointer);
@@ -201,12 +226,17 @@ fn small(dtype: DType) -> Result<Program> {
     Ok(Program::new(("norm.cu", include_str!("norm.cu")), computed(dtype), "", Vec::new()))
 }
 
-/// Activations `[T, B, H/k, W/k, C]` of type `to`. How many neurons fired at each step is added to row `row` of `spikes`,
-/// u32 `[…, T]`.
+/// Activations `[T, B, H/k, W/k, C]` of type `to`. How many neurons fired at each step is added to
+/// row `row` of `spikes`, u32 `[…, T]`.
 ///
 /// # Errors
 /// If the tensors do not fit the stage, or the device fails.
-pub fn fire(stage: &Stage, z: &Tensor, to: DType, (spikes, row): (&Tensor, usize)) -> Result<Tensor> {
+pub fn fire(
+    stage: &Stage,
+    z: &Tensor,
+    to: DType,
+    (spikes, row): (&Tensor, usize),
+) -> Result<Tensor> {
     let gpu = Gpu::of_tensor(z)?;
     if spikes.dtype() != DType::U32 || (row + 1) * stage.steps > spikes.elem_count() {
         bail!("a row {row} of {} u32 counts was expected, found {:?}", stage.steps, spikes.shape());
@@ -218,7 +248,13 @@ pub fn fire(stage: &Stage, z: &Tensor, to: DType, (spikes, row): (&Tensor, usize
 }
 
 /// [`fire`] for values that are no tensor yet; `counts` is the address of T counts, or 0.
-fn fire_into_storage(stage: &Stage, gpu: &Arc<Gpu>, z: View, to: DType, counts: u64) -> Result<CudaStorage> {
+fn fire_into_storage(
+    stage: &Stage,
+    gpu: &Arc<Gpu>,
+    z: View,
+    to: DType,
+    counts: u64,
+) -> Result<CudaStorage> {
     let call = Call::new(stage, gpu, z)?;
     let [b, _, _, c] = stage.shape;
     let (oh, ow) = call.shape.pooled();
@@ -230,8 +266,12 @@ fn fire_into_storage(stage: &Stage, gpu: &Arc<Gpu>, z: View, to: DType, counts: 
     args.extend([Arg::Pointer(address), Arg::Pointer(counts)]);
     args.extend(call.sizes());
     let shape = call.shape.forward(&[z.address, address], to);
-    let kernel = gpu.kernel(shape.program(stage.neuron, Pass::Fire, z.dtype, to, false, counts != 0)?, "fire")?;
-    // SAFETY: `Call::new` has checked that z, masks and norm are those of the stage; `out` was made above, the counts are T or none.
+    let kernel = gpu.kernel(
+        shape.program(stage.neuron, Pass::Fire, z.dtype, to, false, counts != 0)?,
+        "fire",
+    )?;
+    // SAFETY: `Call::new` has checked that z, masks and norm are those of the stage; `out` was made
+    // above, the counts are T or none.
     unsafe { gpu.launch(&kernel, shape.blocks(16 * gpu.multiprocessors()), 256, &args)? };
     Ok(out)
 }
@@ -254,24 +294,37 @@ pub fn gradient(stage: &Stage, z: &Tensor, upstream: Upstream) -> Result<Gradien
     if let Arg::Pointer(address) = g_out {
         addresses.push(address);
     }
-    let (summing, writing) = (call.shape.backward(true, &addresses, to), call.shape.backward(false, &addresses, to));
+    let (summing, writing) =
+        (call.shape.backward(true, &addresses, to), call.shape.backward(false, &addresses, to));
     // few blocks, since each leaves sums to be added up
     let blocks = summing.blocks(4 * gpu.multiprocessors());
     let sets = summing.statistics();
     let part = gpu.empty((blocks[0] as usize, sets, 2, c), computed(z.dtype()))?;
     let [mean, inverse, scale, shift] = call.norm()?;
-    let run = |shape: Shape, pass: Pass, blocks: [u32; 2], factors: Option<&Tensor>| -> Result<()> {
-        let [p, q, r] = call.thirds(factors)?;
-        let mut args = vec![Arg::Pointer(gpu.pointer(z)?), mean, inverse, scale, shift];
-        args.extend([call.optional(stage.mask)?, call.optional(stage.drop)?, g_out, g_scores, p, q, r]);
-        args.extend([Arg::Pointer(gpu.pointer(&out)?), Arg::Pointer(gpu.pointer(&part)?)]);
-        args.extend(call.sizes());
-        args.extend([classes, voters, share]);
-        let kernel = gpu.kernel(shape.program(stage.neuron, pass, z.dtype(), to, vote, false)?, "gradient")?;
-        // SAFETY: as in `fire`; the upstream was checked by `Call::upstream`, `part` holds a row for each block, and the
-        // factors one number for each set and channel.
-        unsafe { gpu.launch(&kernel, blocks, 256, &args) }
-    };
+    let run =
+        |shape: Shape, pass: Pass, blocks: [u32; 2], factors: Option<&Tensor>| -> Result<()> {
+            let [p, q, r] = call.thirds(factors)?;
+            let mut args = vec![Arg::Pointer(gpu.pointer(z)?), mean, inverse, scale, shift];
+            args.extend([
+                call.optional(stage.mask)?,
+                call.optional(stage.drop)?,
+                g_out,
+                g_scores,
+                p,
+                q,
+                r,
+            ]);
+            args.extend([Arg::Pointer(gpu.pointer(&out)?), Arg::Pointer(gpu.pointer(&part)?)]);
+            args.extend(call.sizes());
+            args.extend([classes, voters, share]);
+            let kernel = gpu.kernel(
+                shape.program(stage.neuron, pass, z.dtype(), to, vote, false)?,
+                "gradient",
+            )?;
+            // SAFETY: as in `fire`; the upstream was checked by `Call::upstream`, `part` holds a
+            // row for each block, and the factors one number for each set and channel.
+            unsafe { gpu.launch(&kernel, blocks, 256, &args) }
+        };
     let Some(norm) = stage.norm else {
         // the pass that writes D sums it as well
         run(summing, Pass::Write, blocks, None)?;
@@ -304,12 +357,19 @@ impl<'a> Call<'a> {
             bail!("a stage of {steps} steps of {:?} cannot take {} currents", stage.shape, z.len);
         }
         if size / c >= i32::MAX as usize {
-            bail!("a stage takes fewer than 2³¹ pixels a step, found {:?}; take a smaller batch", stage.shape);
+            bail!(
+                "a stage takes fewer than 2³¹ pixels a step, found {:?}; take a smaller batch",
+                stage.shape
+            );
         }
         let expected = [(stage.mask, size), (stage.drop, b * (h / k) * (w / k) * c)];
         for (tensor, size) in expected.into_iter().filter_map(|(t, size)| Some((t?, size))) {
             if tensor.elem_count() != size || tensor.dtype() != DType::F32 {
-                bail!("a mask of {size} f32 factors was expected, found {:?} {:?}", tensor.dtype(), tensor.shape());
+                bail!(
+                    "a mask of {size} f32 factors was expected, found {:?} {:?}",
+                    tensor.dtype(),
+                    tensor.shape()
+                );
             }
         }
         if let Some(bias) = stage.bias
@@ -318,9 +378,14 @@ impl<'a> Call<'a> {
             bail!("a bias [{c}] was expected, found {:?} {:?}", bias.dtype(), bias.shape());
         }
         if let Some(norm) = stage.norm {
-            let fits = norm.moments.dims() == [3, norm.sets, c] && norm.moments.dtype() == computed(z.dtype);
+            let fits = norm.moments.dims() == [3, norm.sets, c]
+                && norm.moments.dtype() == computed(z.dtype);
             if !fits || (norm.sets != 1 && (norm.sets != stage.steps || stage.still)) {
-                bail!("batch norm of moments {:?} cannot take currents of {:?}", norm.moments.shape(), stage.shape);
+                bail!(
+                    "batch norm of moments {:?} cannot take currents of {:?}",
+                    norm.moments.shape(),
+                    stage.shape
+                );
             }
         }
         Ok(Call { stage, shape: Shape::of(stage, z.dtype), gpu: gpu.clone() })
@@ -379,7 +444,12 @@ impl<'a> Call<'a> {
             }
             Upstream::Scores { gradient, voters } => {
                 let (rows, classes) = gradient.dims2()?;
-                if rows != b || voters == 0 || classes * voters != c || oh * ow != 1 || gradient.dtype() != DType::F32 {
+                if rows != b
+                    || voters == 0
+                    || classes * voters != c
+                    || oh * ow != 1
+                    || gradient.dtype() != DType::F32
+                {
                     bail!(
                         "scores f32 [{b}, {c} / {voters}] were expected, found {:?} {:?}",
                         gradient.dtype(),

@@ -1,8 +1,9 @@
-// The small kernels round a stage: what becomes of batch norm's sums. They read and write a few numbers a channel.
+// The small kernels round a stage: what becomes of batch norm's sums. They read and write a few
+// numbers a channel.
 
-// 1/√(σ² + ε), scale γ/√(σ² + ε) and shift β − scale·lost of moments [3][sets][C] (mean, variance, lost), into
-// factors [3][sets][C]. `bias` is what a convolution would have added to currents that are given without it: the batch's
-// own mean has lost it already, a running one has not.
+// 1/√(σ² + ε), scale γ/√(σ² + ε) and shift β − scale·lost of moments [3][sets][C] (mean, variance,
+// lost), into factors [3][sets][C]. `bias` is what a convolution would have added to currents that
+// are given without it: the batch's own mean has lost it already, a running one has not.
 extern "C" __global__ void affine(const real* moments, const real* gamma, const real* beta, double eps, real* factors,
                                   unsigned sets, unsigned c) {
   const size n = (size)sets * c;
@@ -16,8 +17,9 @@ extern "C" __global__ void affine(const real* moments, const real* gamma, const 
   }
 }
 
-// Sums over blocks of part [blocks][sets][2][C] in double, in order, so that they do not depend on timing, as
-// p = γ/√(σ² + ε), q = ΣD·x̂/(n√(σ² + ε)), r = ΣD/n in factors [3][sets][C]; the sums themselves in totals [sets][2][C].
+// Sums over blocks of part [blocks][sets][2][C] in double, in order, so that they do not depend on
+// timing, as p = γ/√(σ² + ε), q = ΣD·x̂/(n√(σ² + ε)), r = ΣD/n in factors [3][sets][C]; the sums
+// themselves in totals [sets][2][C].
 #define ROWS 8
 extern "C" __global__ void __launch_bounds__(256)
 finish(const real* part, unsigned blocks, const real* gamma, const real* inverse, double count, real* factors,

@@ -27,7 +27,12 @@ fn plain(neuron: &str, steps: usize, neurons: usize) -> Stage<'_> {
 ///
 /// # Errors
 /// If they are of a type that no kernel has, or the device fails.
-pub fn forward(neuron: &str, x: &CudaStorage, layout: &Layout, steps: usize) -> Result<CudaStorage> {
+pub fn forward(
+    neuron: &str,
+    x: &CudaStorage,
+    layout: &Layout,
+    steps: usize,
+) -> Result<CudaStorage> {
     let gpu = Gpu::of(&x.device)?;
     let x = gpu.view_of(x, layout)?;
     match x.len {
@@ -45,10 +50,16 @@ pub fn backward(neuron: &str, x: &Tensor, g: &Tensor) -> Result<Tensor> {
         return x.zeros_like();
     }
     if x.dtype() != g.dtype() {
-        bail!("a neuron's gradient has its currents' precision, found {:?}, {:?}", x.dtype(), g.dtype());
+        bail!(
+            "a neuron's gradient has its currents' precision, found {:?}, {:?}",
+            x.dtype(),
+            g.dtype()
+        );
     }
     let steps = x.dim(0)?;
-    gradient(&plain(neuron, steps, x.elem_count() / steps), x, Upstream::Activations(g))?.z.reshape(x.shape())
+    gradient(&plain(neuron, steps, x.elem_count() / steps), x, Upstream::Activations(g))?
+        .z
+        .reshape(x.shape())
 }
 
 /// Batch norm and ReLU before the scan; maps are rows of channels.
@@ -66,7 +77,12 @@ fn norm(n: &Normalisation) -> Result<Norm> {
 ///
 /// # Errors
 /// As [`forward`], and if the moments do not belong to `z`.
-pub fn normalised_forward(neuron: &str, z: &CudaStorage, layout: &Layout, n: &Normalisation) -> Result<CudaStorage> {
+pub fn normalised_forward(
+    neuron: &str,
+    z: &CudaStorage,
+    layout: &Layout,
+    n: &Normalisation,
+) -> Result<CudaStorage> {
     let gpu = Gpu::of(&z.device)?;
     let z = gpu.view_of(z, layout)?;
     fire_into_storage(&normalised(neuron, layout.dims(), &norm(n)?), &gpu, z, z.dtype, 0)

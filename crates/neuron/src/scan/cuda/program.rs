@@ -1,12 +1,14 @@
-//! Which text `stage.cu` becomes: how many channels a thread takes, how many steps it holds, and the choices of a stage.
+//! Which text `stage.cu` becomes: how many channels a thread takes, how many steps it holds, and
+//! the choices of a stage.
 
 use super::Stage;
 use crate::Pooling;
 use candle_core::{DType, Result};
 use device::{Program, real};
 
-/// Membranes that a thread of a backward pass holds at most. With all else it then takes about half of the 255 registers
-/// that there are, so that a processor holds threads enough to wait for memory.
+/// Membranes that a thread of a backward pass holds at most. With all else it then takes about half
+/// of the 255 registers that there are, so that a processor holds threads enough to wait for
+/// memory.
 const MEMBRANES: usize = 64;
 /// The same with the sums of the summing pass, two for each channel and set of statistics.
 const WITH_SUMS: usize = 96;
@@ -78,12 +80,16 @@ impl Shape {
         if self.norm { self.sets } else { 1 }
     }
 
-    /// The most channels, a power of two, that `most` allows, that divide C, and whose accesses are aligned.
+    /// The most channels, a power of two, that `most` allows, that divide C, and whose accesses are
+    /// aligned.
     fn channels(&self, most: usize, addresses: &[u64], to: DType) -> usize {
         let bytes = self.z.size_in_bytes().max(to.size_in_bytes());
         let fits = |v: &usize| {
             let aligned = |address: &u64| address.is_multiple_of((v * bytes) as u64);
-            *v <= most.max(1) && v * bytes <= 16 && self.sizes[3].is_multiple_of(*v) && addresses.iter().all(aligned)
+            *v <= most.max(1)
+                && v * bytes <= 16
+                && self.sizes[3].is_multiple_of(*v)
+                && addresses.iter().all(aligned)
         };
         [8, 4, 2].into_iter().find(fits).unwrap_or(1)
     }
@@ -93,7 +99,8 @@ impl Shape {
         Shape { v: self.channels(32 / self.members(), addresses, to), ..*self }
     }
 
-    /// Channels and segments of a backward pass: accesses of 4 bytes, membranes of all steps if they fit.
+    /// Channels and segments of a backward pass: accesses of 4 bytes, membranes of all steps if
+    /// they fit.
     pub fn backward(&self, sums: bool, addresses: &[u64], to: DType) -> Shape {
         let side = if let Pooling::Average(_) = self.pool { 1 } else { self.pool.side() };
         let shape = Shape { side, ..*self };
@@ -118,7 +125,15 @@ impl Shape {
         [windows.div_ceil(rows).clamp(1, most) as u32, along_channels as u32]
     }
 
-    pub fn program(&self, neuron: &str, pass: Pass, z: DType, to: DType, vote: bool, count: bool) -> Result<Program> {
+    pub fn program(
+        &self,
+        neuron: &str,
+        pass: Pass,
+        z: DType,
+        to: DType,
+        vote: bool,
+        count: bool,
+    ) -> Result<Program> {
         let flag = |on: bool| u8::from(on).to_string();
         let pool = match self.pool {
             Pooling::None => 0,
@@ -148,6 +163,11 @@ impl Shape {
             ("COUNT", flag(count)),
             ("SUMS", flag(pass == Pass::Sum)),
         ];
-        Ok(Program::new(("stage.cu", include_str!("stage.cu")), super::computed(z), neuron, definitions))
+        Ok(Program::new(
+            ("stage.cu", include_str!("stage.cu")),
+            super::computed(z),
+            neuron,
+            definitions,
+        ))
     }
 }

@@ -1,18 +1,20 @@
-// All that lies between the currents of one product and the activations that the next one reads: batch norm, ReLU, dropout
-// of currents, neurons, pooling, dropout of spikes; forward, and backward in two passes that both compute the membranes
-// again instead of reading them. The Rust side defines, before this text:
+// All that lies between the currents of one product and the activations that the next one reads:
+// batch norm, ReLU, dropout of currents, neurons, pooling, dropout of spikes; forward, and backward
+// in two passes that both compute the membranes again instead of reading them. The Rust side
+// defines, before this text:
 //
-//   T steps · C channels · K side of the pooling window · POOL 0 none, 1 max, 2 average · V channels of one thread
-//   SIDE of the window that a thread takes: K, but 1 backward below a mean, whose members know nothing of one another
-//   L steps of a segment: the backward passes hold u of L steps in registers, and v at the start of each segment
-//   TZ type of currents and their gradient · TO type of activations and theirs
-//   NORM batch norm with a scale · BIAS a shift alone · SETS statistics of each step · RECTIFY · MASK · DROP · STILL
-//   COUNT whether spikes are counted
+//   T steps · C channels · K side of the pooling window · POOL 0 none, 1 max, 2 average · V
+//   channels of one thread SIDE of the window that a thread takes: K, but 1 backward below a mean,
+//   whose members know nothing of one another L steps of a segment: the backward passes hold u of L
+//   steps in registers, and v at the start of each segment TZ type of currents and their gradient ·
+//   TO type of activations and theirs NORM batch norm with a scale · BIAS a shift alone · SETS
+//   statistics of each step · RECTIFY · MASK · DROP · STILL COUNT whether spikes are counted
 //   VOTE the gradient comes from class scores · SUMS the pass that sums (else the one that writes)
 //   and the cell: fires, carry, backward.
 //
-// A block's threads are rows of windows times lanes of V channels, lanes innermost: neighbours read neighbouring memory, a
-// thread keeps its channels for all its windows, and sums over windows stay in registers.
+// A block's threads are rows of windows times lanes of V channels, lanes innermost: neighbours read
+// neighbouring memory, a thread keeps its channels for all its windows, and sums over windows stay
+// in registers.
 
 #define THREADS 256
 #define MEMBERS (SIDE * SIDE)
@@ -85,8 +87,9 @@ struct Rows {
   const real *mean, *inverse, *scale, *shift, *p, *q, *r;
 };
 
-// The same addresses, of which the compiler no longer knows that they are: it reads the factors again for every window, from
-// the first-level cache. Otherwise it would keep all of them in registers, and then the registers would not suffice.
+// The same addresses, of which the compiler no longer knows that they are: it reads the factors
+// again for every window, from the first-level cache. Otherwise it would keep all of them in
+// registers, and then the registers would not suffice.
 __device__ __forceinline__ Rows again(Rows rows) {
   opaque(rows.mean);
   opaque(rows.inverse);
@@ -240,8 +243,9 @@ __device__ __forceinline__ void upstream(real g[V], const TO* g_out, const float
   }
 }
 
-// SUMS: ΣD and ΣD·x̂ of each channel over this block's windows into `part` [blocks][STATISTICS][2][C].
-// Else: ∂L/∂z into `out`, for NORM by `p`, `q`, `r` [sets, C]; without NORM it is D, and of a BIAS ΣD goes into `part` as well.
+// SUMS: ΣD and ΣD·x̂ of each channel over this block's windows into `part`
+// [blocks][STATISTICS][2][C]. Else: ∂L/∂z into `out`, for NORM by `p`, `q`, `r` [sets, C]; without
+// NORM it is D, and of a BIAS ΣD goes into `part` as well.
 extern "C" __global__ void __launch_bounds__(THREADS)
 gradient(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __restrict__ inverse,
          const real* __restrict__ scale, const real* __restrict__ shift, const float* __restrict__ mask,

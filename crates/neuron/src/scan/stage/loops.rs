@@ -1,5 +1,6 @@
-//! The innermost loops, each a function of its own: in one large function the compiler leaves the neuron's constant
-//! choices (how it fires, how it resets) as branches inside the loop, and then uses no vectors.
+//! The innermost loops, each a function of its own: in one large function the compiler leaves the
+//! neuron's constant choices (how it fires, how it resets) as branches inside the loop, and then
+//! uses no vectors.
 
 use crate::scan::Cell;
 use pulp::NullaryFnOnce;

@@ -1,10 +1,10 @@
-//! All that lies between the currents of one product and the activations that the next one reads, as one pass over
-//! slices of f32: batch norm, ReLU, dropout of currents, neurons, pooling.
+//! All that lies between the currents of one product and the activations that the next one reads,
+//! as one pass over slices of f32: batch norm, ReLU, dropout of currents, neurons, pooling.
 //!
-//! Forward reads z and writes counts of spikes in bytes, already pooled. Backward reads z again and computes the
-//! membranes again, keeps D for one more look at it (the sums that batch norm's gradient needs are known only at the
-//! end), and turns D into ∂L/∂z in place. A tile is one pooled pixel and some of its channels through all steps; it
-//! stays in the second-level cache.
+//! Forward reads z and writes counts of spikes in bytes, already pooled. Backward reads z again and
+//! computes the membranes again, keeps D for one more look at it (the sums that batch norm's
+//! gradient needs are known only at the end), and turns D into ∂L/∂z in place. A tile is one pooled
+//! pixel and some of its channels through all steps; it stays in the second-level cache.
 
 mod loops;
 mod pass;
@@ -31,8 +31,8 @@ pub struct Stage<'a> {
     pub pool: Pooling,
 }
 
-/// Batch norm with given moments: one number per channel for each set of steps that shares them, `[S, C]`; S = 1 if
-/// all steps do, else T.
+/// Batch norm with given moments: one number per channel for each set of steps that shares them,
+/// `[S, C]`; S = 1 if all steps do, else T.
 #[derive(Clone, Copy, Debug)]
 pub struct Norm<'a> {
     /// μ.
@@ -47,7 +47,8 @@ pub struct Norm<'a> {
     pub beta: &'a [f32],
 }
 
-/// How the spikes of k×k pixels become one number; rows and columns that fill no window are dropped.
+/// How the spikes of k×k pixels become one number; rows and columns that fill no window are
+/// dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pooling {
     /// Every pixel for itself.
@@ -86,8 +87,8 @@ pub struct StageGradient {
     pub norm: Option<(Vec<f32>, Vec<f32>)>,
 }
 
-/// Writes the gradient of one pooled pixel, counted through `[T, B, H/k, W/k]`, into a row of channels: all of them,
-/// since the row holds whatever was there.
+/// Writes the gradient of one pooled pixel, counted through `[T, B, H/k, W/k]`, into a row of
+/// channels: all of them, since the row holds whatever was there.
 pub type Upstream<'a> = dyn Fn(usize, &mut [f32]) + Sync + 'a;
 
 /// The kernels of a neuron that computes whole stages.
@@ -104,7 +105,8 @@ pub trait Kernel: Send + Sync {
     /// As [`Kernel::fire`].
     fn backward(&self, stage: &Stage, z: &[f32], upstream: &Upstream) -> StageGradient;
 
-    /// One step alone: currents `x` behind norm and ReLU and the carried membranes `v`, which are changed, to spikes.
+    /// One step alone: currents `x` behind norm and ReLU and the carried membranes `v`, which are
+    /// changed, to spikes.
     ///
     /// # Panics
     /// If the three differ in length.
@@ -145,11 +147,18 @@ impl Stage<'_> {
 
     fn check(&self, z: &[f32]) {
         let [batch, .., c] = self.shape;
-        assert!(self.steps > 0 && c > 0 && self.pool.side() > 0 && self.pool.side() < 16, "{self:?}");
+        assert!(
+            self.steps > 0 && c > 0 && self.pool.side() > 0 && self.pool.side() < 16,
+            "{self:?}"
+        );
         assert_eq!(z.len(), self.z_steps() * batch * self.map(), "currents of {:?}", self.shape);
         if let Some(norm) = self.norm {
             let sets = norm.mean.len() / c;
-            assert!(sets == 1 || sets == self.steps, "{sets} sets of moments for {} steps", self.steps);
+            assert!(
+                sets == 1 || sets == self.steps,
+                "{sets} sets of moments for {} steps",
+                self.steps
+            );
             assert!(norm.gamma.len() == c && norm.beta.len() == c, "{c} channels");
             let rest = [norm.lost.len(), norm.inverse.len()];
             assert_eq!(rest, [norm.mean.len(); 2], "one number for each mean");

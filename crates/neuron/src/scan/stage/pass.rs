@@ -6,8 +6,8 @@ use crate::scan::Cell;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// `out`, maps of all samples step after step, each cut into rows of `size` (the last may be shorter): for each of the
-/// `tasks` rows of a step its pieces at all steps.
+/// `out`, maps of all samples step after step, each cut into rows of `size` (the last may be
+/// shorter): for each of the `tasks` rows of a step its pieces at all steps.
 fn by_row<F>(out: &mut [F], map: usize, size: usize, tasks: usize) -> Vec<Vec<&mut [F]>> {
     let mut rows: Vec<Vec<&mut [F]>> = Vec::new();
     rows.resize_with(tasks, Vec::new);
@@ -29,12 +29,14 @@ pub fn fire<C: Cell>(cell: C, stage: &Stage, z: &[f32]) -> Fired {
     // a row of windows that is none has no counts
     let mut pieces = by_row(&mut counts, oh * ow * c, (ow * c).max(1), batch * oh).into_iter();
     let rows = h.div_ceil(k);
-    let mut tasks: Vec<Vec<&mut [u8]>> =
-        (0..batch * rows).map(|i| if i % rows < oh { pieces.next().unwrap_or_default() } else { vec![] }).collect();
-    let by_task = tasks.par_iter_mut().enumerate().map_init(Memory::default, |memory, (i, counts)| {
-        let row = Row::new(cell, stage, &affine, z, i);
-        Arch::new().dispatch(Fire { row, counts, memory })
-    });
+    let mut tasks: Vec<Vec<&mut [u8]>> = (0..batch * rows)
+        .map(|i| if i % rows < oh { pieces.next().unwrap_or_default() } else { vec![] })
+        .collect();
+    let by_task =
+        tasks.par_iter_mut().enumerate().map_init(Memory::default, |memory, (i, counts)| {
+            let row = Row::new(cell, stage, &affine, z, i);
+            Arch::new().dispatch(Fire { row, counts, memory })
+        });
     let by_task: Vec<Vec<u64>> = by_task.collect();
     drop(tasks);
     let mut spikes = vec![0; stage.steps];
@@ -44,7 +46,13 @@ pub fn fire<C: Cell>(cell: C, stage: &Stage, z: &[f32]) -> Fired {
 
 /// [`Kernel::step`] of a cell.
 pub fn step<C: Cell>(cell: C, x: &[f32], v: &mut [f32], fired: &mut [u8]) {
-    assert!(x.len() == v.len() && x.len() == fired.len(), "{} {} {}", x.len(), v.len(), fired.len());
+    assert!(
+        x.len() == v.len() && x.len() == fired.len(),
+        "{} {} {}",
+        x.len(),
+        v.len(),
+        fired.len()
+    );
     Arch::new().dispatch(Step { cell, x, v, fired });
 }
 
@@ -95,14 +103,16 @@ pub fn backward<C: Cell>(cell: C, stage: &Stage, z: &[f32], upstream: &Upstream)
     sums.iter().for_each(|sums| total.iter_mut().zip(sums).for_each(|(t, s)| *t += f64::from(*s)));
     finish(stage, &norm, z, &total, &mut d);
     let sum = |which: usize| -> Vec<f32> {
-        let channel = |i| (0..stage.sets()).map(|set| total[(2 * set + which) * c + i]).sum::<f64>() as f32;
+        let channel =
+            |i| (0..stage.sets()).map(|set| total[(2 * set + which) * c + i]).sum::<f64>() as f32;
         (0..c).map(channel).collect()
     };
     StageGradient { z: d, norm: Some((sum(1), sum(0))) }
 }
 
-/// D → ∂L/∂z = γ/√(σ² + ε) · (D − ΣD/n − x̂ · Σ(D·x̂)/n) in place. Of a still image D is the sum over its steps, and
-/// so are the two sums: the formula is linear in D, and x̂ the same for all steps.
+/// D → ∂L/∂z = γ/√(σ² + ε) · (D − ΣD/n − x̂ · Σ(D·x̂)/n) in place. Of a still image D is the sum
+/// over its steps, and so are the two sums: the formula is linear in D, and x̂ the same for all
+/// steps.
 fn finish(stage: &Stage, norm: &Norm, z: &[f32], sums: &[f64], d: &mut [f32]) {
     let c = stage.shape[3];
     let step = stage.shape.iter().product::<usize>();

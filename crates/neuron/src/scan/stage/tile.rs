@@ -18,8 +18,13 @@ impl Affine {
         let Some(n) = stage.norm else {
             return Affine { mean: vec![0.0; c], scale: vec![1.0; c], shift: vec![0.0; c] };
         };
-        let scale: Vec<f32> = n.inverse.iter().enumerate().map(|(i, inverse)| n.gamma[i % c] * inverse).collect();
-        let shift = scale.iter().zip(n.lost).enumerate().map(|(i, (scale, lost))| n.beta[i % c] - scale * lost);
+        let scale: Vec<f32> =
+            n.inverse.iter().enumerate().map(|(i, inverse)| n.gamma[i % c] * inverse).collect();
+        let shift = scale
+            .iter()
+            .zip(n.lost)
+            .enumerate()
+            .map(|(i, (scale, lost))| n.beta[i % c] - scale * lost);
         Affine { mean: n.mean.to_vec(), shift: shift.collect(), scale }
     }
 
@@ -37,7 +42,9 @@ fn currents(stage: &Stage, z: &[f32], factors: [&[f32]; 3], mask: Option<&[f32]>
     let [mean, scale, shift] = factors.map(|f| &f[..n]);
     let z = &z[..n];
     match (stage.norm.is_some(), stage.rectify) {
-        (true, true) => (0..n).for_each(|i| x[i] = positive((z[i] - mean[i]) * scale[i] + shift[i])),
+        (true, true) => {
+            (0..n).for_each(|i| x[i] = positive((z[i] - mean[i]) * scale[i] + shift[i]))
+        }
         (true, false) => (0..n).for_each(|i| x[i] = (z[i] - mean[i]) * scale[i] + shift[i]),
         (false, true) => (0..n).for_each(|i| x[i] = positive(z[i])),
         (false, false) => x.copy_from_slice(z),
@@ -52,7 +59,8 @@ fn positive(y: f32) -> f32 {
     if y > 0.0 { y } else { 0.0 }
 }
 
-/// A window of pixels and some channels of it: where its neurons stand in one step, and through it their membranes.
+/// A window of pixels and some channels of it: where its neurons stand in one step, and through it
+/// their membranes.
 struct Tile<'a, C> {
     cell: C,
     stage: &'a Stage<'a>,
@@ -113,8 +121,8 @@ impl<C: Cell> Tile<'_, C> {
         }
     }
 
-    /// Adds the spikes of all neurons of the window to `spikes`, step by step, and if the window is that of a pooled pixel
-    /// to its `counts`, from `place` on.
+    /// Adds the spikes of all neurons of the window to `spikes`, step by step, and if the window is
+    /// that of a pooled pixel to its `counts`, from `place` on.
     #[inline(always)]
     fn fire<S: Simd>(
         &self,
@@ -137,10 +145,17 @@ impl<C: Cell> Tile<'_, C> {
         }
     }
 
-    /// D of the tile, zero where the ReLU is shut and times the mask, into the rows `out` of its windows' steps, and
-    /// its sums into `sums`. `memory.row` holds the gradients of the pooled pixel, `[T, C]`.
+    /// D of the tile, zero where the ReLU is shut and times the mask, into the rows `out` of its
+    /// windows' steps, and its sums into `sums`. `memory.row` holds the gradients of the pooled
+    /// pixel, `[T, C]`.
     #[inline(always)]
-    fn backward<S: Simd>(&self, simd: S, memory: &mut Memory, out: &mut [&mut [f32]], sums: &mut [f32]) {
+    fn backward<S: Simd>(
+        &self,
+        simd: S,
+        memory: &mut Memory,
+        out: &mut [&mut [f32]],
+        sums: &mut [f32],
+    ) {
         self.membranes(simd, memory);
         let (stage, cell, width) = (self.stage, self.cell, self.channels.len());
         let size = self.members() * width;
@@ -171,7 +186,8 @@ impl<C: Cell> Tile<'_, C> {
         }
     }
 
-    /// Writes the gradient `d` of the currents behind norm, ReLU and mask as that of the currents behind the norm.
+    /// Writes the gradient `d` of the currents behind norm, ReLU and mask as that of the currents
+    /// behind the norm.
     #[inline(always)]
     fn keep(&self, t: usize, d: &[f32], out: &mut [f32], sums: &mut [f32]) {
         let stage = self.stage;
@@ -180,16 +196,19 @@ impl<C: Cell> Tile<'_, C> {
         for (i, d) in d.chunks_exact(self.channels.len()).enumerate() {
             let place = self.sample * stage.map() + self.place(i);
             let z = &self.z[t * batch * stage.map() + place..][..d.len()];
-            let at = (i / self.sides[1] * w + self.at[1] + i % self.sides[1]) * c + self.channels.start;
+            let at =
+                (i / self.sides[1] * w + self.at[1] + i % self.sides[1]) * c + self.channels.start;
             let out = &mut out[at..][..d.len()];
             passed(stage, z, factors, stage.mask.map(|m| &m[place..][..d.len()]), d, out);
             if let Some(norm) = stage.norm {
                 let set = if stage.sets() == 1 { 0 } else { t };
-                let inverse = &norm.inverse[if norm.inverse.len() == c { 0 } else { t * c }..][self.channels.clone()];
+                let inverse = &norm.inverse[if norm.inverse.len() == c { 0 } else { t * c }..]
+                    [self.channels.clone()];
                 let (sd, sx) = sums[2 * set * c..][..2 * c].split_at_mut(c);
                 let (sd, sx) = (&mut sd[self.channels.clone()], &mut sx[self.channels.clone()]);
                 let n = out.len(); // slices of one known length: no index is checked inside the loop
-                let (sd, sx, mean, z, inverse) = (&mut sd[..n], &mut sx[..n], &factors[0][..n], &z[..n], &inverse[..n]);
+                let (sd, sx, mean, z, inverse) =
+                    (&mut sd[..n], &mut sx[..n], &factors[0][..n], &z[..n], &inverse[..n]);
                 for i in 0..n {
                     sd[i] += out[i];
                     sx[i] += out[i] * ((z[i] - mean[i]) * inverse[i]);
@@ -225,13 +244,22 @@ impl<C: Cell> Tile<'_, C> {
 
 /// What of a gradient `d` of the currents passes mask and ReLU.
 #[inline(always)]
-fn passed(stage: &Stage, z: &[f32], factors: [&[f32]; 3], mask: Option<&[f32]>, d: &[f32], out: &mut [f32]) {
+fn passed(
+    stage: &Stage,
+    z: &[f32],
+    factors: [&[f32]; 3],
+    mask: Option<&[f32]>,
+    d: &[f32],
+    out: &mut [f32],
+) {
     let n = out.len();
     let [mean, scale, shift] = factors.map(|f| &f[..n]);
     let (z, d) = (&z[..n], &d[..n]);
     match (stage.norm.is_some(), stage.rectify) {
         (true, true) => {
-            (0..n).for_each(|i| out[i] = if (z[i] - mean[i]) * scale[i] + shift[i] > 0.0 { d[i] } else { 0.0 });
+            (0..n).for_each(|i| {
+                out[i] = if (z[i] - mean[i]) * scale[i] + shift[i] > 0.0 { d[i] } else { 0.0 }
+            });
         }
         (false, true) => (0..n).for_each(|i| out[i] = if z[i] > 0.0 { d[i] } else { 0.0 }),
         (_, false) => out.copy_from_slice(d),
@@ -266,7 +294,8 @@ impl<'a, C: Cell> Row<'a, C> {
         if self.row < oh { ow } else { 0 }
     }
 
-    /// Calls `f` with the tiles of the window at column `i`, or beyond the last window of single pixels of the row.
+    /// Calls `f` with the tiles of the window at column `i`, or beyond the last window of single
+    /// pixels of the row.
     #[inline(always)]
     fn tiles(&self, i: usize, mut f: impl FnMut(Tile<'a, C>)) {
         let Row { cell, stage, affine, z, sample, row } = *self;
