@@ -6,12 +6,11 @@
 pub struct Anytime {
     /// Samples.
     pub samples: u64,
-    /// Samples that are right when only the votes of the first t steps count; `[0]` belongs to t =
-    /// 1.
+    /// Samples that are right when only the votes of the first t steps count; `[0]` belongs to t = 1.
     pub correct: Vec<u64>,
-    /// Samples whose decision after t steps stays the same at all later steps; `[0]` belongs to t =
-    /// 1. Never falls, and the last entry is all samples; the difference of neighbours is how many
-    ///    became final at that step.
+    /// Samples whose decision after t steps stays the same at all later steps; `[0]` belongs to
+    /// t = 1. Never falls, and the last entry is all samples; the difference of neighbours is how
+    /// many became final at that step.
     pub final_from_step: Vec<u64>,
     /// The class of each sample after all steps.
     pub predictions: Vec<u32>,

@@ -2,10 +2,10 @@
 //!
 //! Paper: "Backpropagation with biologically plausible spatiotemporal adjustment", Patterns 2022,
 //! Table 1. Command: `just table1`, or `cargo table1 --profile paper --data DIR` for the paper's
-//! setting. Expected with the paper's setting and the complete data: 99.67, 92.15 and 68.28 % (BPSA
-//! + BPTA), with ResNet34 94.51 and 69.32 % on the CIFARs. Table 5 prints 99.58 for MNIST and 92.33
-//!   for CIFAR10: both are targets. That setting has not been run
-//! to its end by us; what has been run is in `results/runs/`.
+//! setting. Expected with the paper's setting and the complete data: 99.67, 92.15 and 68.28 %
+//! (BPSA + BPTA), with ResNet34 94.51 and 69.32 % on the CIFARs. Table 5 prints 99.58 for MNIST and
+//! 92.33 for CIFAR10: both are targets. That setting has not been run to its end by us; what has
+//! been run is in `results/runs/`.
 
 use super::{curves_of, with_runs};
 use crate::choice::{Change, Choice};

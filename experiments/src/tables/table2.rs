@@ -2,9 +2,9 @@
 //!
 //! Paper: "Backpropagation with biologically plausible spatiotemporal adjustment", Patterns 2022,
 //! Table 2. Command: `just table2`, or `cargo table2 --profile paper --data DIR` for the paper's
-//! setting. Expected with the paper's setting and the complete data: 99.71, 98.96 and 78.95 % (BPSA
-//! + BPTA). That setting has not been run to its end by us; what has been run is in
-//!   `results/runs/table2/`.
+//! setting. Expected with the paper's setting and the complete data: 99.71, 98.96 and 78.95 %
+//! (BPSA + BPTA). That setting has not been run to its end by us; what has been run is in
+//! `results/runs/table2/`.
 
 use super::{curves_of, each, with_runs};
 use crate::choice::Change;
