@@ -104,6 +104,6 @@ bench-decode *ARGS:
 bench-cache:
     cargo run --release -p datasets --example cache_speed -- results/bench/cache.json
 
-# five million inputs for every decoder; needs cargo-fuzz and a C++ compiler
+# five million inputs for every reader of files; needs a C++ compiler
 fuzz *ARGS:
     fuzz/run "$@"
