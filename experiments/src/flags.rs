@@ -3,11 +3,10 @@
 use crate::compute::ComputeFlags;
 use crate::preset::{self, Overrides};
 use crate::settings::Setting;
-use crate::{Own, Profile};
+use crate::{Own, Profile, import};
 use anyhow::{Result, anyhow};
 use models::{Spec, Variant};
 use neuron::Method;
-use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use training::{Rule, Rules};
 
@@ -57,6 +56,10 @@ pub struct RunFlags {
     /// paper's released code
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// Take the weights of --weights also where their file says that they were trained with another
+    /// neuron, framing, network, batch norm or data set than the run's
+    #[arg(long, requires = "weights")]
+    pub weights_of_another_run: bool,
     /// Speech Commands only: sixteen windows that move over the spectrogram, instead of all of it
     /// at every step
     #[arg(long, conflicts_with = "steps")]
@@ -171,6 +174,7 @@ impl RunFlags {
             own: self.own.clone(),
             settings: self.settings.clone(),
             weights: None,
+            weights_of_another_run: self.weights_of_another_run,
         }
     }
 
@@ -180,13 +184,13 @@ impl RunFlags {
     /// A file that cannot be read.
     pub fn read_overrides(&self) -> Result<Overrides> {
         let digest = |path: &PathBuf| -> Result<String> {
-            let bytes = std::fs::read(path).map_err(|e| {
+            let bytes = import::read(path).map_err(|e| {
                 anyhow!(
                     "--weights: cannot read {}: {e}; check that it exists and that you may read it",
                     path.display()
                 )
             })?;
-            Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+            Ok(import::sha256(&bytes))
         };
         Ok(Overrides {
             weights: self.weights.as_ref().map(digest).transpose()?,

@@ -26,15 +26,19 @@ pub struct Identity {
     run: String,
     program: String,
     crossover: String,
+    /// What the weights in the checkpoint are of, for who takes them elsewhere.
+    weights_of: String,
 }
 
 impl Identity {
-    /// Of everything that decides a run's numbers, and of the program's SHA-256.
+    /// Of everything that decides a run's numbers, and of the program's SHA-256; `weights_of` is
+    /// what [`crate::import::identity::of`] says of the run.
     ///
     /// # Errors
     /// If it cannot be written as JSON.
     pub fn new(
         what: &impl serde::Serialize,
+        weights_of: String,
         program_sha256: &str,
         crossover: Crossovers,
     ) -> Result<Self> {
@@ -44,6 +48,7 @@ impl Identity {
             run,
             program: program_sha256.to_owned(),
             crossover: serde_json::to_string(&crossover)?,
+            weights_of,
         })
     }
 
@@ -109,7 +114,7 @@ impl Keeper {
     /// If it cannot be written; what was saved before stays.
     pub fn keep(&mut self, state: &State, now: bool) -> Result<(), Refusal> {
         if now || self.saved.elapsed() >= self.every {
-            state.save(&self.path, &self.identity.text())?;
+            state.save(&self.path, &self.identity.text(), &self.identity.weights_of)?;
             self.saved = Instant::now();
         }
         Ok(())

@@ -43,6 +43,8 @@ pub struct Overrides {
     pub own: Option<Own>,
     /// SHA-256, in hex, of the file with the weights to begin with.
     pub weights: Option<String>,
+    /// Whether they are taken whatever run their file says that they are of.
+    pub weights_of_another_run: bool,
     /// Single fields, set last and in order.
     pub settings: Vec<Setting>,
 }
@@ -160,6 +162,7 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
         neuron: method.config(),
         own_surrogate: o.own.clone(),
         initial_weights_sha256: o.weights.clone(),
+        initial_weights_of_another_run: o.weights_of_another_run,
         setup: Setup {
             epochs,
             batch: size.batch,
@@ -233,6 +236,9 @@ pub fn profile_name(profile: Profile, o: &Overrides) -> String {
     }
     if let Some(weights) = &o.weights {
         name += &format!("+weights-{}", &weights[..weights.len().min(8)]);
+    }
+    if o.weights_of_another_run {
+        name += "+of-another-run";
     }
     o.settings.iter().for_each(|setting| name += &format!("+{}", setting.name()));
     name

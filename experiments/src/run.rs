@@ -34,6 +34,9 @@ pub struct Run {
     /// SHA-256, in hex, of the file whose weights it begins with in place of random ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_weights_sha256: Option<String>,
+    /// Whether those weights were taken whatever run their file says that they are of.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub initial_weights_of_another_run: bool,
     /// Epochs, batches, optimiser, loss, augmentation.
     pub setup: Setup,
 }

@@ -61,10 +61,11 @@ impl RunFlags {
         Ok(receipts)
     }
 
-    /// Proves that a run's network can be built.
+    /// Proves that a run's network can be built and that the weights that were named are its; what
+    /// is not proven of them is said on stderr.
     ///
     /// # Errors
-    /// If it cannot.
+    /// If not.
     pub fn prove(&self, run: &Run) -> Result<()> {
         if self.chunks && run.data != Name::SpeechCommands {
             bail!(
@@ -72,7 +73,13 @@ impl RunFlags {
                 run.data
             );
         }
-        self.compute.fits(&run.network(&SeededVars::new(0), &Device::Cpu)?)
+        let vars = SeededVars::new(0);
+        let network = run.network(&vars, &Device::Cpu)?;
+        self.compute.fits(&network)?;
+        if let (Some(said), Some(path)) = (self.begin_with(run, &network, &vars)?, &self.weights) {
+            eprintln!("--weights {}: {said}", path.display());
+        }
+        Ok(())
     }
 
     /// Every seed of every item that has no receipt yet, among those of all experiments.
@@ -179,7 +186,12 @@ impl RunFlags {
             format!("{rules:?} {} {:?} {}", place.compute.blocks, place.compute.math, place.name),
         );
         let every = Duration::from_secs_f64(60.0 * self.checkpoint_every);
-        let identity_of_it = Identity::new(&what, &program, place.compute.options.crossover)?;
+        let identity_of_it = Identity::new(
+            &what,
+            import::identity::of(run)?,
+            &program,
+            place.compute.options.crossover,
+        )?;
         let (keeper, from) = Keeper::open(
             &path,
             identity_of_it,
@@ -227,21 +239,25 @@ impl RunFlags {
         }
         let weights = self.results.join("weights");
         prepare_folder(&weights)?;
-        save_weights(&weights.join(format!("{name}.safetensors")), &vars)
-            .map_err(|e| anyhow!("{e}"))?;
+        let file = weights.join(format!("{name}.safetensors"));
+        save_weights(&file, &vars, &import::identity::of(run)?).map_err(|e| anyhow!("{e}"))?;
         record.write(receipts)?;
         watch.keeper.take().map_or(Ok(()), Keeper::done)
     }
 
-    /// Puts the weights that were named into a network.
+    /// Puts the weights that were named into a network; what is not proven of them.
     ///
     /// # Errors
     /// A file that cannot be read, or weights that are not this network's.
-    pub fn begin_with(&self, run: &Run, network: &Network, vars: &SeededVars) -> Result<()> {
-        if let Some(path) = &self.weights {
-            import::weights(path, run, network, vars)?;
-        }
-        Ok(())
+    pub fn begin_with(
+        &self,
+        run: &Run,
+        network: &Network,
+        vars: &SeededVars,
+    ) -> Result<Option<String>> {
+        let Some(path) = &self.weights else { return Ok(None) };
+        let any = self.weights_of_another_run;
+        Ok(import::weights(path, run, network, vars, any)?.unproven)
     }
 
     /// What a run's network does on the test set, with the weights that were named and without

@@ -106,6 +106,9 @@ impl Setting {
                 bail!("--set {key}: a table's warm-ups go with the number of epochs; use --epochs")
             }
             "initial_weights_sha256" => bail!("--set {key}: it is what --weights says; use that"),
+            "initial_weights_of_another_run" => {
+                bail!("--set {key}: it is what --weights-of-another-run says; use that")
+            }
             "surrogate" if run.own_surrogate.is_some() => {
                 bail!(
                     "--set {key}: this program brings a surrogate of its own; leave it out, or use spikegrad's program"

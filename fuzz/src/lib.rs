@@ -1,5 +1,5 @@
 //! What every fuzz target checks: no panic, no endless run, no memory beyond what is documented,
-//! and sane events.
+//! and sane events or tensors.
 //!
 //! A decoder is given the input and may allocate, beside it, 4 times its size (EVT 3.0: 13 bytes
 //! for each of 6 events a byte), plus [`SLACK`] for sentences. What it decodes goes on through
@@ -90,6 +90,30 @@ pub fn follow(columns: Columns) {
             frames.values().iter().map(|&count| usize::from(count)).sum::<usize>(),
             events.len()
         );
+    }
+}
+
+/// Bytes that the values of a pickle take for each of its own: an opcode of one byte makes a value
+/// of 24 in a list that may just have moved, and a place on the stack.
+const PICKLED: usize = 96;
+/// Bytes that the list of an archive's files takes for each of its own: an entry of 46 is a record
+/// of some hundred, its name twice and a range.
+const LISTED: usize = 32;
+
+/// Reads `bytes` as a pickle, and as an archive of `torch.save` with every tensor in it. Numbers of
+/// two bytes become such of eight.
+pub fn torch(bytes: &[u8]) {
+    let n = bytes.len();
+    if let Ok(tensors) = within(PICKLED, n, || pth::described(bytes)) {
+        assert!(tensors.keys().all(|name| !name.contains(char::is_control)));
+    }
+    let Ok(mut file) = within(PICKLED + LISTED, n, || pth::File::read(bytes)) else { return };
+    let names: Vec<String> = file.tensors().keys().cloned().collect();
+    for name in names {
+        let shape = file.tensors()[&name].shape.clone();
+        if let Ok(values) = within(5, n, || file.values(&name)) {
+            assert_eq!(values.len(), shape.iter().product::<usize>());
+        }
     }
 }
 

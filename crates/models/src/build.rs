@@ -10,7 +10,7 @@ use std::iter;
 use std::sync::Arc;
 
 /// ε of batch norm (PyTorch's default, used by the paper).
-const EPS: f64 = 1e-5;
+pub const EPS: f64 = 1e-5;
 
 /// Follows the shape of one sample while a network is built.
 struct Builder<'a> {

@@ -13,6 +13,7 @@ mod on_device;
 mod spec;
 mod walk;
 
+pub use build::EPS as BATCH_NORM_EPS;
 pub use device::{Math, Precision};
 pub use event_driven::{
     Decision, EventDriven, Frames, Gradients, Inference, LayerTrace, Options, Plan,

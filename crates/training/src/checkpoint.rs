@@ -3,20 +3,15 @@
 //! what a setback returns to under `epoch-start.`, and the rest as lines of text in the header.
 
 use crate::standing::{Snapshot, Standing, State};
+use crate::stored::{Named, Stored, line_of_run, partial, previous, put, tensor, unsound, write};
 use crate::vars::values;
 use crate::{Epoch, Evaluation, SeededVars, Setback};
-use candle_core::{Device, Tensor};
-use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize};
-use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{self, Write};
+use candle_core::Tensor;
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 const FIRST_LINE: &str = "spikegrad checkpoint 1";
-/// The header's one key: several would come in another order every time.
-const KEY: &str = "spikegrad";
 const WEIGHTS: &str = "";
 const FIRST: &str = "adamw.first.";
 const SECOND: &str = "adamw.second.";
@@ -59,25 +54,30 @@ pub enum CheckpointError {
         /// What is wrong.
         found: String,
     },
+    /// A variable is no weight any more; nothing was written.
+    #[error("cannot write {}: {name} {fault}; the file before it is kept: try a lower learning rate", path.display())]
+    Unsound {
+        /// The file.
+        path: PathBuf,
+        /// The variable.
+        name: String,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
     /// A variable could not be read from its device.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
 }
 
-/// Named values with their sizes, in the order of their names.
-type Named = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
-
 impl State<'_> {
     /// Writes the state to `path`, whole or not at all; the checkpoint that was there becomes
-    /// `<path>.previous`.
+    /// `<path>.previous`. `identity` names the run; `run` is what [`crate::Weights::run`] says of
+    /// it.
     ///
     /// # Errors
-    /// A file that cannot be written, or a variable that cannot be read.
-    pub fn save(&self, path: &Path, identity: &str) -> Result<(), CheckpointError> {
-        let mut all = Named::new();
-        for (name, var) in self.vars.all() {
-            put(&mut all, WEIGHTS, &name, &var)?;
-        }
+    /// A file that cannot be written, a variable that cannot be read, or one that is not finite.
+    pub fn save(&self, path: &Path, identity: &str, run: &str) -> Result<(), CheckpointError> {
+        let mut all = variables(path, self.vars)?;
         for s in &self.optimiser.state {
             put(&mut all, FIRST, &s.name, &s.first)?;
             put(&mut all, SECOND, &s.name, &s.second)?;
@@ -91,20 +91,36 @@ impl State<'_> {
             }
         }
         let start = self.epoch_start.map(|start| start.steps);
-        write(path, &all, &text(identity, self.standing, self.optimiser.steps, start), true)
+        let text = text(identity, run, self.standing, self.optimiser.steps, start);
+        write(path, &all, &text, true)
+            .map_err(|cause| CheckpointError::Write { path: path.into(), cause })
     }
 }
 
 /// Writes variables to `path` as they are named, whole or not at all: weights for other programs.
+/// `run` says in one line which run they are of; [`crate::Weights::run`] gives it back.
 ///
 /// # Errors
-/// A file that cannot be written, or a variable that cannot be read.
-pub fn save_weights(path: &Path, vars: &SeededVars) -> Result<(), CheckpointError> {
+/// A file that cannot be written, a variable that cannot be read, or one that is not finite.
+pub fn save_weights(path: &Path, vars: &SeededVars, run: &str) -> Result<(), CheckpointError> {
+    let all = variables(path, vars)?;
+    write(path, &all, &format!("spikegrad weights 2\n{}", line_of_run(run)), false)
+        .map_err(|cause| CheckpointError::Write { path: path.into(), cause })
+}
+
+/// The values of all variables, each of which is a weight that a network computes with.
+fn variables(path: &Path, vars: &SeededVars) -> Result<Named, CheckpointError> {
     let mut all = Named::new();
     for (name, var) in vars.all() {
         put(&mut all, WEIGHTS, &name, &var)?;
     }
-    write(path, &all, "spikegrad weights 1\n", false)
+    let unsound = all.iter().find_map(|(name, (_, values))| Some((name, unsound(name, values)?)));
+    match unsound {
+        Some((name, fault)) => {
+            Err(CheckpointError::Unsound { path: path.into(), name: name.clone(), fault })
+        }
+        None => Ok(all),
+    }
 }
 
 impl Checkpoint {
@@ -122,7 +138,7 @@ impl Checkpoint {
     }
 
     fn read_one(path: &Path) -> Result<Option<Self>, CheckpointError> {
-        let bytes = match std::fs::read(path) {
+        let bytes = match bytes_of(path) {
             Ok(bytes) => bytes,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(CheckpointError::Read { path: path.into(), cause }),
@@ -147,77 +163,19 @@ impl Checkpoint {
     }
 }
 
-fn put(all: &mut Named, prefix: &str, name: &str, tensor: &Tensor) -> candle_core::Result<()> {
-    all.insert(format!("{prefix}{name}"), (tensor.dims().to_vec(), values(tensor)?));
-    Ok(())
-}
-
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
-
-fn previous(path: &Path) -> PathBuf {
-    with_ending(path, ".previous")
-}
-
-fn partial(path: &Path) -> PathBuf {
-    with_ending(path, ".partial")
-}
-
-fn write(path: &Path, all: &Named, text: &str, keep: bool) -> Result<(), CheckpointError> {
-    let fail = |cause| CheckpointError::Write { path: path.into(), cause };
-    let bytes: Vec<(&str, &[usize], Vec<u8>)> = all
-        .iter()
-        .map(|(name, (dims, values))| {
-            (&**name, &**dims, values.iter().flat_map(|v| v.to_le_bytes()).collect())
-        })
-        .collect();
-    let text =
-        format!("{text}sha256\t{}\n", digest(text, bytes.iter().map(|(n, d, b)| (*n, *d, &**b))));
-    let views = bytes
-        .iter()
-        .map(|(name, dims, bytes)| Ok((*name, TensorView::new(Dtype::F32, dims.to_vec(), bytes)?)));
-    let views: Result<Vec<_>, safetensors::SafeTensorError> = views.collect();
-    let header = HashMap::from([(KEY.to_owned(), text)]);
-    let file = views
-        .and_then(|views| serialize(views, Some(header)))
-        .map_err(|e| fail(io::Error::other(e)))?;
-    let partial = partial(path);
-    let written =
-        File::create(&partial).and_then(|mut f| f.write_all(&file).and_then(|()| f.sync_all()));
-    let moved = written.and_then(|()| {
-        if keep && path.exists() {
-            std::fs::rename(path, previous(path))?;
-        }
-        std::fs::rename(&partial, path)
-    });
-    moved.map_err(|cause| {
-        // what is half written helps nobody, and takes the space that is missing
-        let _ = std::fs::remove_file(&partial);
-        fail(cause)
-    })
-}
-
-fn digest<'a>(
-    text: &str,
-    tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>,
-) -> String {
-    let mut hash = Sha256::new();
-    hash.update(text);
-    for (name, dims, bytes) in tensors {
-        hash.update(format!("{name} {dims:?} "));
-        hash.update(bytes);
+/// The bytes of a regular file: a pipe or a device would have no end.
+fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    std::fs::read(path)
 }
 
 /// One fact a line, its parts apart by tabs. Rust writes an f64 with as many digits as bring back
 /// its very bits.
-fn text(identity: &str, at: &Standing, steps: u64, start: Option<u64>) -> String {
+fn text(identity: &str, run: &str, at: &Standing, steps: u64, start: Option<u64>) -> String {
     let Standing { epoch, step, loss, correct, seen, seconds, quiet, history } = at;
-    let mut text = format!("{FIRST_LINE}\nidentity\t{identity}\n");
+    let mut text = format!("{FIRST_LINE}\nidentity\t{identity}\n{}", line_of_run(run));
     text += &format!("at\t{epoch}\t{step}\t{loss:?}\t{correct}\t{seen}\t{seconds:?}\t{steps}\n");
     if let Some(steps) = start {
         text += &format!("epoch-start\t{steps}\n");
@@ -245,40 +203,32 @@ fn text(identity: &str, at: &Standing, steps: u64, start: Option<u64>) -> String
 
 /// A checkpoint from its bytes, or what is wrong with them.
 fn parse(bytes: &[u8]) -> Result<Checkpoint, String> {
-    let file = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
-    let header =
-        header.metadata().as_ref().and_then(|all| all.get(KEY)).ok_or("no header of ours")?;
-    let (text, sum) = header.trim_end().rsplit_once("sha256\t").ok_or("no checksum")?;
-    let mut tensors: Vec<_> = file.tensors();
-    tensors.sort_by(|a, b| a.0.cmp(&b.0));
-    if digest(text, tensors.iter().map(|(name, t)| (name.as_str(), t.shape(), t.data()))) != sum {
-        return Err("another checksum than it was written with".into());
-    }
-    let (identity, standing, steps, start) = lines(text)?;
+    let Stored { text, tensors } = Stored::parse(bytes)?;
+    let text = text.ok_or("no header of ours")?;
+    let (identity, standing, steps, start) = lines(&text)?;
     let mut now = Snapshot { vars: Vec::new(), moments: Vec::new(), steps };
     let mut then =
         Snapshot { vars: Vec::new(), moments: Vec::new(), steps: start.unwrap_or_default() };
-    let mut second: BTreeMap<&str, Tensor> = BTreeMap::new();
-    for (name, view) in &tensors {
-        let values: Vec<f32> =
-            view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        let tensor =
-            Tensor::from_vec(values, view.shape(), &Device::Cpu).map_err(|e| e.to_string())?;
-        second.insert(name, tensor);
-    }
-    for (name, tensor) in &second {
+    let tensors = tensors
+        .iter()
+        .map(|(name, view)| Ok((name.as_str(), tensor(name, view)?)))
+        .collect::<Result<BTreeMap<&str, Tensor>, String>>()?;
+    for (name, tensor) in &tensors {
         let (snapshot, prefix, rest) = match name.strip_prefix(START) {
             Some(rest) => (&mut then, START, rest),
             None => (&mut now, "", *name),
         };
         if let Some(name) = rest.strip_prefix(FIRST) {
             // in the order of names, which is the optimiser's
-            let other = second
+            let other = tensors
                 .get(format!("{prefix}{SECOND}{name}").as_str())
                 .ok_or("a first moment without a second")?;
             snapshot.moments.push((tensor.clone(), other.clone()));
         } else if !rest.starts_with(SECOND) {
+            let values = values(tensor).map_err(|_| format!("{name} cannot be read"))?;
+            if let Some(fault) = unsound(rest, &values) {
+                return Err(format!("{name} {fault}"));
+            }
             snapshot.vars.push((rest.to_owned(), tensor.clone()));
         }
     }
@@ -301,6 +251,7 @@ fn lines(text: &str) -> Result<(String, Standing, u64, Option<u64>), String> {
         let parts: Vec<&str> = line.split('\t').collect();
         match parts[..] {
             ["identity", name] => identity = name.into(),
+            ["run", ..] => {}
             ["at", epoch, step, loss, correct, seen, seconds, moments] => {
                 (at.epoch, at.step, at.correct) = (number(epoch)?, number(step)?, number(correct)?);
                 (at.loss, at.seen, at.seconds) = (number(loss)?, number(seen)?, number(seconds)?);

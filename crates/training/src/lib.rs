@@ -21,6 +21,7 @@ mod schedule;
 mod seeds;
 mod setup;
 mod standing;
+mod stored;
 mod vars;
 
 pub use adamw::{AdamW, AdamWConfig, GradientsOf};
@@ -36,4 +37,5 @@ pub use schedule::learning_rate;
 pub use seeds::stream;
 pub use setup::{Rule, Rules, Setup, WarmUp};
 pub use standing::{Snapshot, Standing, State};
+pub use stored::{BadWeights, Weights, unsound};
 pub use vars::SeededVars;

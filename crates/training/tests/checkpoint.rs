@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use training::{
     AdamWConfig, Checkpoint, Compute, Error, Example, History, Job, Progress, Reduction, Refusal,
-    Rule, Rules, Samples, SeededVars, Set, Setback, Setup, State, Values, WarmUp, learning_rate,
-    save_weights, train_from,
+    Rule, Rules, Samples, SeededVars, Set, Setback, Setup, State, Values, WarmUp, Weights,
+    learning_rate, save_weights, train_from,
 };
 
 const SETUP: Setup = Setup {
@@ -61,7 +61,7 @@ impl Progress for Keeper {
     fn keep(&mut self, state: &State) -> Result<(), Refusal> {
         self.calls += 1;
         if self.every > 0 && (self.calls.is_multiple_of(self.every) || self.interrupted()) {
-            state.save(&self.path, "a test")?;
+            state.save(&self.path, "a test", "{}")?;
         }
         Ok(())
     }
@@ -228,6 +228,71 @@ fn a_damaged_checkpoint_gives_way_to_the_one_before_it_or_is_named() {
     assert!(Checkpoint::read(&path).unwrap().is_none());
 }
 
+/// No bit of a file of ours can change without being seen, in header, text or values.
+#[track_caller]
+fn every_bit_counts(whole: &[u8]) {
+    Weights::parse(whole).unwrap();
+    let mut bad = whole.to_vec();
+    for bit in 0..8 * whole.len() {
+        bad[bit / 8] ^= 1 << (bit % 8);
+        let error = Weights::parse(&bad).expect_err("a bit that counts for nothing").to_string();
+        assert!(!error.contains('\n') && error.len() < 300, "{error}");
+        bad[bit / 8] ^= 1 << (bit % 8);
+    }
+}
+
+#[test]
+fn a_checkpoint_is_weights_that_say_their_run_and_no_bit_of_it_may_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = in_folder(dir.path());
+    let mut keeper = Keeper { path: path.clone(), every: 1, until: Some(2), ..Keeper::default() };
+    let _ = run(&SETUP, Rules::default(), Compute::default(), &mut keeper);
+    let whole = std::fs::read(&path).unwrap();
+    let weights = Weights::parse(&whole).unwrap();
+    assert_eq!(weights.run.as_deref(), Some("{}"));
+    assert!(weights.tensors.keys().all(|name| !name.starts_with("adamw.")));
+    let length = u64::from_le_bytes(*whole.first_chunk().unwrap()) as usize + 8;
+    std::fs::remove_file(dir.path().join("a run+1.safetensors.previous")).unwrap();
+    // every bit of the header, and every thousandth of the values
+    for bit in (0..8 * length).chain((8 * length..8 * whole.len()).step_by(1009)) {
+        let mut bad = whole.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        assert!(Weights::parse(&bad).is_err(), "bit {bit}");
+        if bit % 97 == 0 {
+            std::fs::write(&path, &bad).unwrap();
+            let error = Checkpoint::read(&path).err().unwrap().to_string();
+            assert!(error.contains("is damaged: expected a checkpoint"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_finite_is_not_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = in_folder(dir.path());
+    let vars = SeededVars::new(1);
+    let spec: Spec = "4C3-AP2-10Voting".parse().unwrap();
+    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let builder = vars.builder(DType::F32, &Device::Cpu);
+    Network::new(&spec, [6, 6, 2], 3, neuron, StatisticsOver::Step, builder).unwrap();
+    save_weights(&path, &vars, "{}").unwrap();
+    let before = std::fs::read(&path).unwrap();
+    for (name, value, words) in [
+        ("head.bias", f32::NAN, "head.bias holds a number that is not finite"),
+        ("head.weight", f32::INFINITY, "head.weight holds a number that is not finite"),
+        ("4C3-1.norm.running_var", -1.0, "running_var holds a negative variance"),
+    ] {
+        let var = vars.get(name).unwrap();
+        let good = var.as_tensor().copy().unwrap();
+        let bad = Tensor::full(value, var.shape(), &Device::Cpu).unwrap();
+        var.set(&bad).unwrap();
+        let error = save_weights(&path, &vars, "{}").unwrap_err().to_string();
+        assert!(error.contains(words) && error.contains("the file before it is kept"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        var.set(&good).unwrap();
+    }
+}
+
 #[test]
 fn what_cannot_be_written_leaves_the_last_good_state() {
     let dir = tempfile::tempdir().unwrap();
@@ -380,7 +445,7 @@ fn weights_are_written_under_the_names_they_have() {
         vars.builder(DType::F32, &Device::Cpu),
     )
     .unwrap();
-    save_weights(&path, &vars).unwrap();
+    save_weights(&path, &vars, "{\"a\": 1}").unwrap();
     let read = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
     let mut names: Vec<&str> = read.keys().map(String::as_str).collect();
     names.sort_unstable();
@@ -401,6 +466,10 @@ fn weights_are_written_under_the_names_they_have() {
     for (name, var) in vars.all() {
         assert_eq!(bits(&read[&name]), bits(&var), "{name}");
     }
+    let whole = std::fs::read(&path).unwrap();
+    let weights = Weights::parse(&whole).unwrap();
+    assert_eq!((weights.run.as_deref(), weights.tensors.len()), (Some("{\"a\": 1}"), 8));
+    every_bit_counts(&whole);
     let again = vars.sha256().unwrap();
     assert_eq!(again.len(), 64);
     vars.get("head.bias")

@@ -3,24 +3,25 @@
 //! file is, its content tells.
 //!
 //! Nothing is changed unless everything fits: every variable must be there with its shape, nothing
-//! else may be, and the threshold and decay that the released code stores with its neurons must be
-//! those of the run.
+//! else may be, every number must be finite, and what the file says of its run (ours all that
+//! decides what a network computes, the released code's threshold and decay) must be the run's.
 
+mod header;
+pub mod identity;
+mod matched;
 mod names;
-mod pth;
 
 use crate::Run;
 use crate::conformance::Layout;
-use anyhow::{Context, Result, bail, ensure};
-use candle_core::{Device, Tensor, Var};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use candle_core::{Device, Tensor};
+use matched::Matched;
 use models::Network;
 use names::{Names, Wanted};
-use pth::Checkpoint;
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::Read;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::Path;
-use training::SeededVars;
+use training::{SeededVars, Weights};
 
 /// What was imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,9 @@ pub struct Imported {
     pub variables: usize,
     /// Numbers in them.
     pub numbers: usize,
+    /// What is not proven of them, for people: a file that does not say its run, or a run that is
+    /// another's.
+    pub unproven: Option<String>,
 }
 
 /// The kinds of files that hold weights.
@@ -44,35 +48,68 @@ pub enum Source {
 
 /// Threshold and decay of a checkpoint are f32, ours f64.
 const ROUNDING: f64 = 1e-6;
-/// So many names stand in a message that gives examples.
-const MANY: usize = 8;
-/// What a checkpoint of ours holds beside the variables: the optimiser's moments, and the epoch's
-/// start.
-const BESIDE: [&str; 2] = ["adamw.", "epoch-start."];
+/// So many faults stand in a sentence.
+const MANY: usize = 12;
+/// Bytes of a file with weights: fifty times those of the paper's largest network.
+const LARGEST: u64 = 4 << 30;
+/// What to do where a file's run is not the run.
+const ADVICE: &str = "give the run theirs, or take them all the same with --weights-of-another-run";
 
-/// Sets `vars`, the variables of `network`, to the weights in the file at `path`. `run` is what the
-/// network was built from: `network` is `run.network(&vars, device)`.
+/// The bytes of a file with weights, which must be a regular one: a pipe or a device has no end.
 ///
 /// # Errors
-/// If the file cannot be read or is of another kind, or does not fit: every name that is missing,
-/// unexpected or of another shape, and every neuron with another threshold or decay, is told, one
-/// clause each. The variables are then as they were.
-pub fn weights(path: &Path, run: &Run, network: &Network, vars: &SeededVars) -> Result<Imported> {
-    let imported = match source(path) {
-        Ok(Source::Torch) => torch(path, run, network, vars),
-        Ok(Source::Safetensors) => safetensors(path, run, vars),
-        Err(error) => Err(error),
-    };
+/// If it cannot be read, or is larger than any network's.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    let file = std::fs::metadata(path)?;
+    ensure!(file.is_file(), "expected a regular file, found a folder, a pipe or a device");
+    ensure!(
+        file.len() <= LARGEST,
+        "expected a file of at most {} GiB, found {} bytes",
+        LARGEST >> 30,
+        file.len()
+    );
+    Ok(std::fs::read(path)?)
+}
+
+/// SHA-256, in hex, of a file's bytes.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Sets `vars`, the variables of `network`, to the weights in the file at `path`. `run` is what the
+/// network was built from: `network` is `run.network(&vars, device)`. With `of_another_run` it does
+/// not matter which run the file says its weights are of.
+///
+/// # Errors
+/// If the file cannot be read, is damaged or of another kind, or does not fit: what the weights
+/// were trained with and the run does otherwise; names that are missing, unexpected or of another
+/// shape; numbers that are not finite. The variables are then as they were.
+pub fn weights(
+    path: &Path,
+    run: &Run,
+    network: &Network,
+    vars: &SeededVars,
+    of_another_run: bool,
+) -> Result<Imported> {
+    let imported = read(path).and_then(|bytes| {
+        let sum = run.initial_weights_sha256.as_ref();
+        ensure!(
+            sum.is_none_or(|sum| *sum == sha256(&bytes)),
+            "the file changed while this command ran; run it again"
+        );
+        match source(&bytes)? {
+            Source::Torch => torch(&bytes, run, network, vars, of_another_run),
+            Source::Safetensors => safetensors(&bytes, run, vars, of_another_run),
+        }
+    });
     imported.with_context(|| format!("cannot take weights from {}", path.display()))
 }
 
 /// What the first bytes say.
-fn source(path: &Path) -> Result<Source> {
-    let mut start = Vec::new();
-    File::open(path)?.take(9).read_to_end(&mut start)?;
-    match start[..] {
+fn source(bytes: &[u8]) -> Result<Source> {
+    match bytes {
         [b'P', b'K', 3, 4, ..] => Ok(Source::Torch),
-        [_, _, _, _, _, _, _, _, b'{'] => Ok(Source::Safetensors),
+        [_, _, _, _, _, _, _, _, b'{', ..] => Ok(Source::Safetensors),
         [0x80, 2..=5, ..] => bail!(
             "expected the zip archive that torch.save writes since PyTorch 1.6, found a bare pickle; load it with \
              torch.load and save it again with torch.save"
@@ -81,121 +118,100 @@ fn source(path: &Path) -> Result<Source> {
     }
 }
 
-fn torch(path: &Path, run: &Run, network: &Network, vars: &SeededVars) -> Result<Imported> {
+fn torch(
+    bytes: &[u8],
+    run: &Run,
+    network: &Network,
+    vars: &SeededVars,
+    of_another_run: bool,
+) -> Result<Imported> {
     let names = Names::of(run, network)?;
-    let mut checkpoint = Checkpoint::open(path)?;
-    let mut shapes = checkpoint.shapes();
+    let mut file = pth::File::read(bytes)?;
+    let mut shapes: BTreeMap<String, Vec<usize>> =
+        file.tensors().iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone())).collect();
     names.counters.iter().for_each(|name| drop(shapes.remove(name)));
-    let mut faults = Vec::new();
+    let (mut others, mut told) = (Vec::new(), 0);
     for (name, what, ours) in &names.constants {
         let Some(shape) = shapes.remove(name) else { continue };
+        told += 1;
         let one = shape.iter().all(|&size| size == 1);
-        let stored = if one {
-            Some(checkpoint.tensor(name)?.flatten_all()?.get(0)?.to_scalar::<f64>()?)
-        } else {
-            None
-        };
-        if stored.is_none_or(|stored| (stored - ours).abs() > ROUNDING) {
+        let stored = if one { file.values(name)?.first().copied() } else { None };
+        if stored.is_none_or(|stored| (stored - ours).abs() > ROUNDING || stored.is_nan()) {
             let found = stored.map_or_else(
                 || format!("of shape {shape:?}"),
                 |stored| format!("{}", stored as f32),
             );
-            faults.push(format!(
-                "{name} is {found} and the run's {what} {ours}, so give the neuron that of the file"
+            others.push(format!(
+                "{name} is {found} and the run's {what} {ours}, so give the neuron that of the file or take them all the same \
+                 with --weights-of-another-run"
             ));
         }
     }
+    let unproven = match (others.is_empty(), told) {
+        (false, _) if of_another_run => Some(others.join("; ")),
+        (true, 0) => Some(
+            "the file says neither threshold nor decay of its neurons, so the run's are taken"
+                .into(),
+        ),
+        _ => None,
+    };
+    let faults = if of_another_run { Vec::new() } else { others };
     let matched = Matched::of(names.wanted, shapes, run, vars, faults)?;
-    matched.set(Source::Torch, |wanted| {
-        let stored = checkpoint.tensor(&wanted.theirs)?;
+    let imported = matched.set(Source::Torch, |wanted| {
+        let shape = file.tensors().get(&wanted.theirs).map(|tensor| tensor.shape.clone());
+        let stored = Tensor::from_vec(
+            file.values(&wanted.theirs)?,
+            shape.unwrap_or_default(),
+            &Device::Cpu,
+        )?;
         Ok(wanted.layout.ours(&stored)?)
-    })
+    })?;
+    Ok(Imported { unproven, ..imported })
 }
 
-fn safetensors(path: &Path, run: &Run, vars: &SeededVars) -> Result<Imported> {
-    let bytes = std::fs::read(path)?;
-    let tensors: HashMap<String, Tensor> =
-        candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
-            .map_err(crate::run::in_one_sentence)
-            .context("the file is damaged or cut short")?;
-    let ours = |(name, tensor): (&String, &Tensor)| (name.clone(), tensor.dims().to_vec());
-    let mut shapes: BTreeMap<String, Vec<usize>> = tensors.iter().map(ours).collect();
-    shapes.retain(|name, _| !BESIDE.iter().any(|prefix| name.starts_with(prefix)));
+fn safetensors(
+    bytes: &[u8],
+    run: &Run,
+    vars: &SeededVars,
+    of_another_run: bool,
+) -> Result<Imported> {
+    if let Some(name) = header::twice(bytes) {
+        bail!(
+            "the file is damaged: it has two tensors named {}; save one of them",
+            name.escape_debug()
+        );
+    }
+    let Weights { run: made_by, tensors } = Weights::parse(bytes)
+        .map_err(|error| anyhow!("the file is damaged or cut short: {error}; copy it again"))?;
+    let other = match &made_by {
+        Some(made_by) => identity::mismatch(made_by, run)?,
+        None => None,
+    };
+    let unproven = match (other, &made_by) {
+        (Some(other), _) if of_another_run => Some(other),
+        (Some(other), _) => bail!("{other}; {ADVICE}"),
+        (None, None) => Some(
+            "the file does not say which run its weights are of, so neuron, framing, batch norm and data set \
+             are the run's, unproven"
+                .into(),
+        ),
+        (None, Some(_)) => None,
+    };
+    let shape = |(name, tensor): (&String, &Tensor)| (name.clone(), tensor.dims().to_vec());
+    let shapes = tensors.iter().map(shape).collect();
     let wanted = vars.all().into_iter().map(|(name, _)| Wanted {
         theirs: name.clone(),
         ours: name,
         layout: Layout::Vector,
     });
     let matched = Matched::of(wanted.collect(), shapes, run, vars, Vec::new())?;
-    matched.set(Source::Safetensors, |wanted| {
+    let imported = matched.set(Source::Safetensors, |wanted| {
         tensors
             .get(&wanted.theirs)
             .cloned()
             .with_context(|| format!("{} is missing", wanted.theirs))
-    })
-}
-
-/// Variables that the file has all of.
-struct Matched(Vec<(Wanted, Var)>);
-
-impl Matched {
-    /// # Errors
-    /// Everything that does not fit, and `faults`.
-    fn of(
-        wanted: Vec<Wanted>,
-        mut found: BTreeMap<String, Vec<usize>>,
-        run: &Run,
-        vars: &SeededVars,
-        mut faults: Vec<String>,
-    ) -> Result<Matched> {
-        let mut matched = Vec::new();
-        for w in wanted {
-            let var = vars
-                .get(&w.ours)
-                .with_context(|| format!("the variables given are not those of {}", run.network))?;
-            let expected = w.layout.golden(var.as_tensor())?.dims().to_vec();
-            match found.remove(&w.theirs) {
-                None if w.theirs == w.ours => faults.push(format!("{} is missing", w.ours)),
-                None => faults.push(format!("{} ({} here) is missing", w.theirs, w.ours)),
-                Some(shape) if shape != expected => {
-                    faults.push(format!("{} has shape {shape:?}, expected {expected:?}", w.theirs));
-                }
-                Some(_) => matched.push((w, var)),
-            }
-        }
-        faults.extend(found.into_keys().map(|name| format!("{name} has no place here")));
-        ensure!(
-            faults.is_empty(),
-            "it does not fit the network {}: {}",
-            run.network,
-            faults.join("; ")
-        );
-        Ok(Matched(matched))
-    }
-
-    /// Reads all, and then sets all.
-    fn set(
-        self,
-        source: Source,
-        mut read: impl FnMut(&Wanted) -> Result<Tensor>,
-    ) -> Result<Imported> {
-        let read = |(wanted, var): (Wanted, Var)| -> Result<(Var, Tensor)> {
-            let tensor = read(&wanted)?.to_dtype(var.dtype())?.to_device(var.device())?;
-            Ok((var, tensor))
-        };
-        let all: Vec<(Var, Tensor)> = self.0.into_iter().map(read).collect::<Result<_>>()?;
-        for (var, tensor) in &all {
-            var.set(tensor)?;
-        }
-        let numbers = all.iter().map(|(var, _)| var.elem_count()).sum();
-        Ok(Imported { source, variables: all.len(), numbers })
-    }
-}
-
-/// `the keys a, b`, or `nothing`.
-fn counted<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.collect();
-    if names.is_empty() { "nothing".into() } else { format!("{what} {}", names.join(", ")) }
+    })?;
+    Ok(Imported { unproven, ..imported })
 }
 
 #[cfg(test)]

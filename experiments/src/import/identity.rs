@@ -1,0 +1,137 @@
+//! What weights are of: the run that made them, as plain JSON in their file, and what of it decides
+//! what a network computes in evaluation. How it was trained (learning rate, epochs, surrogate, how
+//! the gradient crosses a reset, dropout) is none of that, so weights may be trained on with
+//! others.
+
+use crate::Run;
+use anyhow::Result;
+use serde_json::{Value, json};
+
+/// The line that says which run weights are of.
+///
+/// # Errors
+/// If the run cannot be written as JSON.
+pub fn of(run: &Run) -> Result<String> {
+    Ok(value(run)?.to_string())
+}
+
+fn value(run: &Run) -> Result<Value> {
+    Ok(json!({
+        "run": serde_json::to_value(run)?,
+        "classes": run.data.info().classes,
+        "batch_norm_eps": models::BATCH_NORM_EPS,
+        "analogue": run.is_analogue(),
+    }))
+}
+
+/// A thing that decides what a network computes, and its value, both in words.
+type Fact = (String, String);
+
+/// Where a run and what weights are of differ in what the network computes, in one sentence: the
+/// values of the weights, and those of the run. Nothing where they do not.
+///
+/// # Errors
+/// If the run cannot be written as JSON.
+pub fn mismatch(stored: &str, run: &Run) -> Result<Option<String>> {
+    let Ok(stored) = serde_json::from_str::<Value>(stored) else {
+        return Ok(Some("what the file says of its run is no JSON".into()));
+    };
+    let (theirs, ours) = (facts(&stored), facts(&value(run)?));
+    let mut differ: Vec<(String, String, String)> = Vec::new();
+    let labels = theirs.iter().chain(&ours).map(|(label, _)| label);
+    for label in labels {
+        if differ.iter().any(|(seen, ..)| seen == label) {
+            continue;
+        }
+        let (their, our) = (find(&theirs, label), find(&ours, label));
+        if their != our {
+            differ.push((label.clone(), their, our));
+        }
+    }
+    if differ.is_empty() {
+        return Ok(None);
+    }
+    let theirs = differ.iter().map(|(label, their, _)| format!("{label} {}", short(their)));
+    let ours = differ.iter().map(|(_, _, our)| short(our));
+    Ok(Some(format!(
+        "these weights were trained with {}, the run has {}",
+        listed(theirs.collect()),
+        listed(ours.collect())
+    )))
+}
+
+fn find(facts: &[Fact], label: &str) -> String {
+    let found = facts.iter().find(|(of, _)| of == label);
+    found.map_or_else(|| "none".to_owned(), |(_, value)| value.clone())
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn listed(mut all: Vec<String>) -> String {
+    let last = all.pop().unwrap_or_default();
+    if all.is_empty() { last } else { format!("{} and {last}", all.join(", ")) }
+}
+
+/// At most so much of a value as a sentence bears, without control characters.
+fn short(value: &str) -> String {
+    const LONGEST: usize = 120;
+    let mut short: String = value.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+    if value.chars().nth(LONGEST).is_some() {
+        short += "…";
+    }
+    short
+}
+
+/// All that decides what a network computes.
+fn facts(all: &Value) -> Vec<Fact> {
+    let at = |pointer: &str| all.pointer(pointer).map_or_else(|| "none".to_owned(), said);
+    let mut facts: Vec<Fact> = Vec::new();
+    let mut add = |label: &str, value: String| facts.push((label.to_owned(), value));
+    add("threshold", at("/run/neuron/threshold"));
+    if let Some(kind) = all.pointer("/run/neuron/kind") {
+        let (name, parameters) = match kind.as_object().and_then(|kind| kind.iter().next()) {
+            Some((name, parameters)) => (name.clone(), parameters.as_object()),
+            None => (said(kind), None),
+        };
+        for (label, value) in parameters.into_iter().flatten() {
+            add(label, said(value));
+        }
+        add("neuron", name);
+    }
+    let neuron = all.pointer("/run/neuron").and_then(Value::as_object);
+    for (label, value) in neuron.into_iter().flatten() {
+        // the first two are told above, the others belong to the backward pass
+        if !["threshold", "kind", "reset_gradient", "surrogate"].contains(&label.as_str()) {
+            add(label, said(value));
+        }
+    }
+    add("framing", at("/run/framing"));
+    add("network", without_dropout(&at("/run/network")));
+    add("batch norm over a", at("/run/batch_norm"));
+    add("batch norm's eps", at("/batch_norm_eps"));
+    add("side", at("/run/setup/side"));
+    add("data set", at("/run/data"));
+    add("classes", at("/classes"));
+    add("analogue neurons", at("/analogue"));
+    facts
+}
+
+/// Dropout does nothing in evaluation, and its stage bears no weights.
+fn without_dropout(network: &str) -> String {
+    let stages: Vec<&str> = network.split('-').filter(|stage| *stage != "DP").collect();
+    stages.join("-")
+}
+
+/// A value in words: `number frames 8` for `{"number": {"frames": 8}}`.
+fn said(value: &Value) -> String {
+    match value {
+        Value::Null => "none".into(),
+        Value::String(text) => text.clone(),
+        Value::Array(all) => all.iter().map(said).collect::<Vec<_>>().join(", "),
+        Value::Object(all) => {
+            let all: Vec<String> =
+                all.iter().map(|(key, value)| format!("{key} {}", said(value))).collect();
+            all.join(" ")
+        }
+        other => other.to_string(),
+    }
+}
