@@ -164,6 +164,21 @@ impl ComputeFlags {
         Ok(())
     }
 
+    /// Whether the flags ask for what only passes of blocks have.
+    pub fn needs_blocks(&self) -> bool {
+        self.precision != Precision::F32
+    }
+
+    /// Whether it surely computes in this machine's own memory.
+    pub fn on_this_machine(&self) -> bool {
+        !cfg!(feature = "cuda") || self.device == device::Choice::Cpu
+    }
+
+    /// Bytes that activations and gradients of a step may take, if they are bounded.
+    pub fn memory_budget(&self) -> Option<usize> {
+        self.memory_budget
+    }
+
     /// What the flags add to the name of a profile: another precision is another experiment.
     pub fn profile(&self) -> String {
         match self.precision {

@@ -247,6 +247,7 @@ pub fn load(recordings: &Recordings, encoding: Encoding, cache: Option<&Path>) -
                 .and_then(|train| Ok((train, frames(test, framing, &bar)?)));
             bar.finish_and_clear();
             let (train, test) = halves?;
+            one_size(&train, &test, framing)?;
             Ok(Sets { train: Box::new(train), test: Box::new(test), shown: Shown::default() })
         }
         (Content::Images { .. }, Encoding::Direct { steps }) => {
@@ -262,8 +263,9 @@ pub fn load(recordings: &Recordings, encoding: Encoding, cache: Option<&Path>) -
             spoken(recordings, Shown::default(), Some(speech::chunks))
         }
         _ => bail!(
-            "{} cannot be encoded as {encoding:?}; take the encoding of its preset",
-            name.title()
+            "{} cannot be encoded as {}; take the encoding of its preset",
+            name.title(),
+            serde_json::to_string(&encoding)?
         ),
     }
 }
@@ -282,6 +284,48 @@ fn cached(recordings: &Recordings, framing: Framing, folder: &Path) -> Result<Op
         }
     }
     Ok(None)
+}
+
+/// Whether a cache of exactly these recordings and this framing is there.
+///
+/// # Errors
+/// A damaged cache.
+pub fn is_cached(recordings: &Recordings, framing: Framing, folder: Option<&Path>) -> Result<bool> {
+    let Some(folder) = folder else { return Ok(false) };
+    for dtype in [Dtype::U8, Dtype::U16] {
+        let key = Key::of_recordings(recordings, framing, None, dtype);
+        if Cache::find(folder, &key).map_err(|error| anyhow!("{error}"))?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Training and test samples that recordings make.
+pub fn samples(recordings: &Recordings) -> (usize, usize) {
+    let Recordings { name, train, test, .. } = recordings;
+    let train = match name.info().content {
+        Content::Speech { .. } => {
+            let labels: Vec<u32> = train.iter().map(|recording| recording.label).collect();
+            speech::rebalance_indices(&labels, 0).len()
+        }
+        _ => train.len(),
+    };
+    (train, test.len())
+}
+
+/// Refuses recordings of which some have more frames than others: a batch has one size.
+fn one_size(train: &[Example], test: &[Example], framing: Framing) -> Result<()> {
+    let mut all = train.iter().chain(test).map(|example| example.frames.shape().steps);
+    let Some(first) = all.next() else { return Ok(()) };
+    match all.find(|&steps| steps != first) {
+        Some(other) => bail!(
+            "framing {}: expected one number of frames of all recordings, found {first} and {other}; frame by a number, {{\"number\":{{\"frames\":T}}}}, \
+             or by time",
+            serde_json::to_string(&framing)?
+        ),
+        None => Ok(()),
+    }
 }
 
 /// A half of a cache: every batch reads its samples from the file, so memory does not grow with the

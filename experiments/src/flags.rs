@@ -1,14 +1,16 @@
 //! The flags of every program that trains, and what they say of a profile.
 
 use crate::compute::ComputeFlags;
+use crate::fields::STEPS;
 use crate::preset::{self, Overrides};
+use crate::seeds::Seeds;
 use crate::settings::Setting;
 use crate::{Own, Profile, import};
 use anyhow::{Result, anyhow};
 use models::{Spec, Variant};
 use neuron::Method;
 use std::path::PathBuf;
-use training::{Rule, Rules};
+use training::{Range, Rule, Rules};
 
 /// Flags of every program that trains.
 #[derive(clap::Args)]
@@ -23,23 +25,27 @@ pub struct RunFlags {
     /// Methods to train, instead of the usual ones: baseline, bpsa, bpsa+bpta
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) methods: Vec<Method>,
-    /// Number of seeds for each cell, from 0
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub seeds: u64,
+    /// Seeds of each cell: how many, from 0 on (3), a list (3,5,7) or a range without its end
+    /// (3..6)
+    #[arg(long, value_name = "N|LIST|RANGE", default_value = "1")]
+    seeds: Seeds,
+    /// One seed
+    #[arg(long, value_name = "SEED", conflicts_with = "seeds")]
+    seed: Option<u64>,
     /// How much of the real thing
     #[arg(long, value_enum, default_value_t = Profile::Short)]
     pub profile: Profile,
     /// Epochs, instead of the profile's
-    #[arg(long, value_parser = positive)]
+    #[arg(long, value_parser = epochs)]
     pub(crate) epochs: Option<usize>,
     /// Time steps T, instead of the profile's
-    #[arg(long, value_parser = positive)]
+    #[arg(long, value_parser = steps)]
     pub(crate) steps: Option<usize>,
     /// Divide channels and hidden units by this, instead of by the profile's number
-    #[arg(long, value_parser = positive)]
+    #[arg(long, value_parser = narrow)]
     pub(crate) narrow: Option<usize>,
     /// Learning rate before the schedule, instead of the profile's
-    #[arg(long, value_parser = positive_real)]
+    #[arg(long, value_parser = learning_rate)]
     pub(crate) learning_rate: Option<f64>,
     /// Layer lists as in the paper's text, instead of as in its code
     #[arg(long)]
@@ -65,7 +71,7 @@ pub struct RunFlags {
     #[arg(long, conflicts_with = "steps")]
     pub(crate) chunks: bool,
     /// Threads [default: all cores]
-    #[arg(long, value_parser = positive)]
+    #[arg(long, value_parser = threads)]
     pub(crate) threads: Option<usize>,
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
@@ -141,17 +147,69 @@ pub fn positive(text: &str) -> Result<usize, String> {
     }
 }
 
-fn positive_real(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(x) if x.is_finite() && x > 0.0 => Ok(x),
-        _ => Err("expected a number above 0".into()),
+/// A number of a range, for clap.
+fn of_range<N: std::str::FromStr>(
+    text: &str,
+    range: Range,
+    number: impl Fn(&N) -> f64,
+) -> Result<N, String> {
+    let value = text.parse::<N>().ok().filter(|value| range.holds(number(value)));
+    value.ok_or_else(|| format!("expected {range}"))
+}
+
+fn whole(text: &str, range: Range) -> Result<usize, String> {
+    of_range(text, range, |&n: &usize| n as f64)
+}
+
+/// The range of a field of the setup.
+fn field(name: &str) -> Range {
+    Range::of(name).unwrap_or(STEPS)
+}
+
+fn epochs(text: &str) -> Result<usize, String> {
+    whole(text, field("epochs"))
+}
+
+fn steps(text: &str) -> Result<usize, String> {
+    whole(text, STEPS)
+}
+
+/// As much as a notation has channels.
+fn narrow(text: &str) -> Result<usize, String> {
+    whole(text, Range::whole(1, 1 << 20))
+}
+
+/// More only cost memory: no machine has as many cores for one run.
+fn threads(text: &str) -> Result<usize, String> {
+    whole(text, Range::whole(1, 1024))
+}
+
+fn learning_rate(text: &str) -> Result<f64, String> {
+    of_range(text, field("learning_rate"), |&x: &f64| x)
+}
+
+/// Flags that contradict each other, or a value that they do not take: the program ends with
+/// status 2.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
     }
 }
+
+impl std::error::Error for Usage {}
 
 impl RunFlags {
     /// The methods asked for, or the usual ones.
     pub fn methods<'a>(&'a self, usual: &'a [Method]) -> &'a [Method] {
         if self.methods.is_empty() { usual } else { &self.methods }
+    }
+
+    /// The seeds asked for.
+    pub fn seeds(&self) -> Seeds {
+        self.seed.map_or_else(|| self.seeds.clone(), Seeds::one)
     }
 
     /// Whether a network was named, in place of the data sets' own.

@@ -8,14 +8,19 @@ pub mod board;
 pub mod choice;
 pub mod compute;
 pub mod conformance;
+pub mod contradictions;
 pub mod data;
 pub mod data_tool;
 pub mod experiment;
+pub mod fields;
 pub mod flags;
 pub mod import;
 pub mod keeper;
 pub mod layout;
 pub mod machine;
+pub mod memory;
+pub mod names;
+pub mod outputs;
 pub mod paper;
 pub mod plan;
 pub mod preset;
@@ -24,6 +29,7 @@ pub mod publish;
 pub mod receipt;
 mod run;
 pub mod runs;
+pub mod seeds;
 pub mod selection;
 pub mod settings;
 pub mod simulator_check;
@@ -54,7 +60,8 @@ impl Profile {
         let known = [Self::Paper, Self::Short, Self::Smoke];
         known.into_iter().find(|profile| profile.to_string() == base).ok_or_else(|| {
             anyhow::anyhow!(
-                "the profile \"{name}\" is not known; a profile begins with paper, short or smoke"
+                "the profile \"{}\" is not known; a profile begins with paper, short or smoke",
+                fields::shown(name)
             )
         })
     }

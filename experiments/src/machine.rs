@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use report::Host;
 use sha2::{Digest, Sha256};
 use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The machine this runs on.
 pub fn host() -> Host {
@@ -53,6 +54,16 @@ pub fn commit() -> (Option<String>, Option<bool>) {
     (git(&["rev-parse", "HEAD"]), dirty.map(|s| !s.is_empty()))
 }
 
+/// A moment as RFC 3339 in UTC. A clock before 1970 or beyond 9999 is set wrong, and a receipt has
+/// the nearest moment that can be written.
+pub fn utc(moment: SystemTime) -> String {
+    /// 9999-12-31T23:59:59Z.
+    const LAST: u64 = 253_402_300_799;
+    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = Duration::from_secs(since.as_secs().min(LAST));
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
+}
+
 /// Starts a new measurement of [`peak_memory_bytes`] where the system can (Linux).
 pub fn reset_peak_memory() {
     // Refused in some sandboxes; then the peak is that of the whole process so far, which is still
@@ -65,4 +76,18 @@ pub fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_clock_can_be_written() {
+        let day = Duration::from_secs(86_400);
+        assert_eq!(utc(UNIX_EPOCH + 365 * day), "1971-01-01T00:00:00Z");
+        assert_eq!(utc(UNIX_EPOCH - day), "1970-01-01T00:00:00Z");
+        assert_eq!(utc(UNIX_EPOCH - 50_000 * day), "1970-01-01T00:00:00Z");
+        assert_eq!(utc(UNIX_EPOCH + 4_000_000 * day), "9999-12-31T23:59:59Z");
+    }
 }

@@ -3,16 +3,16 @@
 use crate::choice::Change;
 use crate::data::{self, Chosen};
 use crate::experiment::Experiment;
-use crate::flags::RunFlags;
+use crate::flags::{RunFlags, Usage};
 use crate::runs::Item;
 use crate::selection::{self, Receipts, Wanted};
-use crate::{Choice, Own, plan, preset, publish, receipt, stop};
+use crate::{Choice, Own, contradictions, plan, preset, publish, receipt, stop};
 use anyhow::{Result, bail};
 use clap::error::ErrorKind;
 use clap::{Args, FromArgMatches, Parser, Subcommand};
 use datasets::{Name, Origin};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The paper's tables and figures beside our numbers.
@@ -120,7 +120,7 @@ pub fn ended(result: Result<()>) -> ExitCode {
         }
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -159,7 +159,7 @@ fn table(experiment: &Experiment, flags: &TableFlags) -> Result<()> {
     let runs = &flags.runs;
     let choices = chosen(experiment, flags);
     let receipts = runs.start(experiment.id)?;
-    let parts = parts(flags, &choices)?;
+    let parts = parts(flags, &choices, &receipts)?;
     if runs.dry_run {
         let mut planned = Vec::new();
         for Part { chosen, items } in &parts {
@@ -227,7 +227,7 @@ fn chosen(experiment: &Experiment, flags: &TableFlags) -> Vec<Choice> {
 }
 
 /// The recordings and runs of each data set, proven to be buildable before any of them is trained.
-fn parts(flags: &TableFlags, choices: &[Choice]) -> Result<Vec<Part>> {
+fn parts(flags: &TableFlags, choices: &[Choice], receipts: &Path) -> Result<Vec<Part>> {
     let runs = &flags.runs;
     let (overrides, profile) = (runs.read_overrides()?, runs.profile_name()?);
     let root = data::root(runs.data.clone())?;
@@ -256,8 +256,12 @@ fn parts(flags: &TableFlags, choices: &[Choice]) -> Result<Vec<Part>> {
             row: selection::row(choice, runs.profile, &profile, origin),
             run,
         };
-        parts.push(Part { chosen, items: items.into_iter().map(item).collect() });
+        let items: Vec<Item> = items.into_iter().map(item).collect();
+        runs.prove_part(&items, &chosen.recordings, receipts)?;
+        parts.push(Part { chosen, items });
     }
+    let all: Vec<_> = parts.iter().flat_map(|part| &part.items).map(|item| &item.run).collect();
+    contradictions::prove_used(&overrides.settings, &all)?;
     Ok(parts)
 }
 

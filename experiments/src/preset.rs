@@ -8,7 +8,7 @@
 
 use crate::data::StandIn;
 use crate::settings::Setting;
-use crate::{Encoding, Own, Profile, Run};
+use crate::{Encoding, Own, Profile, Run, contradictions};
 use anyhow::Result;
 use datasets::Name;
 use events::Framing;
@@ -133,8 +133,9 @@ fn architecture(data: Name) -> Architecture {
 /// The run of one cell.
 ///
 /// # Errors
-/// A setting that does not fit the run.
+/// Settings that contradict each other or a flag, or one that does not fit the run.
 pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Result<Run> {
+    contradictions::prove_apart(o)?;
     let size = size(data, profile);
     let epochs = o.epochs.unwrap_or(size.epochs);
     let of_paper = o.architecture.unwrap_or(architecture(data));

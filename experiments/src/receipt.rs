@@ -1,6 +1,6 @@
 //! A finished run as the record that reporting reads, and the question whether it is there already.
 
-use crate::{Run, machine};
+use crate::{Run, machine, names};
 use anyhow::Result;
 use datasets::{Origin, Recordings};
 use report::{Curve, DataIdentity, Metric, Record, RunIdentity};
@@ -13,7 +13,7 @@ use training::History;
 pub struct Label {
     /// The table or figure.
     pub experiment: String,
-    /// Id of the row, a part of the file's name.
+    /// Id of the row; where it is long, a file's name has [`names::of_row`] of it.
     pub row: String,
     /// For people.
     pub title: String,
@@ -34,8 +34,13 @@ pub fn existing(
 ) -> Result<Option<Record>> {
     let mut folders = vec![dir.to_owned()];
     folders.extend(dir.parent().map(experiments).transpose()?.unwrap_or_default());
-    for folder in folders {
-        let path = Record::path(&folder, row, wanted.seed);
+    // older receipts have long rows as they are
+    let rows = [names::of_row(row), row.to_owned()];
+    let paths = folders
+        .iter()
+        .flat_map(|folder| rows.iter().map(move |row| Record::path(folder, row, wanted.seed)));
+    for path in paths {
+        // a name that no file system takes names no file
         if !path.exists() {
             continue;
         }
@@ -130,7 +135,7 @@ pub fn record(
     Ok(Record {
         schema: report::SCHEMA,
         experiment: label.experiment.clone(),
-        row: label.row.clone(),
+        row: names::of_row(&label.row),
         title: label.title.clone(),
         run: serde_json::to_value(run)?,
         metrics: metrics(history),
@@ -144,7 +149,7 @@ pub fn record(
         program_sha256: program_sha256.into(),
         commit,
         dirty,
-        started_utc: humantime::format_rfc3339_seconds(clock.started).to_string(),
+        started_utc: machine::utc(clock.started),
         // of all its parts, where the run was interrupted
         seconds: clock
             .since

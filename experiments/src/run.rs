@@ -1,5 +1,5 @@
 use crate::data::Sets;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use candle_core::{DType, Device};
 use datasets::Name;
 use events::Framing;
@@ -61,8 +61,15 @@ impl Own {
     pub fn new<S: Surrogate>(name: &str, surrogate: S) -> Result<Self> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_+.".contains(c);
         ensure!(
-            !name.is_empty() && name.chars().all(plain),
-            "the surrogate's name: expected letters, digits and -_+., found \"{name}\"; choose another"
+            (1..=64).contains(&name.len()) && name.chars().all(plain),
+            "the surrogate's name: expected 1 to 64 letters, digits and -_+., found \"{}\"; choose another",
+            crate::fields::shown(name)
+        );
+        let ours =
+            surrogate::Kind::all().map(|kind| serde_json::to_value(kind).unwrap_or_default());
+        ensure!(
+            !ours.iter().any(|kind| kind.get(name).is_some()),
+            "the surrogate's name: {name} is one of the library's own, and receipts would not tell the two apart; choose another"
         );
         let neuron = |own: &Own, config: &Config| match own.value.downcast_ref::<S>() {
             Some(surrogate) => config.with(*surrogate),
@@ -96,7 +103,7 @@ impl Serialize for Own {
 }
 
 /// How a recording becomes the input of each step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
     /// Direct encoding: an image, or a spectrogram, is shown at every one of `steps` steps.
@@ -111,29 +118,71 @@ pub enum Encoding {
     Events(Framing),
 }
 
+impl<'de> Deserialize<'de> for Encoding {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        /// What is no framing of events.
+        #[derive(Deserialize)]
+        #[serde(rename_all = "snake_case", deny_unknown_fields)]
+        enum Other {
+            Direct { steps: usize },
+            Chunks,
+        }
+        let value = serde_json::Value::deserialize(from)?;
+        let other = value == "chunks" || value.get("direct").is_some();
+        let read = match other {
+            true => serde_json::from_value(value).map(|other| match other {
+                Other::Direct { steps } => Self::Direct { steps },
+                Other::Chunks => Self::Chunks,
+            }),
+            false => serde_json::from_value(value).map(Self::Events),
+        };
+        read.map_err(serde::de::Error::custom)
+    }
+}
+
 impl Run {
+    /// `[height, width, channels]` of the frames that its network sees.
+    pub fn frame(&self) -> [usize; 3] {
+        let [height, width, channels] = self.data.info().content.frame();
+        let (height, width) = self.setup.side.map_or((height, width), |side| (side, side));
+        [height, width, channels]
+    }
+
+    /// The network without memory for its weights, see [`Network::outline`].
+    ///
+    /// # Errors
+    /// As [`Run::network`].
+    pub fn outline(&self) -> Result<Network> {
+        let (spec, neuron) = self.parts()?;
+        let classes = self.data.info().classes.len();
+        let built = Network::outline(&spec, self.frame(), classes, neuron, self.batch_norm);
+        self.built(built)
+    }
+
+    /// What a network is made of, every field checked.
+    fn parts(&self) -> Result<(Spec, Arc<dyn Neuron>)> {
+        self.check().map_err(|error| anyhow!("{error}"))?;
+        Ok((self.network.parse()?, self.neuron()?))
+    }
+
+    fn built(&self, network: candle_core::Result<Network>) -> Result<Network> {
+        let [height, width, _] = self.frame();
+        let (network_text, title) = (crate::fields::shown(&self.network), self.data.info().title);
+        network.map_err(in_one_sentence).with_context(|| {
+            format!("cannot build {network_text} for {height}×{width} frames of {title}")
+        })
+    }
+
     /// The network with the initial weights of `vars`.
     ///
     /// # Errors
-    /// If the network or its neuron cannot be built for this data set's frames.
+    /// A field outside its range, or a network or neuron that cannot be built for this data set's
+    /// frames.
     pub fn network(&self, vars: &SeededVars, device: &Device) -> Result<Network> {
-        let spec: Spec = self.network.parse()?;
-        let info = self.data.info();
-        let [height, width, channels] = info.content.frame();
-        let (height, width) = self.setup.side.map_or((height, width), |side| (side, side));
+        let (spec, neuron) = self.parts()?;
+        let classes = self.data.info().classes.len();
         let builder = vars.builder(DType::F32, device);
-        Network::new(
-            &spec,
-            [height, width, channels],
-            info.classes.len(),
-            self.neuron()?,
-            self.batch_norm,
-            builder,
-        )
-        .map_err(in_one_sentence)
-        .with_context(|| {
-            format!("cannot build {} for {height}×{width} frames of {}", self.network, info.title)
-        })
+        self.built(Network::new(&spec, self.frame(), classes, neuron, self.batch_norm, builder))
     }
 
     /// The neuron, with the user's surrogate and the warm-up's fallback where the run has them.

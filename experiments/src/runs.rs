@@ -6,28 +6,32 @@ use crate::compute::{self, Place};
 use crate::data::Sets;
 use crate::flags::RunFlags;
 use crate::keeper::{Identity, Keeper};
+use crate::memory::{self, Need};
 use crate::plan::Planned;
 use crate::receipt::{self, Clock, Label};
 use crate::selection::Wanted;
-use crate::{Encoding, Run, analysis, data, import, machine, progress, stop};
-use anyhow::{Context, Result, anyhow, bail};
+use crate::{Encoding, Run, analysis, data, import, machine, names, outputs, progress, stop};
+use anyhow::{Result, anyhow, bail};
 use candle_core::Device;
 use datasets::{Name, Recordings};
 use models::Network;
-use report::{RunIdentity, write_text};
+use report::RunIdentity;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use training::{Evaluation, Job, SeededVars, evaluate, save_weights, train_from};
+use training::{BatchSizes, Evaluation, Job, SeededVars, evaluate, save_weights, train_from};
 
 /// A run to be trained: what it is called, and what it is.
 pub struct Item {
     /// For people.
     pub title: String,
-    /// The name of its receipts without their seed.
+    /// What tells its receipts from others of the experiment, see [`names::of_row`].
     pub row: String,
     /// The run.
     pub run: Run,
 }
+
+/// Items, each with a seed.
+type Seeded<'i> = Vec<(&'i Item, u64)>;
 
 impl RunFlags {
     /// What the cells of these recordings are to hold.
@@ -49,20 +53,31 @@ impl RunFlags {
     /// A folder that cannot be written, or a broken receipt in it.
     pub fn start(&self, experiment: &str) -> Result<PathBuf> {
         let receipts = self.results.join("runs").join(experiment);
+        let kept = !self.dry_run;
+        outputs::try_folder(&receipts, "--results", kept)?;
+        outputs::try_folder(&self.results, "--results", kept)?;
+        for folder in ["weights", "checkpoints"] {
+            outputs::try_folder(&self.results.join(folder), "--results", false)?;
+        }
+        if let Some(folder) = &self.tensorboard {
+            outputs::try_folder(folder, "--tensorboard", false)?;
+        }
+        for ending in ["md", "tex", "csv", "json"] {
+            outputs::try_file(&self.results.join(format!("{experiment}.{ending}")))?;
+        }
         if !self.dry_run {
-            prepare_folder(&receipts)?;
-            prepare_folder(&self.results)?;
             stop::listen()?;
         }
         receipt::of_all_experiments(&self.results)?;
         if let Some(threads) = self.threads {
-            rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+            pool.map_err(|e| anyhow!("--threads {threads}: cannot start them: {e}; take fewer"))?;
         }
         Ok(receipts)
     }
 
-    /// Proves that a run's network can be built and that the weights that were named are its; what
-    /// is not proven of them is said on stderr.
+    /// Proves that a run's network can be built, that its memory is there, told by sizes alone, and
+    /// that the weights that were named are its; what is not proven of them is said on stderr.
     ///
     /// # Errors
     /// If not.
@@ -73,6 +88,13 @@ impl RunFlags {
                 run.data
             );
         }
+        let footprint = run.outline()?.footprint(run.frame());
+        let (here, budget) = (self.compute.on_this_machine(), self.compute.memory_budget());
+        let found = if here { memory::available() } else { None };
+        Need::of(run, &footprint, budget).prove(run, found)?;
+        if !self.compute.needs_blocks() && self.weights.is_none() {
+            return Ok(());
+        }
         let vars = SeededVars::new(0);
         let network = run.network(&vars, &Device::Cpu)?;
         self.compute.fits(&network)?;
@@ -82,7 +104,48 @@ impl RunFlags {
         Ok(())
     }
 
-    /// Every seed of every item that has no receipt yet, among those of all experiments.
+    /// Proves what sizes tell of the runs of these recordings that have no receipt yet: that every
+    /// batch of them can be trained, that frames fit into memory, and that nothing is where their
+    /// files are to be written.
+    ///
+    /// # Errors
+    /// The first that cannot, or a broken receipt.
+    pub fn prove_part(
+        &self,
+        items: &[Item],
+        recordings: &Recordings,
+        receipts: &Path,
+    ) -> Result<()> {
+        let (train, test) = data::samples(recordings);
+        let root = data::root(self.data.clone())?;
+        let cache = root.map(|root| data::cache_folder(self.cache.as_deref(), &root));
+        for (Item { title, row, run }, seed) in self.sought(items, recordings, receipts)?.0 {
+            let (network, steps) = (run.outline()?, run.steps().unwrap_or(1));
+            let sizes = BatchSizes::new(train, test, &run.setup)
+                .and_then(|sizes| sizes.prove(&network, run.frame(), steps));
+            match sizes {
+                // of recordings too few to train on, a broken one is the better sentence: they are
+                // read before they are counted
+                Err(training::Error::NoBatch { .. }) if !self.dry_run => (),
+                sizes => sizes.map_err(|error| anyhow!("{title}: {error}"))?,
+            }
+            if let Encoding::Events(framing) = run.encoding {
+                let fits = memory::prove_frames(run, train + test, memory::available());
+                if fits.is_err() && !data::is_cached(recordings, framing, cache.as_deref())? {
+                    fits?;
+                }
+            }
+            let name = names::of_run(row, seed);
+            for folder in ["weights", "checkpoints"] {
+                let path = self.results.join(folder).join(format!("{name}.safetensors"));
+                outputs::try_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every seed of every item that has no receipt yet, among those of all experiments; those that
+    /// have one are said.
     ///
     /// # Errors
     /// A broken receipt.
@@ -92,26 +155,34 @@ impl RunFlags {
         recordings: &Recordings,
         receipts: &Path,
     ) -> Result<Vec<(&'i Item, u64)>> {
-        let program = machine::program_sha256()?;
-        let identity = receipt::identity(recordings);
-        let mut missing = Vec::new();
-        for item in items {
-            let value = serde_json::to_value(&item.run)?;
-            for seed in 0..self.seeds {
-                let this =
-                    RunIdentity { run: &value, data: &identity, program_sha256: &program, seed };
-                let found = || receipt::existing(receipts, &item.row, this, self.any_build);
-                if !self.force && found()?.is_some() {
-                    eprintln!(
-                        "{} seed {seed}: receipt found, not run again (--force runs it)",
-                        item.title
-                    );
-                } else {
-                    missing.push((item, seed));
-                }
-            }
+        let (missing, found) = self.sought(items, recordings, receipts)?;
+        for (item, seed) in found {
+            eprintln!("{} seed {seed}: receipt found, not run again (--force runs it)", item.title);
         }
         Ok(missing)
+    }
+
+    /// Every seed of every item: those without a receipt, and those with one.
+    fn sought<'i>(
+        &self,
+        items: &'i [Item],
+        recordings: &Recordings,
+        receipts: &Path,
+    ) -> Result<(Seeded<'i>, Seeded<'i>)> {
+        let program = machine::program_sha256()?;
+        let identity = receipt::identity(recordings);
+        let (mut missing, mut found) = (Vec::new(), Vec::new());
+        for item in items {
+            let value = serde_json::to_value(&item.run)?;
+            for &seed in self.seeds().list() {
+                let this =
+                    RunIdentity { run: &value, data: &identity, program_sha256: &program, seed };
+                let there = || receipt::existing(receipts, &item.row, this, self.any_build);
+                let has_one = !self.force && there()?.is_some();
+                if has_one { &mut found } else { &mut missing }.push((item, seed));
+            }
+        }
+        Ok((missing, found))
     }
 
     /// Trains what is missing of one data set, leaving a receipt of each run. A run that diverges
@@ -143,6 +214,9 @@ impl RunFlags {
                 loaded = Some((encoding, data::load(recordings, encoding, cache.as_deref())?));
             }
             let Some((_, sets)) = &loaded else { continue };
+            let (train, test) = (sets.train().samples.len(), sets.test().samples.len());
+            BatchSizes::new(train, test, &item.run.setup)
+                .map_err(|error| anyhow!("{}: {error}", item.title))?;
             match self.one(experiment, item, seed, recordings, sets, place, receipts) {
                 Ok(()) => (),
                 Err(error) => match error.downcast_ref() {
@@ -172,7 +246,7 @@ impl RunFlags {
         let Item { title, row, run } = item;
         let program = machine::program_sha256()?;
         let identity = receipt::identity(recordings);
-        let name = format!("{row}-s{seed}");
+        let name = names::of_run(row, seed);
         let mut vars = SeededVars::new(seed);
         let network = run.network(&vars, &place.device)?;
         self.begin_with(run, &network, &vars)?;
@@ -238,7 +312,7 @@ impl RunFlags {
             ),
         }
         let weights = self.results.join("weights");
-        prepare_folder(&weights)?;
+        outputs::try_folder(&weights, "--results", true)?;
         let file = weights.join(format!("{name}.safetensors"));
         save_weights(&file, &vars, &import::identity::of(run)?).map_err(|e| anyhow!("{e}"))?;
         record.write(receipts)?;
@@ -299,17 +373,4 @@ impl RunFlags {
             .map(|(item, seed)| Planned::new(item, seed, recordings.train.len(), &earlier))
             .collect())
     }
-}
-
-/// Makes the folder and proves that it can be written.
-fn prepare_folder(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).map_err(|cause| {
-        anyhow!(
-            "cannot make the results folder {}: {cause}; choose another with --results DIR",
-            dir.display()
-        )
-    })?;
-    let probe = dir.join(format!(".writable-{}", std::process::id()));
-    write_text(&probe, "")?;
-    std::fs::remove_file(&probe).with_context(|| format!("cannot remove {}", probe.display()))
 }

@@ -1,7 +1,7 @@
 //! Which receipts stand in which cell. Whatever has no receipt stays empty.
 
 use crate::preset::Overrides;
-use crate::{Choice, Profile};
+use crate::{Choice, Profile, names};
 use anyhow::Result;
 use datasets::Name;
 use report::{Curve, DataIdentity, Origin, Record, Summary, summary};
@@ -147,7 +147,7 @@ impl<'a> Receipts<'a> {
             .records
             .iter()
             .copied()
-            .filter(|r| r.row == row && r.data == *recordings)
+            .filter(|r| (r.row == names::of_row(&row) || r.row == row) && r.data == *recordings)
             .collect();
         let wanted = self.wanted.iter().find(|w| w.recordings.name == choice.data.id());
         if let (Some(wanted), Some(overrides)) = (wanted, &self.overrides) {
@@ -194,7 +194,8 @@ fn rank(origin: Origin) -> u8 {
     }
 }
 
-/// The name of a cell's receipts without their seed.
+/// What tells a cell's receipts from others: their files' name without the seed, unless it is so
+/// long that [`names::of_row`] cuts it.
 pub fn row(choice: Choice, base: Profile, profile: &str, origin: Origin) -> String {
     format!("{}-{profile}{}", choice.id(base), suffix(origin))
 }

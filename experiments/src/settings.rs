@@ -3,6 +3,8 @@
 //! names below.
 
 use crate::Run;
+use crate::fields::shown;
+use crate::flags::Usage;
 use anyhow::{Result, anyhow, bail};
 use neuron::Method;
 use serde_json::{Value, json};
@@ -52,6 +54,11 @@ impl Setting {
         self
     }
 
+    /// As it was written, as far as a message repeats it.
+    pub fn text(&self) -> String {
+        shown(&format!("{}={}", self.key, self.value))
+    }
+
     /// Whether it sets the warm-up.
     pub fn of_warm_up(&self) -> bool {
         self.key == "warm-up" || self.key.starts_with("setup.warm_up")
@@ -65,6 +72,23 @@ impl Setting {
     /// Whether it sets the network.
     pub fn of_network(&self) -> bool {
         self.key == "network"
+    }
+
+    /// The place in a run that it sets.
+    pub fn place(&self) -> &str {
+        match self.key.as_str() {
+            "surrogate" => "neuron.surrogate",
+            "neuron.alpha" => "neuron.reset_gradient",
+            "neuron.decay" => "neuron.kind",
+            "warm-up" => "setup.warm_up",
+            place => place,
+        }
+    }
+
+    /// Whether a run has no such field, and stays as it is: the residual factor of a method
+    /// without one.
+    pub fn passes_by(&self, run: &Run) -> bool {
+        self.key == "neuron.alpha" && run.method != Method::BpsaBpta
     }
 
     /// As a part of the profile's name, and so of a file's.
@@ -94,11 +118,19 @@ impl Setting {
     /// The run with the field changed.
     ///
     /// # Errors
-    /// A field that a run does not have, or a value that the field does not take.
+    /// [`Usage`]: a field that a run does not have, or a value that the field does not take.
     pub fn apply(&self, run: &Run) -> Result<Run> {
+        self.applied(run).map_err(|error| Usage(format!("{error:#}")).into())
+    }
+
+    fn applied(&self, run: &Run) -> Result<Run> {
         let mut all = serde_json::to_value(Run { own_surrogate: None, ..run.clone() })?;
-        let Self { key, value } = self;
-        match key.as_str() {
+        // a receipt leaves it out where there is none
+        if let Some(setup) = all.pointer_mut("/setup").and_then(Value::as_object_mut) {
+            setup.entry("warm_up").or_insert(json!("none"));
+        }
+        let (key, value) = (&shown(&self.key), &self.value);
+        match self.key.as_str() {
             "data" | "method" => bail!(
                 "--set {key}: it is what recordings and neuron are chosen by, not a field beside them; use --only or --methods"
             ),
@@ -115,41 +147,53 @@ impl Setting {
                 )
             }
             "surrogate" => *field(&mut all, "neuron.surrogate", key)? = self.surrogate()?,
-            "network" => {
-                *field(&mut all, "network", key)? =
-                    json!(value.parse::<models::Spec>()?.to_string())
-            }
+            "network" => *field(&mut all, "network", key)? = json!(self.network()?),
             "neuron.alpha" if run.method == Method::BpsaBpta => {
                 *field(&mut all, "neuron.reset_gradient", key)? =
                     json!({ "residual": { "alpha": self.number()? } });
             }
-            "neuron.alpha" => _ = self.number()?,
+            "neuron.alpha" => {
+                let alpha = self.number()?;
+                if !(0.0..=1e6).contains(&alpha) {
+                    bail!("--set {key}={alpha}: {key} must be from 0 to 1000000, found {alpha}")
+                }
+            }
             "neuron.decay" => {
                 *field(&mut all, "neuron.kind", key)? =
                     json!({ "lif": { "decay": self.number()? } })
             }
             "warm-up" => {
-                let warm_up = self.warm_up()?;
-                if let Some(setup) = all.pointer_mut("/setup").and_then(Value::as_object_mut) {
-                    setup.insert("warm_up".into(), warm_up);
-                }
+                *field(&mut all, "setup.warm_up", key)? = self.warm_up()?;
             }
             place => {
                 *field(&mut all, place, key)? =
                     serde_json::from_str(value).unwrap_or_else(|_| json!(value))
             }
         }
-        let changed: Run = serde_json::from_value(all)
-            .map_err(|e| anyhow!("--set {key}={value}: {e}; give the field a value of its kind"))?;
-        changed.neuron.build().map_err(|e| anyhow!("--set {key}={value}: {e}"))?;
+        let value = shown(value);
+        let changed =
+            Run::from_value(&all).map_err(|wrong| anyhow!("--set {key}={value}: {wrong}"))?;
+        if self.of_warm_up() && changed.is_analogue() {
+            bail!(
+                "--set {key}={value}: the network would have no neurons to the last of its {} epochs; take fewer epochs of warm-up",
+                changed.setup.epochs
+            );
+        }
         Ok(Run { own_surrogate: run.own_surrogate.clone(), ..changed })
+    }
+
+    fn network(&self) -> Result<String> {
+        let spec = self.value.parse::<models::Spec>();
+        Ok(spec.map_err(|wrong| anyhow!("--set network: {wrong}"))?.to_string())
     }
 
     fn number(&self) -> Result<f64> {
         let Self { key, value } = self;
-        value
-            .parse()
-            .map_err(|_| anyhow!("--set {key}={value}: expected a number, found \"{value}\""))
+        let value = value.parse().ok().filter(|number: &f64| number.is_finite());
+        value.ok_or_else(|| {
+            let found = shown(&self.value);
+            anyhow!("--set {key}={found}: expected a number, found \"{found}\"")
+        })
     }
 
     fn surrogate(&self) -> Result<Value> {
@@ -165,7 +209,7 @@ impl Setting {
         }
         bail!(
             "--set surrogate={}: expected one of {}; use one of those names",
-            self.value,
+            shown(&self.value),
             names.join(", ")
         )
     }
@@ -179,8 +223,9 @@ impl Setting {
                 json!({ "sigmoid-when-silent": { "rate": rate } })
             }
             _ => bail!(
-                "--set warm-up={}: expected none, ann:EPOCHS with a whole number, or sigmoid:RATE with a rate from 0 to 1",
-                self.value
+                "--set warm-up: expected none, ann:EPOCHS with a whole number, or sigmoid:RATE with a rate from 0 to 1, \
+                 found \"{}\"",
+                shown(&self.value)
             ),
         })
     }
@@ -196,12 +241,13 @@ fn field<'a>(all: &'a mut Value, place: &str, key: &str) -> Result<&'a mut Value
         at = match at.get_mut(part) {
             Some(field) => field,
             None if known.is_empty() => {
-                bail!("--set {key}: {path} has no fields, found \"{part}\"; leave it out")
+                bail!("--set {key}: {path} has no fields, found \"{}\"; leave it out", shown(part))
             }
             None => {
                 let short: Vec<&str> = SHORT.iter().map(|(name, _)| *name).collect();
                 bail!(
-                    "--set {key}: {path} has no field \"{part}\"; it has {}; short names are {}",
+                    "--set {key}: {path} has no field \"{}\"; it has {}; short names are {}",
+                    shown(part),
                     known.join(", "),
                     short.join(", ")
                 )
@@ -269,7 +315,7 @@ mod tests {
         for (text, words) in [
             ("surrogate=atn", &["atn", "triangular", "use one of those"][..]),
             ("neuron.tau=2", &["no field \"tau\"", "threshold", "short names are surrogate"]),
-            ("setup.batch=many", &["setup.batch=many", "expected usize"]),
+            ("setup.batch=many", &["setup.batch=many", "a whole number from 1 to 1048576"]),
             ("neuron.threshold=-1", &["threshold must be positive"]),
             ("neuron.alpha=x", &["expected a number"]),
             ("network=16C3", &["character 5"]),

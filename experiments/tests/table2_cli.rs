@@ -156,7 +156,7 @@ fn wrong_flags_name_what_there_is() {
     usage(&["--methods", "bptt"]).is_usage_with(&["bptt", "baseline", "bpsa", "bpsa+bpta"]);
     usage(&["--profile", "x"]).is_usage_with(&["'x'", "paper", "short", "smoke"]);
     for flag in ["--epochs", "--steps", "--narrow", "--threads"] {
-        usage(&[flag, "0"]).is_usage_with(&[flag, "whole number above 0"]);
+        usage(&[flag, "0"]).is_usage_with(&[flag, "whole number from 1 to"]);
     }
     usage(&["--network", "128C3-MQ2"]).is_usage_with(&["128C3-MQ2", "character 7", "'MQ2'"]);
     usage(&["--seeds", "0"]).is_usage_with(&["--seeds"]);

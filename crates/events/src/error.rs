@@ -99,6 +99,9 @@ pub enum Error {
     /// Zero frames were asked for.
     #[error("framing: expected at least one frame, found 0; ask for 1 or more")]
     NoFrames,
+    /// More frames than [`crate::Framing::MOST_FRAMES`] were asked for.
+    #[error("framing: expected at most {most} frames, found {0}; ask for fewer", most = crate::Framing::MOST_FRAMES)]
+    TooManyFrames(usize),
     /// An index range reaches past the recording, or runs backwards.
     #[error(
         "frame {frame}: expected a range within {events} events, found {start}..{end}; take the ranges from the same recording"

@@ -7,7 +7,7 @@ use crate::{Error, Events, Frames, accumulate};
 /// How a recording becomes frames: which run of events each frame counts (reference semantics of
 /// the released code).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Framing {
     /// A fixed number of frames with an equal number of events each; see [`number_ranges`].
     Number {
@@ -40,10 +40,15 @@ pub enum EmptyWindow {
 }
 
 impl Framing {
+    /// The most frames of a recording that can be asked for. Of more, most would be empty, and a
+    /// frame takes memory whether it is or not.
+    pub const MOST_FRAMES: usize = 65_536;
+
     /// Counts `events` into frames `[T, H, W, 2]`.
     ///
     /// # Errors
-    /// Zero frames, an empty window under [`EmptyWindow::Error`], or a count above 65535.
+    /// No frame or more than [`Framing::MOST_FRAMES`], an empty window under
+    /// [`EmptyWindow::Error`], or a count above 65535.
     pub fn frames(&self, events: &Events) -> Result<Frames, Error> {
         accumulate(events.sensor(), events.columns(), &self.ranges(events.t_us())?)
     }
@@ -51,10 +56,14 @@ impl Framing {
     /// The index range of each frame over times in any order.
     ///
     /// # Errors
-    /// Zero frames, or an empty window under [`EmptyWindow::Error`].
+    /// No frame or more than [`Framing::MOST_FRAMES`], or an empty window under
+    /// [`EmptyWindow::Error`].
     pub fn ranges(&self, t_us: &[i64]) -> Result<Vec<Range<usize>>, Error> {
         match *self {
             Self::Number { frames: 0 } => Err(Error::NoFrames),
+            Self::Number { frames } | Self::Time { frames, .. } if frames > Self::MOST_FRAMES => {
+                Err(Error::TooManyFrames(frames))
+            }
             Self::Number { frames } => Ok(number_ranges(t_us.len(), frames)),
             Self::Time { frames, empty_window } => time_ranges(t_us, frames, empty_window),
             Self::Duration { us } => Ok(duration_ranges(t_us, us)),

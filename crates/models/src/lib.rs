@@ -10,6 +10,7 @@ mod named;
 mod network;
 #[cfg(feature = "cuda")]
 mod on_device;
+mod outline;
 mod spec;
 mod walk;
 
@@ -25,4 +26,5 @@ pub use named::{Architecture, Variant};
 pub use network::{Layer, Network, Observer};
 #[cfg(feature = "cuda")]
 pub use on_device::OnDevice;
+pub use outline::{Footprint, NormSize};
 pub use spec::{ParseError, Spec, Stage};

@@ -5,7 +5,7 @@ use surrogate::{InverseMembrane, Kind as SurrogateKind, Rectangular, Surrogate};
 
 /// The dynamics between two spikes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Kind {
     /// Leaky integrate-and-fire: the membrane keeps the part `decay` (λ) of itself each step.
     Lif {
@@ -22,7 +22,7 @@ pub enum Kind {
 pub struct Config {
     /// LIF or IF.
     pub kind: Kind,
-    /// θ > 0.
+    /// 0 < θ ≤ 10⁶.
     pub threshold: f64,
     /// Whether a membrane exactly at the threshold fires.
     pub fires: Fires,
@@ -62,9 +62,11 @@ impl Config {
         let Config { threshold, fires, reset, reset_gradient, .. } = *self;
         let decay = self.decay();
         positive("threshold", threshold)?;
-        range("decay", decay, decay > 0.0 && decay <= 1.0, "above 0 and at most 1")?;
+        // scans run in f32: what is 0 there is none of these
+        let some = decay as f32 > 0.0;
+        range("decay", decay, some && decay <= 1.0, "above 0 and at most 1")?;
         if let ResetGradient::Residual { alpha } = reset_gradient {
-            range("alpha", alpha, alpha.is_finite() && alpha >= 0.0, "0 or more")?;
+            range("alpha", alpha, (0.0..=1e6).contains(&alpha), "from 0 to 1000000")?;
         }
         Ok(Arc::new(Lif { threshold, decay, fires, reset, reset_gradient, surrogate }))
     }
@@ -86,6 +88,13 @@ pub struct BadParameter {
     found: f64,
 }
 
+impl BadParameter {
+    /// The parameter's name, its range and its value, in words.
+    pub fn parts(&self) -> (String, String, String) {
+        (self.name.to_owned(), self.expected.to_owned(), self.found.to_string())
+    }
+}
+
 pub(crate) fn range(
     name: &'static str,
     found: f64,
@@ -96,7 +105,8 @@ pub(crate) fn range(
 }
 
 fn positive(name: &'static str, found: f64) -> Result<(), BadParameter> {
-    range(name, found, found.is_finite() && found > 0.0, "positive")
+    // scans run in f32, in which less than 1e-45 is 0; far above 1 nothing ever fires
+    range(name, found, found as f32 > 0.0 && found <= 1e6, "positive and at most 1000000")
 }
 
 /// The paper's three ways to train, by name. All are LIF with θ = 0.5, λ = 0.9 and a hard reset.

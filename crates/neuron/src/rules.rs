@@ -34,7 +34,7 @@ pub enum Reset {
 ///
 /// So after a hard reset `Detached`, `Cut` and `Residual { alpha: 0.0 }` are one and the same.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ResetGradient {
     /// The reset is differentiated through the spike that causes it (STBP, the paper's baseline).
     Differentiated,
@@ -45,7 +45,7 @@ pub enum ResetGradient {
     /// BPTA, Eq. 10: nothing crosses a spike but a residual α of the next step's gradient, which
     /// then passes the surrogate like any gradient of the spike.
     Residual {
-        /// α ≥ 0; 0.2 in the paper, 0 is BPSA alone.
+        /// 0 ≤ α ≤ 10⁶; 0.2 in the paper, 0 is BPSA alone.
         alpha: f64,
     },
 }

@@ -130,7 +130,7 @@ fn bad_parameters_and_bad_tensors_are_refused_in_one_sentence() {
     let ok = Method::BpsaBpta.config();
     assert_eq!(
         bad(Config { threshold: 0.0, ..ok }),
-        "the neuron's threshold must be positive, found 0"
+        "the neuron's threshold must be positive and at most 1000000, found 0"
     );
     assert_eq!(
         bad(Config { kind: Kind::Lif { decay: 1.5 }, ..ok }),

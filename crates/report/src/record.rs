@@ -10,6 +10,9 @@ use crate::{Analysis, Error, number, write_text};
 /// changes its meaning.
 pub const SCHEMA: u32 = 1;
 
+/// The longest row id: with seed and ending, what file systems take.
+const LONGEST_ROW: usize = 220;
+
 /// One run as data: what was run, on what, where, and what came out.
 ///
 /// Its JSON refuses unknown fields. Metric and curve values (and `seconds`) that are not finite are
@@ -256,6 +259,16 @@ impl Record {
     fn check(&self, path: &Path) -> Result<(), Error> {
         check_schema(path, self.schema)?;
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-_+.".contains(c);
+        if self.row.len() > LONGEST_ROW {
+            return Err(Error::Content {
+                path: path.to_owned(),
+                expected: format!(
+                    "a row id of at most {LONGEST_ROW} bytes, since it names the file"
+                ),
+                found: format!("one of {} bytes", self.row.len()),
+                advice: "shorten the row",
+            });
+        }
         if self.row.is_empty() || self.row.starts_with('.') || !self.row.chars().all(allowed) {
             return Err(Error::Content {
                 path: path.to_owned(),

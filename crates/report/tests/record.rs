@@ -176,6 +176,18 @@ fn a_row_id_cannot_leave_its_folder() {
 }
 
 #[test]
+fn a_row_id_is_bounded_whatever_a_file_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let long = Record { row: "x".repeat(65_536), ..record() };
+    let text = serde_json::to_string(&long).unwrap();
+    for error in [long.write(dir.path()).unwrap_err(), read_text(dir.path(), &text).unwrap_err()] {
+        assert!(error.to_string().contains("found one of 65536 bytes"), "{error}");
+    }
+    let longest = Record { row: "x".repeat(220), ..record() };
+    assert_eq!(Record::read(&longest.write(dir.path()).unwrap()).unwrap(), longest);
+}
+
+#[test]
 fn read_all_is_sorted_and_passes_over_what_is_no_record() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(Record::read_all(&dir.path().join("absent")).unwrap(), []);

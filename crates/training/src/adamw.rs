@@ -1,9 +1,13 @@
+use crate::BadField;
+use crate::range::check;
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Result, Storage, Tensor, Var, bail};
+use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Storage, Tensor, Var, bail};
 use models::Gradients;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
+
+type Result<T, E = candle_core::Error> = std::result::Result<T, E>;
 
 /// Constants of [`AdamW`]; the default is the paper's code.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +21,19 @@ pub struct AdamWConfig {
     pub eps: f64,
     /// Decoupled weight decay, on every variable.
     pub weight_decay: f64,
+}
+
+impl AdamWConfig {
+    /// Proves that every constant lies in its range: 0 ≤ β < 1, 0 < ε, 0 ≤ weight decay.
+    ///
+    /// # Errors
+    /// The first that does not; it names field, range and value.
+    pub fn check(&self) -> Result<(), BadField> {
+        check("adamw.beta1", self.beta1)?;
+        check("adamw.beta2", self.beta2)?;
+        check("adamw.eps", self.eps)?;
+        check("adamw.weight_decay", self.weight_decay)
+    }
 }
 
 impl Default for AdamWConfig {
@@ -77,8 +94,9 @@ impl AdamW {
     /// Moments of zero for f32 variables.
     ///
     /// # Errors
-    /// If a variable is not f32.
+    /// If a variable is not f32, or a constant lies outside its range.
     pub fn new(vars: Vec<(String, Var)>, config: AdamWConfig) -> Result<Self> {
+        config.check().map_err(candle_core::Error::wrap)?;
         let moments = |(name, var): (String, Var)| {
             if var.dtype() != DType::F32 {
                 bail!("AdamW trains f32 variables, {name} is {:?}", var.dtype());

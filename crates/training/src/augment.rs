@@ -1,4 +1,5 @@
-use crate::stream;
+use crate::range::check;
+use crate::{BadField, stream};
 use events::{Grid, transforms};
 use rand_chacha::rand_core::RngCore;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,15 @@ pub struct Augment {
 }
 
 impl Augment {
+    /// Proves that every number lies in its range.
+    ///
+    /// # Errors
+    /// The first that does not; it names field, range and value.
+    pub fn check(&self) -> Result<(), BadField> {
+        check("augment.padding", self.padding)?;
+        check("augment.degrees", self.degrees)
+    }
+
     /// The sample as epoch `epoch` sees it: crop, mirror, rotation in this order, a pure function
     /// of (seed, epoch, index).
     pub fn apply<T: Copy + Default>(

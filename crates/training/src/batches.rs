@@ -63,9 +63,14 @@ impl Batch {
         };
         if let Some(odd) = samples.iter().position(|s| s.shape != shape) {
             let (first, other) = (indices[0], indices[odd]);
+            let sizes = |shape: Shape| {
+                let Shape { steps, height, width, channels } = shape;
+                format!("{steps} frames of {height}×{width}×{channels}")
+            };
             return Err(format!(
-                "samples {first} and {other} differ: {shape:?}, {:?}",
-                samples[odd].shape
+                "samples {first} and {other} of a batch: expected one size, found {} and {}; frame by a number or by time",
+                sizes(shape),
+                sizes(samples[odd].shape)
             )
             .into());
         }

@@ -3,8 +3,8 @@ use crate::evaluation::{count_correct, evaluate_while};
 use crate::heard::Heard;
 use crate::standing::{Snapshot, Standing, State};
 use crate::{
-    AdamW, Checkpoint, Compute, Engine, Epoch, History, Reduction, Refusal, Rule, Rules,
-    SeededVars, Set, Setback, Setup, Shown, learning_rate, mse, stream,
+    AdamW, BadField, BatchSizes, Checkpoint, Compute, Engine, Epoch, History, Reduction, Refusal,
+    Rule, Rules, SeededVars, Set, Setback, Setup, Shown, learning_rate, mse, stream,
 };
 use candle_core::{Device, Tensor, Var};
 use models::{LayerTrace, Mode, Network};
@@ -74,9 +74,28 @@ pub enum Error {
         /// Batch size.
         batch: usize,
     },
-    /// A count that must be at least one.
-    #[error("the setup has 0 as its number of {0}; give at least 1")]
-    Setup(&'static str),
+    /// A field of the setup outside its range.
+    #[error("{0}")]
+    Setup(#[from] BadField),
+    /// A batch in which a batch norm would have less than two values to normalise.
+    #[error(
+        "the batch norm of {layer} needs at least two values a channel, and {samples} training samples in batches of {batch} \
+         leave it one of a single sample with maps of {height}×{width}; take {advice}"
+    )]
+    BatchOfOne {
+        /// The stage that the batch norm belongs to.
+        layer: String,
+        /// Training samples of an epoch.
+        samples: usize,
+        /// Batch size.
+        batch: usize,
+        /// Height of the norm's maps.
+        height: usize,
+        /// Width of the norm's maps.
+        width: usize,
+        /// What helps.
+        advice: &'static str,
+    },
     /// The loss or a weight is not a finite number any more.
     #[error(
         "training diverged at epoch {epoch}, step {step} (both from 1): {what} is not finite; try a lower learning rate"
@@ -169,7 +188,13 @@ pub fn train_from(
     progress: &mut dyn Progress,
 ) -> Result<History, Error> {
     let (train, test) = job.sets;
-    let used = used(train.samples.len(), test.samples.len(), job.setup)?;
+    let sizes = BatchSizes::new(train.samples.len(), test.samples.len(), job.setup)?;
+    if sizes.smallest() == 1 {
+        let shape = train.samples.values(0)?.shape();
+        let frame = [shape.height, shape.width, shape.channels];
+        sizes.prove(job.network, frame, train.shown.still.unwrap_or(shape.steps))?;
+    }
+    let used = sizes.used;
     let optimiser = AdamW::new(vars.trainable(), job.setup.adamw)?;
     let analogue = job.network.analogue();
     let mut run =
@@ -374,18 +399,5 @@ pub fn loss_gradient(
     match gradients.get(&scores) {
         Some(gradient) => Ok((gradient.clone(), f64::from(loss.to_scalar::<f32>()?))),
         None => candle_core::bail!("a loss that does not depend on its scores"),
-    }
-}
-
-/// How many training samples an epoch uses.
-fn used(train: usize, test: usize, setup: &Setup) -> Result<usize, Error> {
-    let used = if setup.drop_last { train / setup.batch.max(1) * setup.batch } else { train };
-    match (train, test, used) {
-        _ if setup.batch == 0 => Err(Error::Setup("batch")),
-        _ if setup.epochs == 0 => Err(Error::Setup("epochs")),
-        (0, ..) => Err(Error::Empty("training")),
-        (_, 0, _) => Err(Error::Empty("test")),
-        (samples, _, 0) => Err(Error::NoBatch { samples, batch: setup.batch }),
-        _ => Ok(used),
     }
 }

@@ -1,4 +1,5 @@
-use crate::{AdamWConfig, Augment, Reduction};
+use crate::range::check;
+use crate::{AdamWConfig, Augment, BadField, Reduction};
 use serde::{Deserialize, Serialize};
 
 /// How to train, as plain data.
@@ -26,6 +27,28 @@ pub struct Setup {
     /// How a network that does not fire yet is brought to.
     #[serde(default, skip_serializing_if = "WarmUp::is_none")]
     pub warm_up: WarmUp,
+}
+
+impl Setup {
+    /// Proves that every number lies in its range, see [`crate::Range::of`]; whoever trains calls it
+    /// first, wherever the setup comes from.
+    ///
+    /// # Errors
+    /// The first field that does not; it names field, range and value.
+    pub fn check(&self) -> Result<(), BadField> {
+        check("epochs", self.epochs)?;
+        check("batch", self.batch)?;
+        check("learning_rate", self.learning_rate)?;
+        check("ramp_epochs", self.ramp_epochs)?;
+        self.adamw.check()?;
+        self.augment.map_or(Ok(()), |augment| augment.check())?;
+        self.side.map_or(Ok(()), |side| check("side", side))?;
+        match self.warm_up {
+            WarmUp::None => Ok(()),
+            WarmUp::Ann { epochs } => check("warm_up.ann.epochs", epochs),
+            WarmUp::SigmoidWhenSilent { rate } => check("warm_up.sigmoid-when-silent.rate", rate),
+        }
+    }
 }
 
 /// How a network that does not fire yet is brought to. A neuron that never fires has no gradient at

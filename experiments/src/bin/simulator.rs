@@ -3,10 +3,11 @@
 use anyhow::{Context, Result, anyhow};
 use candle_core::Device;
 use clap::{Args, Parser, Subcommand};
-use experiments::receipt;
+use experiments::seeds::Seeds;
 use experiments::simulator_check::{Model, Reality, lay_out, search, training};
+use experiments::{outputs, receipt};
 use report::write_text;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -69,9 +70,13 @@ struct Train {
     /// short profile takes
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     epochs: u32,
-    /// Seed of network and order
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// One seed of network and order [default: 0]
+    #[arg(long, value_name = "SEED", conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// Seeds of network and order: how many, from 0 on (3), a list (3,5,7) or a range without its
+    /// end (3..6)
+    #[arg(long, value_name = "N|LIST|RANGE", default_value = "1")]
+    seeds: Seeds,
     /// Folder for the receipt, in runs/simulator/
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
@@ -95,7 +100,7 @@ fn main() -> ExitCode {
 
 fn compare(flags: Compare) -> Result<()> {
     let reality = Reality::find(flags.data)?;
-    folder(&flags.results)?;
+    outputs::try_folder(&flags.results, "--results", true)?;
     let model = Model::default();
     let (train, test) = (reality.train()?, reality.test()?);
     let found = lay_out::Found::measure(&model, &train, &test)?;
@@ -138,23 +143,21 @@ fn tune(flags: Tune) -> Result<()> {
 fn train(flags: Train) -> Result<()> {
     let reality = Reality::find(flags.data)?;
     let receipts = flags.results.join("runs").join("simulator");
-    folder(&receipts)?;
+    outputs::try_folder(&receipts, "--results", true)?;
     let digits = flags.digits as usize;
-    let record =
-        training::run(&reality, digits, Some(flags.epochs as usize), flags.seed, &Device::Cpu)?;
-    for metric in record.metrics.iter().filter(|metric| metric.unit == "%") {
-        println!("{}: {:.2} %", metric.name, metric.value);
+    let seeds = flags.seed.map_or(flags.seeds, Seeds::one);
+    for &seed in seeds.list() {
+        let epochs = Some(flags.epochs as usize);
+        let record = training::run(&reality, digits, epochs, seed, &Device::Cpu)?;
+        if seeds.list().len() > 1 {
+            println!("seed {seed}");
+        }
+        for metric in record.metrics.iter().filter(|metric| metric.unit == "%") {
+            println!("{}: {:.2} %", metric.name, metric.value);
+        }
+        let path =
+            record.write(&receipts).context("the run is done, but its receipt is not kept")?;
+        eprintln!("written: {}", path.display());
     }
-    let path = record.write(&receipts).context("the run is done, but its receipt is not kept")?;
-    eprintln!("written: {}", path.display());
     Ok(())
-}
-
-fn folder(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).map_err(|cause| {
-        anyhow!(
-            "cannot make the results folder {}: {cause}; choose another with --results DIR",
-            dir.display()
-        )
-    })
 }

@@ -6,7 +6,7 @@ use clap::Parser;
 use datasets::{Name, Split};
 use experiments::flags::{RunFlags, positive};
 use experiments::runs::Item;
-use experiments::{Choice, Run, data, layout, plan, receipt, selection};
+use experiments::{Choice, Run, contradictions, data, layout, plan, receipt, selection};
 use neuron::Method;
 use report::{DataIdentity, Record, write_text};
 use sha2::{Digest, Sha256};
@@ -87,8 +87,14 @@ fn work(flags: &Flags) -> Result<()> {
             row: selection::row(choice, flags.runs.profile, &profile, identity.origin) + &part,
             run,
         };
-        found.push((runs.into_iter().map(item).collect::<Vec<_>>(), chosen));
+        let items: Vec<Item> = runs.into_iter().map(item).collect();
+        if !flags.evaluate {
+            flags.runs.prove_part(&items, &chosen.recordings, &receipts)?;
+        }
+        found.push((items, chosen));
     }
+    let all: Vec<&Run> = found.iter().flat_map(|(items, _)| items).map(|item| &item.run).collect();
+    contradictions::prove_used(&runs.overrides().settings, &all)?;
     if runs.dry_run {
         let planned =
             found.iter().map(|(items, chosen)| runs.plan(items, &chosen.recordings, &receipts));

@@ -17,6 +17,17 @@ const FORMS: &str =
 /// No layer of the paper is near this; a typed number beyond it is a typing error, not a network.
 const LARGEST: usize = 1 << 20;
 const LARGEST_WINDOW: usize = 31;
+/// Stages of a network; the paper's deepest, ResNet34, has about 20.
+const MOST_STAGES: usize = 1024;
+/// Characters of a text that a message repeats.
+const SHOWN: usize = 120;
+
+/// The text as a message repeats it: on one line, and not longer than one.
+fn shown(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let more = if text.chars().count() > SHOWN { "…" } else { "" };
+    text.chars().take(SHOWN).map(plain).chain(more.chars()).collect()
+}
 
 /// What should have stood where: bytes of the text that are wrong, their offset, and what was
 /// expected.
@@ -72,13 +83,13 @@ impl FromStr for Spec {
 
     fn from_str(text: &str) -> Result<Spec, ParseError> {
         read(text).map_err(|wrong| ParseError {
-            text: text.into(),
+            text: shown(text),
             at: text[..wrong.at].chars().count() + 1,
             expected: wrong.expected,
             found: if wrong.text.is_empty() {
                 "nothing".into()
             } else {
-                format!("'{}'", wrong.text)
+                format!("'{}'", shown(wrong.text))
             },
         })
     }
@@ -93,6 +104,9 @@ fn read(text: &str) -> Result<Spec, Wrong<'_>> {
             return word.wrong("the end, since the voting stage comes last");
         }
         let (times, stage) = repeated(word)?;
+        if stages.len() + times > MOST_STAGES {
+            return word.wrong("the voting stage, since a network has at most 1024 stages");
+        }
         stages.extend(std::iter::repeat_n(stage, times));
         words.push(times);
         at += part.len() + 1;

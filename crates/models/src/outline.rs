@@ -1,0 +1,134 @@
+//! What a network would be and take, told by its shapes: nothing is allocated for its weights.
+
+use crate::{Layer, Network, Spec};
+use candle_core::{DType, Device, Result, Shape, Tensor};
+use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{Init, VarBuilder};
+use layers::{BatchNorm, StatisticsOver};
+use neuron::Neuron;
+use std::sync::Arc;
+
+/// Sizes of a network for samples of one size; counts of numbers, none of which has a unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// All variables, running statistics among them.
+    pub weights: u128,
+    /// The largest output of an operation in front of the first neuron, a sample and step: of a
+    /// still image it is computed once for all steps.
+    pub before_neurons: u128,
+    /// The largest output of an operation behind the first neuron, a sample and step.
+    pub behind_neurons: u128,
+    /// Every batch norm, in order.
+    pub norms: Vec<NormSize>,
+}
+
+/// A batch norm's size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NormSize {
+    /// The stage it belongs to.
+    pub name: String,
+    /// Height and width of the maps that it normalises; 1, 1 where they are flattened.
+    pub map: [usize; 2],
+    /// What it averages over in training.
+    pub over: StatisticsOver,
+}
+
+/// Weights that are one number, seen in every shape: a view of stride 0.
+struct OneNumber;
+
+impl SimpleBackend for OneNumber {
+    fn get(&self, shape: Shape, _: &str, _: Init, dtype: DType, device: &Device) -> Result<Tensor> {
+        Tensor::zeros((), dtype, device)?.broadcast_as(shape)
+    }
+
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
+        candle_core::bail!("an outline has no weights, asked for {name}")
+    }
+
+    fn contains_tensor(&self, _: &str) -> bool {
+        true
+    }
+}
+
+impl Network {
+    /// The network that [`Network::new`] would build, with weights that take no memory and are all
+    /// zero: a proof that it can be built, and what [`Network::footprint`] is told from.
+    ///
+    /// # Errors
+    /// As [`Network::new`].
+    pub fn outline(
+        spec: &Spec,
+        sample: [usize; 3],
+        classes: usize,
+        neuron: Arc<dyn Neuron>,
+        over: StatisticsOver,
+    ) -> Result<Network> {
+        let vb = VarBuilder::from_backend(Box::new(OneNumber), DType::F32, Device::Cpu);
+        Network::new(spec, sample, classes, neuron, over, vb)
+    }
+
+    /// What it takes for samples of `[height, width, channels]`.
+    pub fn footprint(&self, sample: [usize; 3]) -> Footprint {
+        let mut walk = Walk { of: Footprint::default(), fired: false };
+        walk.through(self.layers(), sample);
+        walk.of
+    }
+}
+
+struct Walk {
+    of: Footprint,
+    /// Whether a neuron has been passed.
+    fired: bool,
+}
+
+impl Walk {
+    /// Counts `layers` for maps of `[height, width, channels]`, and returns what comes out.
+    fn through(&mut self, layers: &[Layer], mut shape: [usize; 3]) -> [usize; 3] {
+        for layer in layers {
+            shape = self.layer(layer, shape);
+            let numbers = shape.iter().map(|&n| n as u128).product::<u128>();
+            let largest = match self.fired {
+                false => &mut self.of.before_neurons,
+                true => &mut self.of.behind_neurons,
+            };
+            *largest = numbers.max(*largest);
+        }
+        shape
+    }
+
+    fn layer(&mut self, layer: &Layer, [h, w, c]: [usize; 3]) -> [usize; 3] {
+        let mut weigh = |t: &Tensor| self.of.weights += t.elem_count() as u128;
+        match layer {
+            Layer::Conv(conv) => {
+                weigh(&conv.weight);
+                conv.bias.iter().for_each(&mut weigh);
+                let outputs = conv.weight.dims().last().copied().unwrap_or_default();
+                [h.div_ceil(conv.stride.max(1)), w.div_ceil(conv.stride.max(1)), outputs]
+            }
+            Layer::Norm(name, norm) => {
+                let BatchNorm { weight, bias, running_mean, running_var, over, .. } = norm;
+                [weight, bias, running_mean, running_var].into_iter().for_each(&mut weigh);
+                let (name, over) = (name.clone(), *over);
+                self.of.norms.push(NormSize { name, map: [h, w], over });
+                [h, w, c]
+            }
+            Layer::Neuron(..) => {
+                self.fired = true;
+                [h, w, c]
+            }
+            Layer::MaxPool(k) | Layer::AvgPool(k) => [h / (*k).max(1), w / (*k).max(1), c],
+            Layer::Flatten => [1, 1, h.saturating_mul(w).saturating_mul(c)],
+            Layer::Linear(linear) => {
+                [&linear.weight, &linear.bias].into_iter().for_each(&mut weigh);
+                [1, 1, linear.bias.elem_count()]
+            }
+            Layer::Vote(voters) => [1, 1, c / (*voters).max(1)],
+            Layer::Residual { body, shortcut } => {
+                let out = self.through(body, [h, w, c]);
+                self.through(shortcut, [h, w, c]);
+                out
+            }
+            Layer::Rectify | Layer::Dropout(_) => [h, w, c],
+        }
+    }
+}

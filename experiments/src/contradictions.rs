@@ -1,0 +1,65 @@
+//! Settings and flags of which one would hide another: a run's name has all of them, and would
+//! lie.
+
+use crate::Run;
+use crate::flags::Usage;
+use crate::preset::Overrides;
+use crate::settings::Setting;
+use anyhow::{Result, bail};
+
+/// Refuses settings of which one would hide another, and settings beside a flag that sets the same.
+///
+/// # Errors
+/// [`Usage`]: the first such pair.
+pub fn prove_apart(all: &Overrides) -> Result<()> {
+    let inside = |place: &str, of: &str| {
+        place == of || place.strip_prefix(of).is_some_and(|rest| rest.starts_with('.'))
+    };
+    for (i, one) in all.settings.iter().enumerate() {
+        let place = one.place();
+        let twice = all.settings[..i]
+            .iter()
+            .find(|other| inside(place, other.place()) || inside(other.place(), place));
+        if let Some(other) = twice {
+            let (a, b) = (other.text(), one.text());
+            bail!(Usage(format!(
+                "--set {a} and --set {b} both set {place}; leave one of the two out"
+            )));
+        }
+        let flags = [
+            ("--learning-rate", all.learning_rate.is_some(), "setup.learning_rate"),
+            ("--steps", all.steps.is_some(), "framing"),
+            ("--chunks", all.chunks, "framing"),
+            ("--network", all.network.is_some(), "network"),
+            ("--narrow", all.narrow.is_some(), "network"),
+            ("--paper-layers", all.variant.is_some(), "network"),
+        ];
+        for (flag, given, sets) in flags {
+            if given && (inside(place, sets) || inside(sets, place)) {
+                let one = one.text();
+                bail!(Usage(format!(
+                    "{flag} and --set {one} both set {sets}; leave one of the two out"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a setting that none of a command's runs has a field for: its name would say what is in
+/// none of them.
+///
+/// # Errors
+/// [`Usage`]: the first such setting.
+pub fn prove_used(settings: &[Setting], runs: &[&Run]) -> Result<()> {
+    for setting in settings {
+        if !runs.is_empty() && runs.iter().all(|run| setting.passes_by(run)) {
+            let text = setting.text();
+            bail!(Usage(format!(
+                "--set {text}: expected a run of the method bpsa+bpta, which alone has it, found none; leave it out, or add \
+                 bpsa+bpta to --methods"
+            )));
+        }
+    }
+    Ok(())
+}

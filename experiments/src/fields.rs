@@ -1,0 +1,178 @@
+//! The one door to a [`Run`]: every field is in its range, wherever the run comes from, or one
+//! sentence says which is not, what it takes and what it has.
+
+use crate::{Encoding, Run};
+use datasets::Content;
+use events::Framing;
+use serde_json::Value;
+use training::{BadField, Range};
+
+/// Steps T of a run; as many as a recording can have frames.
+pub const STEPS: Range = Range::whole(1, Framing::MOST_FRAMES as u32);
+
+/// What fields take that are no numbers of the setup, by their place in a run. What stands inside
+/// of one of them and not here takes what that one takes.
+const WORDS: [(&str, &str); 25] = [
+    ("data", "one of n-mnist, dvs-gesture, dvs-cifar10, speech-commands, mnist, cifar10, cifar100"),
+    (
+        "framing",
+        r#"{"number":{"frames":T}}, {"time":{"frames":T,"empty_window":"error" or "zero_frame"}} or {"duration":{"us":N}} for event data, {"direct":{"steps":T}} for others, or "chunks" for speech-commands, with T from 1 to 65536"#,
+    ),
+    ("network", "a network in the paper's notation, such as 16C3-MP2-32C3-AP4-10Voting"),
+    ("batch_norm", "step or time"),
+    ("method", "baseline, bpsa or bpsa+bpta"),
+    ("neuron", "an object of kind, threshold, fires, reset, reset_gradient and surrogate"),
+    ("neuron.kind", r#"if or {"lif":{"decay":λ}}, λ above 0 and at most 1"#),
+    ("neuron.threshold", "a positive number of at most 1000000"),
+    ("neuron.fires", "at-threshold or above-threshold"),
+    ("neuron.reset", "to-zero or subtract"),
+    (
+        "neuron.reset_gradient",
+        r#"differentiated, detached, cut or {"residual":{"alpha":α}}, α from 0 to 1000000"#,
+    ),
+    (
+        "neuron.surrogate",
+        r#"{"inverse-membrane":{}}, {"rectangular":{"half_width":h}}, {"triangular":{"half_width":h}}, {"atan":{"alpha":α}}, {"sigmoid":{"alpha":α}} or {"piecewise-exponential":{"alpha":α}}, h and α positive numbers"#,
+    ),
+    ("initial_weights_sha256", "64 digits and letters of a SHA-256"),
+    (
+        "setup",
+        "an object of epochs, batch, drop_last, learning_rate, ramp_epochs, adamw, reduction, augment, side and perhaps warm_up",
+    ),
+    ("setup.drop_last", "true or false"),
+    ("setup.adamw", "an object of beta1, beta2, eps and weight_decay"),
+    ("setup.reduction", "mean or sum-over-classes"),
+    ("setup.augment", "null or an object of padding, flip and degrees"),
+    ("setup.augment.flip", "true or false"),
+    ("setup.side", "null or a whole number from 1 to 4096"),
+    (
+        "setup.warm_up",
+        r#"none, {"ann":{"epochs":N}} or {"sigmoid-when-silent":{"rate":r}}, N a whole number up to 1000000 and r from 0 to 1"#,
+    ),
+    ("neuron.kind.lif.decay", "a number above 0 and at most 1"),
+    ("neuron.reset_gradient.residual.alpha", "a number from 0 to 1000000"),
+    ("own_surrogate", "nothing, since a receipt has only its name"),
+    ("", "an object of data, framing, network, batch_norm, method, neuron and setup"),
+];
+
+/// Characters of a value that a message repeats.
+const SHOWN: usize = 80;
+
+/// The nearest place at or above `place` of which it is known what it takes, and that.
+fn known(place: &str) -> (&str, String) {
+    let mut at = place;
+    loop {
+        if let Some(range) = at.strip_prefix("setup.").filter(|_| at != "setup.side") {
+            if let Some(range) = Range::of(range) {
+                return (at, range.to_string());
+            }
+        }
+        if let Some((_, words)) = WORDS.iter().find(|(name, _)| *name == at) {
+            return (at, (*words).to_owned());
+        }
+        at = at.rsplit_once('.').map_or("", |(above, _)| above);
+    }
+}
+
+/// That the value at `place` of `all` is none that the field takes.
+pub fn misfit(all: &Value, place: &str) -> BadField {
+    let (place, expected) = known(place);
+    let pointer: String =
+        place.split('.').filter(|p| !p.is_empty()).map(|p| format!("/{p}")).collect();
+    let found = all.pointer(&pointer).map_or("nothing".to_owned(), ToString::to_string);
+    let field = if place.is_empty() { "a run" } else { place };
+    BadField { field: field.to_owned(), expected, found: shown(&found) }
+}
+
+/// A text as a message repeats it: on one line, and not longer than one.
+pub fn shown(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let more = if text.chars().count() > SHOWN { "…" } else { "" };
+    text.chars().take(SHOWN).map(plain).chain(more.chars()).collect()
+}
+
+fn wrong(field: &str, found: impl ToString) -> BadField {
+    let (_, expected) = known(field);
+    BadField { field: field.to_owned(), expected, found: shown(&found.to_string()) }
+}
+
+impl Run {
+    /// A run as a receipt has it.
+    ///
+    /// # Errors
+    /// A field that is missing, unknown, of another kind or outside its range; the message names
+    /// it, what it takes and what it has.
+    pub fn from_value(value: &Value) -> Result<Run, BadField> {
+        let run: Run = serde_path_to_error::deserialize(value)
+            .map_err(|error| misfit(value, &error.path().to_string().replace(".?", "")))?;
+        run.check()?;
+        Ok(run)
+    }
+
+    /// Proves that every field is in its range.
+    ///
+    /// # Errors
+    /// The first that is not, with its range and its value.
+    pub fn check(&self) -> Result<(), BadField> {
+        self.setup.check().map_err(|e| BadField { field: format!("setup.{}", e.field), ..e })?;
+        let neuron = self.neuron.build().map(drop);
+        neuron.map_err(|e| {
+            let (name, expected, found) = e.parts();
+            BadField { field: format!("neuron.{}", name.replace(' ', ".")), expected, found }
+        })?;
+        if self.network.parse::<models::Spec>().is_err() {
+            return Err(wrong("network", &self.network));
+        }
+        if let Some(sha256) = &self.initial_weights_sha256 {
+            if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return Err(wrong("initial_weights_sha256", sha256));
+            }
+        }
+        self.check_frames()
+    }
+
+    /// The framing, and what is done to frames.
+    fn check_frames(&self) -> Result<(), BadField> {
+        let info = self.data.info();
+        let content = &info.content;
+        let fits = match self.encoding {
+            Encoding::Events(_) => matches!(content, Content::Events { .. }),
+            Encoding::Chunks => matches!(content, Content::Speech { .. }),
+            Encoding::Direct { .. } => !matches!(content, Content::Events { .. }),
+        };
+        if !fits {
+            let found = serde_json::to_string(&self.encoding).unwrap_or_default();
+            return Err(wrong("framing", format!("{found} of {}", info.id)));
+        }
+        match self.encoding {
+            Encoding::Direct { steps } => STEPS.check("framing.direct.steps", steps)?,
+            Encoding::Events(Framing::Number { frames }) => {
+                STEPS.check("framing.number.frames", frames)?
+            }
+            Encoding::Events(Framing::Time { frames, .. }) => {
+                STEPS.check("framing.time.frames", frames)?
+            }
+            Encoding::Events(Framing::Duration { us }) => {
+                Range::whole(1, u32::MAX).check("framing.duration.us", us as usize)?
+            }
+            Encoding::Chunks => (),
+        }
+        let [height, width, _] = content.frame();
+        let most = height.min(width).saturating_sub(1) as u32;
+        let padding = self.setup.augment.map_or(0, |augment| augment.padding);
+        // more, and a crop may be of zeros alone
+        Range::whole(0, most).check("setup.augment.padding", padding)
+    }
+
+    /// Steps T of a sample, where the encoding fixes them.
+    pub fn steps(&self) -> Option<usize> {
+        match self.encoding {
+            Encoding::Direct { steps } => Some(steps),
+            Encoding::Chunks => Some(16),
+            Encoding::Events(Framing::Number { frames } | Framing::Time { frames, .. }) => {
+                Some(frames)
+            }
+            Encoding::Events(Framing::Duration { .. }) => None,
+        }
+    }
+}

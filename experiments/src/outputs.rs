@@ -1,0 +1,80 @@
+//! Everything that a command will write is tried before it starts.
+
+use anyhow::{Context, Result, anyhow, ensure};
+use report::write_text;
+use std::path::{Path, PathBuf};
+
+/// Proves that files can be written in a folder, which is made for it and, unless it is to be
+/// `kept`, removed again where it was not there.
+///
+/// # Errors
+/// A folder that cannot be made or written; the message names `flag` as what chooses another.
+pub fn try_folder(dir: &Path, flag: &str, kept: bool) -> Result<()> {
+    let new: Vec<PathBuf> = dir
+        .ancestors()
+        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+        .map(Path::to_path_buf)
+        .collect();
+    let made = std::fs::create_dir_all(dir).map_err(|cause| {
+        anyhow!(
+            "cannot make the results folder {}: {cause}; choose another with {flag} DIR",
+            dir.display()
+        )
+    });
+    let tried = made.and_then(|()| {
+        let probe = dir.join(format!(".writable-{}", std::process::id()));
+        write_text(&probe, "")?;
+        std::fs::remove_file(&probe).with_context(|| format!("cannot remove {}", probe.display()))
+    });
+    if !kept || tried.is_err() {
+        // the deepest first; what another process put there stays
+        new.iter().for_each(|folder| _ = std::fs::remove_dir(folder));
+    }
+    tried
+}
+
+/// Proves that no folder is where a file is to be written.
+///
+/// # Errors
+/// The first that is one.
+pub fn try_file(path: &Path) -> Result<()> {
+    ensure!(
+        !path.is_dir(),
+        "cannot write {}: expected a file or nothing of that name, found a folder; remove it, or choose another with --results DIR",
+        path.display()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_trial_leaves_nothing_behind_unless_it_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a/b/c");
+        try_folder(&deep, "--results", false).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        try_folder(&deep, "--results", true).unwrap();
+        assert_eq!(std::fs::read_dir(&deep).unwrap().count(), 0);
+        // what was there stays
+        try_folder(&deep.join("d"), "--results", false).unwrap();
+        assert!(deep.is_dir() && !deep.join("d").exists());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        let said = try_folder(&dir.path().join("file/x"), "--tensorboard", false).unwrap_err();
+        let said = said.to_string();
+        assert!(said.contains("file/x") && said.contains("--tensorboard DIR"), "{said}");
+        let long = dir.path().join("new").join("n".repeat(300));
+        assert!(try_folder(&long, "--results", true).is_err());
+        assert!(!dir.path().join("new").exists(), "a failed trial leaves nothing");
+        assert!(try_file(dir.path()).is_err());
+        try_file(&dir.path().join("file")).unwrap();
+    }
+}

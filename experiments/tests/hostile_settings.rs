@@ -1,0 +1,300 @@
+//! Every field of a run under every hostile value, by `--set` and in a receipt: a sane run, or one
+//! sentence that names the field, what it takes and what was found.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use datasets::Name;
+use experiments::flags::Usage;
+use experiments::preset::{self, Overrides};
+use experiments::settings::Setting;
+use experiments::{Profile, Run};
+use neuron::Method;
+use serde_json::{Value, json};
+
+/// What a `--set` may be given: as numbers, as text, as other kinds.
+const VALUES: [&str; 26] = [
+    "-1",
+    "0",
+    "-0.0",
+    "0.5",
+    "1.5",
+    "2",
+    "NaN",
+    "inf",
+    "-inf",
+    "Infinity",
+    "1e30",
+    "-1e30",
+    "1e9",
+    "1e-320",
+    "1e999",
+    "4294967296",
+    "18446744073709551615",
+    "99999999999999999999999999",
+    "true",
+    "null",
+    "[]",
+    "{}",
+    "\"\"",
+    "many",
+    "{\"a\":{\"b\":1}}",
+    "Ä\u{7}",
+];
+
+/// Words of libraries and of Rust, which no sentence has.
+const FOREIGN: [&str; 14] = [
+    "invalid type",
+    "invalid value",
+    "did not match",
+    "untagged",
+    "missing field",
+    "unknown field",
+    "unknown variant",
+    "usize",
+    "u64",
+    "f64",
+    "struct ",
+    "at line",
+    "panicked",
+    "Some(",
+];
+
+fn bases() -> Vec<Run> {
+    let of =
+        |(name, method)| preset::run(name, method, Profile::Short, &Overrides::default()).unwrap();
+    [
+        (Name::NMnist, Method::BpsaBpta),
+        (Name::DvsGesture, Method::Baseline),
+        (Name::Cifar10, Method::Bpsa),
+        (Name::SpeechCommands, Method::BpsaBpta),
+    ]
+    .map(of)
+    .to_vec()
+}
+
+/// The places of all fields, those that hold others among them.
+fn places(value: &Value, above: &str, all: &mut Vec<String>) {
+    for (key, inside) in value.as_object().into_iter().flatten() {
+        let place = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };
+        places(inside, &place, all);
+        all.push(place);
+    }
+}
+
+#[track_caller]
+fn one_sentence(what: &str, said: &str) {
+    assert!(!said.contains(['\n', '\u{7}']) && said.len() < 700, "{what}: {said}");
+    for word in FOREIGN {
+        assert!(!said.contains(word), "{what}: \"{word}\" in: {said}");
+    }
+}
+
+#[track_caller]
+fn sane(what: &str, run: &Run) {
+    run.check().unwrap_or_else(|error| panic!("{what}: {error}"));
+    let again = Run::from_value(&serde_json::to_value(run).unwrap());
+    assert_eq!(again.as_ref(), Ok(run), "{what}");
+    if let Err(error) = run.outline() {
+        one_sentence(what, &format!("{error:#}"));
+    }
+}
+
+#[test]
+fn every_field_under_every_value_of_set() {
+    let (mut taken, mut refused) = (0, 0);
+    for base in bases() {
+        let mut keys = Vec::new();
+        places(&serde_json::to_value(&base).unwrap(), "", &mut keys);
+        let short = ["surrogate", "neuron.alpha", "neuron.decay", "warm-up", "warm_up"];
+        keys.extend(short.map(str::to_owned));
+        for (key, value) in keys.iter().flat_map(|key| VALUES.map(|value| (key, value))) {
+            let text = format!("{key}={value}");
+            let setting: Setting = text.parse().unwrap();
+            match setting.apply(&base) {
+                Ok(run) => {
+                    taken += 1;
+                    sane(&text, &run);
+                }
+                Err(error) => {
+                    refused += 1;
+                    let said = error.to_string();
+                    one_sentence(&text, &said);
+                    assert!(error.is::<Usage>(), "{text}: status 2");
+                    let names = [key.clone(), key.replace('_', "-")];
+                    assert!(names.iter().any(|name| said.contains(name)), "{text}: {said}");
+                }
+            }
+        }
+    }
+    println!("--set: {taken} taken, {refused} refused");
+    assert!(taken > 150 && refused > 2000, "{taken} taken, {refused} refused");
+}
+
+#[test]
+fn what_is_refused_says_field_range_and_value() {
+    let base = &bases()[0];
+    for (text, said) in [
+        (
+            "setup.learning_rate=-1",
+            "setup.learning_rate must be a number above 0 and at most 1000, found -1",
+        ),
+        ("setup.adamw.beta1=2", "setup.adamw.beta1 must be a number from 0 to below 1, found 2"),
+        ("setup.adamw.beta2=1", "setup.adamw.beta2 must be a number from 0 to below 1, found 1"),
+        ("setup.adamw.eps=NaN", "setup.adamw.eps must be a number from "),
+        ("setup.batch=0", "setup.batch must be a whole number from 1 to 1048576, found 0"),
+        ("setup.batch=1.5", "setup.batch must be a whole number from 1 to 1048576, found 1.5"),
+        ("setup.drop_last=yes", "setup.drop_last must be true or false, found \"yes\""),
+        ("framing=time:16", "framing must be {\"number\":{\"frames\":T}}"),
+        (
+            "framing.number.frames=0",
+            "framing.number.frames must be a whole number from 1 to 65536, found 0",
+        ),
+        ("framing={\"direct\":{\"steps\":4}}", "framing must be"),
+        ("setup.augment={\"padding\":1}", "setup.augment must be null or an object of padding"),
+        (
+            "setup.augment={\"padding\":34,\"flip\":true,\"degrees\":0}",
+            "setup.augment.padding must be a whole number from 0 to 33, found 34",
+        ),
+        ("setup.warm_up={\"ann\":{\"epochs\":-1}}", "setup.warm_up.ann.epochs must be a whole"),
+        ("warm-up=ann:24", "no neurons to the last of its 24 epochs"),
+        ("neuron.threshold=1e30", "neuron.threshold must be positive and at most 1000000"),
+        ("neuron.decay=0", "neuron.decay must be above 0 and at most 1, found 0"),
+        ("neuron.kind=lif", "neuron.kind must be if or {\"lif\""),
+        ("neuron.fires=never", "neuron.fires must be at-threshold or above-threshold"),
+    ] {
+        let error = text.parse::<Setting>().unwrap().apply(base).unwrap_err().to_string();
+        assert!(error.contains(said) && error.starts_with("--set "), "{text}: {error}");
+    }
+}
+
+fn overrides(settings: &[&str]) -> Overrides {
+    let settings = settings.iter().map(|text| text.parse().unwrap()).collect();
+    Overrides { settings, ..Overrides::default() }
+}
+
+#[test]
+fn settings_that_hide_each_other_are_refused_in_either_order() {
+    let go = |all: &Overrides| preset::run(Name::DvsGesture, Method::BpsaBpta, Profile::Short, all);
+    let pairs = [
+        ["neuron.kind=if", "neuron.decay=0.5"],
+        ["neuron.kind={\"lif\":{\"decay\":0.3}}", "neuron.decay=0.5"],
+        ["neuron.kind.lif.decay=0.3", "neuron.decay=0.5"],
+        ["neuron.alpha=0.1", "neuron.reset_gradient=cut"],
+        ["neuron.alpha=0.1", "neuron.alpha=0.2"],
+        ["surrogate=atan", "neuron.surrogate={\"sigmoid\":{\"alpha\":4}}"],
+        ["setup.batch=8", "setup.batch=8"],
+        ["setup.augment=null", "setup.augment.padding=2"],
+        [
+            "setup.adamw.beta1=0.5",
+            "setup.adamw={\"beta1\":0.9,\"beta2\":0.9,\"eps\":1,\"weight_decay\":0}",
+        ],
+        ["warm-up=none", "setup.warm_up=none"],
+        ["network=8C3-10Voting", "network=4C3-10Voting"],
+        ["framing.number.frames=4", "framing={\"number\":{\"frames\":8}}"],
+    ];
+    for [one, other] in pairs {
+        for pair in [[one, other], [other, one]] {
+            let error = go(&overrides(&pair)).unwrap_err();
+            let said = error.to_string();
+            assert!(error.is::<Usage>() && said.contains("leave one of the two out"), "{said}");
+            assert!(pair.iter().all(|s| said.contains(s.split('=').next().unwrap())), "{said}");
+        }
+    }
+    go(&overrides(&["setup.adamw.beta1=0.5", "setup.adamw.beta2=0.5", "neuron.kind=if"])).unwrap();
+
+    let beside = |flag: Overrides, setting: &str| Overrides {
+        settings: vec![setting.parse().unwrap()],
+        ..flag
+    };
+    let none = Overrides::default;
+    let network = Some("8C3-AP8-10Voting".parse().unwrap());
+    for (flag, all) in [
+        (
+            "--learning-rate",
+            beside(Overrides { learning_rate: Some(0.1), ..none() }, "setup.learning_rate=0.2"),
+        ),
+        ("--steps", beside(Overrides { steps: Some(4), ..none() }, "framing.number.frames=2")),
+        ("--network", beside(Overrides { network, ..none() }, "network=4C3-AP8-10Voting")),
+        ("--narrow", beside(Overrides { narrow: Some(2), ..none() }, "network=4C3-AP8-10Voting")),
+        (
+            "--paper-layers",
+            beside(
+                Overrides { variant: Some(models::Variant::Paper), ..none() },
+                "network=4C3-AP8-10Voting",
+            ),
+        ),
+    ] {
+        let error = go(&all).unwrap_err();
+        assert!(error.is::<Usage>() && error.to_string().starts_with(flag), "{flag}: {error}");
+    }
+}
+
+/// A receipt's run with one field replaced.
+fn with(all: &Value, place: &str, value: Value) -> Value {
+    let mut all = all.clone();
+    let pointer: String = place.split('.').map(|part| format!("/{part}")).collect();
+    *all.pointer_mut(&pointer).unwrap() = value;
+    all
+}
+
+#[test]
+fn every_field_of_a_receipt_under_every_value() {
+    let values = [
+        json!(null),
+        json!(-1),
+        json!(0),
+        json!(1e30),
+        json!(-1e30),
+        json!(1e-320),
+        json!(u64::MAX),
+        json!(i64::MIN),
+        json!(0.5),
+        json!(""),
+        json!("NaN"),
+        json!("x".repeat(65_536)),
+        json!(true),
+        json!([]),
+        json!([1]),
+        json!({}),
+        json!({ "ann": 1 }),
+        json!({ "lif": { "decay": 2.0 } }),
+    ];
+    let (mut taken, mut refused) = (0, 0);
+    for base in bases() {
+        let whole = serde_json::to_value(&base).unwrap();
+        let mut all = Vec::new();
+        places(&whole, "", &mut all);
+        for place in &all {
+            let mut tried: Vec<Value> =
+                values.iter().map(|value| with(&whole, place, value.clone())).collect();
+            let (above, last) = place.rsplit_once('.').unwrap_or(("", place));
+            let pointer: String =
+                above.split('.').filter(|p| !p.is_empty()).map(|p| format!("/{p}")).collect();
+            let mut without = whole.clone();
+            without.pointer_mut(&pointer).unwrap().as_object_mut().unwrap().remove(last);
+            let mut more = whole.clone();
+            let object = more.pointer_mut(&pointer).unwrap().as_object_mut().unwrap();
+            object.insert("of_another_version".into(), json!(1));
+            tried.extend([without, more]);
+            for value in tried {
+                match Run::from_value(&value) {
+                    Ok(run) => {
+                        taken += 1;
+                        sane(place, &run);
+                    }
+                    Err(error) => {
+                        refused += 1;
+                        let said = error.to_string();
+                        one_sentence(place, &said);
+                        assert!(said.contains(" must be ") && said.contains(", found "), "{said}");
+                    }
+                }
+            }
+        }
+    }
+    println!("receipts: {taken} taken, {refused} refused");
+    assert!(taken > 100 && refused > 1500, "{taken} taken, {refused} refused");
+    for value in [json!(null), json!(1), json!([]), json!({}), json!("run")] {
+        let said = Run::from_value(&value).unwrap_err().to_string();
+        assert!(said.starts_with("a run must be an object of data, framing"), "{said}");
+    }
+}
