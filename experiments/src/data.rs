@@ -411,7 +411,7 @@ fn spoken(recordings: &Recordings, shown: Shown, windows: Option<Windows>) -> Re
 }
 
 /// What makes windows of a spectrogram.
-type Windows = fn(&Grid<f32>) -> Result<Grid<f32>, datasets::Error>;
+type Windows = fn(&Grid<f32>) -> Result<Grid<f32>, Error>;
 
 /// Spectrograms in memory, in an order that may repeat some.
 struct Sounds {

@@ -108,6 +108,11 @@ fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
     };
     listing.train = listed(folder, LISTS[0], &train, &mut listing)?;
     listing.test = listed(folder, LISTS[1], &test, &mut listing)?;
+    let mut unlisted = files::names_with(folder, "aedat")?;
+    unlisted.retain(|name| !train.iter().chain(&test).any(|entry| entry.name == *name));
+    if !unlisted.is_empty() {
+        listing.notes.push(format!("in no list, and left out: {}", files::excerpt(&unlisted)));
+    }
     Ok(listing)
 }
 

@@ -179,7 +179,7 @@ impl Idx {
         }
         let md5 = files::hex(&Md5::digest(&bytes));
         if md5 != self.md5 {
-            let found = look_alike(&path)?
+            let found = look_alike(folder, &bytes[header.len()..])
                 .unwrap_or_else(|| format!("{md5}, so another data set or a damaged file"));
             let expected = format!("MNIST's {} with the MD5 {}", self.name, self.md5);
             return Err(unlike(&path, expected, found, "move it away and fetch mnist"));
@@ -204,8 +204,20 @@ impl Idx {
     }
 }
 
-fn look_alike(path: &Path) -> Result<Option<String>, Error> {
-    let md5 = files::hex(&Md5::digest(files::read(path, LAYOUT.most_bytes)?));
-    let known = LOOK_ALIKES.iter().find(|(_, known)| *known == md5);
-    Ok(known.map(|(name, _)| format!("that of {name}, which has the same file names")))
+/// Which other data set this is, if that can be told: by its packed train images, or by labels that
+/// are equally many of each class, which MNIST's are not.
+fn look_alike(folder: &Path, values: &[u8]) -> Option<String> {
+    let images = folder.join(format!("{}.gz", FILES[0][0].name));
+    let packed = files::read(&images, LAYOUT.most_bytes).unwrap_or_default();
+    let md5 = files::hex(&Md5::digest(packed));
+    if let Some((name, _)) = LOOK_ALIKES.iter().find(|(_, known)| *known == md5) {
+        return Some(format!("that of {name}, which has the same file names"));
+    }
+    let mut counts = [0; 256];
+    values.iter().for_each(|&value| counts[usize::from(value)] += 1);
+    let each = values.len() / INFO.classes.len();
+    (counts[..INFO.classes.len()].iter().all(|&count| count == each)).then(|| {
+        let [one, other] = LOOK_ALIKES.map(|(name, _)| name);
+        format!("{each} labels of each class, as {one} and {other} have, whose files have the same names")
+    })
 }

@@ -80,7 +80,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Sound<'_>, Fault> {
             DAMAGED,
         ));
     }
-    if sound.data.len() % block != 0 {
+    if !sound.data.len().is_multiple_of(block) {
         let found = format!("{} bytes", sound.data.len());
         return Err(fault(format!("whole samples of {block} bytes"), found, DAMAGED));
     }

@@ -306,6 +306,14 @@ fn lists_of_gestures_are_held_to_the_same() {
             "{said}"
         );
     }
+    gestures(root, "user02_led.aedat", "user03_led.aedat\nuser01_led.aedat");
+    write(root, "dvs-gesture/user07_led.aedat", &aedat31(400));
+    let expected = [
+        "trials_to_test.txt: 1 of 2 listed files are not here",
+        "in no list, and left out: user07_led.aedat",
+    ];
+    assert_eq!(found(GESTURES, root).notes, expected);
+    fs::remove_file(root.join("dvs-gesture/user07_led.aedat")).unwrap();
     gestures(root, "user01_led.aedat\nuser03_led.aedat\n", "user02_led.aedat\n");
     let expected = "trials_to_train.txt: 1 of 2 listed files are not here";
     assert_eq!(found(GESTURES, root).notes, [expected]);
@@ -344,7 +352,7 @@ fn labels_lie_inside_their_recording() {
         write(root, "dvs-gesture/user01_led_labels.csv", format!("{LABELS}{wrong}\n").as_bytes());
         let said = sentence(GESTURES, root);
         assert!(
-            said.contains("user01_led_labels.csv: gesture labels csv, byte 63: ")
+            said.contains("user01_led_labels.csv: gesture labels csv, byte 61: ")
                 && said.contains(wrong),
             "{said}"
         );
