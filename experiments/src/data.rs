@@ -4,7 +4,8 @@ use crate::{Encoding, preset, progress};
 use anyhow::{Context, Result, anyhow, bail};
 use datasets::cache::{Cache, Dtype, Key};
 use datasets::{
-    Content, Found, Name, Origin, Recording, Recordings, Split, find, find_with, speech, synthetic,
+    Content, Error, Found, Name, Origin, Recording, Recordings, Split, check_folder, find,
+    find_with, speech, synthetic,
 };
 use events::{Framing, Grid};
 use indicatif::ProgressBar;
@@ -64,14 +65,23 @@ pub fn root(flag: Option<PathBuf>) -> Result<Option<PathBuf>> {
             .map(|p| ("SPIKEGRAD_DATA", p.into()))
     });
     match named {
-        Some((what, path)) if !path.is_dir() => {
-            bail!(
-                "{what} names {}, which is not a folder; name the folder that holds the data sets",
+        Some((what, path)) => match check_folder(&path) {
+            Ok(()) => Ok(Some(path)),
+            Err(Error::Layout { found, advice, .. }) => bail!(
+                "{what} names {}, which is not a folder (found {found}); {advice}",
                 path.display()
-            )
+            ),
+            Err(error) => bail!("{what}: {error}"),
+        },
+        None => {
+            let path = PathBuf::from("data");
+            // a link is there even if what it leads to is not
+            if path.symlink_metadata().is_err() {
+                return Ok(None);
+            }
+            check_folder(&path).map_err(in_one_sentence)?;
+            Ok(Some(path))
         }
-        Some((_, path)) => Ok(Some(path)),
-        None => Ok(Some(PathBuf::from("data")).filter(|p| p.is_dir())),
     }
 }
 
@@ -105,6 +115,9 @@ pub fn choose(
     };
     let why = match found {
         Found::Recordings(recordings) => {
+            for note in &recordings.notes {
+                eprintln!("{}: {note}", name.title());
+            }
             let says = describe(&recordings);
             return Ok(Some(Chosen { recordings, says }));
         }
@@ -442,7 +455,7 @@ fn spoken(recordings: &Recordings, shown: Shown, windows: Option<Windows>) -> Re
 }
 
 /// What makes windows of a spectrogram.
-type Windows = fn(&Grid<f32>) -> Result<Grid<f32>, datasets::Error>;
+type Windows = fn(&Grid<f32>) -> Result<Grid<f32>, Error>;
 
 /// Spectrograms in memory, in an order that may repeat some.
 struct Sounds {

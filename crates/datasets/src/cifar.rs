@@ -1,12 +1,14 @@
 //! CIFAR-10 and CIFAR-100: 60,000 colour images of 32×32 pixels, in the publisher's binary files.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use crate::{
     Content, Download, Error, Info, Name, Recording, Source, Unpack,
     error::unlike,
+    files,
     find::{Layout, Listing},
     images::{Format, ImageFile, read_at_most},
+    recordings::LOST,
 };
 
 const CONTENT: Content = Content::Images { height: 32, width: 32, channels: 3 };
@@ -173,6 +175,9 @@ pub(crate) const INFO_100: Info = Info {
 pub(crate) const LAYOUT_10: Layout = Layout {
     folders: &["cifar10"],
     inner: &["cifar10batchesbin"],
+    // an image may occur twice in the published files
+    distinct: false,
+    most_bytes: 256 << 20,
     expected: "data_batch_1.bin to data_batch_5.bin and test_batch.bin",
     recognise: |names| names.iter().any(|name| name == "test_batch.bin"),
     list: |folder, _| list(folder, &CIFAR_10),
@@ -181,6 +186,9 @@ pub(crate) const LAYOUT_10: Layout = Layout {
 pub(crate) const LAYOUT_100: Layout = Layout {
     folders: &["cifar100"],
     inner: &["cifar100binary"],
+    // an image may occur twice in the published files
+    distinct: false,
+    most_bytes: 256 << 20,
     expected: "train.bin and test.bin",
     recognise: |names| {
         names.iter().any(|name| name == "train.bin") && names.iter().any(|name| name == "test.bin")
@@ -227,9 +235,11 @@ const CIFAR_100: Binary = Binary {
 fn list(folder: &Path, binary: &Binary) -> Result<Listing, Error> {
     let mut listing =
         Listing { split: "publisher: train and test files".to_owned(), ..Listing::default() };
-    let present = |name: &&&str| folder.join(name).is_file();
-    for name in binary.train.iter().filter(present) {
+    for name in binary.train {
         let path = folder.join(name);
+        if !files::is_file(&path)? {
+            continue;
+        }
         listing.train.extend(binary.recordings(&path, binary.most[0])?);
         listing.files.push(path);
     }
@@ -243,13 +253,12 @@ impl Binary {
     fn recordings(&self, path: &Path, most: usize) -> Result<Vec<Recording>, Error> {
         let format = Format { shape: [32, 32, 3], labels: self.labels.len(), planar: true };
         let record = format.record();
-        let bytes = fs::metadata(path)
-            .map_err(|source| Error::Read { path: path.to_owned(), source })?
-            .len();
-        let whole = bytes % record as u64 == 0 && bytes <= (most * record) as u64;
+        let metadata = files::open_file(path).and_then(|file| file.metadata());
+        let bytes = metadata.map_err(|source| files::unreadable(path, source))?.len();
+        let whole = bytes > 0 && bytes % record as u64 == 0 && bytes <= (most * record) as u64;
         let records = if whole { read_at_most(path, most * record)? } else { Vec::new() };
-        if records.len() as u64 != bytes {
-            let expected = format!("whole records of {record} bytes, at most {most} of them");
+        if !whole || records.len() as u64 != bytes {
+            let expected = format!("1 to {most} whole records of {record} bytes");
             return Err(unlike(
                 path,
                 expected,
@@ -260,6 +269,10 @@ impl Binary {
         let file = Arc::new(ImageFile::new(path.to_owned(), records, format));
         let recording = |(index, record): (usize, &[u8])| {
             let label = self.label(path, index, record)?;
+            if record[self.labels.len()..].iter().all(|&value| value == 0) {
+                let expected = format!("an image in record {index} (from 0)");
+                return Err(unlike(path, expected, "nothing but zeros", LOST));
+            }
             Ok(Recording {
                 name: self.name,
                 label,

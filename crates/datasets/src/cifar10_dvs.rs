@@ -101,6 +101,8 @@ const PER_CLASS: usize = 1_000;
 pub(crate) const LAYOUT: Layout = Layout {
     folders: &["cifar10dvs", "dvscifar10"],
     inner: &[],
+    most_bytes: 256 << 20,
+    distinct: true,
     expected: "ten folders named by class, airplane to truck, with cifar10_<class>_<number>.aedat",
     // Speech Commands has folders named bird, cat and dog, and a list that this one does not have
     recognise: |names| {
@@ -174,8 +176,7 @@ fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
     let split = split.unwrap_or(Split::Reference);
     let mut listing = Listing::default();
     let mut complete = true;
-    let classes = files::names(folder)?.into_iter().filter(|name| folder.join(name).is_dir());
-    for class in classes {
+    for class in files::folders(folder, INFO.classes)? {
         let recordings = folder.join(&class);
         let names = files::names_with(&recordings, "aedat")?;
         let Some(label) = INFO.classes.iter().position(|&known| known == class) else {

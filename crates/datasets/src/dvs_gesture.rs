@@ -16,6 +16,7 @@ use crate::{
     error::unlike,
     files,
     find::{Layout, Listing},
+    lists::{self, Entry, Fault},
 };
 
 pub(crate) const INFO: Info = Info {
@@ -60,6 +61,9 @@ const LISTS: [&str; 2] = ["trials_to_train.txt", "trials_to_test.txt"];
 pub(crate) const LAYOUT: Layout = Layout {
     folders: &["dvsgesture", "dvs128gesture"],
     inner: &["dvsgesture"],
+    most_bytes: 2 << 30,
+    // extracts and tests repeat a recording under another user's name
+    distinct: false,
     expected: "trials_to_train.txt, trials_to_test.txt and userNN_light.aedat with userNN_light_labels.csv",
     recognise: |names| names.iter().any(|name| LISTS.contains(&name.as_str()) || name == CLIPS),
     list,
@@ -88,42 +92,87 @@ pub fn reference_label(label: u32) -> Option<u32> {
 /// The publisher's split is its two lists of files; a listed file that is not there makes a sample,
 /// not an error.
 fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
-    if !LISTS.iter().any(|list| folder.join(list).is_file()) {
+    let paths = LISTS.map(|list| folder.join(list));
+    if !files::is_file(&paths[0])? && !files::is_file(&paths[1])? {
         return clips(&folder.join(CLIPS), split);
+    }
+    let [train, test] = [read_list(&paths[0])?, read_list(&paths[1])?];
+    if let Some(found) = lists::repeats(&[(LISTS[0], &train), (LISTS[1], &test)]) {
+        let expected = "every recording once, in one list";
+        return Err(unlike(folder, expected, found, "correct the lists"));
     }
     let mut listing = Listing {
         split: "publisher: trials_to_train.txt and trials_to_test.txt".to_owned(),
+        files: paths.to_vec(),
         ..Listing::default()
     };
-    for (list, recordings) in LISTS.into_iter().zip([&mut listing.train, &mut listing.test]) {
-        let list = folder.join(list);
-        let text = files::read(&list)?;
-        listing.files.push(list.clone());
-        for name in
-            String::from_utf8_lossy(&text).lines().map(str::trim).filter(|name| !name.is_empty())
-        {
-            if !is_plain(name) {
-                let expected = "names of files of this folder, one a line";
-                return Err(unlike(&list, expected, format!("\"{name}\""), "correct the line"));
-            }
-            let path = folder.join(name);
-            if !path.is_file() {
-                continue;
-            }
-            let csv = folder.join(format!("{}_labels.csv", name.trim_end_matches(".aedat")));
-            let trials = aedat31::trials(&files::read(&csv)?)
-                .map_err(|source| Error::Decode { path: csv.clone(), source })?;
-            recordings.extend(cuts(&path, &trials));
-            listing.files.extend([path, csv]);
-        }
+    listing.train = listed(folder, LISTS[0], &train, &mut listing)?;
+    listing.test = listed(folder, LISTS[1], &test, &mut listing)?;
+    let mut unlisted = files::names_with(folder, "aedat")?;
+    unlisted.retain(|name| !train.iter().chain(&test).any(|entry| entry.name == *name));
+    if !unlisted.is_empty() {
+        listing.notes.push(format!("in no list, and left out: {}", files::excerpt(&unlisted)));
     }
     Ok(listing)
 }
 
-/// Whether a name that a file gives is one of its own folder: one with a folder in it would lead
-/// elsewhere.
-fn is_plain(name: &str) -> bool {
-    Path::new(name).file_name().is_some_and(|file| file == name)
+fn read_list(path: &Path) -> Result<Vec<Entry>, Error> {
+    let text = files::read(path, files::LIST_BYTES)?;
+    let fits = |name: &str| lists::is_file_name(name, "aedat");
+    lists::entries(&text, fits).map_err(|Fault { line, found }| {
+        let expected =
+            format!("names of files of this folder, as user01_led.aedat, in line {line}");
+        unlike(path, expected, found, "correct the line")
+    })
+}
+
+/// The trials of the files in one list; what else is to be known of them goes into `listing`.
+fn listed(
+    folder: &Path,
+    list: &str,
+    entries: &[Entry],
+    listing: &mut Listing,
+) -> Result<Vec<Recording>, Error> {
+    let (mut recordings, mut absent) = (Vec::new(), 0);
+    for Entry { name, .. } in entries {
+        let path = folder.join(name);
+        if !files::is_file(&path)? {
+            absent += 1;
+            continue;
+        }
+        let csv_name = format!("{}_labels.csv", name.trim_end_matches(".aedat"));
+        let csv = folder.join(&csv_name);
+        let trials = aedat31::trials(&files::read(&csv, files::LIST_BYTES)?)
+            .map_err(|source| Error::Decode { path: csv.clone(), source })?;
+        let overlap = overlapping(&trials);
+        if overlap > 0 && csv_name != OVERLAPPING {
+            listing.notes.push(format!("{csv_name}: {overlap} trials overlap another one"));
+        }
+        recordings.extend(cuts(&path, &trials));
+        listing.files.extend([path, csv]);
+    }
+    if absent > 0 {
+        let all = entries.len();
+        listing.notes.push(format!("{list}: {absent} of {all} listed files are not here"));
+    }
+    Ok(recordings)
+}
+
+/// The publisher's own file in which a trial ends after the next one begins.
+const OVERLAPPING: &str = "user22_led_labels.csv";
+
+/// How many trials begin before another one, that began before them, has ended.
+fn overlapping(trials: &[Trial]) -> usize {
+    let mut spans: Vec<(i64, i64)> =
+        trials.iter().map(|trial| (trial.start_us, trial.end_us)).collect();
+    spans.sort_unstable();
+    let mut ends = i64::MIN;
+    let mut count = 0;
+    for (start_us, end_us) in spans {
+        count += usize::from(start_us < ends);
+        ends = ends.max(end_us);
+    }
+    count
 }
 
 /// One recording for each trial, in file order; a class may occur several times in a file.
@@ -152,22 +201,28 @@ fn clips(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
         ));
     }
     let labels = folder.join("labels.csv");
-    let text = files::read(&labels)?;
+    let text = files::read(&labels, files::LIST_BYTES)?;
+    let classes = INFO.classes.len() as u32;
+    let wrong = |line: usize, found: String| {
+        let expected = format!(
+            "\"file,class,name\" with a file of this folder and a class 1 to {classes} in line {line}"
+        );
+        unlike(&labels, expected, found, "correct the line")
+    };
+    let is_there = |name: &str| folder.join(name).symlink_metadata().is_ok();
+    let fits = |name: &str| lists::is_file_name(name, "bs2") && is_there(name);
+    let rows = lists::labelled(&text, classes, fits)
+        .map_err(|Fault { line, found }| wrong(line, found))?;
+    let entries: Vec<Entry> = rows.iter().map(|(entry, _)| entry.clone()).collect();
+    if let Some(found) = lists::repeats(&[("labels.csv", &entries)]) {
+        return Err(unlike(&labels, "every clip once", found, "correct the table"));
+    }
     let mut listing =
         Listing { files: vec![labels.clone()], origin: Some(Origin::Sample), ..Listing::default() };
-    for (index, line) in String::from_utf8_lossy(&text).lines().enumerate().skip(1) {
-        let mut fields = line.split(',').map(str::trim);
-        let (name, class) =
-            (fields.next().unwrap_or_default(), fields.next().and_then(|class| class.parse().ok()));
-        let known = class.filter(|class| (1..=INFO.classes.len() as u32).contains(class));
+    for (Entry { name, .. }, class) in rows {
         let path = folder.join(name);
-        let (Some(class), true) = (known, is_plain(name) && path.is_file()) else {
-            let expected = format!(
-                "\"file,class,name\" with a file of this folder and a class 1 to 11 in line {}",
-                index + 1
-            );
-            return Err(unlike(&labels, expected, format!("\"{line}\""), "correct the line"));
-        };
+        // the name alone may be a link that leads nowhere
+        files::is_file(&path)?;
         listing.files.push(path.clone());
         listing.train.push(Recording {
             name: Name::DvsGesture,

@@ -32,6 +32,11 @@ pub(crate) struct Layout {
     pub expected: &'static str,
     /// Whether a folder with these names in it is laid out so.
     pub recognise: fn(&[String]) -> bool,
+    /// Most bytes that one of its files may have: several times those of the largest published.
+    pub most_bytes: u64,
+    /// Whether two of its files with the same content are one recording under two names. Not where
+    /// a publisher or a maker of extracts may repeat a recording.
+    pub distinct: bool,
     /// Lists the recordings of such a folder; without a split, by the one that is usual for what is
     /// there.
     pub list: fn(&Path, Option<Split>) -> Result<Listing, Error>,
@@ -47,6 +52,8 @@ pub(crate) struct Listing {
     pub split: String,
     /// Where they come from, if their numbers do not tell.
     pub origin: Option<Origin>,
+    /// What a reader of results should know, in whole sentences.
+    pub notes: Vec<String>,
 }
 
 /// Looks for `name` below a data root: in a folder of its name (any case, with or without `-` and
@@ -88,7 +95,7 @@ pub(crate) fn layout(name: Name) -> &'static Layout {
 fn look(name: Name, root: &Path, split: Option<Split>) -> Result<Found, Error> {
     let layout = layout(name);
     let names = files::names(root)?;
-    match named(root, &names, layout.folders)[..] {
+    match named(root, &names, layout.folders)?[..] {
         [] if (layout.recognise)(&names) => load(name, layout, root, split).map(Found::Recordings),
         [] => Ok(Found::Absent),
         [folder] => below(name, layout, &root.join(folder), split),
@@ -107,18 +114,29 @@ pub(crate) fn two(name: Name, root: &Path, first: &str, second: &str) -> Error {
 }
 
 /// Those of the folders in `root` whose plain names are among `wanted`.
-pub(crate) fn named<'a>(root: &Path, names: &'a [String], wanted: &[&str]) -> Vec<&'a String> {
+///
+/// # Errors
+/// Something else has such a name, or a link that leads nowhere: a data set on a disk that is not
+/// mounted is not an absent one.
+pub(crate) fn named<'a>(
+    root: &Path,
+    names: &'a [String],
+    wanted: &[&str],
+) -> Result<Vec<&'a String>, Error> {
     let plain = |folder: &str| folder.to_lowercase().replace(['-', '_'], "");
-    names
-        .iter()
-        .filter(|name| wanted.contains(&plain(name).as_str()) && root.join(name).is_dir())
-        .collect()
+    let mut found = Vec::new();
+    for name in names {
+        if wanted.contains(&plain(name).as_str()) && files::is_folder(&root.join(name))? {
+            found.push(name);
+        }
+    }
+    Ok(found)
 }
 
 fn below(name: Name, layout: &Layout, folder: &Path, split: Option<Split>) -> Result<Found, Error> {
     let names = files::names(folder)?;
-    if let [inner] = named(folder, &names, layout.inner)[..]
-        && !(layout.recognise)(&names)
+    if !(layout.recognise)(&names)
+        && let [inner] = named(folder, &names, layout.inner)?[..]
     {
         return below(name, layout, &folder.join(inner), split);
     }
@@ -143,7 +161,8 @@ fn load(
     folder: &Path,
     split: Option<Split>,
 ) -> Result<Recordings, Error> {
-    let Listing { train, validation, test, files, split, origin } = (layout.list)(folder, split)?;
+    let Listing { train, validation, test, files, split, origin, notes } =
+        (layout.list)(folder, split)?;
     for (recordings, half) in [(&train, "train"), (&test, "test")] {
         if recordings.is_empty() {
             return Err(Error::Layout {
@@ -158,7 +177,8 @@ fn load(
     let found = (train.len(), validation.len(), test.len());
     let complete = found == (info.train, info.validation.unwrap_or(0), info.test);
     let origin = origin.unwrap_or(if complete { Origin::Complete } else { Origin::Sample });
-    let manifest_sha256 = files::manifest(folder, &files)?;
-    let sources = Sources { folder: folder.to_owned(), files };
-    Ok(Recordings { name, origin, train, validation, test, manifest_sha256, split, sources })
+    let sums = files::sums(&files, layout.most_bytes)?;
+    let manifest_sha256 = files::manifest(folder, &files, &sums);
+    let sources = Sources { folder: folder.to_owned(), files, sums };
+    Ok(Recordings { name, origin, train, validation, test, manifest_sha256, split, notes, sources })
 }

@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    fs::File,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
@@ -10,7 +9,7 @@ use std::{
 use events::{Grid, Shape};
 use flate2::bufread::MultiGzDecoder;
 
-use crate::{Error, error::unlike};
+use crate::{Error, error::unlike, files};
 
 /// A file of many images in memory, shared by its recordings.
 pub struct ImageFile {
@@ -95,8 +94,8 @@ impl Eq for ImageFile {}
 ///
 /// Whatever the file says, no more than that is read, so a bomb stays small.
 pub(crate) fn read_at_most(path: &Path, most: usize) -> Result<Vec<u8>, Error> {
-    let unreadable = |source| Error::Read { path: path.to_owned(), source };
-    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let unreadable = |source| files::unreadable(path, source);
+    let mut file = BufReader::new(files::open_file(path).map_err(unreadable)?);
     let packed = file.fill_buf().map_err(unreadable)?.starts_with(&[0x1f, 0x8b]);
     let mut bytes = Vec::new();
     let limit = most as u64 + 1;

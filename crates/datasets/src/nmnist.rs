@@ -48,6 +48,8 @@ pub(crate) const INFO: Info = Info {
 pub(crate) const LAYOUT: Layout = Layout {
     folders: &["nmnist"],
     inner: &[],
+    most_bytes: 16 << 20,
+    distinct: true,
     expected: "the folders Train and Test with <digit>/<number>.bin",
     recognise: |names| names.iter().any(|name| name == "Train" || name == "Test"),
     list,
@@ -65,14 +67,14 @@ fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
     let mut listing =
         Listing { split: "publisher: Train and Test folders".to_owned(), ..Listing::default() };
     let marker = folder.join(SIMULATED);
-    if marker.is_file() {
+    if files::is_file(&marker)? {
         listing.split = format!("simulated recordings ({SIMULATED}): Train and Test folders");
         listing.origin = Some(Origin::Synthetic);
         listing.files.push(marker);
     }
     for (half, recordings) in [("Train", &mut listing.train), ("Test", &mut listing.test)] {
         let half = folder.join(half);
-        if !half.is_dir() {
+        if !files::is_folder(&half)? {
             return Err(Error::Layout {
                 path: folder.to_owned(),
                 expected: LAYOUT.expected.to_owned(),
@@ -83,11 +85,8 @@ fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
                 advice: "unpack both Train.zip and Test.zip there",
             });
         }
-        for digit in files::names(&half)? {
+        for digit in files::folders(&half, INFO.classes)? {
             let digits = half.join(&digit);
-            if !digits.is_dir() {
-                continue;
-            }
             let label = label(&digit).ok_or_else(|| Error::Layout {
                 path: digits.clone(),
                 expected: "a folder named by a digit 0 to 9".to_owned(),

@@ -7,9 +7,13 @@ use std::{
 use events::{Columns, Events, Grid};
 
 use crate::{
-    Content, Error, ImageFile, Name, cifar10_dvs, dvs_gesture, files, nmnist, speech_commands,
-    synthetic,
+    Content, Error, ImageFile, Name, cifar10_dvs, dvs_gesture, error::unlike, files, find::layout,
+    nmnist, speech_commands, synthetic,
 };
+
+/// What to do about a recording that was lost on its way here.
+pub(crate) const LOST: &str =
+    "a full disk or an interrupted copy leaves such files: copy or unpack it again";
 
 /// A data set as found: its recordings in a fixed order, and what identifies it in a record.
 #[derive(Clone, Debug)]
@@ -29,6 +33,9 @@ pub struct Recordings {
     pub manifest_sha256: String,
     /// The rule by which recordings became train or test.
     pub split: String,
+    /// What a reader of results should know of what is here, in whole sentences: listed files that
+    /// are not here, labels that overlap. Empty for most.
+    pub notes: Vec<String>,
     /// What the manifest stands on; of a stand-in, nothing.
     pub(crate) sources: Sources,
 }
@@ -38,6 +45,8 @@ pub struct Recordings {
 pub(crate) struct Sources {
     pub folder: PathBuf,
     pub files: Vec<PathBuf>,
+    /// What was in each of them.
+    pub sums: Vec<files::Sum>,
 }
 
 /// Where recordings come from, and so what a result on them means.
@@ -102,8 +111,8 @@ impl Recordings {
     /// The folder in which a file is no longer what the manifest says, if one is: reads every file
     /// once.
     pub(crate) fn changed(&self) -> Result<Option<&Path>, Error> {
-        let Sources { folder, files } = &self.sources;
-        let same = files.is_empty() || files::manifest(folder, files)? == self.manifest_sha256;
+        let Sources { folder, files, sums } = &self.sources;
+        let same = files::sums(files, layout(self.name).most_bytes)? == *sums;
         Ok((!same).then_some(folder))
     }
 
@@ -169,8 +178,12 @@ impl Recording {
                 return Err(self.holds_no("events"));
             }
         };
-        decode(path, &files::read(path)?)
-            .map_err(|source| Error::Decode { path: path.clone(), source })
+        let bytes = files::read(path, layout(self.name).most_bytes)?;
+        if let Some((at, zeros)) = zeroed(&bytes) {
+            let found = format!("{zeros} bytes of zero from byte {at} on");
+            return Err(unlike(path, "events", found, LOST));
+        }
+        decode(path, &bytes).map_err(|source| Error::Decode { path: path.clone(), source })
     }
 
     /// This recording's events out of its file's [`columns`](Recording::columns), sorted by time.
@@ -192,20 +205,37 @@ impl Recording {
     /// ```
     ///
     /// # Errors
-    /// The data set holds no events; events outside its sensor; columns that are no recording.
-    pub fn cut(&self, columns: &Columns) -> Result<Events, Error> {
+    /// The data set holds no events; events outside its sensor; columns that are no recording; a
+    /// recording without events.
+    pub fn cut(&self, whole: &Columns) -> Result<Events, Error> {
         let sensor = self.name.info().content.sensor().ok_or_else(|| self.holds_no("events"))?;
         let columns = match self.source {
-            Source::Cut { start_us, end_us, .. } => columns.between(start_us, end_us),
-            _ => columns.clone(),
+            Source::Cut { start_us, end_us, .. } => whole.between(start_us, end_us),
+            _ => whole.clone(),
         };
         // the formats do not promise order in time; where files keep it, sorting changes nothing
-        Events::sorted(sensor, columns).map_err(|source| match &self.source {
+        let events = Events::sorted(sensor, columns).map_err(|source| match &self.source {
             Source::Synthetic { index, .. } => Error::Synthetic { index: *index, source },
             other => {
                 Error::Decode { path: other.path().unwrap_or(Path::new("")).to_owned(), source }
             }
-        })
+        })?;
+        if events.is_empty() { Err(self.empty(whole)) } else { Ok(events) }
+    }
+
+    /// The refusal of a recording without events: a network would learn its label from nothing.
+    fn empty(&self, file: &Columns) -> Error {
+        let path = self.source.path().unwrap_or(Path::new("synthetic"));
+        let span = file.t_us.iter().min().zip(file.t_us.iter().max());
+        match (&self.source, span) {
+            (Source::Cut { start_us, end_us, .. }, Some((first, last))) => unlike(
+                path,
+                format!("events from {start_us} to {end_us} µs, as its label says"),
+                format!("none (its events lie from {first} to {last} µs)"),
+                "correct the label, or copy the publisher's files again",
+            ),
+            _ => unlike(path, "at least one event", "none", LOST),
+        }
     }
 
     /// Whether both lie in the same file.
@@ -253,6 +283,24 @@ impl Recording {
     fn holds_no(&self, wanted: &'static str) -> Error {
         Error::Content { name: self.name, wanted, holds: self.name.info().content.noun() }
     }
+}
+
+/// Zero bytes in a row that no camera writes: a sector of a disk.
+const SECTOR: usize = 512;
+
+/// Where a sector of zeros lies in a file of events, and how long it goes on: what a file system
+/// leaves of a file whose data had not reached the disk when the machine stopped.
+fn zeroed(bytes: &[u8]) -> Option<(usize, usize)> {
+    let mut start = 0;
+    for (at, &byte) in bytes.iter().chain([&1]).enumerate() {
+        if byte != 0 {
+            if at - start >= SECTOR {
+                return Some((start, at - start));
+            }
+            start = at + 1;
+        }
+    }
+    None
 }
 
 impl Source {

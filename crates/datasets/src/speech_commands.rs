@@ -1,8 +1,8 @@
 //! Speech Commands v0.02: 105,829 clips of up to one second, 35 spoken words.
 
-use std::{collections::HashSet, fs::File, io::BufReader, path::Path};
+use std::{collections::HashSet, path::Path};
 
-use hound::{SampleFormat, WavReader, WavSpec};
+use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -10,6 +10,9 @@ use crate::{
     error::unlike,
     files,
     find::{Layout, Listing},
+    lists::{self, Entry},
+    recordings::LOST,
+    wav,
 };
 
 /// Samples a second, and so samples of a clip of one second.
@@ -52,6 +55,10 @@ const LISTS: [&str; 2] = ["testing_list.txt", "validation_list.txt"];
 pub(crate) const LAYOUT: Layout = Layout {
     folders: &["speechcommands", "speechcommandsv0.02", "speechcommandsv2"],
     inner: &["speechcommandsv0.02"],
+    // a clip of one second has 32 kB; clips of a user's own may be longer
+    most_bytes: 64 << 20,
+    // a sentence may be kept twice, and small extracts repeat clips
+    distinct: false,
     expected: "testing_list.txt, validation_list.txt and 35 folders named by word with <speaker>_nohash_<number>.wav",
     recognise: |names| names.iter().any(|name| LISTS.contains(&name.as_str())),
     list,
@@ -63,40 +70,86 @@ struct Clip {
     recording: Recording,
 }
 
+/// MD5 of the publisher's lists: names in the publisher's order, a line feed between them.
+const LISTS_MD5: [&str; 2] =
+    ["fa0c1b44291b4fcd92e8919123647bdd", "ed451c37e304cb3abeae2c6ba515ae5a"];
+
 /// The publisher's lists, or all clips by speaker. Where all that is here is on the list of test
 /// clips, so that nothing would be left to train on, a caller without a wish gets
 /// [`Split::BySpeaker`].
 fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
     let lists = [read_list(folder, LISTS[0])?, read_list(folder, LISTS[1])?];
+    let entries = lists.each_ref().map(|list| list.as_deref().unwrap_or_default());
+    let [testing, validation] = [(LISTS[0], entries[0]), (LISTS[1], entries[1])];
+    if let Some(found) = lists::repeats(&[testing, validation]) {
+        return Err(unlike(folder, "every clip once, in one list", found, "correct the lists"));
+    }
     let clips = clips(folder)?;
-    let mut files: Vec<_> =
-        LISTS.iter().map(|list| folder.join(list)).filter(|list| list.is_file()).collect();
+    let mut files = Vec::new();
+    for (name, list) in LISTS.iter().zip(&lists) {
+        files.extend(list.is_some().then(|| folder.join(name)));
+    }
     files.extend(clips.iter().map(|clip| folder.join(&clip.key)));
-    let tests = |list: &HashSet<String>| clips.iter().all(|clip| list.contains(&clip.key));
-    let all_test = !clips.is_empty() && lists[0].as_ref().is_some_and(tests);
-    let listing = match (split, lists) {
-        (Some(Split::BySpeaker(seed)), _) => by_speaker(clips, seed, all_test),
-        (None, _) if all_test => by_speaker(clips, 0, all_test),
-        (_, [Some(testing), Some(validation)]) => published(clips, &testing, &validation),
+    let names = entries.map(|entries| entries.iter().map(|entry| &*entry.name).collect());
+    let notes = absent(&clips, &names);
+    let [testing, validation]: [HashSet<&str>; 2] = names;
+    let all_test = !clips.is_empty() && clips.iter().all(|clip| testing.contains(&*clip.key));
+    let both = lists.iter().all(Option::is_some);
+    let listing = match split {
+        Some(Split::BySpeaker(seed)) => by_speaker(clips, seed, all_test),
+        None if all_test => by_speaker(clips, 0, all_test),
+        _ if both => {
+            check_complete(folder, clips.len(), entries)?;
+            published(clips, &testing, &validation)
+        }
         _ => {
+            let found = "only one of the two lists";
+            return Err(unlike(folder, LAYOUT.expected, found, "unpack the data set again"));
+        }
+    };
+    Ok(Listing { files, notes, ..listing })
+}
+
+/// How many listed clips are not here, for a sample has less than its lists.
+fn absent(clips: &[Clip], names: &[HashSet<&str>; 2]) -> Vec<String> {
+    let here: HashSet<&str> = clips.iter().map(|clip| &*clip.key).collect();
+    let mut notes = Vec::new();
+    for (list, names) in LISTS.iter().zip(names) {
+        let absent = names.difference(&here).count();
+        if absent > 0 {
+            notes.push(format!("{list}: {absent} of {} listed clips are not here", names.len()));
+        }
+    }
+    notes
+}
+
+/// Where all clips are here, the lists must be those published with them: version 0.01 has others.
+fn check_complete(folder: &Path, clips: usize, lists: [&[Entry]; 2]) -> Result<(), Error> {
+    if clips != INFO.train + INFO.validation.unwrap_or(0) + INFO.test {
+        return Ok(());
+    }
+    for ((name, entries), md5) in LISTS.iter().zip(lists).zip(LISTS_MD5) {
+        let names: Vec<&str> = entries.iter().map(|entry| &*entry.name).collect();
+        let found = files::hex(&Md5::digest(names.join("\n")));
+        if found != md5 {
             return Err(unlike(
-                folder,
-                LAYOUT.expected,
-                "only one of the two lists",
+                &folder.join(name),
+                format!("the publisher's list, with the MD5 {md5}"),
+                format!("{found}, of {} clips", names.len()),
                 "unpack the data set again",
             ));
         }
-    };
-    Ok(Listing { files, ..listing })
+    }
+    Ok(())
 }
 
-fn published(clips: Vec<Clip>, testing: &HashSet<String>, validation: &HashSet<String>) -> Listing {
+fn published(clips: Vec<Clip>, testing: &HashSet<&str>, validation: &HashSet<&str>) -> Listing {
     let split = "publisher: testing_list.txt and validation_list.txt, the rest train".to_owned();
     let mut listing = Listing { split, ..Listing::default() };
     for Clip { key, recording } in clips {
-        let half = match key {
-            key if testing.contains(&key) => &mut listing.test,
-            key if validation.contains(&key) => &mut listing.validation,
+        let half = match &*key {
+            key if testing.contains(key) => &mut listing.test,
+            key if validation.contains(key) => &mut listing.validation,
             _ => &mut listing.train,
         };
         half.push(recording);
@@ -121,24 +174,35 @@ fn by_speaker(clips: Vec<Clip>, seed: u64, all_test: bool) -> Listing {
     listing
 }
 
-fn read_list(folder: &Path, name: &str) -> Result<Option<HashSet<String>>, Error> {
+fn read_list(folder: &Path, name: &str) -> Result<Option<Vec<Entry>>, Error> {
     let path = folder.join(name);
-    if !path.is_file() {
+    if !files::is_file(&path)? {
         return Ok(None);
     }
-    let text = files::read(&path)?;
-    Ok(Some(String::from_utf8_lossy(&text).lines().map(|line| line.trim().to_owned()).collect()))
+    let text = files::read(&path, files::LIST_BYTES)?;
+    let entries = lists::entries(&text, is_clip).map_err(|lists::Fault { line, found }| {
+        let expected = format!("a word and a file, as yes/0a7c2a8d_nohash_0.wav, in line {line}");
+        unlike(&path, expected, found, "correct the line, or unpack the data set again")
+    })?;
+    Ok(Some(entries))
+}
+
+/// Whether a name is that of a clip: `word/name.wav`.
+fn is_clip(name: &str) -> bool {
+    name.split_once('/').is_some_and(|(word, file)| {
+        INFO.classes.contains(&word) && lists::is_file_name(file, "wav")
+    })
 }
 
 /// All clips of the 35 words, by word and then by name. Folders that start with `_` hold noise, not
 /// words.
 fn clips(folder: &Path) -> Result<Vec<Clip>, Error> {
     let mut clips = Vec::new();
-    for word in files::names(folder)? {
-        let of_word = folder.join(&word);
-        if word.starts_with('_') || !of_word.is_dir() {
+    for word in files::folders(folder, INFO.classes)? {
+        if word.starts_with('_') {
             continue;
         }
+        let of_word = folder.join(&word);
         let names = files::names_with(&of_word, "wav")?;
         let Some(label) = INFO.classes.iter().position(|&known| known == word) else {
             if names.is_empty() {
@@ -176,42 +240,25 @@ fn speaker_tests(key: &str, seed: u64) -> bool {
 
 /// The clip's samples, cut behind or padded with zeros on both sides to one second.
 pub(crate) fn waveform(path: &Path) -> Result<Vec<i16>, Error> {
-    let wav = |found: hound::Error| {
-        unlike(
-            path,
-            "a whole WAV file",
-            format!("the error \"{found}\""),
-            "it is damaged or cut off: unpack the data set again",
-        )
-    };
-    let file = File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    let mut reader = WavReader::new(BufReader::new(file)).map_err(wav)?;
-    let WavSpec { channels, sample_rate, bits_per_sample, sample_format } = reader.spec();
-    if (channels, sample_rate, bits_per_sample, sample_format)
-        != (1, RATE_HZ, 16, SampleFormat::Int)
-    {
-        let found = format!(
-            "{channels} channels, {sample_rate} Hz, {bits_per_sample} bits ({sample_format:?})"
-        );
-        return Err(unlike(
-            path,
-            format!("1 channel, {RATE_HZ} Hz, 16 bits (Int)"),
-            found,
-            "convert it to that",
-        ));
+    let bytes = files::read(path, LAYOUT.most_bytes)?;
+    let refused = |fault: wav::Fault| unlike(path, fault.expected, fault.found, fault.advice);
+    let sound = wav::read(&bytes).map_err(refused)?;
+    if (sound.channels, sound.rate_hz, sound.bits) != (1, RATE_HZ, 16) {
+        let found =
+            format!("{} channels, {} Hz, {} bits", sound.channels, sound.rate_hz, sound.bits);
+        let expected = format!("1 channel, {RATE_HZ} Hz, 16 bits");
+        return Err(unlike(path, expected, found, "convert it to that"));
+    }
+    let samples = sound.data.as_chunks().0.iter().map(|&sample| i16::from_le_bytes(sample));
+    // the publisher left out clips without a voice, so no sound is a loss and not a recording
+    if sound.data.iter().all(|&byte| byte == 0) {
+        let found = format!("{} samples, all of them 0", samples.len());
+        return Err(unlike(path, "a sound", found, LOST));
     }
     let second = RATE_HZ as usize;
-    let mut samples = Vec::with_capacity(second);
-    for (i, sample) in reader.samples::<i16>().enumerate() {
-        let sample = sample.map_err(wav)?;
-        // what lies behind the second is read too: a file that is cut off there is damaged
-        if i < second {
-            samples.push(sample);
-        }
-    }
-    let missing = second - samples.len();
+    let missing = second.saturating_sub(samples.len());
     let mut padded = vec![0; missing / 2];
-    padded.append(&mut samples);
+    padded.extend(samples.take(second));
     padded.resize(second, 0);
     Ok(padded)
 }

@@ -347,7 +347,8 @@ fn a_flipped_bit_is_seen_or_harms_nothing() {
         seen += u32::from(!unharmed(&path, &whole, &key));
     }
     eprintln!("{seen} of 2000 flips in {} bytes seen", bytes.len());
-    assert!(seen > 1000);
+    // most of so small a file is room for more samples in the node of the index, which nobody reads
+    assert!(seen > 500);
 }
 
 #[test]
@@ -359,8 +360,7 @@ fn a_truncated_file_is_refused_and_replaced() {
         fs::write(&path, &bytes[..cut]).unwrap();
         let error = sentence(&Cache::open(&path).unwrap_err());
         assert!(
-            error.contains("expected a frame cache, found")
-                && error.contains("prepare the cache again"),
+            error.contains("expected a frame cache, found") && error.contains("by `data prepare`"),
             "{error}"
         );
         prepare(
@@ -395,8 +395,7 @@ fn a_sample_damaged_on_disk_is_named_and_replaced() {
     assert!(damaged.is_some());
     let error = Cache::open(&path).unwrap().verify().unwrap_err();
     assert!(
-        sentence(&error).contains(": sample ")
-            && error.to_string().contains("prepare the cache again"),
+        sentence(&error).contains(": sample ") && error.to_string().contains("by `data prepare`"),
         "{error}"
     );
     let recordings = synthetic::recordings(Name::NMnist, 5, 2, 5);
@@ -433,7 +432,7 @@ fn what_cannot_be_cached_is_refused_and_leaves_nothing() {
             .starts_with("synthetic recording 0: ")
     );
     let dense = folder.path().parent().unwrap().join(format!("{}-dense.bin", std::process::id()));
-    fs::write(&dense, [0_u8; 5 * 300]).unwrap();
+    fs::write(&dense, [1, 1, 0, 0, 0].repeat(300)).unwrap();
     recordings.train[33] =
         Recording { source: Source::File(dense.clone()), ..recordings.train[33].clone() };
     let count = refused(&recordings, Framing::Number { frames: 1 }, Dtype::U8);
@@ -448,6 +447,71 @@ fn what_cannot_be_cached_is_refused_and_leaves_nothing() {
     recordings.train.clear();
     recordings.test.clear();
     assert!(refused(&recordings, NUMBER, Dtype::U8).contains("at least one sample"));
+}
+
+/// Samples around and above 65,535 bytes, and more of them than a node of the index holds, or a
+/// node of nodes: 64, and 4,096.
+#[test]
+fn large_and_many_samples_are_read_back() {
+    for (steps, side, count) in [
+        (1, 255, 3),
+        (1, 256, 3),
+        (16, 128, 3),
+        (32, 256, 2),
+        (2, 4, 64),
+        (2, 4, 65),
+        (2, 4, 4_100),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let shape = Shape { steps, height: side, width: side, channels: 2 };
+        let value = |index: usize, at: usize| (index * 31 + at * 7 + at / 251) as u8;
+        let bytes = shape.steps * side * side * 2;
+        let sample = |index: usize| (0..bytes).map(|at| value(index, at)).collect::<Vec<u8>>();
+        let make = |group: Range<usize>| {
+            group.map(|index| Ok(Grid::new(shape, sample(index)).unwrap())).collect()
+        };
+        let groups: Vec<Range<usize>> = (0..count).map(|index| index..index + 1).collect();
+        let labels: Vec<u32> = (0..count as u32).collect();
+        let items = Items { labels: &labels, train: 2, groups: &groups };
+        let key = Key::of_recordings(&digits(), NUMBER, None, Dtype::U8);
+        let cache = write::<u8>(folder.path(), &key, items, &make, &mut |_| {}).unwrap().cache;
+        assert_eq!(
+            (cache.len(), cache.sample_bytes(), cache.labels()),
+            (count, bytes, &labels[..])
+        );
+        for index in (0..count).step_by(count.div_ceil(100)).chain([count - 1]) {
+            assert!(cache.read::<u8>(index).unwrap().into_values() == sample(index), "{index}");
+        }
+        cache.verify().unwrap();
+        // the library's own way to the values: by the index, as any reader of HDF5 goes
+        let file = hdf5::File::open_streaming(cache.path()).unwrap();
+        let frames = file.dataset("frames").unwrap();
+        let sizes = [count, steps, side, side, 2].map(|size| size as u64);
+        assert_eq!(frames.shape().unwrap(), sizes);
+        if count * bytes < 10_000_000 {
+            let all: Vec<u8> = (0..count).flat_map(sample).collect();
+            assert!(frames.read_u8().unwrap() == all);
+        }
+    }
+}
+
+/// A file of layout 1: elements of an array type. h5py 3.16 could not open all of them.
+#[test]
+fn a_cache_of_an_older_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.h5");
+    let base_type = Box::new(hdf5::make_u8_type());
+    let element = hdf5::Datatype::Array { base_type, dimensions: vec![1, 2, 2, 1] };
+    let mut builder = hdf5::FileBuilder::new();
+    let frames = builder.create_dataset("frames");
+    let unlimited = hdf5::MaxExtent::Unlimited;
+    frames.with_dtype(element).with_shape(&[0]).with_maxshape(&[unlimited]).with_chunks(&[1]);
+    builder.write(&path).unwrap();
+    let said = sentence(&Cache::open(&path).unwrap_err());
+    assert!(
+        said.ends_with("found one of an older version of this program; make it anew by `data prepare`, which replaces the file"),
+        "{said}"
+    );
 }
 
 #[test]

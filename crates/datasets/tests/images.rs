@@ -201,9 +201,10 @@ fn cifar_records_are_checked() {
          it is damaged or another file: fetch it again"
     );
     write(root, "cifar10/cifar-10-batches-bin/data_batch_3.bin", &wrong[1..]);
-    assert!(sentence(Name::Cifar10, root).contains(
-        "expected whole records of 3073 bytes, at most 10000 of them, found 15364 bytes"
-    ));
+    assert!(
+        sentence(Name::Cifar10, root)
+            .contains("expected 1 to 10000 whole records of 3073 bytes, found 15364 bytes")
+    );
     let long =
         fs::File::create(root.join("cifar10/cifar-10-batches-bin/data_batch_3.bin")).unwrap();
     long.set_len(3073 * 1_000_000_000).unwrap();
@@ -220,4 +221,37 @@ fn cifar_records_are_checked() {
         sentence(Name::Cifar100, root)
             .contains("expected a fine label below 100 in record 0 (from 0), found 100")
     );
+}
+
+/// Fashion-MNIST and KMNIST have files of MNIST's names and sizes, and as many images of each class.
+#[test]
+fn labels_of_a_look_alike_are_told() {
+    for (file, each) in [("train-labels-idx1-ubyte", 6_000), ("t10k-labels-idx1-ubyte", 1_000)] {
+        let Some(folder) = shared("data/mnist") else { return };
+        let root = tempfile::tempdir().unwrap();
+        for name in
+            ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"]
+        {
+            let name = format!("{name}-ubyte.gz");
+            if !name.starts_with(file) {
+                write(
+                    root.path(),
+                    &format!("mnist/{name}"),
+                    &fs::read(folder.join(&name)).unwrap(),
+                );
+            }
+        }
+        let count = 10 * each as u32;
+        let labels: Vec<u8> = (0..count).map(|index| (index * 7 % 10) as u8).collect();
+        let bytes = [&[0, 0, 8, 1][..], &count.to_be_bytes(), &labels].concat();
+        write(root.path(), &format!("mnist/{file}"), &bytes);
+        let said = sentence(Name::Mnist, root.path());
+        let told = format!(
+            "found {each} labels of each class, as Fashion-MNIST and KMNIST have, whose files have the same names"
+        );
+        assert!(
+            said.starts_with(&format!("ROOT/mnist/{file}: ")) && said.contains(&told),
+            "{said}"
+        );
+    }
 }

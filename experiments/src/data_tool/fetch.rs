@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use datasets::{
-    Found, Name, Origin,
+    Found, Name, Origin, check_folder,
     fetch::{self, Error, Item, Options, Progress},
     find,
 };
@@ -57,6 +57,10 @@ fn root(flag: Option<&Path>) -> Result<PathBuf> {
     let variable =
         || std::env::var_os("SPIKEGRAD_DATA").filter(|path| !path.is_empty()).map(PathBuf::from);
     let root = flag.map(Path::to_owned).or_else(variable).unwrap_or_else(|| "data".into());
+    // what is there must be a folder, and not a link to a disk that is not mounted
+    if root.symlink_metadata().is_ok() {
+        check_folder(&root).map_err(|error| anyhow!("{error}"))?;
+    }
     fs::create_dir_all(&root)
         .with_context(|| format!("cannot make the data folder {}", root.display()))?;
     Ok(root)

@@ -4,13 +4,12 @@ use std::{
 };
 
 use anyhow::{Result, anyhow, bail};
-use datasets::{Content, Error, Found, Name, Recording, Recordings, fetch::check, find};
-use rayon::prelude::*;
+use datasets::{Found, Name, Proof, Recordings, fetch::check, find, prove};
 
 use super::{fetch, list};
 use crate::{data, progress};
 
-/// Failures of one data set that are printed; more are counted.
+/// Failures, and notes, of one data set that are printed; more are counted.
 const SHOWN: usize = 10;
 
 /// Flags of `data verify`.
@@ -24,7 +23,8 @@ pub struct Flags {
     data: Option<PathBuf>,
 }
 
-/// Holds archives to their checksums, decodes every recording, and says one line a data set.
+/// Holds archives to their checksums, proves what can be proved of every recording, and says one
+/// line a data set, with what is wrong and what is to be known below it.
 ///
 /// # Errors
 /// Something is wrong with one of them, or one that was named is not here, or none is.
@@ -38,8 +38,8 @@ pub fn run(flags: &Flags) -> Result<()> {
     };
     let (mut verified, mut wrong) = (0, 0);
     for name in names {
-        let mut failures = Vec::new();
-        let Some(says) = verify(name, &root, &mut failures) else {
+        let mut proof = Proof::default();
+        let Some(says) = verify(name, &root, &mut proof) else {
             if all {
                 continue;
             }
@@ -49,40 +49,54 @@ pub fn run(flags: &Flags) -> Result<()> {
             );
         };
         verified += 1;
-        wrong += failures.len();
-        println!(
-            "{name}: {says}: {}",
-            if failures.is_empty() { "ok".into() } else { format!("{} failures", failures.len()) }
-        );
-        failures.iter().take(SHOWN).for_each(|failure| println!("  {failure}"));
-        if failures.len() > SHOWN {
-            println!("  and {} more", failures.len() - SHOWN);
-        }
+        wrong += proof.failures.len();
+        let verdict = match proof.failures.len() {
+            0 => "ok".to_owned(),
+            1 => "1 failure".to_owned(),
+            n => format!("{n} failures"),
+        };
+        println!("{name}: {says}: {verdict}");
+        print(&proof.failures, "");
+        print(&proof.notes, "note: ");
     }
     match (verified, wrong) {
         (0, _) => {
             bail!("expected a data set below {}, found none; fetch one first", root.display())
         }
         (_, 0) => Ok(()),
+        (_, 1) => bail!("1 failure, listed above; move what is wrong away and fetch it again"),
         (_, n) => bail!("{n} failures, listed above; move what is wrong away and fetch it again"),
     }
 }
 
-/// What is here in half a sentence, and what is wrong with it; `None` where nothing is here.
-fn verify(name: Name, root: &Path, failures: &mut Vec<String>) -> Option<String> {
-    let archives = archives(name, root, failures);
+/// The first of these sentences, and how many more there are.
+fn print(sentences: &[String], what: &str) {
+    sentences.iter().take(SHOWN).for_each(|sentence| println!("  {what}{sentence}"));
+    if sentences.len() > SHOWN {
+        println!("  {what}and {} more", sentences.len() - SHOWN);
+    }
+}
+
+/// What is here in half a sentence, and what was found out about it; `None` where nothing is here.
+fn verify(name: Name, root: &Path, proof: &mut Proof) -> Option<String> {
+    let archives = archives(name, root, &mut proof.failures);
     match find(name, root) {
         Ok(Found::Absent) => None,
         Ok(Found::Unusable { path, why }) => {
-            failures.push(format!("{}: {why}", path.display()));
+            proof.failures.push(format!("{}: {why}", path.display()));
             Some(format!("unusable{archives}"))
         }
         Err(error) => {
-            failures.push(error.to_string());
+            proof.failures.push(error.to_string());
             Some(format!("unusable{archives}"))
         }
         Ok(Found::Recordings(found)) => {
-            failures.extend(decode(&found));
+            let files = found.file_count() as u64;
+            let bar = progress::counter(&format!("{}: decoding", name.title()), files);
+            let Proof { failures, notes } = prove(&found, &|| bar.inc(1));
+            bar.finish_and_clear();
+            proof.failures.extend(failures);
+            proof.notes.extend(notes);
             Some(format!("{}{archives}", describe(&found)))
         }
     }
@@ -126,46 +140,4 @@ fn describe(found: &Recordings) -> String {
         files.len(),
         found.manifest_sha256
     )
-}
-
-/// Every recording that does not decode, in order; a file of many recordings is read once, and
-/// named once if it is at fault itself.
-fn decode(found: &Recordings) -> Vec<String> {
-    // where there is no split, the same recordings are train and test
-    let test = if found.test == found.train { &[][..] } else { &found.test };
-    let all: Vec<&[Recording]> = [&found.train, &found.validation, test]
-        .into_iter()
-        .flat_map(|half| half.chunk_by(Recording::same_file))
-        .collect();
-    let bar = progress::counter(&format!("{}: decoding", found.name.title()), all.len() as u64);
-    let wrong: Vec<Vec<String>> = all
-        .par_iter()
-        .map(|of_one_file| {
-            let mut wrong: Vec<String> =
-                of_one_file_errors(of_one_file).iter().map(ToString::to_string).collect();
-            wrong.dedup();
-            bar.inc(1);
-            wrong
-        })
-        .collect();
-    bar.finish_and_clear();
-    wrong.concat()
-}
-
-fn of_one_file_errors(recordings: &[Recording]) -> Vec<Error> {
-    let Some(first) = recordings.first() else { return Vec::new() };
-    match first.name.info().content {
-        Content::Events { .. } => match first.columns() {
-            Ok(columns) => {
-                recordings.iter().filter_map(|recording| recording.cut(&columns).err()).collect()
-            }
-            Err(error) => vec![error],
-        },
-        Content::Images { .. } => {
-            recordings.iter().filter_map(|recording| recording.image().err()).collect()
-        }
-        Content::Speech { .. } => {
-            recordings.iter().filter_map(|recording| recording.waveform().err()).collect()
-        }
-    }
 }

@@ -118,4 +118,4 @@ pub enum Error {
     },
 }
 
-const ADVICE: &str = "prepare the cache again, which replaces the file";
+const ADVICE: &str = "make it anew by `data prepare`, which replaces the file";

@@ -12,7 +12,7 @@ use super::Dtype;
 use crate::{Recording, Recordings, Source, files};
 
 /// Raised whenever the file layout of docs/cache.md changes.
-const LAYOUT_VERSION: u32 = 1;
+const LAYOUT_VERSION: u32 = 2;
 
 /// Everything that the samples of a cache depend on. Two keys that differ anywhere name different
 /// files.

@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::files::open_own;
+
 /// A held lock; dropped, its file is removed and the lock released.
 pub(super) struct Lock {
     path: PathBuf,
@@ -55,7 +57,7 @@ impl Drop for Lock {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    File::options().write(true).create(true).truncate(false).open(path)
+    open_own(path, File::options().write(true).create(true).truncate(false))
 }
 
 fn is_at(file: &File, path: &Path) -> bool {

@@ -16,7 +16,7 @@ use super::{
     Dtype, Element, Error, Key,
     hdf5::{self, Described, Tables},
 };
-use crate::files;
+use crate::{files, open_file};
 
 /// A finished cache: samples `[T, H, W, C]` of one type with their labels, train before test.
 ///
@@ -57,7 +57,7 @@ impl Cache {
         let unreadable = |source| Error::Io { path: path.to_owned(), doing: "read", source };
         let foreign =
             |found| Error::Foreign { path: path.to_owned(), expected: "a frame cache", found };
-        let file = File::open(path).map_err(unreadable)?;
+        let file = open_file(path).map_err(unreadable)?;
         let Described { tables, dtype, shape, deflated, places } =
             hdf5::describe(path).map_err(|error| match error.kind() {
                 io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
@@ -254,18 +254,6 @@ fn inflate(inflate: &mut Decompress, stored: &[u8], bytes: &mut [u8]) -> Result<
         Ok(_) => Err("bytes of another length".to_owned()),
         Err(error) => Err(format!("the error \"{error}\"")),
     }
-}
-
-/// The CRC-32 of the stored bytes of each sample.
-pub(super) fn crc32_stored(path: &Path, places: &[(u64, u64)]) -> io::Result<Vec<u32>> {
-    let file = File::open(path)?;
-    let mut stored = Vec::new();
-    let mut crc32 = |&(at, length): &(u64, u64)| {
-        stored.resize(length as usize, 0);
-        file.read_exact_at(&mut stored, at)?;
-        Ok(crc32_of(&stored))
-    };
-    places.iter().map(&mut crc32).collect()
 }
 
 fn crc32_of(bytes: &[u8]) -> u32 {

@@ -292,15 +292,12 @@ impl<'a> Unfinished<'a> {
         let needed = self.needed();
         let half = (0..items.labels.len()).map(|index| u8::from(index >= items.train)).collect();
         let Self { path, writer, dtype, shape, .. } = self;
-        let places = writer.places().map_err(|error| failed(path, needed, error))?;
-        let crc32 =
-            reader::crc32_stored(path, &places).map_err(|error| failed(path, needed, error))?;
         let mut tables = Tables {
             key: key.json(),
             digest: String::new(),
             labels: items.labels.to_vec(),
             half,
-            crc32,
+            crc32: writer.crc32().to_vec(),
         };
         tables.digest = reader::digest(&tables, dtype, shape);
         writer.finish(&tables).map_err(|error| failed(path, needed, error))

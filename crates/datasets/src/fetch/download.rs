@@ -13,6 +13,7 @@ use std::{
 use ureq::{Agent, Body, http::Response, tls};
 
 use super::{CHUNK_BYTES, Error, Item, Options, Progress, Sums, space, sums::Running};
+use crate::files::{open_file, open_own};
 
 /// A connection that brought this much counts as a new beginning for the number of retries.
 const WORTH_A_CONNECTION_BYTES: u64 = 1 << 20;
@@ -38,7 +39,8 @@ pub(super) fn agent(options: &Options) -> Agent {
 /// The file of `item` in `folder`, whatever the case of its name, if it is there.
 fn local(item: &Item<'_>, folder: &Path) -> Result<Option<PathBuf>, Error> {
     let exact = folder.join(item.file);
-    if exact.is_file() {
+    if exact.symlink_metadata().is_ok() {
+        open_file(&exact).map_err(|source| Error::disk("read", &exact, source))?;
         return Ok(Some(exact));
     }
     for entry in fs::read_dir(folder).map_err(|source| Error::disk("read", folder, source))? {
@@ -326,13 +328,9 @@ impl Part {
     fn open(folder: &Path, item: &Item<'_>, progress: &mut dyn Progress) -> Result<Self, Error> {
         let path = folder.join(format!("{}.part", item.file));
         let refused = |source| Error::disk("open", &path, source);
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(refused)?;
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = open_own(&path, &options).map_err(refused)?;
         let length = file.metadata().map_err(refused)?.len();
         let mut running = Running::default();
         if length > 0 {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{Error, Progress};
+use crate::files::open_own;
 
 /// The lock of a folder: a hidden file beside it, locked for as long as this lives, and removed
 /// with it. The system gives the lock of a killed process back by itself.
@@ -22,12 +23,9 @@ impl Lock {
         let path = folder.with_file_name(format!(".{name}.fetch-lock"));
         let refused = |source| Error::disk("lock", &path, source);
         loop {
-            let file = File::options()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(&path)
-                .map_err(refused)?;
+            let mut options = File::options();
+            options.create(true).truncate(false).write(true);
+            let file = open_own(&path, &options).map_err(refused)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {

@@ -1,7 +1,6 @@
 //! Length, MD5 and SHA-256 of a file, computed as its bytes pass by.
 
 use std::{
-    fs::File,
     io::{self, Read},
     path::Path,
 };
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::{Error, Item, Progress};
-use crate::files::hex;
+use crate::files::{hex, open_file};
 
 /// What identifies a file's content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +31,7 @@ impl Sums {
     /// It cannot be read.
     pub fn of(path: &Path, progress: &mut dyn Progress) -> Result<Self, Error> {
         let unreadable = |source| Error::disk("read", path, source);
-        let mut file = File::open(path).map_err(unreadable)?;
+        let mut file = open_file(path).map_err(unreadable)?;
         let total = file.metadata().map_err(unreadable)?.len();
         progress.begin(&format!("checking {}", path.display()), Some(total), 0);
         let mut running = Running::default();

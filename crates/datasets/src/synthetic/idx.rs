@@ -5,14 +5,13 @@
 //! values. Packed by gzip or not.
 
 use std::{
-    fs::File,
     io::{BufRead, BufReader, Read},
     path::Path,
 };
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::Error;
+use crate::{Error, files};
 
 /// Bytes of an image.
 pub const PIXELS: usize = 28 * 28;
@@ -37,8 +36,8 @@ pub fn labels(path: &Path, count: usize) -> Result<Vec<u8>, Error> {
 /// The first `count` items of `sizes`. No more is read, whatever the file says or a packed file
 /// unpacks to.
 fn read(path: &Path, sizes: &[u32], count: usize) -> Result<Vec<u8>, Error> {
-    let unreadable = |source| Error::Read { path: path.to_owned(), source };
-    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let unreadable = |source| files::unreadable(path, source);
+    let mut file = BufReader::new(files::open_file(path).map_err(unreadable)?);
     let packed = file.fill_buf().map_err(unreadable)?.starts_with(&[0x1f, 0x8b]);
     let mut file: Box<dyn Read> =
         if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };

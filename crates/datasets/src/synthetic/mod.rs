@@ -63,6 +63,7 @@ pub fn recordings(name: Name, train: usize, test: usize, seed: u64) -> Recording
         test: half(test, true),
         manifest_sha256: files::hex(&Sha256::digest(&arguments)),
         split: arguments,
+        notes: Vec::new(),
         sources: Sources::default(),
     }
 }

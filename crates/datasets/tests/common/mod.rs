@@ -45,3 +45,66 @@ pub fn sentence(name: Name, root: &Path) -> String {
         .to_string()
         .replace(&root.display().to_string(), "ROOT")
 }
+
+/// The WAV file of one channel at 16 kHz whose data chunk says `declared` bytes, with other chunks
+/// before and behind the data.
+pub fn riff(samples: &[i16], declared: u32, before: &[u8], behind: &[u8]) -> Vec<u8> {
+    let format = [
+        &16u32.to_le_bytes()[..],
+        &[1, 0, 1, 0],
+        &16_000u32.to_le_bytes(),
+        &32_000u32.to_le_bytes(),
+        &[2, 0, 16, 0],
+    ];
+    let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let head = [&b"WAVEfmt "[..], &format.concat(), before, b"data", &declared.to_le_bytes()];
+    let body = [&head.concat()[..], &data, behind].concat();
+    [&b"RIFF"[..], &(body.len() as u32).to_le_bytes(), &body].concat()
+}
+
+/// A whole clip of one second, another one for another seed.
+pub fn clip(seed: i16) -> Vec<u8> {
+    let samples: Vec<i16> = (0..16_000).map(|i| (i * 37 % 3_000) as i16 + seed).collect();
+    riff(&samples, 32_000, b"", b"")
+}
+
+/// Events of N-MNIST, others for another seed.
+pub fn nmnist(seed: u8, events: u32) -> Vec<u8> {
+    let event = |i: u32| {
+        let [_, high, middle, low] = (i * 1_000).to_be_bytes();
+        let [x, y] = [7u32, 5].map(|step| ((i * step + u32::from(seed)) % 34) as u8);
+        [x, y, (i as u8 & 1) << 7 | high, middle, low]
+    };
+    (0..events).flat_map(event).collect()
+}
+
+/// AEDAT 3.1 with an event each millisecond.
+pub fn aedat31(events: u32) -> Vec<u8> {
+    let mut bytes = b"#!AER-DAT3.1\r\n#Source 1: DVS128\r\n#!END-HEADER\r\n\x01\0\x01\0".to_vec();
+    for field in [8, 4, 0, events, events, events] {
+        bytes.extend(u32::to_le_bytes(field));
+    }
+    for i in 0..events {
+        bytes.extend(((i * 7 % 128) << 17 | (i * 5 % 128) << 2 | (i & 1) << 1 | 1).to_le_bytes());
+        bytes.extend((i * 1_000).to_le_bytes());
+    }
+    bytes
+}
+
+/// AEDAT 2.0 with an event each half millisecond, others for another seed.
+pub fn aedat2(seed: u32, events: u32) -> Vec<u8> {
+    let mut bytes = b"#!AER-DAT2.0\r\n# header\r\n".to_vec();
+    for i in 0..events {
+        let address = ((i * 7 + seed) % 128) << 8 | (i * 5 % 128) << 1 | i & 1;
+        bytes.extend(address.to_be_bytes());
+        bytes.extend((i * 500).to_be_bytes());
+    }
+    bytes
+}
+
+/// What the proof of a data set says: failures, notes, with ROOT for the root.
+pub fn proof(name: Name, root: &Path) -> [Vec<String>; 2] {
+    let datasets::Proof { failures, notes } = datasets::prove(&found(name, root), &|| ());
+    let plain = |text: &String| text.replace(&root.display().to_string(), "ROOT");
+    [failures, notes].map(|list| list.iter().map(plain).collect())
+}

@@ -85,6 +85,8 @@ pub fn trials(csv: &[u8]) -> Result<Vec<Trial>, Error> {
         advice: "copy the publisher's file again",
     };
     let title = lines(csv).next().map_or(&b""[..], |(_, title)| title);
+    // an editor may have put a byte order mark before it
+    let title = title.strip_prefix(b"\xef\xbb\xbf").unwrap_or(title);
     if !title.starts_with(b"class") {
         return Err(wrong(0, "the title line class,startTime_usec,endTime_usec", title));
     }

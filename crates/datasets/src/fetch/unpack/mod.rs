@@ -6,14 +6,14 @@ mod zipped;
 
 use std::{
     fs::{self, File},
-    io::Write,
+    io::{Read, Write},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Item, Progress, Sums};
-use crate::Unpack;
+use crate::{Unpack, files::open_file};
 use sink::Sink;
 
 /// What an archive may hold at most. The defaults are far above every data set here and far below
@@ -116,8 +116,14 @@ pub(super) fn resume(item: &Item<'_>, folder: &Path) -> Result<bool, Error> {
     Ok(unpacked)
 }
 
+/// Most bytes of a marker that are read.
+const MARKER_BYTES: u64 = 64 << 20;
+
 fn read(marker: &Path) -> Option<Marker> {
-    serde_json::from_slice(&fs::read(marker).ok()?).ok()
+    // a name for each file of the largest data set
+    let mut text = Vec::new();
+    open_file(marker).ok()?.take(MARKER_BYTES).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
 }
 
 /// Unpacks into the partial folder, and puts the marker there.

@@ -1,6 +1,5 @@
 use std::{
     cell::Cell,
-    fs::File,
     io::{self, BufReader, Read},
 };
 
@@ -8,7 +7,7 @@ use flate2::bufread::MultiGzDecoder;
 use tar::EntryType;
 
 use super::sink::{Sink, quoted};
-use crate::fetch::Error;
+use crate::{fetch::Error, files::open_file};
 
 /// The most that may stand between two files: headers with long names, and the rest of the last
 /// block. The tar reader keeps it in memory, so it must not be what a bomb unpacks to.
@@ -31,7 +30,7 @@ impl<R: Read> Read for Allowed<'_, R> {
 
 pub(super) fn unpack(sink: &mut Sink<'_>) -> Result<(), Error> {
     let file =
-        File::open(sink.archive).map_err(|source| Error::disk("read", sink.archive, source))?;
+        open_file(sink.archive).map_err(|source| Error::disk("read", sink.archive, source))?;
     let allowance = Cell::new(BETWEEN_FILES_BYTES);
     let reader = Allowed { reader: MultiGzDecoder::new(BufReader::new(file)), bytes: &allowance };
     let mut archive = tar::Archive::new(reader);

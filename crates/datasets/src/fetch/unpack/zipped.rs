@@ -1,9 +1,9 @@
-use std::{fs::File, io::BufReader};
+use std::io::BufReader;
 
 use zip::ZipArchive;
 
 use super::sink::{Sink, quoted};
-use crate::fetch::Error;
+use crate::{fetch::Error, files::open_file};
 
 /// The bits of a Unix mode that say what an entry is.
 const TYPE_BITS: u32 = 0o170_000;
@@ -12,7 +12,7 @@ const DIRECTORY: u32 = 0o040_000;
 
 pub(super) fn unpack(sink: &mut Sink<'_>) -> Result<(), Error> {
     let file =
-        File::open(sink.archive).map_err(|source| Error::disk("read", sink.archive, source))?;
+        open_file(sink.archive).map_err(|source| Error::disk("read", sink.archive, source))?;
     let mut archive =
         ZipArchive::new(BufReader::new(file)).map_err(|error| sink.unreadable(error))?;
     if archive.has_duplicate_names() {
