@@ -1,6 +1,6 @@
 //! From a data root to frames in memory.
 
-use crate::{Encoding, preset, progress};
+use crate::{Encoding, framing, preset, progress};
 use anyhow::{Context, Result, anyhow, bail};
 use datasets::cache::{Cache, Dtype, Key};
 use datasets::{
@@ -262,8 +262,9 @@ pub fn load(recordings: &Recordings, encoding: Encoding, cache: Option<&Path>) -
             spoken(recordings, Shown::default(), Some(speech::chunks))
         }
         _ => bail!(
-            "{} cannot be encoded as {encoding:?}; take the encoding of its preset",
-            name.title()
+            "{} cannot be shown to a network as framing={}; leave framing as its profile has it",
+            name.title(),
+            framing::encoding_words(encoding)
         ),
     }
 }
@@ -315,7 +316,10 @@ fn frames(recordings: &[Recording], framing: Framing, bar: &ProgressBar) -> Resu
         let columns = recordings[0].columns().map_err(in_one_sentence)?;
         let example = |recording: &Recording| {
             let events = recording.cut(&columns).map_err(in_one_sentence)?;
-            let frames = framing.frames(&events).with_context(|| recording.source.to_string())?;
+            let frames = framing
+                .frames(&events)
+                .map_err(|error| framing::advised(error, framing, "--set framing="))
+                .with_context(|| recording.source.to_string())?;
             bar.inc(1);
             Ok(Example { frames, label: recording.label })
         };

@@ -12,6 +12,7 @@ pub mod data;
 pub mod data_tool;
 pub mod experiment;
 pub mod flags;
+pub mod framing;
 pub mod import;
 pub mod keeper;
 pub mod layout;

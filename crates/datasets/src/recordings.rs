@@ -193,19 +193,32 @@ impl Recording {
     ///
     /// # Errors
     /// The data set holds no events; events outside its sensor; columns that are no recording.
-    pub fn cut(&self, columns: &Columns) -> Result<Events, Error> {
+    pub fn cut(&self, whole: &Columns) -> Result<Events, Error> {
         let sensor = self.name.info().content.sensor().ok_or_else(|| self.holds_no("events"))?;
         let columns = match self.source {
-            Source::Cut { start_us, end_us, .. } => columns.between(start_us, end_us),
-            _ => columns.clone(),
+            Source::Cut { start_us, end_us, .. } => whole.between(start_us, end_us),
+            _ => whole.clone(),
         };
         // the formats do not promise order in time; where files keep it, sorting changes nothing
         Events::sorted(sensor, columns).map_err(|source| match &self.source {
             Source::Synthetic { index, .. } => Error::Synthetic { index: *index, source },
-            other => {
-                Error::Decode { path: other.path().unwrap_or(Path::new("")).to_owned(), source }
-            }
+            other => Error::Decode {
+                path: other.path().unwrap_or(Path::new("")).to_owned(),
+                source: self.in_file(source, whole),
+            },
         })
+    }
+
+    /// The error with the event's place in the file, where it has that in the cut.
+    fn in_file(&self, mut error: events::Error, whole: &Columns) -> events::Error {
+        if let (Source::Cut { start_us, end_us, .. }, events::Error::Outside { index, .. }) =
+            (&self.source, &mut error)
+        {
+            let inside = |&place: &usize| (*start_us..*end_us).contains(&whole.t_us[place]);
+            let mut places = (0..whole.t_us.len()).filter(inside);
+            *index = places.nth(*index).unwrap_or(*index);
+        }
+        error
     }
 
     /// Whether both lie in the same file.

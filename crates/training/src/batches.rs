@@ -64,7 +64,7 @@ impl Batch {
         if let Some(odd) = samples.iter().position(|s| s.shape != shape) {
             let (first, other) = (indices[0], indices[odd]);
             return Err(format!(
-                "samples {first} and {other} differ: {shape:?}, {:?}",
+                "samples {first} and {other} are {shape} and {} (frames, rows, columns, channels), but those of a batch are of one size; frame by number or by time, not by duration",
                 samples[odd].shape
             )
             .into());
