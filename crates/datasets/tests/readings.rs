@@ -29,6 +29,13 @@ fn aedat2_file(records: &[(u32, u32)]) -> Vec<u8> {
     b"#!AER-DAT2.0\r\n".iter().copied().chain(words.flat_map(u32::to_be_bytes)).collect()
 }
 
+/// Ten recordings of CIFAR10-DVS, for nine tenths of them train.
+fn cats(root: &Path, bytes: &[u8]) {
+    for number in 0..10 {
+        write(root, &format!("dvs-cifar10/cat/cifar10_cat_{number}.aedat"), bytes);
+    }
+}
+
 #[test]
 fn cifar10_dvs_keeps_the_axes_and_the_pulses_of_its_loader() {
     // y' = 100, x' = 3, OFF; then a pulse
@@ -59,11 +66,11 @@ fn a_simulators_recording_in_place_of_cifar10_dvs_is_refused() {
     let root = tempfile::tempdir().unwrap();
     let davis = |x: u32, y: u32, on: u32| y << 22 | x << 12 | on << 11;
     let records = [(davis(0, 0, 1), 1000), (davis(345, 259, 0), 2000), (davis(200, 20, 1), 3000)];
-    write(root.path(), "dvs-cifar10/cat/cifar10_cat_3.aedat", &aedat2_file(&records));
+    cats(root.path(), &aedat2_file(&records));
     let recordings = found(Name::Cifar10Dvs, root.path());
     let recording = recordings.train.iter().chain(&recordings.test).next().unwrap();
     let said = recording.events().unwrap_err().to_string();
-    assert!(said.contains("cifar10_cat_3.aedat") && said.contains("no bits above 15"), "{said}");
+    assert!(said.contains("cifar10_cat_0.aedat") && said.contains("no bits above 15"), "{said}");
 }
 
 #[test]
@@ -111,7 +118,7 @@ fn a_cache_is_named_by_the_decoder_that_its_recordings_go_through_and_by_no_othe
     for half in ["Train", "Test"] {
         write(root.path(), &format!("n-mnist/{half}/0/00001.bin"), &[1, 1, 0, 0, 1]);
     }
-    write(root.path(), "dvs-cifar10/cat/cifar10_cat_3.aedat", &aedat2_file(&[(1, 1)]));
+    cats(root.path(), &aedat2_file(&[(1, 1)]));
     for (user, list) in [("user01", "trials_to_train.txt"), ("user24", "trials_to_test.txt")] {
         let labels = b"class,startTime_usec,endTime_usec\n1,50,100\n";
         write(

@@ -93,7 +93,9 @@ impl Summary {
         let mut extent = Extent::default();
         while let Some(columns) = chunks.next()? {
             tally.add(columns);
-            extent.add(columns);
+            if known.is_none() {
+                extent.add(columns);
+            }
         }
         let assumed = extent.assumed(format);
         if let (None, Some((sensor, _))) = (known, assumed) {

@@ -313,6 +313,7 @@ fn up_is_up() {
         (aedat(&[AEDAT2], &of_dvs), "(without a camera)"),
         (aedat(&[AEDAT2, DAVIS240], &of_240), "davis.aedat"),
         (aedat(&[AEDAT2, DAVIS346], &of_346), "(DAVIS346)"),
+        (aedat(&[AEDAT2, "#AEChip:  davis.DAVIS346B"], &of_346), "(other spacing)"),
     ] {
         for bytes in both(made, &format!("07-orientation/{file}")) {
             let summary = read(&bytes).unwrap();

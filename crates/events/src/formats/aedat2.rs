@@ -13,7 +13,7 @@
 //! is refused, and so are records whose addresses are plainly not those of a DVS128. Source:
 //! docs.inivation.com, "AEDAT 2.0"; jAER's `DVS128` and `SYNC_EVENT_BITMASK`.
 
-use super::camera::contains;
+use super::camera::is_dvs128;
 use super::decoder::{Decoder, cut_off, whole};
 use super::turns::Turns;
 use super::{HEAD, is_header_line, next_line, quote, value_after};
@@ -55,8 +55,7 @@ pub fn decode_with(bytes: &[u8], options: Options) -> Result<Columns, Error> {
 
 pub(super) fn open(head: &[u8], options: Options) -> Result<(Events, usize), Error> {
     let Header { camera, len } = header(head)?;
-    // DVS128 was first called Tmpdiff128
-    if let Some((offset, camera)) = camera.filter(|(_, camera)| !contains(camera, b"128")) {
+    if let Some((offset, camera)) = camera.filter(|(_, camera)| !is_dvs128(camera)) {
         return Err(Error::Format {
             format: FORMAT,
             offset,
@@ -215,7 +214,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header<'_>, Error> {
             break;
         }
         // a name in full is a path of Java packages: eu.seebetter.ini.chips.davis.DAVIS240C
-        let class = value_after(line, "# AEChip:");
+        let class = value_after(line[1..].trim_ascii_start(), "AEChip:");
         let name = class.and_then(|class| class.rsplit(|&byte| byte == b'.').next());
         header.camera = header.camera.or(name.map(|name| (start, name)));
     }

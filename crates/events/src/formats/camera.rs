@@ -30,8 +30,13 @@ pub(super) fn is_davis(camera: &[u8]) -> bool {
     contains(camera, b"davis") || contains(camera, b"sbret")
 }
 
+/// Whether the camera of that name is a DVS128, which was first called Tmpdiff128.
+pub(super) fn is_dvs128(camera: &[u8]) -> bool {
+    contains(camera, b"128") && !is_davis(camera)
+}
+
 /// Whether `word` is in `text`, in whatever case.
-pub(super) fn contains(text: &[u8], word: &[u8]) -> bool {
+fn contains(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
 }
 

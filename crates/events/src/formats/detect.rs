@@ -62,7 +62,7 @@ fn of_camera(head: &[u8], header: &aedat2::Header<'_>) -> Result<Format, Error> 
             Ok(Format::Davis)
         }
         // another camera is refused by the decoder, which knows the line
-        Some((_, name)) if !camera::contains(name, b"128") => Ok(Format::Aedat2),
+        Some((_, name)) if !camera::is_dvs128(name) => Ok(Format::Aedat2),
         None if !addresses.are_dvs128() && addresses.are_davis() => Ok(Format::Davis),
         _ => {
             addresses.must_be_dvs128(header.len)?;

@@ -163,7 +163,7 @@ fn quote(bytes: &[u8]) -> String {
     format!("\"{}\"", bytes[..bytes.len().min(60)].escape_ascii())
 }
 
-/// What follows `key` in a header line, or `None`: such lines say `<mark> <key><value>`.
+/// What follows `key` in a header line, or `None`.
 fn value_after<'a>(line: &'a [u8], key: &str) -> Option<&'a [u8]> {
     line.strip_prefix(key.as_bytes()).map(<[u8]>::trim_ascii)
 }
