@@ -1,6 +1,6 @@
 //! From a data root to frames in memory.
 
-use crate::{Encoding, preset, progress};
+use crate::{Encoding, framing, preset, progress};
 use anyhow::{Context, Result, anyhow, bail};
 use datasets::cache::{Cache, Dtype, Key};
 use datasets::{
@@ -276,9 +276,9 @@ pub fn load(recordings: &Recordings, encoding: Encoding, cache: Option<&Path>) -
             spoken(recordings, Shown::default(), Some(speech::chunks))
         }
         _ => bail!(
-            "{} cannot be encoded as {}; take the encoding of its preset",
+            "{} cannot be shown to a network as framing={}; leave framing as its profile has it",
             name.title(),
-            serde_json::to_string(&encoding)?
+            framing::encoding_words(encoding)
         ),
     }
 }
@@ -372,7 +372,10 @@ fn frames(recordings: &[Recording], framing: Framing, bar: &ProgressBar) -> Resu
         let columns = recordings[0].columns().map_err(in_one_sentence)?;
         let example = |recording: &Recording| {
             let events = recording.cut(&columns).map_err(in_one_sentence)?;
-            let frames = framing.frames(&events).with_context(|| recording.source.to_string())?;
+            let frames = framing
+                .frames(&events)
+                .map_err(|error| framing::advised(error, framing, "--set framing="))
+                .with_context(|| recording.source.to_string())?;
             bar.inc(1);
             Ok(Example { frames, label: recording.label })
         };

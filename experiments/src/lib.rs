@@ -14,6 +14,7 @@ pub mod data_tool;
 pub mod experiment;
 pub mod fields;
 pub mod flags;
+pub mod framing;
 pub mod import;
 pub mod keeper;
 pub mod layout;

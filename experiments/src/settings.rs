@@ -2,9 +2,9 @@
 //! as a receipt shows it (`setup.adamw.weight_decay`, `neuron.threshold`), or one of the short
 //! names below.
 
-use crate::Run;
 use crate::fields::shown;
 use crate::flags::Usage;
+use crate::{Run, framing};
 use anyhow::{Result, anyhow, bail};
 use neuron::Method;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ pub struct Setting {
 }
 
 /// Short names: what is written for them, and what they mean.
-const SHORT: [(&str, &str); 5] = [
+const SHORT: [(&str, &str); 6] = [
     (
         "surrogate",
         "NAME: rectangular, inverse-membrane, atan, sigmoid, triangular or piecewise-exponential",
@@ -27,6 +27,7 @@ const SHORT: [(&str, &str); 5] = [
     ("network", "the paper's notation, taken as it is written"),
     ("neuron.alpha", "the residual factor of BPTA; other methods have none and stay as they are"),
     ("neuron.decay", "what a membrane keeps of itself each step"),
+    ("framing", "number:T, time:T, time:T,empty or duration:US"),
     ("warm-up", "none, ann:EPOCHS or sigmoid:RATE"),
 ];
 
@@ -165,6 +166,12 @@ impl Setting {
             "warm-up" => {
                 *field(&mut all, "setup.warm_up", key)? = self.warm_up()?;
             }
+            // written as JSON it is a place like any other, and so are a spectrogram's chunks
+            "framing" if !value.starts_with(['{', '"']) && value != "chunks" => {
+                let framing = framing::parse(value)
+                    .map_err(|expected| anyhow!("--set {key}={value}: {expected}"))?;
+                *field(&mut all, "framing", key)? = json!(framing);
+            }
             place => {
                 *field(&mut all, place, key)? =
                     serde_json::from_str(value).unwrap_or_else(|_| json!(value))
@@ -299,6 +306,11 @@ mod tests {
             with(Method::Bpsa, "warm-up=ann:7").unwrap().setup.warm_up,
             WarmUp::Ann { epochs: 7 }
         );
+        assert_eq!(
+            with(Method::Bpsa, "framing=time:16,empty").unwrap(),
+            with(Method::Bpsa, r#"framing={"time":{"frames":16,"empty_window":"zero_frame"}}"#)
+                .unwrap()
+        );
         assert_eq!(with(Method::Bpsa, "warm_up=none").unwrap().setup.warm_up, WarmUp::None);
         assert_eq!(
             with(Method::Bpsa, "batch_norm=time").unwrap().batch_norm,
@@ -319,6 +331,7 @@ mod tests {
             ("neuron.threshold=-1", &["threshold must be positive"]),
             ("neuron.alpha=x", &["expected a number"]),
             ("network=16C3", &["character 5"]),
+            ("framing=times:3", &["framing=times:3", "time:T,empty", "found \"times:3\""]),
             ("warm-up=ann", &["ann:EPOCHS"]),
             ("setup.batch.more=1", &["has no fields"]),
             ("method=bpsa", &["--methods"]),

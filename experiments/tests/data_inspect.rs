@@ -70,8 +70,8 @@ const TWO: [u8; 10] = [3, 4, 0x80, 0, 9, 140, 5, 0, 0, 7];
 fn all_fields_come_in_their_order() {
     let said = inspect_bytes(&TWO, &["--format", "nmnist"]);
     let expected = json!({
-        "format": "nmnist", "sensor": null, "sensor_from": null, "events": 2, "on": 1, "off": 1,
-        "t_first_us": 9, "t_last_us": 7, "sum_x": 143, "sum_y": 9, "sum_t_us": 16, "duplicates": 0, "out_of_order": 1,
+        "format": "nmnist", "sensor": null, "sensor_from": null, "first_row": "top", "events": 2, "on": 1, "off": 1,
+        "outside_sensor": null, "t_first_us": 9, "t_last_us": 7, "sum_x": 143, "sum_y": 9, "sum_t_us": 16, "duplicates": 0, "out_of_order": 1,
     });
     let object = said.object();
     assert_eq!(object, expected);
@@ -85,7 +85,7 @@ fn bad_files_get_one_sentence() {
     inspect_bytes(&[], &[]).is_one_sentence_with(&[file, "found an empty file"]);
     inspect_bytes(&[], &["--format", "nmnist"])
         .is_one_sentence_with(&[file, "found an empty file"]);
-    let formats = "nmnist, aedat2, aedat2-davis, aedat3.1, evt2, evt3, dat";
+    let formats = "nmnist, aedat2, aedat2-davis, aedat3.1, evt2, evt2.1, evt3, dat";
     inspect_bytes(&[0; 4096], &[]).is_one_sentence_with(&[file, formats, "4096 bytes"]);
     inspect_bytes(b"These are my notes.\n", &[]).is_one_sentence_with(&[
         file,
@@ -119,7 +119,7 @@ fn real_recordings_are_summed_right() {
                      side: u16| {
         json!({
             "format": "nmnist", "sensor": {"width": side, "height": side}, "sensor_from": "assumed",
-            "events": events, "on": on, "off": events - on, "t_first_us": time[0], "t_last_us": time[1],
+            "first_row": "top", "outside_sensor": 0, "events": events, "on": on, "off": events - on, "t_first_us": time[0], "t_last_us": time[1],
             "sum_x": sums[0], "sum_y": sums[1], "sum_t_us": sums[2], "duplicates": duplicates, "out_of_order": 0,
         })
     };
@@ -158,4 +158,49 @@ fn a_davis_recording_is_read_as_such_and_not_as_cifar10_dvs() {
     );
     inspect(&path, &["--format", "aedat2"])
         .is_one_sentence_with(&["expected no camera or a DVS128", "DAVIS240C"]);
+}
+
+/// A camera's noise: one of 2,000 addresses is beyond the sensor.
+#[test]
+fn events_outside_the_sensor_are_counted() {
+    let header = b"#!AER-DAT2.0\r\n# AEChip: eu.seebetter.ini.chips.davis.Davis346blue\r\n";
+    let address = |i: u32| match i {
+        1234 => 306 << 22 | 345 << 12,
+        _ => (i * 11 % 260) << 22 | (i * 7 % 346) << 12,
+    };
+    let records = (0..2000).flat_map(|i| [address(i), 100 * i]).flat_map(u32::to_be_bytes);
+    let object = inspect_bytes(&[&header[..], &records.collect::<Vec<_>>()].concat(), &[]).object();
+    assert_eq!((&object["events"], &object["outside_sensor"]), (&json!(2000), &json!(1)));
+}
+
+#[test]
+fn formats_that_are_not_decoded_are_named() {
+    inspect_bytes(b"Event Stream\x02\0\0\x01", &[])
+        .is_one_sentence_with(&["an Event Stream (.es) file, which is not decoded here"]);
+}
+
+/// 27 million events in a file of 128 MiB that takes no room: within 300 MiB of data, where all
+/// events at once take 800.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_does_not_grow_with_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = std::fs::File::create(dir.path().join("zeros.bin")).unwrap();
+    file.set_len(5 * 27_000_000).unwrap();
+    let data = assert_cmd::cargo::cargo_bin("data");
+    let limited = |limit_kib: u32, arguments: &str| {
+        let command = format!("ulimit -d {limit_kib}; exec \"$0\" {arguments} --format nmnist");
+        let mut shell = std::process::Command::new("bash");
+        shell.current_dir(dir.path()).args(["-c", &command]).arg(&data).output().unwrap()
+    };
+    for arguments in ["inspect zeros.bin", "show zeros.bin --frames 4"] {
+        let said = limited(300 << 10, arguments);
+        assert!(said.status.success(), "{arguments}: {}", String::from_utf8_lossy(&said.stderr));
+    }
+    // the limit is one: too little is too little
+    assert!(!limited(16 << 10, "inspect zeros.bin").status.success());
+    let said = limited(300 << 10, "inspect zeros.bin");
+    let object: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(object["events"], json!(27_000_000));
+    assert_eq!(object["duplicates"], json!(26_999_999));
 }

@@ -228,3 +228,38 @@ fn a_full_disk_is_said_with_the_bytes_needed_and_leaves_nothing() {
         assert!(files(disk.0.path()).is_empty(), "{:?}", files(disk.0.path()));
     }
 }
+
+/// A data root in small, in which one recording has a single event and one has all of its events at
+/// one time.
+fn odd_root() -> tempfile::TempDir {
+    let root = root(20);
+    let file =
+        |digit: u32, index: u32| root.path().join(format!("N-MNIST/Train/{digit}/{index:05}.bin"));
+    fs::write(file(3, 3), [3, 5, 0x80, 0, 9]).unwrap();
+    let at_once: Vec<u8> = (0..30).flat_map(|k| [k, 5, 0, 0, 9]).collect();
+    fs::write(file(4, 4), at_once).unwrap();
+    root
+}
+
+/// As [`prepare`], framed otherwise.
+fn framed(root: &Path, frames: &str) -> Output {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("data"));
+    command.current_dir(root).env_remove("SPIKEGRAD_DATA").env_remove("SPIKEGRAD_CACHE");
+    command.args(["prepare", "n-mnist", "--data", ".", "--frames", frames]).output().unwrap()
+}
+
+#[test]
+fn frames_without_events_are_refused_with_the_flag_that_allows_them() {
+    let root = odd_root();
+    let said = refused(&framed(root.path(), "time:64"));
+    assert!(said.contains("(--frames time:64,empty)") && !said.contains("EmptyWindow"), "{said}");
+    let made = framed(root.path(), "time:64,empty");
+    assert!(succeeds(&made).contains("samples [64, 34, 34, 2]"));
+    // one frame holds all events, even if all are at one time
+    let made = framed(root.path(), "time:1");
+    assert!(succeeds(&made).contains("samples [1, 34, 34, 2]"));
+    // more frames than microseconds
+    let said = refused(&framed(root.path(), "time:2"));
+    assert!(said.contains("more frames than microseconds"), "{said}");
+    assert!(said.contains("(--frames time:2,empty)"), "{said}");
+}

@@ -94,6 +94,21 @@ fn draws_beside_the_current_folders_files_or_where_told() {
 }
 
 #[test]
+fn noise_is_left_out_and_said() {
+    let mut noisy = dot(3, 34).repeat(20);
+    noisy[5 * 77] = 250;
+    let dir = folder(&noisy);
+    let said = show(dir.path(), &["dot.bin"]);
+    assert_eq!((said.status, said.stdout.trim()), (0, "dot.png"), "{}", said.stderr);
+    let sentence = "dot.bin: left out 1 of 1360 events, outside the sensor of 34x34 pixels";
+    assert_eq!(said.stderr.trim(), sentence);
+    // a pixel of each event, whatever the order of their times: the picture of the clean recording
+    // differs by that one event alone, so both are of one size
+    let clean = folder(&dot(3, 34).repeat(20));
+    show(clean.path(), &["dot.bin"]).drew(clean.path(), "dot.png", 1);
+}
+
+#[test]
 fn fewer_events_than_frames_are_drawn() {
     let dir = folder(&dot(3, 1));
     show(dir.path(), &["dot.bin", "--frames", "128"]).drew(dir.path(), "dot.png", 1);

@@ -137,6 +137,34 @@ fn frames_from_the_cache_train_like_frames_from_memory() {
 }
 
 #[test]
+fn frames_by_time_are_asked_for_in_words_or_as_json_and_the_receipt_has_the_rule() {
+    let dir = root();
+    let prepare = ["prepare", "n-mnist", "--frames", "time:4,empty", "--data", "data"];
+    done(&program("data", &prepare, dir.path()));
+    let json = r#"framing={"time":{"frames":4,"empty_window":"zero_frame"}}"#;
+    for (set, results) in [("framing=time:4,empty", "words"), (json, "json")] {
+        let said = train(dir.path(), &["--set", set, "--results", results]);
+        done(&said);
+        assert!(stderr(&said).contains("N-MNIST: frames from data/.cache/"), "{}", stderr(&said));
+        std::fs::rename(dir.path().join(results), dir.path().join("results")).unwrap();
+        let framing = &receipts(dir.path())[0].1["run"]["framing"];
+        assert_eq!(framing["time"]["empty_window"], "zero_frame", "{framing}");
+        std::fs::remove_dir_all(dir.path().join("results")).unwrap();
+    }
+    // 300 µs are 300 frames at most
+    let shorter = train(dir.path(), &["--set", "framing=time:301"]);
+    refused(&shorter, 1, &["more frames than microseconds", "(--set framing=time:301,empty)"]);
+    refused(&train(dir.path(), &["--set", "framing=time"]), 1, &["expected number:T or time:T"]);
+    // as many frames as a recording lasts: of another number for a shorter one
+    let first = dir.path().join("data/N-MNIST/Train/0/00000.bin");
+    let bytes = std::fs::read(&first).unwrap();
+    std::fs::write(&first, &bytes[..500]).unwrap();
+    let uneven = train(dir.path(), &["--set", "framing=duration:100"]);
+    refused(&uneven, 1, &["frame by number or by time, not by duration"]);
+    assert!(!stderr(&uneven).contains("Shape {"), "{}", stderr(&uneven));
+}
+
+#[test]
 fn what_cannot_be_trained_is_refused_before_anything_is() {
     let dir = root();
     refused(&train(dir.path(), &["--split", "first100"]), 1, &["error: ", "n-mnist", "first100"]);

@@ -2,14 +2,14 @@
 //! and sane events or tensors.
 //!
 //! A decoder is given the input and may allocate, beside it, 4 times its size (EVT 3.0: 13 bytes
-//! for each of 6 events a byte), plus [`SLACK`] for sentences. What it decodes goes on through
+//! for each of 6 events a byte, EVT 2.1 for each of 4), plus [`SLACK`] for sentences. What it decodes goes on through
 //! [`Events::sorted`] and, for one input in 16, framing; [`Summary`] has a target of its own.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use events::formats::{self, Format};
-use events::{Columns, EmptyWindow, Error, Events, Framing, Sensor, Summary};
+use events::formats::{self, Chunks, Format};
+use events::{Columns, EmptyWindow, Error, Events, Framing, Overview, Sensor, Summary};
 
 const DVS128: Sensor = Sensor { width: 128, height: 128 };
 /// Bytes that do not grow with the input.
@@ -67,7 +67,11 @@ pub fn within<T>(times: usize, bytes: usize, work: impl FnOnce() -> T) -> T {
 
 /// Decodes `bytes` by `decode`, which claims to read `format`, and follows what comes out.
 pub fn check(format: Format, bytes: &[u8], decode: impl FnOnce(&[u8]) -> Result<Columns, Error>) {
-    let times = if format == Format::Evt3 { 6 * EVENT } else { 4 };
+    let times = match format {
+        Format::Evt3 => 6 * EVENT,
+        Format::Evt21 => 4 * EVENT,
+        _ => 4,
+    };
     if let Ok(columns) = within(times, bytes.len(), || decode(bytes)) {
         assert!(columns.t_us.iter().all(|&t_us| t_us >= 0));
         follow(columns);
@@ -124,5 +128,19 @@ pub fn summarise(format: Format, bytes: &[u8], columns: &Columns) {
     let summary =
         within(16, count, || Summary::of(format, sensor, columns)).expect("the columns are equal");
     assert_eq!((summary.events, summary.on + summary.off), (count, count));
-    assert!(summary.duplicates < count.max(1) && summary.out_of_order < count.max(1));
+    assert!(summary.duplicates.is_none_or(|duplicates| duplicates < count.max(1)));
+    assert!(summary.out_of_order < count.max(1));
+}
+
+/// What `data inspect` and `data show` do: piece by piece, in memory that the file does not bound.
+pub fn read_in_pieces(format: Option<Format>, bytes: &[u8]) {
+    let open = || Chunks::open(bytes, bytes.len() as u64, format);
+    // the bytes and one piece of events; keys by which duplicates are found; frames
+    const PIECES: usize = 200 << 20;
+    let (summary, peak) = peak(|| open().and_then(Summary::read));
+    assert!(peak <= PIECES, "{peak} bytes held for an input of {}", bytes.len());
+    let overview = Overview::read(open, 2);
+    if let (Ok(summary), Ok(overview)) = (summary, overview) {
+        assert_eq!(overview.events + overview.left_out, summary.events);
+    }
 }

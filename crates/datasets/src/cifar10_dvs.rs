@@ -112,8 +112,16 @@ pub(crate) const LAYOUT: Layout = Layout {
     list,
 };
 
-pub(crate) fn decode(bytes: &[u8]) -> Result<Columns, events::Error> {
-    aedat2::decode(bytes)
+/// Decodes a recording as the released loader does, whose golden vectors fix it: x = 127 − y' and y
+/// = 127 − x' of the camera's addresses, the picture mirrored at its diagonal, and a pulse at the
+/// connector is read as a pixel. Any other user of the format gets upright pictures without pulses.
+///
+/// # Errors
+/// As [`aedat2::decode`].
+pub fn decode(bytes: &[u8]) -> Result<Columns, events::Error> {
+    let mut columns = aedat2::decode_with(bytes, aedat2::Options { keep_sync: true })?;
+    std::mem::swap(&mut columns.x, &mut columns.y);
+    Ok(columns)
 }
 
 /// Splits the file names of one class as the released code does: sorted as text, the first nine

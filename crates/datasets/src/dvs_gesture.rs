@@ -6,8 +6,8 @@ use std::path::Path;
 use events::{
     Columns, Sensor,
     formats::{
-        aedat31::{self, Options, Trial},
-        nmnist,
+        self, Format,
+        aedat31::{self, Trial},
     },
 };
 
@@ -73,11 +73,16 @@ pub(crate) const LAYOUT: Layout = Layout {
 /// clip, no split.
 const CLIPS: &str = "clips_bs2";
 
-pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<Columns, events::Error> {
-    if path.extension().is_some_and(|extension| extension == "bs2") {
-        return nmnist::decode(bytes);
+/// The format of a file of this data set.
+pub(crate) fn format(path: &Path) -> Format {
+    match path.extension().is_some_and(|extension| extension == "bs2") {
+        true => Format::NMnist,
+        false => Format::Aedat31,
     }
-    aedat31::decode(bytes, Options::default())
+}
+
+pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<Columns, events::Error> {
+    formats::decode(format(path), bytes)
 }
 
 /// The label that the released code trains with for our `label` (the file's class − 1): the place

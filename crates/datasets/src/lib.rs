@@ -28,7 +28,7 @@ mod split;
 pub mod synthetic;
 mod wav;
 
-pub use cifar10_dvs::text_order_split;
+pub use cifar10_dvs::{decode as decode_cifar10_dvs, text_order_split};
 pub use download::{Download, Unpack};
 pub use dvs_gesture::reference_label;
 pub use error::Error;

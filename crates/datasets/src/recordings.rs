@@ -216,9 +216,10 @@ impl Recording {
         // the formats do not promise order in time; where files keep it, sorting changes nothing
         let events = Events::sorted(sensor, columns).map_err(|source| match &self.source {
             Source::Synthetic { index, .. } => Error::Synthetic { index: *index, source },
-            other => {
-                Error::Decode { path: other.path().unwrap_or(Path::new("")).to_owned(), source }
-            }
+            other => Error::Decode {
+                path: other.path().unwrap_or(Path::new("")).to_owned(),
+                source: self.in_file(source, whole),
+            },
         })?;
         if events.is_empty() { Err(self.empty(whole)) } else { Ok(events) }
     }
@@ -236,6 +237,18 @@ impl Recording {
             ),
             _ => unlike(path, "at least one event", "none", LOST),
         }
+    }
+
+    /// The error with the event's place in the file, where it has that in the cut.
+    fn in_file(&self, mut error: events::Error, whole: &Columns) -> events::Error {
+        if let (Source::Cut { start_us, end_us, .. }, events::Error::Outside { index, .. }) =
+            (&self.source, &mut error)
+        {
+            let inside = |&place: &usize| (*start_us..*end_us).contains(&whole.t_us[place]);
+            let mut places = (0..whole.t_us.len()).filter(inside);
+            *index = places.nth(*index).unwrap_or(*index);
+        }
+        error
     }
 
     /// Whether both lie in the same file.

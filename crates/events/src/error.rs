@@ -67,7 +67,7 @@ pub enum Error {
     },
     /// Time runs backwards.
     #[error(
-        "event {index}: expected a time of at least {previous_us} µs (the event before it), found {t_us} µs; use Events::sorted for a format that allows disorder"
+        "event {index}: expected a time of at least {previous_us} µs (the event before it), found {t_us} µs; sort the events by time where the format allows disorder"
     )]
     Backwards {
         /// Index of the first event that is earlier than the one before it.
@@ -77,9 +77,11 @@ pub enum Error {
         /// Time of the event before it.
         previous_us: i64,
     },
-    /// A time window of [`crate::Framing::Time`] holds no event.
+    /// A time window of [`crate::Framing::Time`] holds no event; one of 0 µs, of a recording shorter
+    /// than a microsecond a frame, never does.
     #[error(
-        "frame {frame} of {frames}: expected an event in the window [{start_us}, {end_us}) µs, found none; frame by number of events, or allow empty windows with EmptyWindow::ZeroFrame"
+        "frame {frame} of {frames}: expected an event {}, found none; frame by number of events, or take windows without events as frames of zeros",
+        window(*start_us, *end_us)
     )]
     EmptyWindow {
         /// Index of the frame.
@@ -91,10 +93,8 @@ pub enum Error {
         /// First microsecond after the window.
         end_us: i64,
     },
-    /// Time windows need a first and a last event.
-    #[error(
-        "framing by time: expected at least one event, found an empty recording; frame by number of events, or allow empty windows with EmptyWindow::ZeroFrame"
-    )]
+    /// There is no event to frame or to look at.
+    #[error("expected at least one event, found none; choose another recording")]
     NoEvents,
     /// Zero frames were asked for.
     #[error("framing: expected at least one frame, found 0; ask for 1 or more")]
@@ -131,11 +131,13 @@ pub enum Error {
         channel: usize,
     },
     /// The frames would not fit in memory.
-    #[error("expected frames that fit in memory, found {0:?}; use fewer or longer frames")]
+    #[error(
+        "expected frames that fit in memory, found {0} counts; use fewer or longer frames, or check the size of the sensor"
+    )]
     TooLarge(Shape),
     /// The values of a grid do not fill its shape.
     #[error(
-        "expected one value for each place of {shape:?}, found {values} values; check the axis order [T,H,W,C]"
+        "expected one value for each place of {shape} (frames, rows, columns, channels), found {values} values; check the order of the axes"
     )]
     Shape {
         /// The shape asked for.
@@ -155,4 +157,12 @@ pub enum Error {
         /// What to do about it.
         advice: &'static str,
     },
+}
+
+/// A time window in words.
+fn window(start_us: i64, end_us: i64) -> String {
+    if start_us < end_us {
+        return format!("from {start_us} µs to before {end_us} µs");
+    }
+    format!("in a window of 0 µs at {start_us} µs, for there are more frames than microseconds")
 }

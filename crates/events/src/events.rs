@@ -43,6 +43,14 @@ impl Columns {
         }
     }
 
+    /// Removes all events and keeps their room.
+    pub fn clear(&mut self) {
+        self.t_us.clear();
+        self.x.clear();
+        self.y.clear();
+        self.on.clear();
+    }
+
     /// Appends one event.
     pub fn push(&mut self, t_us: i64, x: u16, y: u16, on: bool) {
         self.t_us.push(t_us);
@@ -131,25 +139,22 @@ impl Events {
         Ok(Self { sensor, columns })
     }
 
-    /// As [`Events::new`], for formats that allow disorder: sorts by time first, events of equal
-    /// time stay in file order.
+    /// As [`Events::new`], for formats that allow disorder: sorts by time, events of equal time stay
+    /// in file order.
     ///
     /// # Errors
-    /// Unequal columns, or an event outside the sensor (its index counts after sorting).
+    /// Unequal columns, or an event outside the sensor (its index counts in file order).
     pub fn sorted(sensor: Sensor, columns: Columns) -> Result<Self, Error> {
         let events = columns.count()?;
-        let columns = if columns.t_us.is_sorted() {
-            columns
-        } else {
-            let mut order: Vec<usize> = (0..events).collect();
-            order.sort_by_key(|&i| columns.t_us[i]);
-            let mut sorted = Columns::with_capacity(events);
-            sorted
-                .extend(&order, |&i| (columns.t_us[i], columns.x[i], columns.y[i], columns.on[i]));
-            sorted
-        };
         inside(sensor, &columns)?;
-        Ok(Self { sensor, columns })
+        if columns.t_us.is_sorted() {
+            return Ok(Self { sensor, columns });
+        }
+        let mut order: Vec<usize> = (0..events).collect();
+        order.sort_by_key(|&i| columns.t_us[i]);
+        let mut sorted = Columns::with_capacity(events);
+        sorted.extend(&order, |&i| (columns.t_us[i], columns.x[i], columns.y[i], columns.on[i]));
+        Ok(Self { sensor, columns: sorted })
     }
 
     /// For transforms inside the crate that keep the order of time and stay on the sensor.
@@ -251,6 +256,14 @@ mod tests {
         let events = Events::sorted(SENSOR, columns(&[5, 1, 5, 1], &[0, 1, 2, 3], &[0; 4]))?;
         assert_eq!((events.t_us(), events.x()), (&[1, 1, 5, 5][..], &[1, 3, 0, 2][..]));
         Ok(())
+    }
+
+    #[test]
+    fn an_event_outside_is_named_by_its_place_in_the_file() {
+        let outside = Events::sorted(SENSOR, columns(&[5, 1, 3], &[0, 9, 0], &[0; 3]));
+        assert!(matches!(outside, Err(Error::Outside { index: 1, x: 9, .. })));
+        let outside = Events::sorted(SENSOR, columns(&[5, 6, 3], &[0, 0, 9], &[0; 3]));
+        assert!(matches!(outside, Err(Error::Outside { index: 2, x: 9, .. })));
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::ops::Range;
 
 use crate::{Columns, Error, Sensor};
@@ -17,8 +18,16 @@ pub struct Shape {
 
 impl Shape {
     /// Number of values, `None` if it does not fit a `usize`.
-    fn len(self) -> Option<usize> {
+    pub(crate) fn len(self) -> Option<usize> {
         self.steps.checked_mul(self.height)?.checked_mul(self.width)?.checked_mul(self.channels)
+    }
+}
+
+impl fmt::Display for Shape {
+    /// As `16x34x34x2`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { steps, height, width, channels } = self;
+        write!(f, "{steps}x{height}x{width}x{channels}")
     }
 }
 

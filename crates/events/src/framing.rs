@@ -89,6 +89,10 @@ pub fn number_ranges(events: usize, frames: usize) -> Vec<Range<usize>> {
 /// times ranges overlap and events count more than once, as in the reference. An allowed empty
 /// window is the empty range before the first event at or after its start.
 ///
+/// Under [`EmptyWindow::Error`] a last window without an event is refused as well, though its frame
+/// takes the events after it: the reference does that, so one frame of a recording whose events are
+/// all at one time needs [`EmptyWindow::ZeroFrame`].
+///
 /// # Errors
 /// [`Error::NoFrames`]; under [`EmptyWindow::Error`] also [`Error::EmptyWindow`] and, without any
 /// event, [`Error::NoEvents`].

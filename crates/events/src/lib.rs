@@ -20,20 +20,17 @@
 
 pub mod augment;
 pub mod camera;
+mod duplicates;
 mod error;
 mod events;
 pub mod formats;
 mod frames;
 mod framing;
+mod overview;
 mod summary;
 mod time_surface;
 pub mod transforms;
 mod voxel;
-
-/// Raised whenever a decoder of [`formats`] gives other [`Columns`] for the same bytes, or
-/// [`Events`] orders them otherwise: what was kept from before is then never taken for what would
-/// be decoded now. `tests/versions.rs` fails where it was forgotten.
-pub const DECODER_VERSION: u32 = 1;
 
 /// Raised whenever a [`Framing`] or [`transforms::resize_nearest`] gives other values for the same
 /// events; `tests/versions.rs` likewise.
@@ -43,6 +40,7 @@ pub use error::Error;
 pub use events::{Columns, Events, Sensor};
 pub use frames::{Frames, Grid, Shape, accumulate};
 pub use framing::{EmptyWindow, Framing, duration_ranges, number_ranges, time_ranges};
-pub use summary::Summary;
+pub use overview::Overview;
+pub use summary::{FirstRow, Summary};
 pub use time_surface::time_surface;
 pub use voxel::voxel_grid;

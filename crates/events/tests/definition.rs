@@ -2,9 +2,9 @@
 //! which they must equal.
 #![allow(clippy::unwrap_used)]
 
-use events::Columns;
 use events::formats::aedat31::{Options, Slots};
-use events::formats::{aedat2, aedat31, nmnist};
+use events::formats::{self, Chunks, Format, aedat2, aedat31, dat, davis, nmnist};
+use events::{Columns, Error};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -36,25 +36,128 @@ fn packet(overflow: u32, number: usize, records: &[[u8; 8]]) -> Vec<u8> {
     [words.as_flattened(), records.as_flattened()].concat()
 }
 
+/// Puts back the turns of a clock of `clock` bits.
+fn turned(t_us: &mut [i64], clock: u32) {
+    let (range, mut turns, mut before) = (1 << clock, 0, 0);
+    for t_us in t_us {
+        match *t_us - before {
+            step if step < -range / 2 => turns += 1,
+            step if step > range / 2 && turns > 0 => turns -= 1,
+            _ => {}
+        }
+        before = *t_us;
+        *t_us += turns * range;
+    }
+}
+
+fn in_pieces(format: Format, bytes: &[u8]) -> Result<Columns, Error> {
+    let mut chunks = Chunks::open(bytes, bytes.len() as u64, Some(format))?;
+    let mut all = Columns::default();
+    while let Some(columns) = chunks.next()? {
+        all.t_us.extend(&columns.t_us);
+        all.x.extend(&columns.x);
+        all.y.extend(&columns.y);
+        all.on.extend(&columns.on);
+    }
+    Ok(all)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn nmnist_is_x_y_polarity_and_time(records in vec(any::<[u8; 5]>(), 0..RECORDS)) {
-        let defined = plain(&records, |word| (bits(word, 0, 23), bits(word, 32, 8), bits(word, 24, 8), bits(word, 23, 1)));
+        let marked: Vec<usize> = (0..records.len()).filter(|&i| records[i][1] == 240).collect();
+        let events: Vec<[u8; 5]> = records.iter().copied().filter(|record| record[1] != 240).collect();
+        let mut defined = plain(&events, |word| (bits(word, 0, 23), bits(word, 32, 8), bits(word, 24, 8), bits(word, 23, 1)));
+        turned(&mut defined.t_us, 23);
+        let places = (0..records.len()).filter(|&i| records[i][1] != 240);
+        for (t_us, place) in defined.t_us.iter_mut().zip(places) {
+            *t_us += 8192 * marked.iter().filter(|&&mark| mark < place).count() as i64;
+        }
         prop_assert_eq!(nmnist::decode(records.as_flattened()).unwrap(), defined);
     }
 
     #[test]
-    fn aedat2_is_a_turned_address_and_a_time(mut records in vec(any::<[u8; 8]>(), 0..RECORDS)) {
-        if let Some(first) = records.first_mut() {
-            first[0] &= 0x7f;
-            first[0] |= 0x40; // no '#', which would begin a header
+    fn aedat2_is_an_address_from_the_lower_right_and_a_time(
+        mut records in vec(any::<[u8; 8]>(), 0..RECORDS),
+        keep_sync in any::<bool>(),
+    ) {
+        for record in &mut records {
+            // addresses of 16 bits
+            (record[0], record[1]) = (0, 0);
         }
-        let defined = plain(&records, |word| {
-            (bits(word, 0, 32), 127 - bits(word, 40, 7), 127 - bits(word, 33, 7), 1 - bits(word, 32, 1))
+        let events: Vec<[u8; 8]> =
+            records.iter().copied().filter(|record| keep_sync || record[2] & 0x80 == 0).collect();
+        let mut defined = plain(&events, |word| {
+            (bits(word, 0, 32), 127 - bits(word, 33, 7), 127 - bits(word, 40, 7), 1 - bits(word, 32, 1))
         });
-        prop_assert_eq!(aedat2::decode(records.as_flattened()).unwrap(), defined);
+        turned(&mut defined.t_us, 32);
+        let options = aedat2::Options { keep_sync };
+        prop_assert_eq!(aedat2::decode_with(records.as_flattened(), options).unwrap(), defined);
+    }
+
+    #[test]
+    fn davis_is_an_address_from_below_and_a_time(mut records in vec(any::<[u8; 8]>(), 0..RECORDS)) {
+        for record in &mut records {
+            // bits 0 to 9 of an event are zero
+            (record[2], record[3]) = (record[2] & 0xfc, 0);
+        }
+        let events: Vec<[u8; 8]> =
+            records.iter().copied().filter(|r| r[0] & 0x80 == 0 && r[2] & 4 == 0).collect();
+        let mut defined = plain(&events, |word| {
+            let (row, height) = (bits(word, 54, 9), 260);
+            let y = if row < height { height - 1 - row } else { row };
+            (bits(word, 0, 32), bits(word, 44, 10), y, bits(word, 43, 1))
+        });
+        turned(&mut defined.t_us, 32);
+        let header = b"#!AER-DAT2.0\r\n# AEChip: eu.davis.DAVIS346B\r\n#End Of ASCII Header\r\n";
+        prop_assert_eq!(davis::decode(&[&header[..], records.as_flattened()].concat()).unwrap(), defined);
+    }
+
+    #[test]
+    fn dat_is_a_time_and_a_word(records in vec(any::<[u8; 8]>(), 0..RECORDS)) {
+        let mut defined = plain(&records, |word| {
+            let word = word.swap_bytes();
+            (bits(word, 0, 32), bits(word, 32, 14), bits(word, 46, 14), bits(word, 60, 1))
+        });
+        turned(&mut defined.t_us, 32);
+        let bytes = [b"% Version 2\n% end\n\x0c\x08", records.as_flattened()].concat();
+        prop_assert_eq!(dat::decode(&bytes).unwrap(), defined);
+    }
+
+    /// Of every format, pieces of a file give the events of the whole.
+    #[test]
+    fn pieces_give_what_the_whole_gives(
+        data in vec(any::<u8>(), 0..400_000),
+        (format, header) in prop::sample::select(vec![
+            (Format::NMnist, ""),
+            (Format::Aedat2, ""),
+            (Format::Davis, "#!AER-DAT2.0\r\n# AEChip: DAVIS240C\r\n#End Of ASCII Header\r\n"),
+            (Format::Aedat31, "#!AER-DAT3.1\r\n#!END-HEADER\r\n"),
+            (Format::Evt2, "% evt 2.0\n% end\n"),
+            (Format::Evt21, "% evt 2.1\n% end\n"),
+            (Format::Evt3, "% evt 3.0\n% end\n"),
+            (Format::Dat, "% Version 2\n% end\n\x0c\x08"),
+        ]),
+    ) {
+        let mut data = data;
+        for record in data.chunks_exact_mut(8) {
+            match format {
+                Format::Aedat2 => (record[0], record[1]) = (0, 0),
+                Format::Davis => (record[2], record[3]) = (record[2] & 0xfc, 0),
+                _ => {}
+            }
+        }
+        if format == Format::Aedat31 {
+            let records = data.as_chunks::<8>().0;
+            let (first, second) = records.split_at(records.len() / 3);
+            data = [packet(1, first.len(), first), packet(2, second.len() / 2, second)].concat();
+        }
+        let bytes = [header.as_bytes(), &data].concat();
+        let whole = formats::decode(format, &bytes).map_err(|error| error.to_string());
+        let pieces = in_pieces(format, &bytes).map_err(|error| error.to_string());
+        prop_assert_eq!(pieces, whole);
     }
 
     #[test]

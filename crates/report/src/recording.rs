@@ -27,10 +27,10 @@ pub struct Recording<'a> {
     pub counts: &'a [u16],
     /// Times in µs of the first and the last event of each of the T frames, 1 to 128.
     pub spans_us: &'a [(i64, i64)],
-    /// Time of each event in µs, never decreasing.
-    pub t_us: &'a [i64],
-    /// Polarity of each event, true = ON.
-    pub on: &'a [bool],
+    /// Times in µs of the first and the last event of all.
+    pub time_us: (i64, i64),
+    /// OFF and ON events in bins of equal duration, which divide `time_us`.
+    pub rates: &'a [[u64; 2]],
 }
 
 impl Recording<'_> {
@@ -58,7 +58,7 @@ impl Recording<'_> {
         let fail = |expected: String, found: String, advice| {
             Err(Error::Figure { title: self.name.to_owned(), expected, found, advice })
         };
-        let (frames, events) = (self.spans_us.len(), self.t_us.len());
+        let (frames, events) = (self.spans_us.len(), self.events().iter().sum::<u64>());
         if events == 0 {
             return fail(
                 "at least one event".into(),
@@ -83,12 +83,8 @@ impl Recording<'_> {
                 "count the frames on this sensor",
             );
         }
-        if self.on.len() != events {
-            let expected = format!("a polarity for each of {events} events");
-            return fail(expected, self.on.len().to_string(), "give one of each per event");
-        }
-        if !self.t_us.is_sorted() {
-            let found = "an event earlier than the one before it".into();
+        if self.time_us.1 < self.time_us.0 {
+            let found = "a last event earlier than the first".into();
             return fail("times that never decrease".into(), found, "sort the events by time");
         }
         Ok(())
@@ -122,8 +118,8 @@ impl Recording<'_> {
     }
 
     fn facts(&self) -> String {
-        let events = self.on.len();
-        let on = self.on.iter().filter(|&&on| on).count();
+        let [off, on] = self.events().map(|events| events as usize);
+        let events = off + on;
         let (unit, us) = unit(self.duration_us());
         let duration = self.duration_us() / us;
         let decimals = usize::from(duration < 1000.0 && us > 1.0);
@@ -135,7 +131,7 @@ impl Recording<'_> {
             thousands(events),
             plural(events),
             thousands(on),
-            thousands(events - on)
+            thousands(off)
         )
     }
 
@@ -146,14 +142,21 @@ impl Recording<'_> {
         format!("{frames} frame{s}; full colour from {full} event{some} on{lines}")
     }
 
+    /// Number of OFF and ON events.
+    fn events(&self) -> [u64; 2] {
+        [0, 1].map(|channel| {
+            let events = self.rates.iter().map(|bin| bin[channel]);
+            events.fold(0, u64::saturating_add)
+        })
+    }
+
     fn duration_us(&self) -> f64 {
-        self.t_us.last().map_or(0.0, |&last| self.since_first_us(last))
+        self.since_first_us(self.time_us.1)
     }
 
     /// 128 bits: no pair of times overflows.
     fn since_first_us(&self, t_us: i64) -> f64 {
-        let first = self.t_us.first().copied().unwrap_or(0);
-        (i128::from(t_us) - i128::from(first)) as f64
+        (i128::from(t_us) - i128::from(self.time_us.0)) as f64
     }
 
     /// Writes each frame's time below it.
@@ -195,7 +198,9 @@ impl Recording<'_> {
     fn rate(&self, area: &Area) -> DrawResult {
         let duration_us = self.duration_us().max(1.0);
         let (unit, us) = unit(duration_us);
-        let rates = self.rates(duration_us);
+        let one = self.rates.len() as f64 / duration_us * 1e6;
+        let per_second = |bin: &[u64; 2]| bin.map(|events| events as f64 * one);
+        let rates: Vec<[f64; 2]> = self.rates.iter().map(per_second).collect();
         let highest = rates.iter().flatten().fold(0.0, |highest, &rate| f64::max(highest, rate));
         let (prefix, scale) = prefix(highest);
         let (x, y) = (ticks::until(duration_us / us), ticks::above(highest / scale));
@@ -223,22 +228,6 @@ impl Recording<'_> {
             chart.draw_series(LineSeries::new(steps, colour.stroke_width(px(0.9) as u32)))?;
         }
         Ok(())
-    }
-
-    /// OFF and ON events per second in bins of equal duration; the last event of all belongs to the
-    /// last bin.
-    fn rates(&self, duration_us: f64) -> Vec<[f64; 2]> {
-        // enough events in a bin that the curve shows the scene more than chance, and no bin
-        // shorter than the clock's tick
-        let most = (self.t_us.len() / 40).clamp(10, 120);
-        let bins = if duration_us < most as f64 { duration_us as usize } else { most };
-        let mut rates = vec![[0.0; 2]; bins];
-        let one = bins as f64 / duration_us * 1e6;
-        for (&t_us, &on) in self.t_us.iter().zip(self.on) {
-            let bin = (self.since_first_us(t_us) / duration_us * bins as f64) as usize;
-            rates[bin.min(bins - 1)][usize::from(on)] += one;
-        }
-        rates
     }
 }
 

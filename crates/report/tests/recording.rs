@@ -13,17 +13,19 @@ struct Disc {
     height: usize,
     counts: Vec<u16>,
     spans_us: Vec<(i64, i64)>,
-    t_us: Vec<i64>,
-    on: Vec<bool>,
+    time_us: (i64, i64),
+    rates: Vec<[u64; 2]>,
 }
 
 impl Disc {
     fn new(width: usize, height: usize, frames: usize, first_us: i64, frame_us: i64) -> Disc {
-        let mut disc =
-            Disc { width, height, counts: vec![], spans_us: vec![], t_us: vec![], on: vec![] };
+        let time_us = (first_us, first_us + frames as i64 * frame_us - 1);
+        let (counts, spans_us, rates) = (vec![], vec![], vec![]);
+        let mut disc = Disc { width, height, counts, spans_us, time_us, rates };
         for frame in 0..frames {
             let start = first_us + frame as i64 * frame_us;
             disc.spans_us.push((start, start + frame_us - 1));
+            let mut rate = [0; 2];
             let centre = width as f64 * (0.3 + 0.4 * frame as f64 / frames as f64);
             for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
                 let (dx, dy) = (x as f64 - centre, y as f64 - height as f64 / 2.0);
@@ -31,10 +33,9 @@ impl Disc {
                 let near = (dx.hypot(dy) - radius).abs() < (radius * 0.2).max(0.7);
                 let count = if near { 1 + (3.0 * dx.abs() / radius) as u16 } else { 0 };
                 disc.counts.extend(if dx < 0.0 { [count, 0] } else { [0, count] });
-                disc.on.extend(vec![dx >= 0.0; count.into()]);
+                rate[usize::from(dx >= 0.0)] += u64::from(count);
             }
-            let events = disc.on.len() - disc.t_us.len();
-            disc.t_us.extend((0..events).map(|k| start + k as i64 * frame_us / events as i64));
+            disc.rates.push(rate);
         }
         disc
     }
@@ -47,8 +48,8 @@ impl Disc {
             height: self.height,
             counts: &self.counts,
             spans_us: &self.spans_us,
-            t_us: &self.t_us,
-            on: &self.on,
+            time_us: self.time_us,
+            rates: &self.rates,
         }
     }
 }
@@ -128,8 +129,8 @@ fn a_sensor_pixel_is_a_square_of_whole_pixels_where_it_belongs() {
         height: 3,
         counts: &counts,
         spans_us: &[(7, 7)],
-        t_us: &[7],
-        on: &[true],
+        time_us: (7, 7),
+        rates: &[[0, 1]],
     };
     let picture = decoded("one", &one.png().unwrap());
     // the frame is 170 pt wide in the middle of 360; the legend is shorter and the curve longer
@@ -155,8 +156,10 @@ fn equal_recordings_give_equal_bytes_and_different_ones_do_not() {
     let disc = Disc::new(34, 34, 8, 0, 40_000);
     let png = disc.recording().png().unwrap();
     assert_eq!(png, disc.recording().png().unwrap());
-    let other =
-        Disc { on: disc.on.iter().map(|on| !on).collect(), ..Disc::new(34, 34, 8, 0, 40_000) };
+    let other = Disc {
+        rates: disc.rates.iter().map(|&[a, b]| [b, a]).collect(),
+        ..Disc::new(34, 34, 8, 0, 40_000)
+    };
     assert_ne!(png, other.recording().png().unwrap(), "the curves change places");
     let later = Disc::new(34, 34, 8, 5_000_000, 40_000);
     assert_eq!(png, later.recording().png().unwrap(), "times count from the first event");
@@ -165,10 +168,9 @@ fn equal_recordings_give_equal_bytes_and_different_ones_do_not() {
 #[test]
 fn the_ends_of_time_and_odd_names_are_drawn() {
     let mut disc = Disc::new(34, 34, 2, 0, 40_000);
-    disc.t_us.fill(0);
+    disc.time_us = (0, 0);
     decoded("at-once", &disc.recording().png().unwrap());
-    disc.t_us[0] = i64::MIN;
-    *disc.t_us.last_mut().unwrap() = i64::MAX;
+    disc.time_us = (i64::MIN, i64::MAX);
     disc.spans_us = vec![(i64::MIN, 0), (0, i64::MAX)];
     let name = format!("{}<&\u{0}\"鹿\u{202e}", "long ".repeat(60));
     decoded("ends-of-time", &Recording { name: &name, ..disc.recording() }.png().unwrap());
@@ -178,12 +180,8 @@ fn the_ends_of_time_and_odd_names_are_drawn() {
 fn what_cannot_be_drawn_is_refused() {
     let disc = Disc::new(8, 8, 2, 0, 1000);
     let good = disc.recording();
-    let backwards: Vec<i64> = disc.t_us.iter().rev().copied().collect();
     for (bad, words) in [
-        (
-            Recording { t_us: &[], on: &[], ..good },
-            "expected at least one event, found an empty recording",
-        ),
+        (Recording { rates: &[], ..good }, "expected at least one event, found an empty recording"),
         (Recording { spans_us: &[], counts: &[], ..good }, "expected 1 to 128 frames, found 0"),
         (Recording { spans_us: &[(0, 0); 129], ..good }, "expected 1 to 128 frames, found 129"),
         (
@@ -192,8 +190,7 @@ fn what_cannot_be_drawn_is_refused() {
         ),
         (Recording { width: usize::MAX, ..good }, "found 256 counts"),
         (Recording { height: 0, counts: &[], ..good }, "found 0 counts"),
-        (Recording { on: &disc.on[1..], ..good }, "expected a polarity for each of"),
-        (Recording { t_us: &backwards, ..good }, "expected times that never decrease"),
+        (Recording { time_us: (9, 8), ..good }, "expected times that never decrease"),
     ] {
         let error = bad.png().unwrap_err();
         assert!(matches!(error, Error::Figure { .. }), "{error}");

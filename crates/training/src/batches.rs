@@ -68,7 +68,7 @@ impl Batch {
                 format!("{steps} frames of {height}×{width}×{channels}")
             };
             return Err(format!(
-                "samples {first} and {other} of a batch: expected one size, found {} and {}; frame by a number or by time",
+                "samples {first} and {other} of a batch: expected one size, found {} and {}; frame by number or by time, not by duration",
                 sizes(shape),
                 sizes(samples[odd].shape)
             )

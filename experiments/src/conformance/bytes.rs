@@ -7,8 +7,9 @@
 use super::check::Rows;
 use super::golden::Golden;
 use anyhow::{Result, bail, ensure};
+use datasets::decode_cifar10_dvs;
 use events::formats::aedat31::{self, Options, Slots};
-use events::formats::{aedat2, nmnist};
+use events::formats::nmnist;
 use events::{Columns, Error};
 use std::collections::HashMap;
 
@@ -51,11 +52,11 @@ fn file(golden: &Golden, name: &str, bytes: &[u8], rows: &mut Rows) {
     if name.starts_with("nmnist") {
         same(golden, name, "", nmnist::decode(bytes), Ok, rows);
     } else if name.starts_with("cifar10dvs") && raises.contains("odd number") {
-        rows.add(&format!("{name} is refused"), refused(aedat2::decode(bytes)));
+        rows.add(&format!("{name} is refused"), refused(decode_cifar10_dvs(bytes)));
     } else if name.starts_with("cifar10dvs") && !raises.is_empty() {
         rows.add(&format!("{name} decodes without a header"), without_header(golden, name, bytes));
     } else if name.starts_with("cifar10dvs") {
-        same(golden, name, "", aedat2::decode(bytes), Ok, rows);
+        same(golden, name, "", decode_cifar10_dvs(bytes), Ok, rows);
     } else if name.starts_with("gesture") && told("reference") == "returned 0 events" {
         leave_out(golden, name);
         rows.add(
@@ -109,7 +110,7 @@ fn refused(decoded: Result<Columns, Error>) -> Result<String> {
 /// The reference cannot read it, so nothing is stored: all of its bytes must be records.
 fn without_header(golden: &Golden, name: &str, bytes: &[u8]) -> Result<String> {
     let size: usize = golden.field(&format!("/files/{name}/size"))?;
-    let events = aedat2::decode(bytes)?.count()?;
+    let events = decode_cifar10_dvs(bytes)?.count()?;
     ensure!(events == size / 8, "expected {} events of 8 bytes, found {events}", size / 8);
     Ok(format!("{events} events; the reference fails on it"))
 }

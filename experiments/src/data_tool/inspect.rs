@@ -1,7 +1,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::recording::{self, Decoded};
+use super::recording;
 use anyhow::{Context, Result};
 use events::{Summary, formats::Format};
 
@@ -11,19 +11,19 @@ pub struct Flags {
     /// The recording
     file: PathBuf,
     /// Read it as this format, not as what its content shows: nmnist, aedat2, aedat2-davis,
-    /// aedat3.1, evt2, evt3 or dat
+    /// aedat3.1, evt2, evt2.1, evt3 or dat
     #[arg(long, value_name = "NAME")]
     format: Option<Format>,
 }
 
-/// Prints what is in the recording as one JSON object: an [`events::Summary`].
+/// Prints what is in the recording as one JSON object: an [`events::Summary`]. Memory does not grow
+/// with the file.
 ///
 /// # Errors
 /// What is no file, cannot be read, is empty, is of no known format, or does not follow its format.
 pub fn run(flags: &Flags) -> Result<()> {
-    let Decoded { format, sensor, columns } = recording::decode_any(&flags.file, flags.format)?;
-    let summary =
-        Summary::of(format, sensor, &columns).with_context(|| flags.file.display().to_string())?;
+    let summary = recording::open(&flags.file, flags.format)?;
+    let summary = Summary::read(summary).with_context(|| flags.file.display().to_string())?;
     // not println: a reader that leaves early is no reason to panic
     Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&summary)?)?)
 }

@@ -2,15 +2,15 @@
 
 use crate::{
     data::{self, in_one_sentence},
-    progress,
+    framing, progress,
 };
 use anyhow::{Result, anyhow, bail};
 use datasets::{
     Found, Name, Split,
-    cache::{Cache, Dtype, Step, prepare},
+    cache::{Cache, Dtype, Error, Step, prepare},
     find, find_with,
 };
-use events::{EmptyWindow, Framing, Shape};
+use events::{Framing, Shape};
 use indicatif::ProgressBar;
 use std::{path::PathBuf, time::Instant};
 
@@ -24,8 +24,9 @@ pub struct Flags {
     #[arg(long)]
     split: Option<Split>,
     /// How a recording becomes frames: number:16 (equal numbers of events), time:16 (equal
-    /// durations)
-    #[arg(long, value_parser = framing)]
+    /// durations, each with an event), time:64,empty (equal durations; one without events is a
+    /// frame of zeros)
+    #[arg(long, value_parser = framing::parse_for_cache)]
     frames: Framing,
     /// Resize to SIDE x SIDE pixels, for readers of your own: training reads full-size caches only,
     /// for it resizes after augmentation
@@ -40,24 +41,6 @@ pub struct Flags {
     /// Folder for the cache; else SPIKEGRAD_CACHE, else .cache in the folder with the data sets
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-}
-
-/// `number:16` or `time:16`. Frames of a fixed duration differ in number between recordings, which
-/// no cache holds.
-fn framing(text: &str) -> Result<Framing, String> {
-    let expected = || {
-        format!(
-            "expected number:T or time:T, T frames a recording, since samples of a cache have one shape, found \"{text}\""
-        )
-    };
-    let (by, frames) = text.split_once(':').ok_or_else(expected)?;
-    let frames =
-        frames.parse::<u32>().ok().filter(|&frames| frames > 0).ok_or_else(expected)? as usize;
-    match by {
-        "number" => Ok(Framing::Number { frames }),
-        "time" => Ok(Framing::Time { frames, empty_window: EmptyWindow::Error }),
-        _ => Err(expected()),
-    }
 }
 
 /// Counts a data set's events into frames and keeps them in a cache, if it is not there yet.
@@ -94,12 +77,21 @@ pub fn run(flags: &Flags) -> Result<()> {
     let prepared =
         prepare(&recordings, flags.frames, side, dtype, &folder, &mut |step| tell(&bar, &step));
     bar.finish_and_clear();
-    let prepared = prepared.map_err(in_one_sentence)?;
+    let prepared = prepared.map_err(|error| refusal(&error, flags.frames))?;
     let seconds = start.elapsed().as_secs_f64();
     let how = if prepared.was_there { "there already, every sample checked" } else { "written" };
     println!("{}", prepared.cache.path().display());
     println!("{}, {how} in {seconds:.1} s", describe(&prepared.cache)?);
     Ok(())
+}
+
+/// A refusal, with the flag by which it would not happen.
+fn refusal(error: &Error, frames: Framing) -> anyhow::Error {
+    let advice = match error {
+        Error::Framing { source, .. } => framing::advice(source, frames, "--frames "),
+        _ => String::new(),
+    };
+    anyhow!("{error}{advice}")
 }
 
 fn tell(bar: &ProgressBar, step: &Step) {

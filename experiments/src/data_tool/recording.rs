@@ -1,25 +1,18 @@
 use anyhow::{Context, Result, ensure};
-use events::formats::{self, Format, SensorSource};
-use events::{Columns, Sensor};
+use events::Error;
+use events::formats::{Chunks, Format};
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Take};
 use std::path::Path;
 
-/// A recording as its file has it.
-pub struct Decoded {
-    /// The format that was asked for, or that the content shows.
-    pub format: Format,
-    /// The sensor and how it is known, where format, header or events tell it.
-    pub sensor: Option<(Sensor, SensorSource)>,
-    /// The events in file order.
-    pub columns: Columns,
-}
+/// A recording that is decoded a piece at a time.
+pub type Pieces = Chunks<Take<File>>;
 
-/// Reads and decodes `file` as `format`, or as its content says.
+/// Opens `file` as `format`, or as its content says.
 ///
 /// # Errors
-/// What is no file, cannot be read, is empty, is of no known format, or does not follow its format.
-pub fn decode_any(file: &Path, format: Option<Format>) -> Result<Decoded> {
+/// What is no file, cannot be read, is empty, is of no known format, or has no header of its format.
+pub fn open(file: &Path, format: Option<Format>) -> Result<Pieces> {
     let unreadable = || format!("cannot read {}", file.display());
     let kind = file.metadata().with_context(unreadable)?;
     // a device or a pipe may never end, and a pipe without a writer not even open
@@ -28,21 +21,22 @@ pub fn decode_any(file: &Path, format: Option<Format>) -> Result<Decoded> {
         "{}: expected a file, found a folder or a device; name one recording",
         unreadable()
     );
-    let mut bytes = Vec::new();
-    // no further than its length now: a file may grow faster than it is read
-    File::open(file)
-        .and_then(|open| open.take(kind.len()).read_to_end(&mut bytes))
-        .with_context(unreadable)?;
     ensure!(
-        !bytes.is_empty(),
+        kind.len() > 0,
         "{}: expected a recording, found an empty file; copy it again",
         file.display()
     );
-    decode(&bytes, format).with_context(|| file.display().to_string())
+    File::open(file).with_context(unreadable)?;
+    open_again(file, format).with_context(|| file.display().to_string())
 }
 
-fn decode(bytes: &[u8], format: Option<Format>) -> Result<Decoded, events::Error> {
-    let format = format.map_or_else(|| formats::detect(bytes), Ok)?;
-    let columns = formats::decode(format, bytes)?;
-    Ok(Decoded { format, sensor: formats::sensor(format, bytes, &columns), columns })
+/// Opens a file that [`open`] found to be a recording once more.
+///
+/// # Errors
+/// As [`Chunks::open`].
+pub fn open_again(file: &Path, format: Option<Format>) -> Result<Pieces, Error> {
+    let opened = File::open(file)?;
+    let len = opened.metadata()?.len();
+    // no further than its length now: a file may grow faster than it is read
+    Chunks::open(opened.take(len), len, format)
 }

@@ -1,8 +1,8 @@
-use super::recording::{self, Decoded};
+use super::recording;
 use anyhow::{Context, Result, ensure};
-use events::formats::Format;
-use events::{Columns, Events, Framing, Sensor};
+use events::{Error, Overview, formats::Format};
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Flags of `data show`.
@@ -17,56 +17,60 @@ pub struct Flags {
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=128))]
     frames: u16,
     /// Read it as this format, not as what its content shows: nmnist, aedat2, aedat2-davis,
-    /// aedat3.1, evt2, evt3 or dat
+    /// aedat3.1, evt2, evt2.1, evt3 or dat
     #[arg(long, value_name = "NAME")]
     format: Option<Format>,
 }
 
-/// Draws the recording, writes the PNG and says where it is.
+/// Draws the recording, writes the PNG and says where it is, and how many events lie outside the
+/// sensor and are left out. Memory does not grow with the file, which is read several times.
 ///
 /// # Errors
-/// A file that is no recording or holds no event, a picture that would replace the recording or has
-/// no name of a PNG, and a folder that cannot be written.
+/// A file that is no recording or holds no event on its sensor, a picture that would replace the
+/// recording or has no name of a PNG, and a folder that cannot be written.
 pub fn run(flags: &Flags) -> Result<()> {
     let file = flags.file.as_path();
     let out = out(file, flags.out.as_deref())?;
-    let Decoded { format, sensor, columns } = recording::decode_any(file, flags.format)?;
-    let sensor = sensor.map_or_else(|| smallest(&columns), |(sensor, _)| sensor);
-    let png = draw(file, format.name(), sensor, columns, flags.frames.into())
-        .with_context(|| file.display().to_string())?;
+    let format = recording::open(file, flags.format)?.format();
+    let overview =
+        overview(file, format, flags.frames.into()).with_context(|| file.display().to_string())?;
+    let png = draw(file, format, &overview).with_context(|| file.display().to_string())?;
     report::write_bytes(&out, &png)?;
+    if let Some(said) = left_out(&overview) {
+        // a stream that is closed is no reason to stop
+        let _ = writeln!(std::io::stderr(), "{}: {said}", file.display());
+    }
     println!("{}", out.display());
     Ok(())
 }
 
-fn draw(
-    file: &Path,
-    format: &str,
-    sensor: Sensor,
-    columns: Columns,
-    frames: usize,
-) -> Result<Vec<u8>> {
-    ensure!(
-        !columns.t_us.is_empty(),
-        "expected at least one event, found none; choose another recording"
-    );
-    let events = Events::sorted(sensor, columns)?;
-    // more frames than events would leave all but the last frame empty
-    let framing = Framing::Number { frames: frames.min(events.len()) };
-    let t_us = events.t_us();
-    let ranges = framing.ranges(t_us)?;
-    let spans_us: Vec<(i64, i64)> =
-        ranges.into_iter().map(|range| (t_us[range.start], t_us[range.end - 1])).collect();
-    let counts = framing.frames(&events)?;
+fn overview(file: &Path, format: Format, frames: usize) -> Result<Overview, Error> {
+    Overview::read(|| recording::open_again(file, Some(format)), frames)
+}
+
+/// What the picture does not show, if anything.
+fn left_out(overview: &Overview) -> Option<String> {
+    let Overview { sensor, left_out, events, .. } = overview;
+    let (width, height) = (sensor.width, sensor.height);
+    let all = events + left_out;
+    (*left_out > 0).then(|| {
+        format!(
+            "left out {left_out} of {all} events, outside the sensor of {width}x{height} pixels"
+        )
+    })
+}
+
+fn draw(file: &Path, format: Format, overview: &Overview) -> Result<Vec<u8>> {
+    let (first, last) = (overview.spans_us.first(), overview.spans_us.last());
     let recording = report::Recording {
         name: &file.file_name().unwrap_or(file.as_os_str()).to_string_lossy(),
-        format,
-        width: sensor.width.into(),
-        height: sensor.height.into(),
-        counts: counts.values(),
-        spans_us: &spans_us,
-        t_us,
-        on: events.on(),
+        format: format.name(),
+        width: overview.sensor.width.into(),
+        height: overview.sensor.height.into(),
+        counts: overview.frames.values(),
+        spans_us: &overview.spans_us,
+        time_us: (first.map_or(0, |span| span.0), last.map_or(0, |span| span.1)),
+        rates: &overview.rates,
     };
     Ok(recording.png()?)
 }
@@ -91,17 +95,4 @@ fn out(file: &Path, wanted: Option<&Path>) -> Result<PathBuf> {
         out.display()
     );
     Ok(out)
-}
-
-/// The smallest common sensor that holds every event, where neither format nor header says which it
-/// was.
-fn smallest(columns: &Columns) -> Sensor {
-    // N-MNIST's window on the ATIS, DVS128, DAVIS240, ATIS, DAVIS346, VGA and HD
-    const COMMON: [(u16, u16); 7] =
-        [(34, 34), (128, 128), (240, 180), (304, 240), (346, 260), (640, 480), (1280, 720)];
-    let beyond = |values: &[u16]| values.iter().max().map_or(1, |most| most.saturating_add(1));
-    let (across, down) = (beyond(&columns.x), beyond(&columns.y));
-    let common = COMMON.into_iter().find(|&(width, height)| across <= width && down <= height);
-    let (width, height) = common.unwrap_or((across, down));
-    Sensor { width, height }
 }

@@ -3,13 +3,13 @@ use std::{
     path::{Component, Path},
 };
 
-use events::Framing;
+use events::{Framing, formats::Format};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Dtype;
-use crate::{Recording, Recordings, Source, files};
+use crate::{Name, Recording, Recordings, Source, dvs_gesture, files};
 
 /// Raised whenever the file layout of docs/cache.md changes.
 const LAYOUT_VERSION: u32 = 2;
@@ -48,7 +48,7 @@ impl Key {
     ) -> Self {
         let versions = [
             ("layout", LAYOUT_VERSION),
-            ("decoder", events::DECODER_VERSION),
+            ("decoder", decoder_version(recordings)),
             ("framing", events::FRAMING_VERSION),
         ];
         Self {
@@ -71,6 +71,21 @@ impl Key {
     pub fn file_name(&self) -> String {
         format!("{}-{}.h5", self.data_set, files::hex(&Sha256::digest(self.json())))
     }
+}
+
+/// The newest decoder that any of the recordings goes through; 1 where none does.
+fn decoder_version(recordings: &Recordings) -> u32 {
+    let all = recordings.train.iter().chain(&recordings.test);
+    let version = |recording: &Recording| {
+        let format = match (recording.name, recording.source.path()?) {
+            (Name::NMnist, _) => Format::NMnist,
+            (Name::Cifar10Dvs, _) => Format::Aedat2,
+            (Name::DvsGesture, path) => dvs_gesture::format(path),
+            _ => return None,
+        };
+        Some(format.decoder_version())
+    };
+    all.filter_map(version).max().unwrap_or(1)
 }
 
 fn samples_sha256(recordings: &Recordings) -> String {

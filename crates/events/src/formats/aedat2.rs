@@ -1,48 +1,114 @@
 //! AEDAT 2.0 with the addresses of the DVS128 camera, as in CIFAR10-DVS.
 //!
-//! Header lines start with `#`; the first byte at a line start that is not `#` is data, so there
-//! may be no header at all. Then records of 8 bytes, big-endian: u32 address, u32 time in µs
-//! (unsigned). With x' = bits 1–7, y' = bits 8–14 and p' = bit 0 of the address, the event is x =
-//! 127 − y', y = 127 − x', ON where p' = 0. Higher address bits are ignored, as by the reference.
+//! Header lines start with `#` and are text; the line `#End Of ASCII Header` is the last one, else
+//! the first byte at a line start that is not `#` is data, so there may be no header at all. Then
+//! records of 8 bytes, big-endian: u32 address, u32 time in µs (unsigned; it starts again at zero
+//! after 71.6 min, which [`Turns`](super::turns) puts back). With x' = bits 1–7, y' = bits 8–14 and
+//! p' = bit 0 of the address, the event is x = 127 − x', y = 127 − y', ON where p' = 0: the camera
+//! counts columns from the right and rows from below. A record with bit 15 (a pulse at the
+//! connector) or bit 31 (jAER's special events) is no pixel and left out. Other high bits make an
+//! address outside the sensor.
 //!
 //! Every camera has addresses of its own, so a header whose `# AEChip:` line names another camera
-//! is refused. Source: docs.inivation.com, "AEDAT 2.0".
+//! is refused, and so are records whose addresses are plainly not those of a DVS128. Source:
+//! docs.inivation.com, "AEDAT 2.0"; jAER's `DVS128` and `SYNC_EVENT_BITMASK`.
 
-use super::{next_line, quote, value_after};
+use super::camera::is_dvs128;
+use super::decoder::{Decoder, cut_off, whole};
+use super::turns::Turns;
+use super::{HEAD, is_header_line, next_line, quote, value_after};
 use crate::{Columns, Error};
 
 const FORMAT: &str = "AEDAT 2.0";
 pub(super) const MAGIC: &[u8] = b"#!AER-DAT";
 pub(super) const RECORD: usize = 8;
+/// One record in so many may have an address of no pixel: cameras on USB make such noise.
+const NOISE: usize = 64;
+const SYNC: u32 = 1 << 15;
+const SPECIAL: u32 = 1 << 31;
+
+/// What to take from the records. The default is what the format means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether a record with bit 15 is read as a pixel. The released loader of CIFAR10-DVS ignores
+    /// the bit; the camera means a pulse at its connector.
+    pub keep_sync: bool,
+}
 
 /// Decodes the events of one recording.
 ///
 /// # Errors
-/// [`Error::Format`] when the header names another version or another camera or does not end, or
-/// the data are no whole number of records.
+/// [`Error::Format`] when the header names another version or another camera or does not end, the
+/// data are no whole number of records, or their addresses are no DVS128's.
 pub fn decode(bytes: &[u8]) -> Result<Columns, Error> {
-    let Parts { camera, records } = parts(bytes)?;
-    match camera {
-        // DVS128 was first called Tmpdiff128
-        Some((offset, camera)) if !contains(camera, b"128") => Err(Error::Format {
+    decode_with(bytes, Options::default())
+}
+
+/// As [`decode`], with `options`.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_with(bytes: &[u8], options: Options) -> Result<Columns, Error> {
+    let (mut decoder, header) = open(bytes, options)?;
+    whole(&mut decoder, header, bytes)
+}
+
+pub(super) fn open(head: &[u8], options: Options) -> Result<(Events, usize), Error> {
+    let Header { camera, len } = header(head)?;
+    if let Some((offset, camera)) = camera.filter(|(_, camera)| !is_dvs128(camera)) {
+        return Err(Error::Format {
             format: FORMAT,
             offset,
             expected: "no camera or a DVS128".into(),
             found: format!("the camera {}", quote(camera)),
             advice: "its addresses mean other pixels, so this is no recording of CIFAR10-DVS: read it by its own format",
-        }),
-        _ => {
-            let mut columns = Columns::with_capacity(records.len());
-            columns.extend(records, event);
-            Ok(columns)
-        }
+        });
+    }
+    Addresses::of(&head[len..]).must_be_dvs128(len)?;
+    Ok((Events { options, turns: Turns::new(32) }, len))
+}
+
+pub(super) struct Events {
+    options: Options,
+    turns: Turns,
+}
+
+impl Events {
+    fn is_event(&self, record: &[u8; RECORD]) -> bool {
+        self.options.keep_sync || address(record) & (SYNC | SPECIAL) == 0
+    }
+}
+
+impl Decoder for Events {
+    fn room(&self, data: &[u8]) -> usize {
+        data.as_chunks::<RECORD>().0.iter().filter(|record| self.is_event(record)).count()
+    }
+
+    fn take(&mut self, data: &[u8], _: usize, columns: &mut Columns) -> Result<usize, Error> {
+        let (records, rest) = data.as_chunks::<RECORD>();
+        let before = columns.t_us.len();
+        columns.extend_some(records, |record| self.is_event(record).then(|| event(record)));
+        self.turns.date_all(&mut columns.t_us[before..]);
+        Ok(data.len() - rest.len())
+    }
+
+    fn end(&self, rest: usize, offset: usize) -> Result<(), Error> {
+        cut_off(FORMAT, "a record of 8 bytes (address, time)", rest, offset)
     }
 }
 
 fn event(record: &[u8; RECORD]) -> (i64, u16, u16, bool) {
     let address = address(record);
-    let (raw_x, raw_y) = ((address >> 1 & 0x7f) as u16, (address >> 8 & 0x7f) as u16);
-    (time_us(record), 127 - raw_y, 127 - raw_x, address & 1 == 0)
+    let raw_x = (address >> 1 & 0x7f) as u16;
+    // bits from 16 upwards stay above the row: an address of theirs is outside, and no pixel
+    let raw_y = ((address & !SYNC) >> 8).min(u16::MAX.into()) as u16;
+    (time_us(record), 127 - raw_x, from_below(raw_y, 128), address & 1 == 0)
+}
+
+/// Row `raw_y` of a camera of `height` rows that counts them from below; what lies outside stays
+/// where it is.
+pub(super) fn from_below(raw_y: u16, height: u16) -> u16 {
+    if raw_y < height { height - 1 - raw_y } else { raw_y }
 }
 
 pub(super) fn address(&[a, b, c, d, ..]: &[u8; RECORD]) -> u32 {
@@ -53,33 +119,67 @@ pub(super) fn time_us(&[.., a, b, c, d]: &[u8; RECORD]) -> i64 {
     u32::from_be_bytes([a, b, c, d]).into()
 }
 
-pub(super) fn contains(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
+/// What the addresses of a file's first records show of its camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Addresses {
+    records: usize,
+    /// Records with a bit above 15: none of a DVS128's, most of a DAVIS's.
+    above_15: usize,
+    /// Records that are events of a DAVIS or of its other parts: bits 0 to 9 are zero where bit 31
+    /// is.
+    of_davis: usize,
 }
 
-/// An AEDAT 2.0 file of any camera.
-pub(super) struct Parts<'a> {
-    /// The offset of the line that names the camera, and the name.
-    pub camera: Option<(usize, &'a [u8])>,
-    pub records: &'a [[u8; RECORD]],
-}
-
-pub(super) fn parts(bytes: &[u8]) -> Result<Parts<'_>, Error> {
-    let Header { camera, len } = header(bytes)?;
-    let (records, rest) = bytes[len..].as_chunks::<RECORD>();
-    if rest.is_empty() {
-        return Ok(Parts { camera, records });
+impl Addresses {
+    /// Looks at the records at the start of `data`, no further than a head of a file reaches.
+    pub fn of(data: &[u8]) -> Self {
+        let records = data[..data.len().min(HEAD)].as_chunks::<RECORD>().0;
+        let count = |is: fn(u32) -> bool| records.iter().filter(|&r| is(address(r))).count();
+        Self {
+            records: records.len(),
+            above_15: count(|address| address >> 16 != 0),
+            of_davis: count(|address| address & SPECIAL != 0 || address & 0x3ff == 0),
+        }
     }
-    Err(Error::Format {
-        format: FORMAT,
-        offset: bytes.len() - rest.len(),
-        expected: format!("a record of {RECORD} bytes (address, time)"),
-        found: format!("{} at the end of the file", rest.len()),
-        advice: "the file is cut off or of another format: copy it again",
-    })
+
+    pub fn are_dvs128(self) -> bool {
+        self.above_15 <= self.records / NOISE
+    }
+
+    pub fn are_davis(self) -> bool {
+        self.records - self.of_davis <= self.records / NOISE
+    }
+
+    pub fn must_be_dvs128(self, offset: usize) -> Result<(), Error> {
+        if self.are_dvs128() {
+            return Ok(());
+        }
+        Err(Error::Format {
+            format: FORMAT,
+            offset,
+            expected: "addresses of a DVS128, which use no bits above 15".into(),
+            found: format!("{} of the first {} with such bits", self.above_15, self.records),
+            advice: "this is no DVS128: name the camera's format, as --format aedat2-davis for a DAVIS",
+        })
+    }
+
+    pub fn must_be_davis(self, offset: usize) -> Result<(), Error> {
+        if self.are_davis() {
+            return Ok(());
+        }
+        let others = self.records - self.of_davis;
+        Err(Error::Format {
+            format: "AEDAT 2.0 of a DAVIS",
+            offset,
+            expected: "addresses of a DAVIS, whose bits 0 to 9 are zero".into(),
+            found: format!("{others} of the first {} with such bits", self.records),
+            advice: "this is no DAVIS: name the camera's format, as --format aedat2 for a DVS128",
+        })
+    }
 }
 
 pub(super) struct Header<'a> {
+    /// The offset of the line that names the camera, and the name.
     pub camera: Option<(usize, &'a [u8])>,
     pub len: usize,
 }
@@ -97,8 +197,10 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header<'_>, Error> {
             advice: "get the data set's original files, or decode with that version's decoder",
         });
     }
-    let (mut start, mut camera) = (0, None);
-    while bytes.get(start) == Some(&b'#') {
+    let mut header = Header { camera: None, len: 0 };
+    // an address may begin with the byte of '#' too, but is not followed by a line of text
+    while is_header_line(bytes, header.len, b"#") {
+        let start = header.len;
         let next = next_line(bytes, start).ok_or_else(|| Error::Format {
             format: FORMAT,
             offset: start,
@@ -106,13 +208,22 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header<'_>, Error> {
             found: "the end of the file".into(),
             advice: "the file is cut off: copy it again",
         })?;
+        header.len = next;
+        let line = &bytes[start..next];
+        if ends_header(line) {
+            break;
+        }
         // a name in full is a path of Java packages: eu.seebetter.ini.chips.davis.DAVIS240C
-        let class = value_after(&bytes[start..next], "# AEChip:");
+        let class = value_after(line[1..].trim_ascii_start(), "AEChip:");
         let name = class.and_then(|class| class.rsplit(|&byte| byte == b'.').next());
-        camera = camera.or(name.map(|name| (start, name)));
-        start = next;
+        header.camera = header.camera.or(name.map(|name| (start, name)));
     }
-    Ok(Header { camera, len: start })
+    Ok(header)
+}
+
+/// Whether this is jAER's last header line, however it is spaced and written.
+fn ends_header(line: &[u8]) -> bool {
+    line[1..].trim_ascii().eq_ignore_ascii_case(b"End Of ASCII Header")
 }
 
 #[cfg(test)]
@@ -120,21 +231,48 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    const RECORD_7: [u8; 8] = [0, 0, 0x7f, 0xff, 0, 0, 0, 7];
+
     #[test]
     fn the_header_ends_where_a_line_does_not_start_with_a_hash() {
-        let record = [0, 0, 0x7f, 0xff, 0, 0, 0, 7];
         for header in [
             "",
             "#!AER-DAT2.0\r\n",
             "#!AER-DAT2.0\r\n# a # b\r\n",
             "# AEChip: chip.retina.DVS128\r\n",
+            "#!AER-DAT2.0\r\n# Grüße\r\n",
+            "#!AER-DAT2.0\n#End Of ASCII Header\n",
         ] {
-            let columns = decode(&[header.as_bytes(), &record].concat()).unwrap();
+            let columns = decode(&[header.as_bytes(), &RECORD_7].concat()).unwrap();
             assert_eq!(
                 (columns.t_us, columns.x, columns.y, columns.on),
                 (vec![7], vec![0], vec![0], vec![false])
             );
         }
+    }
+
+    #[test]
+    fn nothing_behind_the_end_mark_is_header() {
+        for mark in
+            ["#End Of ASCII Header\r\n", "# end of ascii header \n", "#END OF ASCII HEADER\n"]
+        {
+            let header = format!("#!AER-DAT2.0\r\n{mark}").into_bytes();
+            assert_eq!(
+                super::header(&[&header, &b"# text\r\n"[..]].concat()).unwrap().len,
+                header.len()
+            );
+        }
+    }
+
+    #[test]
+    fn pulses_are_no_pixels_and_high_bits_no_pixels_of_the_sensor() {
+        let record = |address: u32| [address.to_be_bytes(), [0, 0, 0, 1]].concat();
+        let usual = record(3 << 8 | 5 << 1).repeat(200);
+        let bytes = [usual, record(SYNC), record(SPECIAL | 1), record(1 << 24 | 3 << 8)].concat();
+        let columns = decode(&bytes).unwrap();
+        assert_eq!((columns.x.len(), columns.y[0], columns.y[200]), (201, 124, u16::MAX));
+        let kept = decode_with(&bytes, Options { keep_sync: true }).unwrap();
+        assert_eq!((kept.x.len(), kept.x[200], kept.y[200]), (203, 127, 127));
     }
 
     #[test]

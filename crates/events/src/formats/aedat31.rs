@@ -6,6 +6,7 @@
 //! with x = bits 17–31, y = bits 2–16, ON = bit 1, valid = bit 0, and u32 time in µs, to which the
 //! overflow adds its bits from 31 upwards. Packets of other types are skipped by their length.
 
+use super::decoder::{Decoder, whole};
 use super::{next_line, quote};
 use crate::{Columns, Error};
 
@@ -46,18 +47,12 @@ pub enum Slots {
 /// [`Error::Format`] without an `#!END-HEADER` line, on a packet that is cut off, or one whose
 /// fields contradict each other.
 pub fn decode(bytes: &[u8], options: Options) -> Result<Columns, Error> {
-    let mut offset = header_len(bytes)?;
-    // As many events as the bytes could hold; what packets of other types leave of it is never
-    // touched.
-    let mut columns = Columns::with_capacity((bytes.len() - offset) / EVENT);
-    while offset < bytes.len() {
-        let packet = Packet::parse(bytes, offset)?;
-        if packet.kind == POLARITY {
-            packet.events(options, &mut columns)?;
-        }
-        offset = packet.payload_offset + packet.payload.len();
-    }
-    Ok(columns)
+    let (mut decoder, header) = open(bytes, options)?;
+    whole(&mut decoder, header, bytes)
+}
+
+pub(super) fn open(head: &[u8], options: Options) -> Result<(Events, usize), Error> {
+    Ok((Events { options, packet: None }, header_len(head)?))
 }
 
 /// One recorded gesture: the events with `start_us <= t < end_us` show `class`.
@@ -117,12 +112,18 @@ fn trial(line: &[u8]) -> Option<Trial> {
     (fields.next().is_none() && start_us < end_us).then_some(Trial { class, start_us, end_us })
 }
 
+/// Whether this is the last header line, however it is spaced and written.
+fn is_end(line: &[u8]) -> bool {
+    let mark = line.strip_prefix(b"#!").unwrap_or_default();
+    mark.trim_ascii().eq_ignore_ascii_case(b"END-HEADER")
+}
+
 /// Bytes up to the first packet.
 pub(super) fn header_len(bytes: &[u8]) -> Result<usize, Error> {
     let mut start = 0;
     while bytes.get(start) == Some(&b'#') {
         let Some(next) = next_line(bytes, start) else { break };
-        if bytes[start..next].trim_ascii_end() == b"#!END-HEADER" {
+        if is_end(&bytes[start..next]) {
             return Ok(next);
         }
         start = next;
@@ -140,88 +141,130 @@ pub(super) fn header_len(bytes: &[u8]) -> Result<usize, Error> {
     })
 }
 
-struct Packet<'a> {
-    offset: usize,
-    kind: u16,
-    size: u32,
-    overflow: u32,
-    capacity: u32,
-    number: u32,
-    payload_offset: usize,
-    payload: &'a [u8],
+pub(super) struct Events {
+    options: Options,
+    /// The packet whose payload is not at its end yet.
+    packet: Option<Packet>,
 }
 
-impl<'a> Packet<'a> {
-    fn parse(bytes: &'a [u8], offset: usize) -> Result<Self, Error> {
-        let rest = &bytes[offset..];
-        let Some((head, rest)) = rest.split_first_chunk::<HEADER>() else {
-            return Err(Error::Format {
-                format: FORMAT,
-                offset,
-                expected: format!("a packet header of {HEADER} bytes"),
-                found: format!("{} at the end of the file", rest.len()),
-                advice: CUT_OFF,
-            });
-        };
-        let word =
-            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        let (size, capacity) = (word(4), word(16));
-        let length = u64::from(size) * u64::from(capacity);
-        let payload = usize::try_from(length)
-            .ok()
-            .and_then(|length| rest.get(..length))
-            .ok_or_else(|| Error::Format {
-                format: FORMAT,
-                offset: offset + HEADER,
-                expected: format!("{length} bytes ({capacity} events of {size})"),
-                found: format!("{} at the end of the file", rest.len()),
-                advice: CUT_OFF,
-            })?;
-        let kind = u16::from_le_bytes([head[0], head[1]]);
-        Ok(Self {
-            offset,
-            kind,
-            size,
-            overflow: word(12),
-            capacity,
-            number: word(20),
-            payload_offset: offset + HEADER,
-            payload,
-        })
+impl Decoder for Events {
+    fn room(&self, data: &[u8]) -> usize {
+        // as many events as the bytes could hold; what packets of other types leave of it is never
+        // touched
+        data.len() / EVENT
     }
 
-    fn events(&self, options: Options, columns: &mut Columns) -> Result<(), Error> {
+    fn take(&mut self, data: &[u8], offset: usize, columns: &mut Columns) -> Result<usize, Error> {
+        let mut at = 0;
+        loop {
+            let rest = &data[at..];
+            match &mut self.packet {
+                None => {
+                    let Some((head, _)) = rest.split_first_chunk() else { return Ok(at) };
+                    self.packet = Some(Packet::parse(head, offset + at, self.options)?);
+                    at += HEADER;
+                }
+                Some(packet) => {
+                    let taken = packet.take(rest, self.options, columns);
+                    at += taken;
+                    match packet.left {
+                        0 => self.packet = None,
+                        _ if taken == 0 => return Ok(at),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn end(&self, rest: usize, offset: usize) -> Result<(), Error> {
+        let (offset, expected, rest) = match &self.packet {
+            Some(packet) => packet.missing(rest),
+            None if rest == 0 => return Ok(()),
+            None => (offset, format!("a packet header of {HEADER} bytes"), rest as u64),
+        };
+        Err(Error::Format {
+            format: FORMAT,
+            offset,
+            expected,
+            found: format!("{rest} at the end of the file"),
+            advice: CUT_OFF,
+        })
+    }
+}
+
+/// A packet whose header was read.
+struct Packet {
+    offset: usize,
+    size: u32,
+    capacity: u32,
+    /// Slots that are events and not read yet.
+    slots: u32,
+    /// What the packet's overflow adds to its times.
+    high_us: i64,
+    /// Bytes of the payload that are not read yet.
+    left: u64,
+}
+
+impl Packet {
+    fn parse(head: &[u8; HEADER], offset: usize, options: Options) -> Result<Self, Error> {
+        let word =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let (size, overflow, capacity, number) = (word(4), word(12), word(16), word(20));
         let contradiction = |at, expected: String, found: u32| Error::Format {
             format: FORMAT,
-            offset: self.offset + at,
+            offset: offset + at,
             expected,
             found: found.to_string(),
             advice: "the packet header is damaged: copy the file again",
         };
-        if self.size as usize != EVENT {
-            return Err(contradiction(4, format!("polarity events of {EVENT} bytes"), self.size));
+        let is_polarity = u16::from_le_bytes([head[0], head[1]]) == POLARITY;
+        if is_polarity && size as usize != EVENT {
+            return Err(contradiction(4, format!("polarity events of {EVENT} bytes"), size));
         }
-        if self.number > self.capacity {
-            return Err(contradiction(
-                20,
-                format!("a number of events within the capacity {}", self.capacity),
-                self.number,
-            ));
+        if is_polarity && number > capacity {
+            let expected = format!("a number of events within the capacity {capacity}");
+            return Err(contradiction(20, expected, number));
         }
-        let taken = match options.slots {
-            Slots::Number => self.number,
-            Slots::Capacity => self.capacity,
+        let slots = match options.slots {
+            _ if !is_polarity => 0,
+            Slots::Number => number,
+            Slots::Capacity => capacity,
         };
-        let high = i64::from(self.overflow) << 31;
-        let slots = self.payload.as_chunks::<4>().0.as_chunks::<2>().0;
-        let slots = &slots[..slots.len().min(taken as usize)];
-        let event = |slot: &_| event(slot, high);
+        let left = u64::from(size) * u64::from(capacity);
+        Ok(Self { offset, size, capacity, slots, high_us: i64::from(overflow) << 31, left })
+    }
+
+    /// Takes what `data` holds of the payload, whole events at a time; returns how many bytes.
+    fn take(&mut self, data: &[u8], options: Options, columns: &mut Columns) -> usize {
+        let here = usize::try_from(self.left).unwrap_or(usize::MAX).min(data.len());
+        let events = (here / EVENT).min(self.slots as usize);
+        if events > 0 {
+            self.events(&data[..events * EVENT], options, columns);
+            self.slots -= events as u32;
+        }
+        let taken = if self.slots == 0 { here } else { events * EVENT };
+        self.left -= taken as u64;
+        taken
+    }
+
+    fn events(&self, slots: &[u8], options: Options, columns: &mut Columns) {
+        let slots = slots.as_chunks::<4>().0.as_chunks::<2>().0;
+        let event = |slot: &_| event(slot, self.high_us);
         if options.keep_invalid {
             columns.extend(slots, event);
         } else {
             columns.extend_some(slots, |slot| (slot[0][0] & 1 == 1).then(|| event(slot)));
         }
-        Ok(())
+    }
+
+    /// Where the payload begins, what belongs there, and the bytes that are there, `rest` of them
+    /// not taken.
+    fn missing(&self, rest: usize) -> (usize, String, u64) {
+        let Self { size, capacity, .. } = *self;
+        let length = u64::from(size) * u64::from(capacity);
+        let expected = format!("{length} bytes ({capacity} events of {size})");
+        (self.offset + HEADER, expected, length - self.left + rest as u64)
     }
 }
 

@@ -1,11 +1,15 @@
 //! Prophesee DAT with CD events (brightness changes): a header, two bytes (event type, event size),
 //! then little-endian events.
 //!
-//! An event is u32 time in µs and u32 data with x = bits 0–13, y = bits 14–27, ON = bit 28. Source:
-//! docs.prophesee.ai, "DAT File Format"; version 2, the only one described there.
+//! An event is u32 time in µs and u32 data with x = bits 0–13, y = bits 14–27, ON = bit 28. The
+//! time starts again at zero after 71.6 min, which [`Turns`](super::turns) puts back. What a header
+//! says of its contents differs from writer to writer, so only the two bytes behind it count.
+//! Source: docs.prophesee.ai, "DAT File Format"; version 2, the only one described there.
 
+use super::decoder::{Decoder, cut_off, whole};
 use super::prophesee::Header;
 use super::quote;
+use super::turns::Turns;
 use crate::{Columns, Error};
 
 const FORMAT: &str = "DAT";
@@ -19,56 +23,62 @@ const TYPES: [u8; 2] = [0, 12];
 /// [`Error::Format`] when the header names another version or does not end, the events are no CD
 /// events of 8 bytes, or the data are no whole number of events.
 pub fn decode(bytes: &[u8]) -> Result<Columns, Error> {
-    let header = Header::parse(FORMAT, bytes)?;
-    let wrong = |offset, expected: String, found, advice| Error::Format {
+    let (mut decoder, header) = open(bytes)?;
+    whole(&mut decoder, header, bytes)
+}
+
+/// Whether the bytes behind a header announce CD events.
+pub(super) fn announced(data: &[u8]) -> bool {
+    matches!(data, &[kind, size, ..] if TYPES.contains(&kind) && usize::from(size) == EVENT)
+}
+
+pub(super) fn open(head: &[u8]) -> Result<(Events, usize), Error> {
+    let header = Header::parse(FORMAT, head)?;
+    let wrong = |offset, expected: &str, found, advice| Error::Format {
         format: FORMAT,
         offset,
-        expected,
+        expected: expected.to_owned(),
         found,
         advice,
     };
     if let Some(version) = header.version.filter(|&version| version != b"2") {
-        return Err(wrong(
-            0,
-            "version 2".into(),
-            quote(version),
-            "convert the file with the vendor's tools",
-        ));
+        let advice = "convert the file with the vendor's tools";
+        return Err(wrong(0, "version 2", quote(version), advice));
     }
-    let Some((&[kind, size], data)) = bytes[header.len..].split_first_chunk() else {
-        let left = bytes.len() - header.len;
-        let found = format!("{left} at the end of the file");
-        return Err(wrong(
-            header.len,
-            "2 bytes, event type and size".into(),
-            found,
-            "the file is cut off: copy it again",
-        ));
+    let data = &head[header.len..];
+    let &[kind, size, ..] = data else {
+        let found = format!("{} at the end of the file", data.len());
+        let expected = "2 bytes, event type and size";
+        return Err(wrong(header.len, expected, found, "the file is cut off: copy it again"));
     };
-    if size != EVENT as u8 || !TYPES.contains(&kind) {
-        let expected = format!("events of type 0 or 12 and {EVENT} bytes");
+    if !announced(data) {
         let found = format!("type {kind} and {size} bytes");
-        return Err(wrong(
-            header.len,
-            expected,
-            found,
-            "only CD events are decoded: check the file",
-        ));
+        let advice = "only CD events are decoded: check the file";
+        return Err(wrong(header.len, "events of type 0 or 12 and 8 bytes", found, advice));
     }
-    let (events, rest) = data.as_chunks::<EVENT>();
-    if !rest.is_empty() {
-        let found = format!("{} at the end of the file", rest.len());
-        let offset = bytes.len() - rest.len();
-        return Err(wrong(
-            offset,
-            format!("an event of {EVENT} bytes"),
-            found,
-            "the file is cut off: copy it again",
-        ));
+    Ok((Events { turns: Turns::new(32) }, header.len + 2))
+}
+
+pub(super) struct Events {
+    turns: Turns,
+}
+
+impl Decoder for Events {
+    fn room(&self, data: &[u8]) -> usize {
+        data.len() / EVENT
     }
-    let mut columns = Columns::with_capacity(events.len());
-    columns.extend(events.as_flattened().as_chunks::<4>().0.as_chunks::<2>().0, event);
-    Ok(columns)
+
+    fn take(&mut self, data: &[u8], _: usize, columns: &mut Columns) -> Result<usize, Error> {
+        let (events, rest) = data.as_chunks::<EVENT>();
+        let before = columns.t_us.len();
+        columns.extend(events.as_flattened().as_chunks::<4>().0.as_chunks::<2>().0, event);
+        self.turns.date_all(&mut columns.t_us[before..]);
+        Ok(data.len() - rest.len())
+    }
+
+    fn end(&self, rest: usize, offset: usize) -> Result<(), Error> {
+        cut_off(FORMAT, "an event of 8 bytes", rest, offset)
+    }
 }
 
 fn event(&[time, data]: &[[u8; 4]; 2]) -> (i64, u16, u16, bool) {

@@ -1,15 +1,17 @@
-use serde::Serialize;
+use super::nmnist::Events;
+use super::prophesee::{Header, is_one_of};
+use super::turns::Turns;
+use super::{Format, HEAD, aedat2, camera, dat, evt2, evt3, evt21, is_header_line, nmnist, quote};
+use crate::Error;
 
-use super::prophesee::Header;
-use super::{Format, aedat2, aedat31, davis, next_line, nmnist, quote, value_after};
-use crate::{Columns, Error, Sensor};
-
-/// Tells a recording's format by its content; a file's name plays no part.
+/// Tells a recording's format by its content; a file's name plays no part, and no more than the
+/// first 4 MiB are looked at.
 ///
-/// 1. `#!AER-DAT` and a version: 2 is AEDAT 2.0, of a DAVIS if the header names one; 3.1 is AEDAT
-///    3.1; others are refused.
-/// 2. A line of text that starts with `% ` begins a Prophesee header: it must name CD events, EVT
-///    2.0 or EVT 3.0.
+/// 1. `#!AER-DAT` and a version: 2 is AEDAT 2.0, 3.1 is AEDAT 3.1; others are refused. AEDAT 2.0 is
+///    of a DAVIS if the header names one. If it names no camera, the addresses tell: no bits above
+///    15 are a DVS128's, zeros in bits 0 to 9 a DAVIS's, anything else is refused.
+/// 2. A line of text that starts with `% ` begins a Prophesee header: it must name EVT 2.0, 2.1 or
+///    3.0, or stand before the two bytes that announce CD events.
 /// 3. Else there is no mark, and the data must be plausible. [`Format::Aedat2`]: a whole number of
 ///    records (after `#` lines, if any) with zero address bits above 15. [`Format::NMnist`]: events
 ///    of 5 bytes; a cut last one is left for [`super::decode`] to refuse if 16 stand before it.
@@ -18,21 +20,24 @@ use crate::{Columns, Error, Sensor};
 ///
 /// # Errors
 /// [`Error::Unrecognised`] lists the formats; [`Error::Format`] where a mark names a version or
-/// encoding that is not decoded here.
+/// encoding that is not decoded here, or what follows is not of it.
 pub fn detect(bytes: &[u8]) -> Result<Format, Error> {
-    if bytes.starts_with(aedat2::MAGIC) {
-        aedat(bytes)
-    } else if bytes.starts_with(b"% ")
-        && is_text(&bytes[..next_line(bytes, 0).unwrap_or(bytes.len())])
-    {
-        prophesee(bytes)
+    detect_in(&bytes[..bytes.len().min(HEAD)], bytes.len() as u64)
+}
+
+/// As [`detect`], for a file of `len` bytes that starts with `head`.
+pub(super) fn detect_in(head: &[u8], len: u64) -> Result<Format, Error> {
+    if head.starts_with(aedat2::MAGIC) {
+        aedat(head)
+    } else if is_header_line(head, 0, b"%") {
+        prophesee(head)
     } else {
-        unmarked(bytes)
+        unmarked(head, len)
     }
 }
 
-fn aedat(bytes: &[u8]) -> Result<Format, Error> {
-    let version = &bytes[aedat2::MAGIC.len()..];
+fn aedat(head: &[u8]) -> Result<Format, Error> {
+    let version = &head[aedat2::MAGIC.len()..];
     if version.starts_with(b"3.1") {
         return Ok(Format::Aedat31);
     }
@@ -45,133 +50,180 @@ fn aedat(bytes: &[u8]) -> Result<Format, Error> {
             advice: "convert the recording to one of these, for example with the camera's own software",
         });
     }
-    let of_davis = aedat2::header(bytes)?.camera.is_some_and(|(_, camera)| davis::is_davis(camera));
-    Ok(if of_davis { Format::Davis } else { Format::Aedat2 })
+    of_camera(head, &aedat2::header(head)?)
 }
 
-fn prophesee(bytes: &[u8]) -> Result<Format, Error> {
-    const FORMAT: &str = "Prophesee header";
-    let header = Header::parse(FORMAT, bytes)?;
+/// The format of AEDAT 2.0 by the camera, or by its addresses.
+fn of_camera(head: &[u8], header: &aedat2::Header<'_>) -> Result<Format, Error> {
+    let addresses = aedat2::Addresses::of(&head[header.len..]);
+    match header.camera {
+        Some((_, name)) if camera::is_davis(name) => {
+            addresses.must_be_davis(header.len)?;
+            Ok(Format::Davis)
+        }
+        // another camera is refused by the decoder, which knows the line
+        Some((_, name)) if !camera::is_dvs128(name) => Ok(Format::Aedat2),
+        None if !addresses.are_dvs128() && addresses.are_davis() => Ok(Format::Davis),
+        _ => {
+            addresses.must_be_dvs128(header.len)?;
+            Ok(Format::Aedat2)
+        }
+    }
+}
+
+const PROPHESEE: &str = "Prophesee header";
+
+fn prophesee(head: &[u8]) -> Result<Format, Error> {
+    let header = Header::parse(PROPHESEE, head)?;
+    let data = &head[header.len..];
     let unknown = |found: String| Error::Format {
-        format: FORMAT,
+        format: PROPHESEE,
         offset: 0,
-        expected: "CD events, or evt 2.0 or 3.0".into(),
+        expected: "CD events, or evt 2.0, 2.1 or 3.0".into(),
         found,
         advice: "convert the recording to one of these with the vendor's tools, or name its format",
     };
-    match (header.contents, header.encoding) {
-        // older files say Event2D
-        (Some(contents), _) if contents.starts_with(b"CD") || contents.starts_with(b"Event2") => {
-            Ok(Format::Dat)
+    match header.encoding {
+        Some(name) if is_one_of(name, &evt2::NAMES) => {
+            // the type is in the highest bits of the last byte of each word
+            let types = data.as_chunks::<4>().0.iter().map(|word| word[3] >> 4);
+            has_types(types, header.len, "EVT 2.0", evt2::has_type)?;
+            Ok(Format::Evt2)
         }
-        (Some(contents), _) => Err(unknown(quote(contents))),
-        (None, Some(b"2.0" | b"EVT2")) => Ok(Format::Evt2),
-        (None, Some(b"3.0" | b"EVT3")) => Ok(Format::Evt3),
-        (None, Some(encoding)) => Err(unknown(quote(encoding))),
-        (None, None) => Err(unknown("neither".into())),
+        Some(name) if is_one_of(name, &evt21::NAMES) => {
+            // in the older order the type ends the first half of a word
+            let half = if header.legacy { 4 } else { 8 };
+            let types = data.as_chunks::<8>().0.iter().map(|word| word[half - 1] >> 4);
+            has_types(types, header.len, "EVT 2.1", evt2::has_type)?;
+            Ok(Format::Evt21)
+        }
+        Some(name) if is_one_of(name, &evt3::NAMES) => {
+            let types = data.as_chunks::<2>().0.iter().map(|word| word[1] >> 4);
+            has_types(types, header.len, "EVT 3.0", evt3::has_type)?;
+            Ok(Format::Evt3)
+        }
+        Some(name) => Err(unknown(quote(name))),
+        // CD events, as the two bytes announce them or, where those say otherwise or are cut off,
+        // as the header does: the decoder then says what is wrong
+        None if dat::announced(data) => Ok(Format::Dat),
+        None => match header.contents {
+            Some(contents) if is_cd(contents) => Ok(Format::Dat),
+            Some(contents) => Err(unknown(quote(contents))),
+            None => Err(unknown("neither".into())),
+        },
     }
 }
 
-fn unmarked(bytes: &[u8]) -> Result<Format, Error> {
-    if !is_text(bytes) {
-        if let Ok(aedat2::Parts { records, .. }) = aedat2::parts(bytes)
-            && records.iter().all(|record| aedat2::address(record) >> 16 == 0)
-            && plausible(records, aedat2::time_us)
-        {
-            return Ok(Format::Aedat2);
+/// Whether these are the vendor's words for CD events, older and newer.
+fn is_cd(contents: &[u8]) -> bool {
+    ["CD", "Event2", "EventCD"].iter().any(|name| contents.starts_with(name.as_bytes()))
+}
+
+/// Refuses data of which more than 1 in 8 words has a type that the encoding does not have: the
+/// header is another file's.
+fn has_types(
+    types: impl ExactSizeIterator<Item = u8>,
+    offset: usize,
+    format: &'static str,
+    has: fn(u8) -> bool,
+) -> Result<(), Error> {
+    let count = types.len();
+    let unknown = types.filter(|&kind| !has(kind)).count();
+    if unknown <= count / 8 {
+        return Ok(());
+    }
+    Err(Error::Format {
+        format,
+        offset,
+        expected: "words of its types, as the header says".into(),
+        found: format!("{unknown} of the first {count} of none of them"),
+        advice: "the data are of another format than the header: name it, or copy the file again",
+    })
+}
+
+fn unmarked(head: &[u8], len: u64) -> Result<Format, Error> {
+    if !is_text(head) {
+        if let Some(format) = as_aedat2(head, len) {
+            return Ok(format);
         }
-        let (events, rest) = bytes.as_chunks::<{ nmnist::EVENT }>();
-        if (rest.is_empty() || events.len() >= 16) && plausible(events, nmnist::time_us) {
+        let events = head.as_chunks::<{ nmnist::EVENT }>().0;
+        let whole = len.is_multiple_of(nmnist::EVENT as u64);
+        let mut clock = Events::default();
+        if (whole || events.len() >= 16) && plausible(events, |event| clock.date(event)) {
             return Ok(Format::NMnist);
         }
     }
-    Err(Error::Unrecognised(match bytes {
+    Err(Error::Unrecognised(match head {
         [] => "an empty file".into(),
-        _ if is_text(bytes) => format!("text, {}", quote(bytes)),
-        _ => {
-            format!("{} bytes that start with {}", bytes.len(), quote(&bytes[..bytes.len().min(8)]))
-        }
+        _ if let Some(name) = foreign(head) => name.to_owned(),
+        _ if is_text(head) => format!("text, {}", quote(head)),
+        _ => format!("{len} bytes that start with {}", quote(&head[..head.len().min(8)])),
     }))
+}
+
+/// AEDAT 2.0 without its mark.
+fn as_aedat2(head: &[u8], len: u64) -> Option<Format> {
+    let header = aedat2::header(head).ok()?;
+    if !(len - header.len as u64).is_multiple_of(aedat2::RECORD as u64) {
+        return None;
+    }
+    let records = head[header.len..].as_chunks::<{ aedat2::RECORD }>().0;
+    let mut clock = Turns::new(32);
+    if !plausible(records, |record| Some(clock.date(aedat2::time_us(record)))) {
+        return None;
+    }
+    match header.len {
+        // nothing but the addresses speaks for it, so all of them must
+        0 => {
+            let are_16_bits = records.iter().all(|record| aedat2::address(record) >> 16 == 0);
+            are_16_bits.then_some(Format::Aedat2)
+        }
+        _ => of_camera(head, &header).ok(),
+    }
+}
+
+/// Formats of recordings that are known by their first bytes, and not decoded here.
+fn foreign(head: &[u8]) -> Option<&'static str> {
+    const FOREIGN: [(&[u8], &str); 5] = [
+        (b"Event Stream", "an Event Stream (.es) file, which is not decoded here"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file, which is not decoded here"),
+        (b"#ROSBAG", "a ROS bag, which is not decoded here"),
+        (b"PK\x03\x04", "a zip archive (or .npz), which is to be unpacked first"),
+        (b"\x1f\x8b", "a gzip archive, which is to be unpacked first"),
+    ];
+    FOREIGN.into_iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| name)
 }
 
 fn is_text(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n'))
 }
 
-/// See [`detect`].
-fn plausible<const SIZE: usize>(events: &[[u8; SIZE]], time_us: fn(&[u8; SIZE]) -> i64) -> bool {
-    let steps = events.len().saturating_sub(1);
-    let pairs = || events.iter().zip(events.iter().skip(1));
-    let backwards = pairs().filter(|(before, event)| time_us(event) < time_us(before)).count();
-    let copies = pairs().filter(|(before, event)| event == before).count();
-    !events.is_empty() && backwards <= steps / 8 && copies <= steps / 2
-}
-
-/// How a sensor's size is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SensorSource {
-    /// The file's header states it, or names the camera.
-    Header,
-    /// The format belongs to one camera.
-    Format,
-    /// The smallest usual sensor that all events fit: 34x34 (N-MNIST), then 128x128 (DVS128).
-    Assumed,
-}
-
-/// The sensor of the recording `bytes`, which decodes as `format` to `columns`, and how it is
-/// known; `None` if nothing tells.
-pub fn sensor(format: Format, bytes: &[u8], columns: &Columns) -> Option<(Sensor, SensorSource)> {
-    let header = match format {
-        Format::NMnist => return assumed(columns).map(|sensor| (sensor, SensorSource::Assumed)),
-        Format::Aedat2 => return Some((square(128), SensorSource::Format)),
-        Format::Davis => aedat2::header(bytes).ok()?.camera.and_then(|(_, camera)| size(camera)),
-        Format::Aedat31 => source(bytes).and_then(size),
-        Format::Evt2 | Format::Evt3 | Format::Dat => {
-            Header::parse(format.name(), bytes).ok()?.sensor()
-        }
-    };
-    header.map(|sensor| (sensor, SensorSource::Header))
-}
-
-fn square(side: u16) -> Sensor {
-    Sensor { width: side, height: side }
-}
-
-fn assumed(columns: &Columns) -> Option<Sensor> {
-    let last = columns.x.iter().chain(&columns.y).max()?;
-    [34, 128].into_iter().find(|side| last < side).map(square)
-}
-
-/// The camera of an AEDAT 3.1 header: the line `#Source 1: DVS128`.
-fn source(bytes: &[u8]) -> Option<&[u8]> {
-    let (mut start, end) = (0, aedat31::header_len(bytes).ok()?);
-    while start < end {
-        let next = next_line(bytes, start)?;
-        if let Some(source) = value_after(&bytes[start..next], "#Source ") {
-            return Some(source);
-        }
-        start = next;
+/// See [`detect`]; `date` gives the time of a record, or `None` if it is no event.
+fn plausible<const SIZE: usize>(
+    records: &[[u8; SIZE]],
+    mut date: impl FnMut(&[u8; SIZE]) -> Option<i64>,
+) -> bool {
+    let (mut events, mut backwards, mut before) = (0, 0, None);
+    for t_us in records.iter().filter_map(&mut date) {
+        backwards += usize::from(before.is_some_and(|before| t_us < before));
+        before = Some(t_us);
+        events += 1;
     }
-    None
-}
-
-/// The size of the camera of that name.
-fn size(camera: &[u8]) -> Option<Sensor> {
-    const SIZES: [(&[u8], u16, u16); 4] = [
-        (b"DVS128", 128, 128),
-        (b"DAVIS240", 240, 180),
-        (b"DAVIS346", 346, 260),
-        (b"DAVIS640", 640, 480),
-    ];
-    let known = SIZES.into_iter().find(|(name, ..)| aedat2::contains(camera, name));
-    known.map(|(_, width, height)| Sensor { width, height })
+    let copies = records.windows(2).filter(|pair| pair[0] == pair[1]).count();
+    let steps = records.len().saturating_sub(1);
+    events > 0 && backwards <= steps / 8 && copies <= steps / 2
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::{SensorSource, decode, sensor};
     use super::*;
+    use crate::Sensor;
+
+    fn square(side: u16) -> Sensor {
+        Sensor { width: side, height: side }
+    }
 
     const DAT: &[u8] = b"% Data file containing CD events\n% Width 640\n% Height 480\n\x0c\x08";
 
@@ -196,11 +248,7 @@ mod tests {
         ] {
             let text = bytes.escape_ascii();
             assert_eq!(detect(bytes).unwrap(), format, "{text}");
-            assert_eq!(
-                sensor(format, bytes, &super::super::decode(format, bytes).unwrap()),
-                size,
-                "{text}"
-            );
+            assert_eq!(sensor(format, bytes, &decode(format, bytes).unwrap()), size, "{text}");
         }
     }
 
@@ -213,7 +261,7 @@ mod tests {
             ),
             (b"#!AER-DAT3.0\r\n", "found version \"3.0\""),
             (b"#!AER-DAT", "found version \"\""),
-            (b"% evt 2.1\n", "expected CD events, or evt 2.0 or 3.0, found \"2.1\""),
+            (b"% evt 4.0\n", "expected CD events, or evt 2.0, 2.1 or 3.0, found \"4.0\""),
             (b"% Data file containing triggers\n", "found \"triggers\""),
             (b"% date 2020\n", "found neither"),
             (b"% date", "byte 0: expected a header line with an end"),
@@ -264,7 +312,7 @@ mod tests {
         ] {
             let error = detect(garbage).unwrap_err().to_string();
             assert!(
-                error.contains("nmnist, aedat2, aedat2-davis, aedat3.1, evt2, evt3, dat"),
+                error.contains("nmnist, aedat2, aedat2-davis, aedat3.1, evt2, evt2.1, evt3, dat"),
                 "{error}"
             );
         }

@@ -6,12 +6,14 @@
 //! before the first high bits: they have no time. Source: docs.prophesee.ai, "EVT 2.0 Format", and
 //! the vendor's sample decoder.
 
-use super::prophesee::{Clock, Header};
-use super::quote;
+use super::decoder::{Decoder, cut_off, whole};
+use super::prophesee::{Clock, Header, must_be};
 use crate::{Columns, Error};
 
 const FORMAT: &str = "EVT 2.0";
 const WORD: usize = 4;
+/// The names of the encoding in a header.
+pub(super) const NAMES: [&str; 2] = ["2.0", "EVT2"];
 
 /// Decodes the events of one recording.
 ///
@@ -19,39 +21,46 @@ const WORD: usize = 4;
 /// [`Error::Format`] when the header names another encoding or does not end, or the data are no
 /// whole number of words.
 pub fn decode(bytes: &[u8]) -> Result<Columns, Error> {
-    let header = Header::parse(FORMAT, bytes)?;
-    if let Some(encoding) =
-        header.encoding.filter(|encoding| ![&b"2.0"[..], b"EVT2"].contains(encoding))
-    {
-        return Err(Error::Format {
-            format: FORMAT,
-            offset: 0,
-            expected: "a header with \"evt 2.0\" or \"format EVT2\"".into(),
-            found: quote(encoding),
-            advice: "decode it by that encoding",
-        });
-    }
-    let (words, rest) = bytes[header.len..].as_chunks::<WORD>();
-    if !rest.is_empty() {
-        return Err(Error::Format {
-            format: FORMAT,
-            offset: bytes.len() - rest.len(),
-            expected: format!("a word of {WORD} bytes"),
-            found: format!("{} at the end of the file", rest.len()),
-            advice: "the file is cut off or of another format: copy it again",
-        });
-    }
-    Ok(events(words))
+    let (mut decoder, header) = open(bytes)?;
+    whole(&mut decoder, header, bytes)
 }
 
-fn events(words: &[[u8; WORD]]) -> Columns {
-    let mut columns = Columns::with_capacity(words.iter().filter(|word| word[3] >> 4 <= 1).count());
-    let mut clock = Clock::new(28, 6);
-    columns.extend_some(words, |&word| {
-        let word = u32::from_le_bytes(word);
-        match (word >> 28, clock.base_us) {
+pub(super) fn open(head: &[u8]) -> Result<(Events, usize), Error> {
+    let header = Header::parse(FORMAT, head)?;
+    must_be(FORMAT, &header, &NAMES)?;
+    Ok((Events { clock: Clock::new(28, 6) }, header.len))
+}
+
+/// Whether words of that type, the highest 4 bits, exist.
+pub(super) fn has_type(kind: u8) -> bool {
+    matches!(kind, 0 | 1 | 8 | 10 | 14 | 15)
+}
+
+pub(super) struct Events {
+    clock: Clock,
+}
+
+impl Decoder for Events {
+    fn room(&self, data: &[u8]) -> usize {
+        data.as_chunks::<WORD>().0.iter().filter(|word| word[3] >> 4 <= 1).count()
+    }
+
+    fn take(&mut self, data: &[u8], _: usize, columns: &mut Columns) -> Result<usize, Error> {
+        let (words, rest) = data.as_chunks::<WORD>();
+        columns.extend_some(words, |&word| self.event(u32::from_le_bytes(word)));
+        Ok(data.len() - rest.len())
+    }
+
+    fn end(&self, rest: usize, offset: usize) -> Result<(), Error> {
+        cut_off(FORMAT, "a word of 4 bytes", rest, offset)
+    }
+}
+
+impl Events {
+    fn event(&mut self, word: u32) -> Option<(i64, u16, u16, bool)> {
+        match (word >> 28, self.clock.base_us) {
             (8, _) => {
-                clock.set(i64::from(word & 0xfff_ffff));
+                self.clock.set(i64::from(word & 0xfff_ffff));
                 None
             }
             (polarity @ (0 | 1), Some(base_us)) => {
@@ -60,8 +69,7 @@ fn events(words: &[[u8; WORD]]) -> Columns {
             }
             _ => None,
         }
-    });
-    columns
+    }
 }
 
 #[cfg(test)]

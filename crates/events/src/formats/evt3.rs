@@ -3,22 +3,25 @@
 //!
 //! The highest 4 bits are the type. 0 sets y (bits 0–10). 2 is one event at x (bits 0–10), ON =
 //! bit 11. 3 sets x and ON for the vectors that follow: 4 (bits 0–11) and 5 (bits 0–7) are an event
-//! at x + i for each bit i, and move x on by 12 or 8. 8 sets the 12 high bits of the time in µs (the low ones become 0), 6 the 12 low ones; it turns over after 2²⁴ µs. Other
-//! types are skipped, and so is everything before the first high bits. Source: docs.prophesee.ai,
-//! "EVT 3.0 Format", and the vendor's sample decoder.
+//! at x + i for each bit i, and move x on by 12 or 8. 8 sets the 12 high bits of the time in µs (the
+//! low ones become 0), 6 the 12 low ones; it turns over after 2²⁴ µs. Other types are skipped, and
+//! so is everything before the first high bits. Source: docs.prophesee.ai, "EVT 3.0 Format", and the
+//! vendor's sample decoder.
 //!
 //! Memory: the events are counted first and exactly their room is reserved. A vector packs up to 12
 //! events, which take 13 bytes each in [`Columns`], into 2 bytes, so they can take 78 times the
 //! file's size: no decoder that returns events can take less.
 
-use super::prophesee::{Clock, Header};
-use super::quote;
+use super::decoder::{Decoder, cut_off, whole};
+use super::prophesee::{Clock, Header, must_be};
 use crate::{Columns, Error};
 
 const FORMAT: &str = "EVT 3.0";
 const WORD: usize = 2;
 /// Columns that the format can address.
 const WIDTH: u16 = 2048;
+/// The names of the encoding in a header.
+pub(super) const NAMES: [&str; 2] = ["3.0", "EVT3"];
 
 /// Decodes the events of one recording.
 ///
@@ -26,36 +29,23 @@ const WIDTH: u16 = 2048;
 /// [`Error::Format`] when the header names another encoding or does not end, the data are no whole
 /// number of words, or a vector reaches beyond x = 2047.
 pub fn decode(bytes: &[u8]) -> Result<Columns, Error> {
-    let header = Header::parse(FORMAT, bytes)?;
-    if let Some(encoding) =
-        header.encoding.filter(|encoding| ![&b"3.0"[..], b"EVT3"].contains(encoding))
-    {
-        return Err(Error::Format {
-            format: FORMAT,
-            offset: 0,
-            expected: "a header with \"evt 3.0\" or \"format EVT3\"".into(),
-            found: quote(encoding),
-            advice: "decode it by that encoding",
-        });
-    }
-    let (words, rest) = bytes[header.len..].as_chunks::<WORD>();
-    if !rest.is_empty() {
-        return Err(Error::Format {
-            format: FORMAT,
-            offset: bytes.len() - rest.len(),
-            expected: format!("a word of {WORD} bytes"),
-            found: format!("{} at the end of the file", rest.len()),
-            advice: "the file is cut off or of another format: copy it again",
-        });
-    }
-    let mut events = 0;
-    State::new().run(words, header.len, |_, _, _, _| events += 1)?;
-    let mut columns = Columns::with_capacity(events);
-    State::new().run(words, header.len, |t_us, x, y, on| columns.push(t_us, x, y, on))?;
-    Ok(columns)
+    let (mut decoder, header) = open(bytes)?;
+    whole(&mut decoder, header, bytes)
 }
 
-struct State {
+pub(super) fn open(head: &[u8]) -> Result<(State, usize), Error> {
+    let header = Header::parse(FORMAT, head)?;
+    must_be(FORMAT, &header, &NAMES)?;
+    Ok((State::new(), header.len))
+}
+
+/// Whether words of that type, the highest 4 bits, exist.
+pub(super) fn has_type(kind: u8) -> bool {
+    matches!(kind, 0 | 2..=8 | 10 | 14 | 15)
+}
+
+#[derive(Clone)]
+pub(super) struct State {
     clock: Clock,
     low_us: i64,
     y: u16,
@@ -72,7 +62,7 @@ impl State {
     /// Calls `event` with time, x, y and polarity of each event; `offset` is that of the first
     /// word.
     fn run(
-        mut self,
+        &mut self,
         words: &[[u8; WORD]],
         offset: usize,
         mut event: impl FnMut(i64, u16, u16, bool),
@@ -106,6 +96,25 @@ impl State {
             }
         }
         Ok(())
+    }
+}
+
+impl Decoder for State {
+    fn room(&self, data: &[u8]) -> usize {
+        let mut events = 0;
+        // an error comes again where the events are taken
+        let counted = self.clone().run(data.as_chunks::<WORD>().0, 0, |_, _, _, _| events += 1);
+        counted.map_or(0, |()| events)
+    }
+
+    fn take(&mut self, data: &[u8], offset: usize, columns: &mut Columns) -> Result<usize, Error> {
+        let (words, rest) = data.as_chunks::<WORD>();
+        self.run(words, offset, |t_us, x, y, on| columns.push(t_us, x, y, on))?;
+        Ok(data.len() - rest.len())
+    }
+
+    fn end(&self, rest: usize, offset: usize) -> Result<(), Error> {
+        cut_off(FORMAT, "a word of 2 bytes", rest, offset)
     }
 }
 

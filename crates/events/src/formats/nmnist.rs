@@ -1,34 +1,76 @@
 //! The 5-byte events of the ATIS camera: N-MNIST's `.bin`, also seen as `.bs2`.
 //!
 //! No header. Byte 0 is x, byte 1 is y; bytes 2 to 4 are one big-endian number: its highest bit is
-//! the polarity (1 = ON), the 23 bits below are the time in µs.
+//! the polarity (1 = ON), the 23 bits below are the time in µs. Those start again at zero after
+//! 8.4 s, which [`Turns`](super::turns) puts back. A record with y = 240, one row below the ATIS,
+//! is no event: the camera's clock of 13 bits ran over, and 2¹³ µs are added to all that follow, as
+//! in the reader that N-MNIST's publisher gives (`Read_Ndataset.m`).
 
+use super::decoder::{Decoder, cut_off, whole};
+use super::turns::Turns;
 use crate::{Columns, Error};
 
 pub(super) const EVENT: usize = 5;
+/// The row that marks an overflow of the camera's clock.
+const MARK: u8 = 240;
+/// What a mark adds to the times after it.
+const MARK_US: i64 = 1 << 13;
 
 /// Decodes the events of one recording.
 ///
 /// # Errors
 /// [`Error::Format`] when the length is no multiple of 5.
 pub fn decode(bytes: &[u8]) -> Result<Columns, Error> {
-    let (events, rest) = bytes.as_chunks::<EVENT>();
-    if !rest.is_empty() {
-        return Err(Error::Format {
-            format: "N-MNIST .bin",
-            offset: bytes.len() - rest.len(),
-            expected: format!("an event of {EVENT} bytes"),
-            found: format!("{} at the end of the file", rest.len()),
-            advice: "the file is cut off or of another format: copy it again",
-        });
-    }
-    let mut columns = Columns::with_capacity(events.len());
-    columns.extend(events, event);
-    Ok(columns)
+    whole(&mut Events::default(), 0, bytes)
 }
 
-pub(super) fn time_us(&[_, _, a, b, c]: &[u8; EVENT]) -> i64 {
-    u32::from_be_bytes([0, a & 0x7f, b, c]).into()
+/// What is remembered of the events so far.
+#[derive(Clone, Debug)]
+pub(super) struct Events {
+    turns: Turns,
+    marks: i64,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { turns: Turns::new(23), marks: 0 }
+    }
+}
+
+impl Events {
+    /// The time of a record in µs, or `None` of a mark.
+    pub fn date(&mut self, record: &[u8; EVENT]) -> Option<i64> {
+        if record[1] == MARK {
+            self.marks += 1;
+            return None;
+        }
+        Some(self.turns.date(event(record).0) + self.marks * MARK_US)
+    }
+}
+
+impl Decoder for Events {
+    fn room(&self, data: &[u8]) -> usize {
+        data.as_chunks::<EVENT>().0.iter().filter(|record| record[1] != MARK).count()
+    }
+
+    fn take(&mut self, data: &[u8], _: usize, columns: &mut Columns) -> Result<usize, Error> {
+        let (records, rest) = data.as_chunks::<EVENT>();
+        if self.marks == 0 && !records.iter().any(|record| record[1] == MARK) {
+            let before = columns.t_us.len();
+            columns.extend(records, event);
+            self.turns.date_all(&mut columns.t_us[before..]);
+        } else {
+            columns.extend_some(records, |record| {
+                let (_, x, y, on) = event(record);
+                self.date(record).map(|t_us| (t_us, x, y, on))
+            });
+        }
+        Ok(data.len() - rest.len())
+    }
+
+    fn end(&self, rest: usize, offset: usize) -> Result<(), Error> {
+        cut_off("N-MNIST .bin", "an event of 5 bytes", rest, offset)
+    }
 }
 
 fn event(&[x, ref rest @ ..]: &[u8; EVENT]) -> (i64, u16, u16, bool) {
@@ -39,6 +81,7 @@ fn event(&[x, ref rest @ ..]: &[u8; EVENT]) -> (i64, u16, u16, bool) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -46,5 +89,13 @@ mod tests {
         let error = decode(&[0; 13]).map_err(|error| error.to_string());
         let sentence = "N-MNIST .bin, byte 10: expected an event of 5 bytes, found 3 at the end of the file; the file is cut off or of another format: copy it again";
         assert_eq!(error, Err(sentence.to_owned()));
+    }
+
+    #[test]
+    fn marks_add_to_the_times_after_them_and_are_no_events() {
+        let event = |x: u8, y: u8, t: u8| [x, y, 0x80, 0, t];
+        let records = [event(1, 239, 9), event(0, 240, 0), event(0, 240, 0), event(2, 3, 4)];
+        let columns = decode(records.as_flattened()).unwrap();
+        assert_eq!((columns.t_us, columns.x), (vec![9, 2 * 8192 + 4], vec![1, 2]));
     }
 }

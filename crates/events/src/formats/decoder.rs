@@ -1,0 +1,83 @@
+//! What all decoders have in common: bytes come in pieces, and something is remembered between one
+//! piece and the next.
+
+use super::{Format, aedat2, aedat31, dat, davis, evt2, evt3, evt21, nmnist};
+use crate::{Columns, Error};
+
+/// One recording on its way from bytes to events.
+pub(super) trait Decoder {
+    /// Room to reserve for the events of `data`, never less than they take.
+    fn room(&self, data: &[u8]) -> usize;
+
+    /// Appends the events of the whole records at the start of `data`, which lies at `offset` of
+    /// the file, and returns how many bytes those records are.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the bytes do not follow the format.
+    fn take(&mut self, data: &[u8], offset: usize, columns: &mut Columns) -> Result<usize, Error>;
+
+    /// Whether the file may end here, with `rest` bytes at `offset` that no record took.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the last record is cut off.
+    fn end(&self, rest: usize, offset: usize) -> Result<(), Error>;
+}
+
+/// A decoder, and the bytes of the header before its data.
+pub(super) struct Opened {
+    pub decoder: Box<dyn Decoder>,
+    pub header: usize,
+}
+
+/// Reads the header of a file that starts with `head`; `head` is all of it, or at least its first
+/// [`super::HEAD`] bytes.
+///
+/// # Errors
+/// [`Error::Format`] where the header is not that of `format`.
+pub(super) fn open(format: Format, head: &[u8]) -> Result<Opened, Error> {
+    fn boxed<D: Decoder + 'static>((decoder, header): (D, usize)) -> Opened {
+        Opened { decoder: Box::new(decoder), header }
+    }
+    Ok(match format {
+        Format::NMnist => boxed((nmnist::Events::default(), 0)),
+        Format::Aedat2 => boxed(aedat2::open(head, aedat2::Options::default())?),
+        Format::Davis => boxed(davis::open(head)?),
+        Format::Aedat31 => boxed(aedat31::open(head, aedat31::Options::default())?),
+        Format::Evt2 => boxed(evt2::open(head)?),
+        Format::Evt21 => boxed(evt21::open(head)?),
+        Format::Evt3 => boxed(evt3::open(head)?),
+        Format::Dat => boxed(dat::open(head)?),
+    })
+}
+
+/// Decodes a file that lies in memory as a whole.
+pub(super) fn whole<D: Decoder + ?Sized>(
+    decoder: &mut D,
+    header: usize,
+    bytes: &[u8],
+) -> Result<Columns, Error> {
+    let data = &bytes[header..];
+    let mut columns = Columns::with_capacity(decoder.room(data));
+    let taken = decoder.take(data, header, &mut columns)?;
+    decoder.end(data.len() - taken, header + taken)?;
+    Ok(columns)
+}
+
+/// The error of a file that ends within a record; nothing where it does not.
+pub(super) fn cut_off(
+    format: &'static str,
+    record: &str,
+    rest: usize,
+    offset: usize,
+) -> Result<(), Error> {
+    if rest == 0 {
+        return Ok(());
+    }
+    Err(Error::Format {
+        format,
+        offset,
+        expected: record.to_owned(),
+        found: format!("{rest} at the end of the file"),
+        advice: "the file is cut off or of another format: copy it again",
+    })
+}
