@@ -233,9 +233,8 @@ fn a_full_disk_is_said_with_the_bytes_needed_and_leaves_nothing() {
 /// one time.
 fn odd_root() -> tempfile::TempDir {
     let root = root(20);
-    let file = |digit: u32, index: u32| {
-        root.path().join(format!("N-MNIST/Train/{digit}/{index:05}.bin"))
-    };
+    let file =
+        |digit: u32, index: u32| root.path().join(format!("N-MNIST/Train/{digit}/{index:05}.bin"));
     fs::write(file(3, 3), [3, 5, 0x80, 0, 9]).unwrap();
     let at_once: Vec<u8> = (0..30).flat_map(|k| [k, 5, 0, 0, 9]).collect();
     fs::write(file(4, 4), at_once).unwrap();
