@@ -25,11 +25,12 @@ const FILES: &[&str] = &["serde_json", "safetensors", "csv", "tempfile"];
 /// No tables, figures or terminals.
 const FORMATS: &[&str] = &["serde_json", "csv", "plotters", "indicatif"];
 
-const ROOMS: [Room; 12] = [
+const ROOMS: [Room; 13] = [
     Room { name: "device", level: 0, may_use: &[], must_not_use: FILES },
     Room { name: "surrogate", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "events", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "report", level: 0, may_use: &[], must_not_use: TENSORS },
+    Room { name: "terminal", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "neuron", level: 1, may_use: &["device", "surrogate"], must_not_use: FILES },
     Room {
         name: "layers",
@@ -65,6 +66,7 @@ const EVERY_LIBRARY: &[&str] = &[
     "surrogate",
     "events",
     "report",
+    "terminal",
     "neuron",
     "layers",
     "datasets",

@@ -1,4 +1,3 @@
-use std::io::Write;
 use std::path::PathBuf;
 
 use super::recording::{self, Decoded};
@@ -24,6 +23,5 @@ pub fn run(flags: &Flags) -> Result<()> {
     let Decoded { format, sensor, columns } = recording::decode_any(&flags.file, flags.format)?;
     let summary =
         Summary::of(format, sensor, &columns).with_context(|| flags.file.display().to_string())?;
-    // not println: a reader that leaves early is no reason to panic
-    Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&summary)?)?)
+    Ok(terminal::print(&(serde_json::to_string_pretty(&summary)? + "\n"))?)
 }

@@ -35,8 +35,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let png = draw(file, format.name(), sensor, columns, flags.frames.into())
         .with_context(|| file.display().to_string())?;
     report::write_bytes(&out, &png)?;
-    println!("{}", out.display());
-    Ok(())
+    Ok(terminal::out!("{}", out.display())?)
 }
 
 fn draw(

@@ -50,13 +50,15 @@ pub fn run(flags: &Flags) -> Result<()> {
         };
         verified += 1;
         wrong += failures.len();
-        println!(
+        terminal::out!(
             "{name}: {says}: {}",
             if failures.is_empty() { "ok".into() } else { format!("{} failures", failures.len()) }
-        );
-        failures.iter().take(SHOWN).for_each(|failure| println!("  {failure}"));
+        )?;
+        for failure in failures.iter().take(SHOWN) {
+            terminal::out!("  {failure}")?;
+        }
         if failures.len() > SHOWN {
-            println!("  and {} more", failures.len() - SHOWN);
+            terminal::out!("  and {} more", failures.len() - SHOWN)?;
         }
     }
     match (verified, wrong) {

@@ -198,9 +198,11 @@ fn bands(chart: &mut Chart, curve: &Drawn, each_seed: bool) -> DrawResult {
 fn line(chart: &mut Chart, curve: &Drawn) -> DrawResult {
     let style = curve.colour.stroke_width(px(1.1) as u32);
     match curve.dash.lengths() {
-        None => drop(chart.draw_series(LineSeries::new(points(&curve.mean), style))?),
+        None => {
+            chart.draw_series(LineSeries::new(points(&curve.mean), style))?;
+        }
         Some([dash, gap]) => {
-            drop(chart.draw_series(DashedLineSeries::new(points(&curve.mean), dash, gap, style))?)
+            chart.draw_series(DashedLineSeries::new(points(&curve.mean), dash, gap, style))?;
         }
     }
     if curve.mean.len() <= DOTS {
