@@ -63,7 +63,11 @@ impl Made {
         results: &Path,
     ) -> Result<()> {
         let files = BTreeMap::from_iter(files);
-        let earlier = self.0.insert(experiment.to_owned(), files).unwrap_or_default();
+        let earlier = match files.is_empty() {
+            true => self.0.remove(experiment),
+            false => self.0.insert(experiment.to_owned(), files),
+        };
+        let earlier = earlier.unwrap_or_default();
         for (name, digest) in earlier {
             // one file may be of two experiments
             let kept = self.0.values().any(|files| files.contains_key(&name));

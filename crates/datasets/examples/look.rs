@@ -8,7 +8,14 @@ use std::{env, error::Error, path::Path, time::Instant};
 use datasets::{Found, Name, Recording, Recordings, find, synthetic};
 use events::Events;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() {
+    if let Err(error) = run() {
+        terminal::say!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let argument = |i: usize| arguments.get(i).map_or("", String::as_str);
     let name: Name = argument(0).parse()?;

@@ -19,7 +19,14 @@ const CELL: (usize, usize) = (2 * SIDE as usize + 8, SIDE as usize + 11);
 /// OFF, ON: the blue and the orange of Okabe and Ito, distinct without colour vision too.
 const COLOURS: [&str; 2] = ["#0072b2", "#d55e00"];
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() {
+    if let Err(error) = run() {
+        terminal::say!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
     let events = ring()?;
     let mut svg = String::new();
     let mut cells = 0;
