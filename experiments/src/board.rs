@@ -20,12 +20,13 @@ fn now() -> f64 {
 }
 
 impl<'a> Board<'a> {
-    /// A new file in `dir`. `probe` looks at one sample with the weights as they are.
+    /// A new file in `dir`, for the epochs after the first `done`: a reader drops what files of an
+    /// earlier start hold of those. `probe` looks at one sample with the weights as they are.
     ///
     /// # Errors
     /// A folder that cannot be made or written.
-    pub fn new(dir: &Path, probe: Probe<'a>) -> Result<Self> {
-        Ok(Self { file: EventFile::create(dir, now())?, probe })
+    pub fn new(dir: &Path, done: usize, probe: Probe<'a>) -> Result<Self> {
+        Ok(Self { file: EventFile::restart(dir, now(), done as u64 + 1)?, probe })
     }
 
     /// The scalars of an epoch (from 0), and for each layer the histogram of one sample's membranes

@@ -109,7 +109,7 @@ impl ComputeFlags {
         };
         let (device, said) = device::open(asked)?;
         if let Some(said) = said {
-            eprintln!("{said}");
+            terminal::say!("{said}");
         }
         let cpu = device.is_cpu();
         let blocks = self.compute != Passes::Tensor;
@@ -250,7 +250,7 @@ fn measured() -> Crossovers {
     let written = file.parent().is_none_or(|folder| std::fs::create_dir_all(folder).is_ok())
         && text.is_ok_and(|text| write_text(&file, &(text + "\n")).is_ok());
     if !written {
-        eprintln!(
+        terminal::say!(
             "{} cannot be written; the machine is measured again by the next run",
             file.display()
         );

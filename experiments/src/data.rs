@@ -116,7 +116,7 @@ pub fn choose(
     let why = match found {
         Found::Recordings(recordings) => {
             for note in &recordings.notes {
-                eprintln!("{}: {note}", name.title());
+                terminal::say!("{}: {note}", name.title());
             }
             let says = describe(&recordings);
             return Ok(Some(Chosen { recordings, says }));
@@ -134,7 +134,7 @@ pub fn choose(
         if named {
             bail!("{}: {why}; `data fetch {name}` brings it, or says how to get it", name.title());
         }
-        eprintln!("{}: left out, {why}", name.title());
+        terminal::say!("{}: left out, {why}", name.title());
         return Ok(None);
     };
     let recordings = synthetic::recordings(name, train, test, seed);
@@ -289,7 +289,7 @@ fn cached(recordings: &Recordings, framing: Framing, folder: &Path) -> Result<Op
         let key = Key::of_recordings(recordings, framing, None, dtype);
         // the error without its chain: its sentence holds its cause already
         if let Some(cache) = Cache::find(folder, &key).map_err(|error| anyhow!("{error}"))? {
-            eprintln!("{}: frames from {}", recordings.name.title(), cache.path().display());
+            terminal::say!("{}: frames from {}", recordings.name.title(), cache.path().display());
             let cache = Arc::new(cache);
             let half = |range: Range<usize>| Box::new(Cached { cache: cache.clone(), range });
             let (train, test) = (half(cache.train()), half(cache.test()));

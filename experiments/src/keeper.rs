@@ -88,7 +88,7 @@ impl Keeper {
                 found
             }
             Some(_) => {
-                eprintln!(
+                terminal::say!(
                     "{}: of another run, device, rule, crossover or build of this program; begins again (--any-build goes on after a \
                      rebuild)",
                     path.display()

@@ -3,7 +3,9 @@
 use anyhow::{Context, Result};
 use report::Host;
 use sha2::{Digest, Sha256};
+use std::fs::File;
 use std::process::Command;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The machine this runs on.
@@ -20,15 +22,41 @@ pub fn host() -> Host {
     }
 }
 
+/// The program's own file, opened when it began: a rebuild meanwhile, or its removal, changes
+/// neither what runs nor what its receipts say.
+static PROGRAM: OnceLock<Mutex<Option<File>>> = OnceLock::new();
+/// Its digest, taken once.
+static DIGEST: OnceLock<String> = OnceLock::new();
+
+/// Opens the program's own file for [`program_sha256`]: to be called as it begins. On Linux a file
+/// that was replaced since then is found too.
+pub fn remember_program() {
+    let open = || {
+        let running = File::open("/proc/self/exe");
+        running.or_else(|_| File::open(std::env::current_exe()?)).ok()
+    };
+    PROGRAM.get_or_init(|| Mutex::new(open()));
+}
+
 /// SHA-256 of the running program: a receipt made by other code is not a receipt of this run.
 ///
 /// # Errors
 /// If the program's own file cannot be read.
 pub fn program_sha256() -> Result<String> {
-    let path = std::env::current_exe().context("cannot find this program's own file")?;
-    let bytes = std::fs::read(&path)
-        .with_context(|| format!("cannot read this program's own file {}", path.display()))?;
-    Ok(Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect())
+    if let Some(digest) = DIGEST.get() {
+        return Ok(digest.clone());
+    }
+    remember_program();
+    let unreadable = "cannot read this program's own file; check that you may read it";
+    // whoever else holds the lock takes the same digest
+    let mut file = PROGRAM.get().and_then(|file| file.lock().ok()).context(unreadable)?;
+    if let Some(digest) = DIGEST.get() {
+        return Ok(digest.clone());
+    }
+    let mut hash = Sha256::new();
+    std::io::copy(file.as_mut().context(unreadable)?, &mut hash).context(unreadable)?;
+    let digest = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    Ok(DIGEST.get_or_init(|| digest).clone())
 }
 
 /// The commit of the checkout that this program was built in, and whether tracked files outside

@@ -3,15 +3,14 @@
 use crate::choice::Change;
 use crate::data::{self, Chosen};
 use crate::experiment::Experiment;
-use crate::flags::{RunFlags, Usage};
+use crate::flags::RunFlags;
 use crate::runs::Item;
 use crate::selection::{self, Receipts, Wanted};
-use crate::{Choice, Own, contradictions, plan, preset, publish, receipt, stop};
+use crate::{Choice, Own, contradictions, machine, plan, preset, program, publish, receipt};
 use anyhow::{Result, bail};
 use clap::error::ErrorKind;
 use clap::{Args, FromArgMatches, Parser, Subcommand};
 use datasets::{Name, Origin};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -85,8 +84,7 @@ fn program_name() -> String {
 
 /// Reads the command line, and does what it says.
 pub fn main() -> ExitCode {
-    // clap ends the program with status 2 itself where a flag is wrong
-    ended(work(Program::parse().command))
+    program::run(|Program { command }| work(command))
 }
 
 /// A user's own program: the experiment `id` with a surrogate of theirs in every run, under all of
@@ -101,28 +99,20 @@ pub fn with_surrogate(id: &str, own: Result<Own>) -> ExitCode {
         let command = TableFlags::augment_args(
             clap::Command::new("paper").bin_name(program_name()).about(experiment.title),
         );
-        let mut flags = TableFlags::from_arg_matches(&command.get_matches())
-            .unwrap_or_else(|error| error.exit());
+        let safe = command.clone();
+        let matches = command.try_get_matches().map_err(|error| {
+            safe.try_get_matches_from(program::safe_arguments()).err().unwrap_or(error)
+        });
+        let flags = matches.and_then(|matches| TableFlags::from_arg_matches(&matches));
+        let mut flags = match flags {
+            Ok(flags) => flags,
+            Err(error) => return Ok(program::refused(&error)),
+        };
         flags.runs.own = Some(own);
-        table(experiment, &flags)
+        Ok(program::ended(table(experiment, &flags)))
     };
-    ended(run())
-}
-
-/// Ends a program: with status 1 and its error on one line, or as a shell expects it of one that
-/// was interrupted.
-pub fn ended(result: Result<()>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if matches!(error.downcast_ref(), Some(training::Error::Interrupted)) => {
-            eprintln!("interrupted: the state is saved, and the same command goes on from there");
-            ExitCode::from(stop::status())
-        }
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
-        }
-    }
+    machine::remember_program();
+    run().unwrap_or_else(|error| program::ended(Err(error)))
 }
 
 fn work(command: Command) -> Result<()> {
@@ -139,7 +129,10 @@ fn work(command: Command) -> Result<()> {
         Command::WarmUp(flags) => ("warm-up", flags),
         Command::Report(ReportFlags { results, profile }) => {
             publish::report(&results, profile.as_deref())?;
-            eprintln!("written to {}: every table and figure, and index.html", results.display());
+            terminal::say!(
+                "written to {}: every table and figure, and index.html",
+                results.display()
+            );
             return Ok(());
         }
     };
@@ -160,18 +153,18 @@ fn table(experiment: &Experiment, flags: &TableFlags) -> Result<()> {
     let choices = chosen(experiment, flags);
     let receipts = runs.start(experiment.id)?;
     let parts = parts(flags, &choices, &receipts)?;
+    parts.iter().try_for_each(|part| runs.prove_receipts(&part.items, &receipts))?;
     if runs.dry_run {
         let mut planned = Vec::new();
         for Part { chosen, items } in &parts {
-            eprintln!("{}", chosen.says);
+            terminal::say!("{}", chosen.says);
             planned.extend(runs.plan(items, &chosen.recordings, &receipts)?);
         }
-        let _ = write!(std::io::stdout(), "{}", plan::table(&planned)?.to_terminal());
-        return Ok(());
+        return publish::print(&plan::table(&planned)?.to_terminal());
     }
     let mut diverged = Vec::new();
     for Part { chosen, items } in &parts {
-        eprintln!("{}", chosen.says);
+        terminal::say!("{}", chosen.says);
         diverged.extend(runs.train(experiment.id, items, &chosen.recordings, &receipts)?);
     }
     publish(experiment, runs, &parts)?;
@@ -198,7 +191,7 @@ fn chosen(experiment: &Experiment, flags: &TableFlags) -> Vec<Choice> {
     let usage = |said: String| -> ! {
         clap::Command::new("paper")
             .bin_name(program_name())
-            .error(ErrorKind::InvalidValue, said)
+            .error(ErrorKind::InvalidValue, terminal::line(&said))
             .exit()
     };
     if let Some(word) = flags.only.iter().find(|word| !known.contains(word)) {
@@ -272,18 +265,18 @@ fn publish(experiment: &Experiment, flags: &RunFlags, parts: &[Part]) -> Result<
     let synthetic = |p: &&Part| p.chosen.recordings.origin == Origin::Synthetic;
     let stand_ins: Vec<String> =
         parts.iter().filter(synthetic).map(|p| p.chosen.says.clone()).collect();
-    let records = receipt::of_all_experiments(&flags.results)?;
+    let receipt::Found { records, faults } = receipt::of_all_experiments(&flags.results);
     let receipts = Receipts::new(&records, &flags.profile_name()?)?.only(
         flags.read_overrides()?,
         wanted,
         flags.any_build,
     );
     let laid = publish::lay_out(experiment, &receipts, &stand_ins)?;
-    laid.print();
+    let printed = laid.print();
     laid.write(experiment, &flags.results)?;
     let (id, results) = (experiment.id, flags.results.display());
-    eprintln!(
+    terminal::say!(
         "written to {results}: {id}.md, .tex, .csv, .json, figures (.svg, .png), receipts (runs/); `paper report` makes the page of all"
     );
-    Ok(())
+    printed.and_then(|()| receipt::refuse(&faults))
 }

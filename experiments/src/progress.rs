@@ -13,7 +13,7 @@ use training::{Epoch, Progress, Refusal, Setback, State};
 pub fn counter(what: &str, n: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(n), ProgressDrawTarget::stderr());
     bar.set_style(style("{msg} {wide_bar} {pos}/{len} {eta}"));
-    bar.set_message(what.to_owned());
+    bar.set_message(terminal::line(what));
     bar
 }
 
@@ -45,7 +45,7 @@ impl Watch<'_> {
     pub fn new(title: String, epochs: usize, batch: usize) -> Self {
         let bar = ProgressBar::with_draw_target(Some(epochs as u64), ProgressDrawTarget::stderr());
         bar.set_style(style("{prefix} {wide_bar} {percent}% {msg} eta {eta}"));
-        bar.set_prefix(title.clone());
+        bar.set_prefix(terminal::line(&title));
         Self {
             title,
             epochs,
@@ -62,7 +62,7 @@ impl Watch<'_> {
     }
 
     fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{} {line}", self.title));
+        self.bar.suspend(|| terminal::say!("{} {line}", self.title));
     }
 }
 
@@ -99,7 +99,7 @@ impl Progress for Watch<'_> {
             self.latest += &format!(" rate {rate:.1} %");
         }
         if !self.terminal {
-            eprintln!(
+            terminal::say!(
                 "{} epoch {}/{} loss {:.4} train {:.1} %{} {:.1} s",
                 self.title,
                 index + 1,

@@ -2,13 +2,13 @@
 //! figures; and one page of all.
 
 use crate::experiment::{Experiment, Picture};
+use crate::made::Made;
 use crate::receipt;
 use crate::selection::Receipts;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use report::figures::png;
 use report::page::{self, Section};
 use report::{Record, Table, write_bytes, write_text};
-use std::io::Write;
 use std::path::Path;
 
 /// Pixels an inch of a figure's PNG: what journals ask for.
@@ -32,13 +32,24 @@ pub fn lay_out(experiment: &Experiment, receipts: &Receipts<'_>, notes: &[String
     Ok(Laid { tables, pictures: (experiment.figures)(receipts)? })
 }
 
+/// Prints what a training command also leaves in files: a reader that left is no fault then.
+///
+/// # Errors
+/// If standard output cannot be written for another reason, such as a full disk.
+pub fn print(text: &str) -> Result<()> {
+    match terminal::print(text) {
+        Err(unwritten) if unwritten.reader_left() => Ok(()),
+        printed => Ok(printed?),
+    }
+}
+
 impl Laid {
     /// Prints the tables.
-    pub fn print(&self) {
-        for table in &self.tables {
-            // a reader that went away (`| head`) is no reason to lose the files
-            let _ = writeln!(std::io::stdout(), "{}", table.to_terminal());
-        }
+    ///
+    /// # Errors
+    /// As [`print`].
+    pub fn print(&self) -> Result<()> {
+        self.tables.iter().try_for_each(|table| print(&(table.to_terminal() + "\n")))
     }
 
     /// Writes `<id>.md`, `.tex`, `.csv`, `.json` and each figure as SVG and PNG into `results`;
@@ -75,36 +86,18 @@ impl Laid {
     }
 
     fn figures(&self, id: &str, results: &Path) -> Result<()> {
-        let stale = |path: &Path| {
-            let (stem, ending) = (path.file_stem()?.to_str()?, path.extension()?.to_str()?);
-            let ours = |rest: &str| {
-                rest == "anytime"
-                    || datasets::Name::ALL.iter().any(|name| rest.starts_with(name.id()))
-            };
-            let of_it = stem == id
-                || stem.strip_prefix(id).and_then(|rest| rest.strip_prefix('-')).is_some_and(ours);
-            let kept = self.pictures.iter().any(|p| p.name == stem);
-            (["svg", "png"].contains(&ending) && of_it && !kept).then_some(())
-        };
-        for entry in std::fs::read_dir(results)
-            .with_context(|| format!("cannot read {}", results.display()))?
-        {
-            let path = entry?.path();
-            // curves of an earlier table must not stand beside this one
-            if stale(&path).is_some() {
-                match std::fs::remove_file(&path) {
-                    Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                        bail!("cannot remove {}: {e}", path.display())
-                    }
-                    _ => (),
-                }
+        let mut made = Made::read(results);
+        let mut names = Vec::new();
+        for Picture { name, svg, .. } in &self.pictures {
+            for (ending, bytes) in [("svg", svg.as_bytes().to_vec()), ("png", png(svg, DPI)?)] {
+                let file = format!("{name}.{ending}");
+                write_bytes(&results.join(&file), &bytes)?;
+                names.push((file, Made::digest(&bytes)));
             }
         }
-        for picture in &self.pictures {
-            write_text(&results.join(format!("{}.svg", picture.name)), &picture.svg)?;
-            write_bytes(&results.join(format!("{}.png", picture.name)), &png(&picture.svg, DPI)?)?;
-        }
-        Ok(())
+        // figures of an earlier table must not stand beside this one
+        made.replace(id, names, results)?;
+        made.write(results)
     }
 }
 
@@ -138,32 +131,42 @@ fn covers(experiment: &Experiment, record: &Record) -> bool {
 }
 
 /// Everything that receipts below `results` say: each experiment's files and `index.html`. Nothing
-/// is trained.
+/// is trained. What is no receipt is named on standard error, and its cell is empty.
 ///
 /// # Errors
-/// A broken receipt, or a file that cannot be written.
+/// After all else is written: what was no receipt, or could not be laid out. At once: a file that
+/// cannot be written.
 pub fn report(results: &Path, profile: Option<&str>) -> Result<()> {
-    let records = receipt::of_all_experiments(results)?;
+    let receipt::Found { records, faults } = receipt::of_all_experiments(results);
+    receipt::say(&faults);
     if let Some(name) = profile.filter(|name| records.iter().all(|r| r.profile != *name)) {
         let mut known: Vec<&str> = records.iter().map(|r| r.profile.as_str()).collect();
         known.sort_unstable();
         known.dedup();
         bail!("--profile {name}: no receipt has it; there are receipts of {}", known.join(", "));
     }
-    let mut sections = Vec::new();
+    let (mut sections, mut not_laid) = (Vec::new(), Vec::new());
     for experiment in Experiment::ALL {
         let chosen = profile.map(str::to_owned).or_else(|| profile_of(experiment, &records));
-        let chosen = chosen.unwrap_or_else(|| "paper".to_owned());
-        let receipts = Receipts::new(&records, &chosen)?;
-        let laid = lay_out(experiment, &receipts, &[])?;
-        laid.write(experiment, results)?;
-        sections.push(section(experiment, laid, &receipts)?);
+        let receipts = Receipts::new(&records, &chosen.unwrap_or_else(|| "paper".to_owned()))?;
+        match lay_out(experiment, &receipts, &[]) {
+            Ok(laid) => {
+                laid.write(experiment, results)?;
+                sections.push(section(experiment, laid, &receipts)?);
+            }
+            Err(error) => {
+                not_laid.push(format!("{}: {error:#}", experiment.id));
+            }
+        }
     }
-    sections.push(crate::tables::behind::section(&records)?);
+    sections.push(crate::tables::behind::section(&records, &mut not_laid)?);
     let lead = "Every number here comes from a receipt, a file that a command wrote when it had trained a network; cells without \
                 one are empty. Numbers of the paper stand beside ours.";
     write_text(&results.join("index.html"), &page::html("spikegrad: results", lead, &sections))?;
-    Ok(())
+    if !not_laid.is_empty() {
+        bail!("{}; all else is written", not_laid.join("; "));
+    }
+    receipt::refuse(&faults)
 }
 
 fn section(experiment: &Experiment, laid: Laid, receipts: &Receipts<'_>) -> Result<Section> {

@@ -1,7 +1,7 @@
 //! A finished run as the record that reporting reads, and the question whether it is there already.
 
-use crate::{Run, machine, names};
-use anyhow::Result;
+use crate::{Profile, Run, machine, names};
+use anyhow::{Result, bail};
 use datasets::{Origin, Recordings};
 use report::{Curve, DataIdentity, Metric, Record, RunIdentity};
 use std::collections::BTreeMap;
@@ -25,26 +25,30 @@ pub struct Label {
 /// in `dir`, or in the folder of another experiment beside it, since equal runs are one run.
 ///
 /// # Errors
-/// If a file of that name is there and is no receipt.
+/// If a file of that name is in `dir` and is no receipt: the run would replace it. One in another
+/// folder is only passed over.
 pub fn existing(
     dir: &Path,
     row: &str,
     wanted: RunIdentity<'_>,
     any_build: bool,
 ) -> Result<Option<Record>> {
-    let mut folders = vec![dir.to_owned()];
-    folders.extend(dir.parent().map(experiments).transpose()?.unwrap_or_default());
+    let others = dir.parent().map(|runs| experiments(runs).unwrap_or_default());
+    let folders = std::iter::once(dir.to_owned()).chain(others.unwrap_or_default());
     // older receipts have long rows as they are
     let rows = [names::of_row(row), row.to_owned()];
-    let paths = folders
-        .iter()
-        .flat_map(|folder| rows.iter().map(move |row| Record::path(folder, row, wanted.seed)));
-    for path in paths {
+    let places = folders.flat_map(|folder| rows.iter().map(move |row| (folder.clone(), row)));
+    for (folder, row) in places {
+        let path = Record::path(&folder, row, wanted.seed);
         // a name that no file system takes names no file
-        if !path.exists() {
+        if path.symlink_metadata().is_err() {
             continue;
         }
-        let record = Record::read(&path)?;
+        let record = match Record::read(&path) {
+            Ok(record) => record,
+            Err(_) if folder != dir => continue,
+            Err(error) => return Err(error.into()),
+        };
         let found = record.identity();
         let program_sha256 = if any_build { found.program_sha256 } else { wanted.program_sha256 };
         if found == (RunIdentity { program_sha256, ..wanted }) {
@@ -54,14 +58,15 @@ pub fn existing(
     Ok(None)
 }
 
-/// The folders below `runs`, in order of name.
-fn experiments(runs: &Path) -> Result<Vec<PathBuf>> {
-    if !runs.is_dir() {
-        return Ok(Vec::new());
-    }
+/// The folders below `runs`, in order of name; none where `runs` is absent.
+fn experiments(runs: &Path) -> Result<Vec<PathBuf>, report::Error> {
     let fail = |cause| report::Error::Read { path: runs.to_owned(), cause };
+    let entries = match std::fs::read_dir(runs) {
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(fail)?,
+    };
     let mut folders = Vec::new();
-    for entry in std::fs::read_dir(runs).map_err(fail)? {
+    for entry in entries {
         let path = entry.map_err(fail)?.path();
         if path.is_dir() {
             folders.push(path);
@@ -71,16 +76,76 @@ fn experiments(runs: &Path) -> Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-/// Every receipt below `<results>/runs`, of all experiments.
+/// What is in folders of receipts.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The receipts.
+    pub records: Vec<Record>,
+    /// Why each other file that has the name of a receipt is none, one sentence each.
+    pub faults: Vec<String>,
+}
+
+impl Found {
+    fn read(&mut self, folder: &Path) {
+        match Record::read_each(folder) {
+            Err(fault) => self.faults.push(fault.to_string()),
+            Ok(all) => all.into_iter().for_each(|record| self.take(folder, record)),
+        }
+    }
+
+    fn take(&mut self, folder: &Path, record: Result<Record, report::Error>) {
+        // a profile that none begins with could be shown in no table
+        let known = |record: Record| match Profile::of_name(&record.profile) {
+            Ok(_) => Ok(record),
+            Err(error) => {
+                let path = Record::path(folder, &record.row, record.seed);
+                Err(format!("{}: {error}", path.display()))
+            }
+        };
+        match record.map_err(|fault| fault.to_string()).and_then(known) {
+            Ok(record) => self.records.push(record),
+            Err(fault) => self.faults.push(fault),
+        }
+    }
+}
+
+/// The receipts of one folder.
+pub fn of_folder(folder: &Path) -> Found {
+    let mut found = Found::default();
+    found.read(folder);
+    found
+}
+
+/// The receipts below `<results>/runs`, of all experiments.
+pub fn of_all_experiments(results: &Path) -> Found {
+    let mut found = Found::default();
+    match experiments(&results.join("runs")) {
+        Err(fault) => found.faults.push(fault.to_string()),
+        Ok(folders) => folders.iter().for_each(|folder| found.read(folder)),
+    }
+    found
+}
+
+/// Names what is no receipt, one line each.
+pub fn say(faults: &[String]) {
+    faults.iter().for_each(|fault| terminal::say!("no receipt, left out: {fault}"));
+}
+
+/// Ends a program that has written everything else.
 ///
 /// # Errors
-/// A broken receipt.
-pub fn of_all_experiments(results: &Path) -> Result<Vec<Record>> {
-    let mut all = Vec::new();
-    for folder in experiments(&results.join("runs"))? {
-        all.extend(Record::read_all(&folder)?);
+/// If anything was no receipt.
+pub fn refuse(faults: &[String]) -> Result<()> {
+    match faults {
+        [] => Ok(()),
+        [fault] => {
+            bail!("one file is no receipt and its cell is empty, all else is written: {fault}")
+        }
+        faults => bail!(
+            "{} files are no receipts, named above, and their cells are empty; all else is written",
+            faults.len()
+        ),
     }
-    Ok(all)
 }
 
 /// The data identity of recordings.

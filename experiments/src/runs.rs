@@ -45,12 +45,12 @@ impl RunFlags {
         })
     }
 
-    /// The folder of an experiment's receipts, made and proven to be writable, and its receipts to
-    /// be readable, before hours are spent on what goes there; the number of threads set, and
-    /// Ctrl-C listened to.
+    /// The folder of an experiment's receipts, made and proven to be writable, before hours are
+    /// spent on what goes there; what is no receipt named; the number of threads set, and signals
+    /// listened to.
     ///
     /// # Errors
-    /// A folder that cannot be written, or a broken receipt in it.
+    /// A folder that cannot be written.
     pub fn start(&self, experiment: &str) -> Result<PathBuf> {
         let receipts = self.results.join("runs").join(experiment);
         let kept = !self.dry_run;
@@ -68,7 +68,7 @@ impl RunFlags {
         if !self.dry_run {
             stop::listen()?;
         }
-        receipt::of_all_experiments(&self.results)?;
+        receipt::say(&receipt::of_all_experiments(&self.results).faults);
         if let Some(threads) = self.threads {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
             pool.map_err(|e| anyhow!("--threads {threads}: cannot start them: {e}; take fewer"))?;
@@ -99,7 +99,7 @@ impl RunFlags {
         let network = run.network(&vars, &Device::Cpu)?;
         self.compute.fits(&network)?;
         if let (Some(said), Some(path)) = (self.begin_with(run, &network, &vars)?, &self.weights) {
-            eprintln!("--weights {}: {said}", path.display());
+            terminal::say!("--weights {}: {said}", path.display());
         }
         Ok(())
     }
@@ -144,6 +144,26 @@ impl RunFlags {
         Ok(())
     }
 
+    /// Proves that no run will have to replace a file that is no receipt, before any is trained;
+    /// with `--force` the user wants it replaced.
+    ///
+    /// # Errors
+    /// The first such file.
+    pub fn prove_receipts(&self, items: &[Item], receipts: &Path) -> Result<()> {
+        if self.force {
+            return Ok(());
+        }
+        for Item { row, .. } in items {
+            for &seed in self.seeds().list() {
+                let path = report::Record::path(receipts, &names::of_row(row), seed);
+                if path.symlink_metadata().is_ok() {
+                    report::Record::read(&path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Every seed of every item that has no receipt yet, among those of all experiments; those that
     /// have one are said.
     ///
@@ -157,7 +177,10 @@ impl RunFlags {
     ) -> Result<Vec<(&'i Item, u64)>> {
         let (missing, found) = self.sought(items, recordings, receipts)?;
         for (item, seed) in found {
-            eprintln!("{} seed {seed}: receipt found, not run again (--force runs it)", item.title);
+            terminal::say!(
+                "{} seed {seed}: receipt found, not run again (--force runs it)",
+                item.title
+            );
         }
         Ok(missing)
     }
@@ -203,6 +226,9 @@ impl RunFlags {
         let mut loaded: Option<(Encoding, Sets)> = None;
         let (mut diverged, mut chosen) = (Vec::new(), None);
         for (item, seed) in self.missing(items, recordings, receipts)? {
+            if stop::asked() {
+                return Err(training::Error::Interrupted.into());
+            }
             let place = match &chosen {
                 Some(place) => place,
                 None => chosen.insert(self.compute.choose()?),
@@ -222,7 +248,7 @@ impl RunFlags {
                 Err(error) => match error.downcast_ref() {
                     Some(training::Error::Diverged { .. } | training::Error::Silent { .. }) => {
                         let said = format!("{} seed {seed}: {error}", item.title);
-                        eprintln!("{said}");
+                        terminal::say!("{said}");
                         diverged.push(said);
                     }
                     _ => return Err(error),
@@ -274,7 +300,7 @@ impl RunFlags {
             self.compute.crossover_is_auto(),
         )?;
         if from.is_some() {
-            eprintln!("{title} seed {seed}: goes on from {}", path.display());
+            terminal::say!("{title} seed {seed}: goes on from {}", path.display());
         }
         // measured crossovers may be others today, and with them the bits
         let mut adopted = place.clone();
@@ -285,8 +311,11 @@ impl RunFlags {
         watch.keeper = Some(keeper);
         if let Some(dir) = &self.tensorboard {
             let probe = || analysis::trace(run, &network, sets.test(), &place.device, Some(0));
-            watch.board = Some(Board::new(&dir.join(&name), Box::new(probe))?);
+            let done = from.as_ref().map_or(0, |from| from.epochs_done());
+            watch.board = Some(Board::new(&dir.join(&name), done, Box::new(probe))?);
         }
+        // from here to the receipt a signal must not lose what was trained
+        let _saving = stop::under_way();
         let clock = Clock::start();
         device::reset_peak_memory(&place.device);
         let (train, test, setup) = (sets.train(), sets.test(), &run.setup);
@@ -307,7 +336,7 @@ impl RunFlags {
         match analysis::analyse(run, &run.trained(&network), test, compute, device) {
             Ok(analysis) => record.analysis = Some(analysis),
             // hours of training are not lost for what is looked at after them
-            Err(error) => eprintln!(
+            Err(error) => terminal::say!(
                 "{title} seed {seed}: trained, but its receipt has no analysis: {error:#}"
             ),
         }
@@ -366,7 +395,7 @@ impl RunFlags {
         recordings: &Recordings,
         receipts: &Path,
     ) -> Result<Vec<Planned>> {
-        let earlier = receipt::of_all_experiments(&self.results)?;
+        let earlier = receipt::of_all_experiments(&self.results).records;
         let missing = self.missing(items, recordings, receipts)?;
         Ok(missing
             .into_iter()

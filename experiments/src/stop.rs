@@ -1,17 +1,29 @@
-//! Ctrl-C, and the SIGTERM of schedulers: the first asks a run to save its state and end, the
-//! second ends it at once.
+//! Signals that ask a program to end: Ctrl-C, a scheduler's SIGTERM, SIGUSR1 and SIGUSR2 (SLURM's
+//! `--signal`), and the SIGHUP of a terminal that is closed.
+//!
+//! While a run is under way ([`under_way`]) each asks it to save its state and end. Only the second
+//! Ctrl-C and the second SIGTERM end the program at once: a closed terminal sends SIGHUP twice, and
+//! a scheduler SIGUSR1 before SIGTERM. Where there is no run whose state could be lost, as while
+//! recordings are read, the first signal of any kind ends the program at once. Its status is always
+//! 128 and the signal's number.
+//!
+//! A signal that was ignored when the program began, as SIGHUP under nohup and SIGINT of a script's
+//! background jobs, stays ignored.
 
 use anyhow::{Context, Result};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// What a shell expects of a program that Ctrl-C ended.
-const INTERRUPTED: i32 = 128 + SIGINT;
+/// Whether the second of its kind ends the program at once.
+const SIGNALS: [(i32, bool); 5] =
+    [(SIGINT, true), (SIGTERM, true), (SIGHUP, false), (SIGUSR1, false), (SIGUSR2, false)];
 
 struct Asked {
     stop: Arc<AtomicBool>,
     by: Arc<AtomicUsize>,
+    /// No run is under way.
+    idle: Arc<AtomicBool>,
 }
 
 static ASKED: OnceLock<Asked> = OnceLock::new();
@@ -24,27 +36,76 @@ pub fn listen() -> Result<()> {
     if ASKED.get().is_some() {
         return Ok(());
     }
-    let asked = Asked { stop: Arc::default(), by: Arc::default() };
-    for signal in [SIGINT, SIGTERM] {
-        let context = "cannot listen to Ctrl-C";
-        // in this order, so that only a second signal finds the flag set
-        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, asked.stop.clone())
-            .context(context)?;
-        signal_hook::flag::register(signal, asked.stop.clone()).context(context)?;
-        signal_hook::flag::register_usize(signal, asked.by.clone(), signal as usize)
-            .context(context)?;
+    let idle = Arc::new(AtomicBool::new(true));
+    let asked = Asked { stop: Arc::default(), by: Arc::default(), idle };
+    let ignored = ignored();
+    for (signal, twice) in SIGNALS {
+        let stays = match ignored {
+            Some(ignored) => ignored & (1 << (signal - 1)) != 0,
+            // a system that does not tell may run under nohup
+            None => signal == SIGHUP,
+        };
+        if stays {
+            continue;
+        }
+        register(signal, twice, &asked).context("cannot listen to signals")?;
     }
     let _ = ASKED.set(asked);
     Ok(())
 }
 
-/// Whether the program was asked to end.
-pub fn asked() -> bool {
-    ASKED.get().is_some_and(|asked| asked.stop.load(Ordering::Relaxed))
+fn register(signal: i32, twice: bool, asked: &Asked) -> std::io::Result<()> {
+    use signal_hook::flag;
+    let status = 128 + signal;
+    flag::register_conditional_shutdown(signal, status, asked.idle.clone())?;
+    if twice {
+        let came: Arc<AtomicBool> = Arc::default();
+        // in this order, so that only a second signal finds the flag set
+        flag::register_conditional_shutdown(signal, status, came.clone())?;
+        flag::register(signal, came)?;
+    }
+    // the number first: who sees the flag finds it there
+    flag::register_usize(signal, asked.by.clone(), signal as usize)?;
+    flag::register(signal, asked.stop.clone())?;
+    Ok(())
 }
 
-/// The status to end with then: 130 after Ctrl-C, 143 after SIGTERM.
+/// The signals that this process ignores, a bit each, where the system tells (Linux).
+fn ignored() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}
+
+/// A run whose state is to be saved, for as long as this lives.
+pub struct UnderWay(());
+
+/// A run begins.
+pub fn under_way() -> UnderWay {
+    idle(false);
+    UnderWay(())
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        idle(true);
+    }
+}
+
+fn idle(now: bool) {
+    if let Some(asked) = ASKED.get() {
+        asked.idle.store(now, Ordering::SeqCst);
+    }
+}
+
+/// Whether the program was asked to end.
+pub fn asked() -> bool {
+    ASKED.get().is_some_and(|asked| asked.stop.load(Ordering::SeqCst))
+}
+
+/// The status to end with then: 128 and the number of the signal, 130 after Ctrl-C.
 pub fn status() -> u8 {
-    let by = ASKED.get().map_or(0, |asked| asked.by.load(Ordering::Relaxed));
-    u8::try_from(if by == 0 { INTERRUPTED } else { 128 + by as i32 }).unwrap_or(u8::MAX)
+    let by = ASKED.get().map_or(0, |asked| asked.by.load(Ordering::SeqCst));
+    let signal = if by == 0 { SIGINT } else { by as i32 };
+    u8::try_from(128 + signal).unwrap_or(u8::MAX)
 }

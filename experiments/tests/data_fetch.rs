@@ -18,11 +18,7 @@ struct Said {
 
 fn data(dir: &Path, arguments: &[&str]) -> Said {
     let mut command = Command::cargo_bin("data").unwrap();
-    command
-        .current_dir(dir)
-        .env_remove("SPIKEGRAD_DATA")
-        .env_remove("RUST_BACKTRACE")
-        .args(arguments);
+    command.current_dir(dir).env_remove("SPIKEGRAD_DATA").args(arguments);
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Said {

@@ -15,8 +15,7 @@ struct Said {
 
 fn inspect(file: &Path, flags: &[&str]) -> Said {
     let mut command = Command::cargo_bin("data").unwrap();
-    let output =
-        command.env_remove("RUST_BACKTRACE").arg("inspect").arg(file).args(flags).output().unwrap();
+    let output = command.arg("inspect").arg(file).args(flags).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Said {
         status: output.status.code().unwrap(),

@@ -35,11 +35,7 @@ fn root(recordings: u32) -> tempfile::TempDir {
 /// A call that finds its data only where it is told to.
 fn prepare(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin("data"));
-    command
-        .current_dir(root)
-        .env_remove("SPIKEGRAD_DATA")
-        .env_remove("SPIKEGRAD_CACHE")
-        .env_remove("RUST_BACKTRACE");
+    command.current_dir(root).env_remove("SPIKEGRAD_DATA").env_remove("SPIKEGRAD_CACHE");
     command.args(["prepare", "n-mnist", "--frames", "number:16", "--data", "."]).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

@@ -14,13 +14,7 @@ struct Said {
 /// Calls `data show` in `dir`.
 fn show(dir: &Path, arguments: &[&str]) -> Said {
     let mut command = Command::cargo_bin("data").unwrap();
-    let output = command
-        .current_dir(dir)
-        .env_remove("RUST_BACKTRACE")
-        .arg("show")
-        .args(arguments)
-        .output()
-        .unwrap();
+    let output = command.current_dir(dir).arg("show").args(arguments).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Said {
         status: output.status.code().unwrap(),

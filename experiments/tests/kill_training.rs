@@ -26,7 +26,7 @@ fn program(dir: &Path, threads: &str, more: &[&str]) -> Command {
         "0",
     ];
     command.args(flags).args(["--crossover", "0.5", "--threads", threads]).args(more);
-    command.env_remove("SPIKEGRAD_DATA").env_remove("RUST_BACKTRACE").current_dir(dir);
+    command.env_remove("SPIKEGRAD_DATA").current_dir(dir);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }

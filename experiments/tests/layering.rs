@@ -31,6 +31,7 @@ const ROOMS: [Room; 13] = [
     Room { name: "events", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "pth", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "report", level: 0, may_use: &[], must_not_use: TENSORS },
+    Room { name: "terminal", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "neuron", level: 1, may_use: &["device", "surrogate"], must_not_use: FILES },
     Room {
         name: "layers",
@@ -67,6 +68,7 @@ const EVERY_LIBRARY: &[&str] = &[
     "events",
     "pth",
     "report",
+    "terminal",
     "neuron",
     "layers",
     "datasets",

@@ -18,12 +18,7 @@ struct Said {
 /// that no measurement moves, since tests compare bits.
 fn table2(dir: &Path, arguments: &[&str]) -> Said {
     let mut command = Command::cargo_bin("paper").unwrap();
-    command
-        .arg("table2")
-        .current_dir(dir)
-        .env_remove("SPIKEGRAD_DATA")
-        .env_remove("RUST_BACKTRACE")
-        .args(arguments);
+    command.arg("table2").current_dir(dir).env_remove("SPIKEGRAD_DATA").args(arguments);
     command.args(["--crossover", "0.5"]);
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

@@ -10,7 +10,7 @@ use std::process::Output;
 fn program(name: &str, arguments: &[&str], dir: &Path) -> Output {
     let mut command = Command::cargo_bin(name).unwrap();
     let quiet = command.current_dir(dir).env_remove("SPIKEGRAD_DATA").env_remove("SPIKEGRAD_CACHE");
-    quiet.env_remove("RUST_BACKTRACE").args(arguments).output().unwrap()
+    quiet.args(arguments).output().unwrap()
 }
 
 /// Calls `train n-mnist` with a tiny network in `dir`, whose data are in `dir/data`.

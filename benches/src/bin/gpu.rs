@@ -79,8 +79,12 @@ fn dtype(text: &str) -> Result<DType, String> {
     }
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> std::process::ExitCode {
+    // clap ends the program with status 2 itself where a flag is wrong
+    terminal::ended(work_of(Arguments::parse()))
+}
+
+fn work_of(arguments: Arguments) -> Result<()> {
     let (device, _) = device::open(arguments.device)?;
     if device.is_cpu() {
         bail!("this program times a CUDA device; `step` times the CPU");
@@ -101,7 +105,7 @@ fn main() -> Result<()> {
         "total_s": median(|s| s.total), "samples_s": all.iter().map(|s| s.total).collect::<Vec<_>>(),
         "peak_bytes": device::peak_memory(&device),
     });
-    println!("{}", serde_json::to_string_pretty(&out)?);
+    terminal::print(&(serde_json::to_string_pretty(&out)? + "\n"))?;
     Ok(())
 }
 
@@ -119,7 +123,7 @@ fn work(arguments: &Arguments, device: &Device) -> Result<Box<dyn Work>> {
 
 /// Answers requests, a line each.
 fn serve(arguments: &Arguments, work: &mut dyn Work, device: &Device) -> Result<()> {
-    let mut out = std::io::stdout();
+    let mut out = terminal::Output;
     let mut say = |value: Value| -> Result<()> {
         writeln!(out, "{value}")?;
         Ok(out.flush()?)

@@ -104,8 +104,12 @@ struct Output {
     rows: Vec<Row>,
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> std::process::ExitCode {
+    // clap ends the program with status 2 itself where a flag is wrong
+    terminal::ended(work_of(Arguments::parse()))
+}
+
+fn work_of(arguments: Arguments) -> Result<()> {
     let threads =
         arguments.threads.unwrap_or(std::thread::available_parallelism().map_or(1, usize::from));
     if !threads_are(threads) {
@@ -134,8 +138,9 @@ fn main() -> Result<()> {
         peak_memory,
         rows,
     };
-    print(&output);
-    arguments.json.map_or(Ok(()), |path| write(&path, &output))
+    // the file first: a reader that left costs nothing
+    arguments.json.map_or(Ok(()), |path| write(&path, &output))?;
+    print(&output)
 }
 
 fn agreement(method: Method, currents: &Currents) -> Result<Agreement> {
@@ -273,33 +278,34 @@ fn peak_memory(steps: usize, neurons: usize) -> Result<PeakMemory> {
 fn print_peak(form: Form, currents: &Currents) -> Result<()> {
     let neuron = Method::BpsaBpta.config().build()?;
     black_box(form.gradients(neuron.as_ref(), &form.variables(&currents.x)?, &currents.g)?);
-    println!(
+    terminal::out!(
         "{}",
         peak_memory_bytes().context("this system does not tell a process its peak memory")?
-    );
+    )?;
     Ok(())
 }
 
-fn print(output: &Output) {
+fn print(output: &Output) -> Result<()> {
     let machine = &output.machine;
     let known = |s: &Option<String>| s.clone().unwrap_or_else(|| "unknown".to_owned());
     let load = machine.load_at_start.map_or("unknown".to_owned(), |load| load.to_string());
-    println!(
+    terminal::out!(
         "{}, {} of {} cores, load {load}",
         known(&machine.cpu),
         machine.threads,
         machine.cores
-    );
-    println!(
+    )?;
+    terminal::out!(
         "{}, commit {}, {}",
         known(&machine.rustc),
         known(&machine.commit),
         known(&machine.started_utc)
-    );
-    println!("T = {}, {} neurons, f32\n", output.steps, output.neurons);
-    print_rows(&output.rows);
+    )?;
+    terminal::out!("T = {}, {} neurons, f32", output.steps, output.neurons)?;
+    terminal::out!("")?;
+    print_rows(&output.rows)?;
     for (ratio, agreement) in output.ratios.iter().zip(&output.agreement) {
-        println!(
+        terminal::out!(
             "{:10} unrolled / fused = {:.1}, on single steps {:.1}; {:.1} % fire, {} spikes differ, gradients by at \
              most {:.1e} of {:.1}",
             ratio.method,
@@ -309,23 +315,31 @@ fn print(output: &Output) {
             agreement.spikes_that_differ,
             agreement.largest_gradient_difference,
             agreement.largest_gradient,
-        );
+        )?;
     }
-    let mib = |b: Option<u64>| b.map_or("unknown".to_owned(), |b| format!("{} MiB", b >> 20));
+    let mib = |b: Option<u64>| {
+        b.map_or("unknown".to_owned(), |b| format!("{:.1} MiB", b as f64 / f64::from(1 << 20)))
+    };
     let PeakMemory { fused_bytes, unrolled_bytes, unrolled_on_single_steps_bytes } =
         output.peak_memory;
     let (fused, unrolled, steps) =
         (mib(fused_bytes), mib(unrolled_bytes), mib(unrolled_on_single_steps_bytes));
-    println!(
+    terminal::out!(
         "peak memory, inputs included: fused {fused}, unrolled {unrolled}, on single steps {steps}"
-    );
+    )?;
+    Ok(())
 }
 
-fn print_rows(rows: &[Row]) {
-    println!(
+fn print_rows(rows: &[Row]) -> Result<()> {
+    terminal::out!(
         "{:10} {:46} {:>9} {:>17} {:>7} {:>8}",
-        "method", "", "median ms", "min..max", "GB/s", "of copy"
-    );
+        "method",
+        "",
+        "median ms",
+        "min..max",
+        "GB/s",
+        "of copy"
+    )?;
     let speed = |r: &Row| r.bytes.map(|bytes| bytes as f64 / r.median_ms / 1e6);
     let copy = rows.first().and_then(speed).unwrap_or(f64::NAN);
     for row in rows {
@@ -333,9 +347,10 @@ fn print_rows(rows: &[Row]) {
         let method = row.method.unwrap_or("machine");
         let speed =
             speed(row).map_or(String::new(), |s| format!(" {s:7.2} {:7.0}%", 100.0 * s / copy));
-        println!("{method:10} {:46} {:9.1} {range:>17}{speed}", row.name, row.median_ms);
+        terminal::out!("{method:10} {:46} {:9.1} {range:>17}{speed}", row.name, row.median_ms)?;
     }
-    println!();
+    terminal::out!("")?;
+    Ok(())
 }
 
 fn write(path: &Path, output: &Output) -> Result<()> {

@@ -89,8 +89,12 @@ struct Arguments {
     onm: Option<usize>,
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> std::process::ExitCode {
+    // clap ends the program with status 2 itself where a flag is wrong
+    terminal::ended(work_of(Arguments::parse()))
+}
+
+fn work_of(arguments: Arguments) -> Result<()> {
     let threads =
         arguments.threads.unwrap_or(std::thread::available_parallelism().map_or(1, usize::from));
     if !threads_are(threads) {
@@ -123,7 +127,7 @@ fn parts(arguments: &Arguments, mut run: impl FnMut() -> Result<(f64, f64)>) -> 
     for i in 0..arguments.repeats + 2 {
         let timed = once()?;
         if i >= 2 {
-            println!("{timed}");
+            terminal::out!("{timed}")?;
         }
     }
     Ok(())
@@ -131,7 +135,7 @@ fn parts(arguments: &Arguments, mut run: impl FnMut() -> Result<(f64, f64)>) -> 
 
 /// One line of JSON for each line `go`.
 fn serve(mut once: impl FnMut() -> Result<serde_json::Value>) -> Result<()> {
-    let mut out = std::io::stdout();
+    let mut out = terminal::Output;
     writeln!(out, "{}", json!({ "ready": true }))?;
     out.flush()?;
     for line in std::io::stdin().lock().lines() {
@@ -175,10 +179,10 @@ fn network(arguments: &Arguments) -> Result<()> {
             bail!("--infer is for --net small, which takes the images of MNIST");
         }
         let all = latency(&mut step, data, samples, options)?;
-        println!(
+        terminal::out!(
             "{}",
             serde_json::to_string_pretty(&json!({ "machine": machine, "latency": all }))?
-        );
+        )?;
         return Ok(());
     }
     if let Some(dir) = &arguments.export {
@@ -220,25 +224,33 @@ fn network(arguments: &Arguments) -> Result<()> {
             "forward_s": forward, "backward_s": backward, "optimiser_s": optimiser, "total_s": total,
             "total_samples_s": totals, "peak_bytes": peak, "layers": layers,
         });
-        println!("{}", serde_json::to_string_pretty(&out)?);
+        terminal::print(&(serde_json::to_string_pretty(&out)? + "\n"))?;
         return Ok(());
     }
-    println!(
+    terminal::out!(
         "forward {forward:.4} s, backward {backward:.4} s, optimiser {optimiser:.4} s, step {total:.4} s"
-    );
-    println!(
+    )?;
+    terminal::out!(
         "{:16} {:>7} {:>7}  {:24} {:>8} {:>8} {:>8} {:>8} {:>8}",
-        "layer", "input", "fires", "paths", "product", "stage", "back", "dw", "dx"
-    );
+        "layer",
+        "input",
+        "fires",
+        "paths",
+        "product",
+        "stage",
+        "back",
+        "dw",
+        "dx"
+    )?;
     for l in layers {
         let paths = format!("{:?} {:?} {:?}", l.forward, l.weight, l.input);
         let ms = l.seconds.map(|s| format!("{:8.1}", s * 1e3)).join(" ");
-        println!(
+        terminal::out!(
             "{:16} {:6.1}% {:6.1}%  {paths:24} {ms}",
             l.name,
             100.0 * l.input_density,
             100.0 * l.firing_rate
-        );
+        )?;
     }
     Ok(())
 }

@@ -59,7 +59,7 @@ pub fn train_on_mnist(
         if i % 50 == 0 {
             let rates: Vec<String> =
                 gradients.layers.iter().map(|l| format!("{:.1}", 100.0 * l.firing_rate)).collect();
-            eprintln!(
+            terminal::say!(
                 "step {i} of {steps}, loss {loss:.4}, {right} of {batch}, firing rates {} %",
                 rates.join(" ")
             );

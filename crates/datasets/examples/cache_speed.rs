@@ -35,7 +35,7 @@ fn main() {
     let shared = std::env::var_os("SPIKEGRAD_SHARED").unwrap_or_else(|| "../shared".into());
     let data = Path::new(&shared).join("data");
     if !data.is_dir() {
-        eprintln!("skipped: no recordings in {}", data.display());
+        terminal::say!("skipped: no recordings in {}", data.display());
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -46,7 +46,7 @@ fn main() {
     let there = |(what, recordings, _): &&(&str, Recordings, usize)| {
         let there = !recordings.train.is_empty();
         if !there {
-            eprintln!("skipped: no recordings for {what} in {}", data.display());
+            terminal::say!("skipped: no recordings for {what} in {}", data.display());
         }
         there
     };
@@ -64,7 +64,7 @@ fn main() {
     let threads = rayon::current_num_threads();
     let all = json!({ "cpu": cpu, "threads": threads, "load_at_the_end": load.trim(), "unit": "decoded GB/s", "sets": sets });
     let text = serde_json::to_string_pretty(&all).unwrap() + "\n";
-    print!("{text}");
+    terminal::print(&text).unwrap();
     if let Some(file) = std::env::args_os().nth(1) {
         fs::write(file, text).unwrap();
     }

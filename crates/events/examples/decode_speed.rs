@@ -95,16 +95,16 @@ fn run() -> Outcome<()> {
         return Err("expected the arguments FORMAT LIST".into());
     };
     let files = Files::load(format, list)?;
-    println!("{:?}", files.sums());
+    terminal::out!("{:?}", files.sums())?;
     for work in std::io::stdin().lines() {
-        println!("{:e}", files.time(work?.trim())?);
+        terminal::out!("{:e}", files.time(work?.trim())?)?;
     }
     Ok(())
 }
 
 fn main() {
     if let Err(error) = run() {
-        eprintln!("error: {error}");
+        terminal::say!("error: {error}");
         std::process::exit(1);
     }
 }

@@ -19,7 +19,14 @@ const CELL: (usize, usize) = (2 * SIDE as usize + 8, SIDE as usize + 11);
 /// OFF, ON: the blue and the orange of Okabe and Ito, distinct without colour vision too.
 const COLOURS: [&str; 2] = ["#0072b2", "#d55e00"];
 
-fn main() -> Result<(), Error> {
+fn main() {
+    if let Err(error) = run() {
+        terminal::say!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
     let events = ring()?;
     let mut svg = String::new();
     let mut cells = 0;
@@ -44,14 +51,12 @@ fn main() -> Result<(), Error> {
         }
     }
     let (width, height) = (COLUMNS * CELL.0, cells.div_ceil(COLUMNS) * CELL.1);
-    println!(
+    let head = format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{}">"#,
         3 * width
     );
-    println!(
-        r##"<rect width="100%" height="100%" fill="#fff"/><g font-family="sans-serif" font-size="4">"##
-    );
-    println!("{svg}</g></g>\n</svg>");
+    let ground = r##"<rect width="100%" height="100%" fill="#fff"/><g font-family="sans-serif" font-size="4">"##;
+    terminal::print(&format!("{head}\n{ground}\n{svg}</g></g>\n</svg>\n"))?;
     Ok(())
 }
 

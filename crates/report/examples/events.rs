@@ -1,5 +1,6 @@
-//! Writes a TensorBoard run as two programs would, one that was stopped and one that went on, and
-//! beside it what a reader must find: `cargo run -p report --example events -- DIR`, then
+//! Writes a TensorBoard run as three programs would: one that was killed some epochs after its last
+//! checkpoint, one that went on from there and was killed too, with a clock behind, and one that
+//! went on to the end; and beside it what a reader must find: `cargo run -p report --example events -- DIR`, then
 //! `tensorboard --logdir DIR`.
 
 use std::path::Path;
@@ -8,24 +9,32 @@ use report::{EventFile, Histogram, write_text};
 use serde_json::{Value, json};
 
 const EPOCHS: u64 = 12;
-const STOPPED: u64 = 7;
+/// What each program writes: from the epoch it goes on with to the one it was killed after.
+const PROGRAMS: [(f64, u64, u64); 3] =
+    [(1.7e9, 0, 7), (1.7e9 - 3600.0, 5, 9), (1.7e9 + 3600.0, 8, EPOCHS)];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = std::env::args().nth(1).ok_or("usage: events DIR")?;
     let run = Path::new(&dir).join("run");
     let (mut losses, mut rates, mut membranes) = (Vec::new(), Vec::new(), Vec::new());
-    for (start, epochs) in [(1.7e9, 0..STOPPED), (1.7e9 + 3600.0, STOPPED..EPOCHS)] {
-        let mut events = EventFile::create(&run, start)?;
-        for epoch in epochs {
+    for (k, (start, first, end)) in PROGRAMS.into_iter().enumerate() {
+        let mut events = EventFile::restart(&run, start, first)?;
+        // what a later program writes again, readers drop
+        let next = PROGRAMS.get(k + 1).map_or(EPOCHS, |program| program.1);
+        for epoch in first..end {
             let now = start + 60.0 * epoch as f64;
             let (loss, rate) = (
-                1.0 / (epoch as f64 + 1.0),
+                // the lost epochs have other values, as of another build
+                1.0 / (epoch as f64 + 1.0) + if epoch < next { 0.0 } else { 5.0 },
                 if epoch == 3 { f64::NAN } else { 0.1 * epoch as f64 },
             );
             events.scalar("loss/train", epoch, now, loss)?;
             events.scalar("firing rate/16C3-1", epoch, now, rate)?;
             let membrane = membrane(epoch);
             events.histogram("u/16C3-1", epoch, now, &membrane)?;
+            if epoch >= next {
+                continue;
+            }
             losses.push(json!([epoch, loss]));
             rates.push(if rate.is_nan() { json!([epoch, "NaN"]) } else { json!([epoch, rate]) });
             membranes

@@ -26,7 +26,7 @@ pub enum Error {
     },
     /// A file is not the JSON of a record.
     #[error(
-        "{}, line {line}, column {column}: expected a record, found an error ({found}); \
+        "{}, line {line}, column {column}: expected a record, found {found}; \
          restore the file, or delete it so that the row runs again",
         path.display()
     )]

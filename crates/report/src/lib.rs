@@ -10,6 +10,7 @@
 //! - a record that is not understood to the last field is an error, never a guess.
 
 mod analysis;
+mod check;
 mod error;
 pub mod figures;
 mod latex;
@@ -26,6 +27,7 @@ mod table;
 mod tensorboard;
 mod theme;
 mod ticks;
+mod words;
 mod write;
 
 pub use analysis::{Analysis, Histogram, Latency, LayerActivity, LayerTrace, Membrane, Trace};

@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Analysis, Error, number, write_text};
+use crate::check::{self, Wrong};
+use crate::{Analysis, Error, number, words, write_text};
 
 /// The version of [`Record`]'s JSON that this crate writes and reads; it rises whenever a field
 /// changes its meaning.
@@ -195,24 +197,36 @@ impl Record {
         Ok(path)
     }
 
-    /// Reads one record.
+    /// Reads one record: a file of at most 16 MiB, never a pipe or a device.
     ///
     /// # Errors
-    /// [`Error::Read`] when the file cannot be read, [`Error::Json`] with line and column when it
-    /// is not a record, and [`Error::Content`] when it is of another schema or its row id cannot
-    /// name a file.
+    /// [`Error::Read`] when the file cannot be read, and those of [`Record::parse`].
     pub fn read(path: &Path) -> Result<Record, Error> {
+        Record::parse(path, &bytes(path)?)
+    }
+
+    /// The record that the bytes of a file are; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Error::Json`] with line and column when they are not a record, and [`Error::Content`] when
+    /// it is of another schema, its row id cannot name a file, or its numbers cannot be: an
+    /// accuracy above 100 %, lists that belong together of several lengths.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Record, Error> {
         /// The one field that every schema has.
         #[derive(Deserialize)]
         struct Version {
             schema: u32,
         }
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
+        let text = std::str::from_utf8(bytes).map_err(|error| Error::Content {
+            path: path.to_owned(),
+            expected: "text in UTF-8".to_owned(),
+            found: format!("bytes that are none from byte {} on", error.valid_up_to()),
+            advice: "restore the file, or delete it so that the row runs again",
+        })?;
         // Another schema would stumble over its first new field; its number is the better answer.
-        let version: Version = serde_json::from_str(&text).map_err(|e| json(path, &e))?;
+        let version: Version = serde_json::from_str(text).map_err(|e| json(path, &e))?;
         check_schema(path, version.schema)?;
-        let record: Record = serde_json::from_str(&text).map_err(|e| json(path, &e))?;
+        let record: Record = serde_json::from_str(text).map_err(|e| json(path, &e))?;
         record.check(path)?;
         Ok(record)
     }
@@ -221,9 +235,18 @@ impl Record {
     /// absent folder holds no records.
     ///
     /// # Errors
-    /// As [`Record::read`], for the first file that is not a record; and [`Error::Content`] for a
-    /// record under another name than [`Record::path`], which would be a copy that counts twice.
+    /// As [`Record::read_each`], and for the first file that is not a record.
     pub fn read_all(dir: &Path) -> Result<Vec<Record>, Error> {
+        Record::read_each(dir)?.into_iter().collect()
+    }
+
+    /// As [`Record::read_all`], but for each file its record or what is wrong with it: as
+    /// [`Record::read`], and [`Error::Content`] for a record under another name than
+    /// [`Record::path`], which would be a copy that counts twice.
+    ///
+    /// # Errors
+    /// [`Error::Read`] when the folder cannot be read.
+    pub fn read_each(dir: &Path) -> Result<Vec<Result<Record, Error>>, Error> {
         let fail = |cause| Error::Read { path: dir.to_owned(), cause };
         let entries = match std::fs::read_dir(dir) {
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -239,7 +262,7 @@ impl Record {
             }
         }
         paths.sort();
-        paths.iter().map(|path| Record::read_named(dir, path)).collect()
+        Ok(paths.iter().map(|path| Record::read_named(dir, path)).collect())
     }
 
     fn read_named(dir: &Path, path: &Path) -> Result<Record, Error> {
@@ -274,11 +297,16 @@ impl Record {
                 path: path.to_owned(),
                 expected: "a row id of letters, digits and -_+. that does not begin with a dot"
                     .to_owned(),
-                found: format!("{:?}", self.row),
+                found: format!("\"{}\"", shortened(&self.row)),
                 advice: "rename the row",
             });
         }
-        Ok(())
+        check::check(self).map_err(|Wrong { expected, found }| Error::Content {
+            path: path.to_owned(),
+            expected,
+            found,
+            advice: "restore the file, or delete it so that the row runs again",
+        })
     }
 }
 
@@ -294,10 +322,45 @@ fn check_schema(path: &Path, schema: u32) -> Result<(), Error> {
     })
 }
 
+/// More than any record has.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// The bytes of a file that may be a record. What is no plain file could keep a reader waiting
+/// for ever.
+fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
+    let fail = |cause| Error::Read { path: path.to_owned(), cause };
+    let unlike = |expected: &str, found: String| Error::Content {
+        path: path.to_owned(),
+        expected: expected.to_owned(),
+        found,
+        advice: "move it away so that the row runs again",
+    };
+    let metadata = std::fs::metadata(path).map_err(fail)?;
+    if !metadata.is_file() {
+        let found = if metadata.is_dir() { "a folder" } else { "a pipe, socket or device" };
+        return Err(unlike("the file of a record", found.to_owned()));
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(fail)?;
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(unlike("a record of at most 16 MiB", format!("{} bytes", metadata.len())));
+    }
+    Ok(bytes)
+}
+
+fn shortened(text: &str) -> String {
+    const SHOWN: usize = 80;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 fn json(path: &Path, error: &serde_json::Error) -> Error {
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
     // serde_json ends its sentence with the position, which ours begins with.
     let found = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
-    Error::Json { path: path.to_owned(), line, column, found: found.to_owned() }
+    Error::Json { path: path.to_owned(), line, column, found: words::of(error.classify(), found) }
 }

@@ -79,7 +79,8 @@ impl Table {
     }
 
     /// GitHub Markdown: the title in bold, the table with aligned columns, the notes as a list.
-    /// Pipes, backslashes and line breaks of a cell are escaped.
+    /// Pipes, backslashes and line breaks of a cell are escaped, and so is whatever could be a tag
+    /// of HTML or a link.
     pub fn to_markdown(&self) -> String {
         let header = self.columns.iter().map(|(name, _)| escape(name)).collect();
         let mut lines: Vec<Vec<String>> = vec![header];
@@ -94,7 +95,7 @@ impl Table {
 
         let mut text = String::new();
         if !self.title.is_empty() {
-            text += &format!("**{}**\n\n", one_line(&self.title));
+            text += &format!("**{}**\n\n", without_markup(&one_line(&self.title)));
         }
         for line in &lines {
             text += &format!("| {} |\n", self.aligned(line, &widths).join(" | "));
@@ -103,7 +104,7 @@ impl Table {
             text.push('\n');
         }
         for note in &self.notes {
-            text += &format!("- {}\n", one_line(note));
+            text += &format!("- {}\n", without_markup(&one_line(note)));
         }
         text
     }
@@ -243,9 +244,26 @@ fn one_line(text: &str) -> String {
     text.replace("\r\n", " ").replace(char::is_control, " ")
 }
 
+/// Text of Markdown in which no tag begins, no comment and no link: names and titles may come from
+/// anywhere. A `<` before a blank or a number is none.
+fn without_markup(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match (c, rest.peek()) {
+            ('<', Some(next)) if next.is_ascii_alphabetic() || "/!?".contains(*next) => {
+                safe.push_str("&lt;");
+            }
+            (']', Some('(' | '[')) => safe.push_str("\\]"),
+            _ => safe.push(c),
+        }
+    }
+    safe
+}
+
 fn escape(cell: &str) -> String {
     one_line(
-        &cell
+        &without_markup(cell)
             .replace('\\', "\\\\")
             .replace('|', "\\|")
             .replace("\r\n", "<br>")

@@ -13,8 +13,8 @@ use crate::{Error, Histogram, write};
 ///
 /// A file grows while a run goes on, so it is not written whole or not at all: a program that is
 /// killed leaves a last record that is cut short, and TensorBoard stops in front of it. A run that
-/// is resumed creates another file in the same folder, and TensorBoard reads all of a folder as one
-/// run.
+/// is resumed creates another file in the same folder by [`EventFile::restart`], and TensorBoard
+/// reads all of a folder as one run.
 ///
 /// Values are in the form that PyTorch writes (`simple_value` and `histo`): TensorBoard shows both
 /// forms alike, and other readers know only this one.
@@ -26,6 +26,14 @@ pub struct EventFile {
 
 /// What the first record of a file says; readers refuse other versions.
 const VERSION: &str = "brain.Event:2";
+/// `SessionLog.SessionStatus.START`, which asks readers of version 2 to drop later steps.
+const SESSION_START: u64 = 1;
+/// What the name of every event file begins with.
+const PREFIX: &str = "events.out.tfevents.";
+/// The n of a name has one digit, so that names and numbers have one order.
+const LAST_OF_A_SECOND: u64 = 9;
+/// Seconds that fill the ten digits of a name.
+const LATEST_SECOND: u64 = 9_999_999_999;
 
 impl EventFile {
     /// Creates `events.out.tfevents.<seconds>.spikegrad.<n>` in `dir`, with the first n whose name
@@ -35,14 +43,17 @@ impl EventFile {
     /// [`Error::Write`] when the folder cannot be made or may not be written, or is full.
     pub fn create(dir: &Path, wall_time: f64) -> Result<EventFile, Error> {
         std::fs::create_dir_all(dir)
-            .map_err(|cause| write::explain(&dir.join("events.out.tfevents"), &cause))?;
-        let mut k = 0;
+            .map_err(|cause| write::explain(&dir.join(PREFIX.trim_end_matches('.')), &cause))?;
+        // TensorBoard reads the files of a folder in the order of their names: behind all that are
+        // there, also where another machine's clock was ahead
+        let latest = latest(dir);
+        let mut seconds = (wall_time.max(0.0) as u64).max(latest.map_or(0, |(seconds, _)| seconds));
+        let mut k = latest.filter(|latest| latest.0 == seconds).map_or(0, |(_, k)| k + 1);
         loop {
-            // TensorBoard reads the files of a folder in the order of their names
-            let path = dir.join(format!(
-                "events.out.tfevents.{:010}.spikegrad.{k}",
-                wall_time.max(0.0) as u64
-            ));
+            if k > LAST_OF_A_SECOND {
+                (seconds, k) = (seconds + 1, 0);
+            }
+            let path = dir.join(format!("{PREFIX}{seconds:010}.spikegrad.{k}"));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Err(cause) if cause.kind() == ErrorKind::AlreadyExists => k += 1,
                 Err(cause) => return Err(write::explain(&path, &cause)),
@@ -56,6 +67,23 @@ impl EventFile {
                 }
             }
         }
+    }
+
+    /// As [`EventFile::create`], for a run that begins, or goes on, with `step`: readers drop what
+    /// earlier files of the folder hold of this step and later ones, so that a run that was killed
+    /// after its last checkpoint shows no step twice.
+    ///
+    /// # Errors
+    /// As [`EventFile::create`].
+    pub fn restart(dir: &Path, wall_time: f64, step: u64) -> Result<EventFile, Error> {
+        let mut events = EventFile::create(dir, wall_time)?;
+        let mut start = Message::default();
+        start.integer(1, SESSION_START);
+        let mut event = Message::default();
+        event.double(1, wall_time).integer(2, step).bytes(7, &start.0);
+        events.record(&event)?;
+        events.flush()?;
+        Ok(events)
     }
 
     /// The file.
@@ -152,6 +180,17 @@ fn has_bins(Histogram { edges, counts }: &Histogram) -> bool {
         && edges.len() == counts.len() + 1
         && rising
         && edges.iter().all(|edge| edge.is_finite())
+}
+
+/// Seconds and n of the last of our files in a folder.
+fn latest(dir: &Path) -> Option<(u64, u64)> {
+    let of_name = |name: &str| {
+        let (seconds, n) = name.strip_prefix(PREFIX)?.split_once(".spikegrad.")?;
+        let seconds = seconds.parse().ok().filter(|&seconds| seconds < LATEST_SECOND)?;
+        Some((seconds, n.parse().ok().filter(|&n| n <= LAST_OF_A_SECOND)?))
+    };
+    let entries = std::fs::read_dir(dir).ok()?;
+    entries.flatten().filter_map(|entry| of_name(entry.file_name().to_str()?)).max()
 }
 
 /// One TFRecord.

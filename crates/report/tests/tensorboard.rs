@@ -37,6 +37,37 @@ fn events_are_the_bytes_that_tensorboard_writes() {
     assert_eq!(hex(&std::fs::read(events.path()).unwrap()), GOLDEN.concat());
 }
 
+/// The record by which a reader drops steps from 7 on: `session_log { status: START }`, field 7, as
+/// TensorBoard's own classes write `Event(wall_time=1.5, step=7, session_log=…)`.
+#[test]
+fn a_restart_tells_readers_which_steps_to_drop() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = EventFile::restart(dir.path(), 1.5, 7).unwrap();
+    let bytes = hex(&std::fs::read(events.path()).unwrap());
+    let (version, start) = bytes.split_at(GOLDEN[0].len());
+    assert_eq!(version, GOLDEN[0]);
+    let message = "09000000000000f83f10073a020801";
+    assert_eq!(start.len(), 2 * (12 + 15 + 4));
+    assert_eq!((&start[..16], &start[24..24 + 30]), ("0f00000000000000", message));
+}
+
+#[test]
+fn a_file_comes_behind_all_that_are_there_whatever_the_clock_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = |wall_time| {
+        let file = EventFile::create(dir.path(), wall_time).unwrap();
+        file.path().file_name().unwrap().to_str().unwrap().to_owned()
+    };
+    let mut names = vec![name(1.7e9)];
+    // a clock behind, a clock before 1970, none at all, and more than ten within a second
+    names.extend([1.6e9, -5.0, f64::NAN, 1.7e9, 1.8e9].map(name));
+    names.extend((0..25).map(|_| name(1.8e9)));
+    let mut sorted = names.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(names, sorted);
+}
+
 #[test]
 fn a_resumed_run_has_a_file_of_its_own_and_the_version_is_on_the_disk_at_once() {
     let dir = tempfile::tempdir().unwrap();

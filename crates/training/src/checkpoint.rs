@@ -26,6 +26,13 @@ pub struct Checkpoint {
     pub(crate) epoch_start: Option<Snapshot>,
 }
 
+impl Checkpoint {
+    /// Epochs that were finished when it was made.
+    pub fn epochs_done(&self) -> usize {
+        self.standing.epoch
+    }
+}
+
 /// Why a checkpoint could not be written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -5,6 +5,7 @@
 //! status 0 if all passed, 1 if any failed or DIR holds no golden file, 2 for a wrong command line.
 //! Takes a few seconds.
 
+use anyhow::Result;
 use clap::Parser;
 use experiments::conformance;
 use std::path::PathBuf;
@@ -24,20 +25,16 @@ struct Flags {
 }
 
 fn main() -> ExitCode {
-    let Flags { dir, device } = Flags::parse();
-    let checked = device::open(device).map_err(anyhow::Error::from).and_then(|(device, said)| {
-        if let Some(said) = said {
-            eprintln!("{said}");
-        }
-        let device = (!device.is_cpu()).then_some(device);
-        conformance::run(&dir, device.as_ref(), &mut std::io::stdout().lock())
-    });
-    match checked {
-        Ok(tally) if tally.failed == 0 => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+    experiments::program::run_to_status(check)
+}
+
+fn check(Flags { dir, device }: Flags) -> Result<ExitCode> {
+    let (device, said) = device::open(device)?;
+    if let Some(said) = said {
+        terminal::say!("{said}");
     }
+    let device = (!device.is_cpu()).then_some(device);
+    let tally = conformance::run(&dir, device.as_ref(), &mut terminal::Output)?;
+    // the rows say what failed
+    Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -35,7 +35,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = match Flags::parse().command {
+    experiments::program::run(|Flags { command }| match command {
         Command::List(flags) => list::run(&flags),
         Command::Fetch(flags) => fetch::run(&flags),
         Command::Verify(flags) => verify::run(&flags),
@@ -43,12 +43,5 @@ fn main() -> ExitCode {
         Command::Inspect(flags) => inspect::run(&flags),
         Command::Show(flags) => show::run(&flags),
         Command::Simulate(flags) => simulate::run(&flags),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }

@@ -83,19 +83,11 @@ struct Train {
 }
 
 fn main() -> ExitCode {
-    // clap ends the program with status 2 itself where a flag is wrong
-    let done = match Flags::parse().command {
+    experiments::program::run(|Flags { command }| match command {
         Command::Compare(flags) => compare(flags),
         Command::Tune(flags) => tune(flags),
         Command::Train(flags) => train(flags),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 fn compare(flags: Compare) -> Result<()> {
@@ -105,15 +97,15 @@ fn compare(flags: Compare) -> Result<()> {
     let (train, test) = (reality.train()?, reality.test()?);
     let found = lay_out::Found::measure(&model, &train, &test)?;
     let table = found.table()?;
-    print!("{}", table.to_terminal());
     write_text(&flags.results.join("simulator.svg"), &found.figure()?)?;
     write_text(&flags.results.join("simulator.md"), &found.markdown(&table))?;
     write_text(
         &flags.results.join("simulator.json"),
         &found.json(&model, &receipt::identity(&reality.recordings))?,
     )?;
-    eprintln!("written to {}: simulator.md, .json, .svg", flags.results.display());
-    Ok(())
+    terminal::say!("written to {}: simulator.md, .json, .svg", flags.results.display());
+    // last, so that a reader that left costs no file
+    Ok(terminal::print(&table.to_terminal())?)
 }
 
 fn tune(flags: Tune) -> Result<()> {
@@ -135,9 +127,8 @@ fn tune(flags: Tune) -> Result<()> {
         }
     };
     let train = Reality::find(flags.data)?.train()?.every(flags.every as usize);
-    let best = search(start, flags.rounds as usize, &train, |line| eprintln!("{line}"))?;
-    println!("{}", serde_json::to_string_pretty(&best)?);
-    Ok(())
+    let best = search(start, flags.rounds as usize, &train, |line| terminal::say!("{line}"))?;
+    Ok(terminal::print(&(serde_json::to_string_pretty(&best)? + "\n"))?)
 }
 
 fn train(flags: Train) -> Result<()> {
@@ -149,15 +140,15 @@ fn train(flags: Train) -> Result<()> {
     for &seed in seeds.list() {
         let epochs = Some(flags.epochs as usize);
         let record = training::run(&reality, digits, epochs, seed, &Device::Cpu)?;
-        if seeds.list().len() > 1 {
-            println!("seed {seed}");
-        }
-        for metric in record.metrics.iter().filter(|metric| metric.unit == "%") {
-            println!("{}: {:.2} %", metric.name, metric.value);
-        }
         let path =
             record.write(&receipts).context("the run is done, but its receipt is not kept")?;
-        eprintln!("written: {}", path.display());
+        terminal::say!("written: {}", path.display());
+        if seeds.list().len() > 1 {
+            terminal::out!("seed {seed}")?;
+        }
+        for metric in record.metrics.iter().filter(|metric| metric.unit == "%") {
+            terminal::out!("{}: {:.2} %", metric.name, metric.value)?;
+        }
     }
     Ok(())
 }

@@ -6,11 +6,10 @@ use clap::Parser;
 use datasets::{Name, Split};
 use experiments::flags::{RunFlags, positive};
 use experiments::runs::Item;
-use experiments::{Choice, Run, contradictions, data, layout, plan, receipt, selection};
+use experiments::{Choice, Run, contradictions, data, layout, plan, publish, receipt, selection};
 use neuron::Method;
-use report::{DataIdentity, Record, write_text};
+use report::{DataIdentity, write_text};
 use sha2::{Digest, Sha256};
-use std::io::Write;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -47,7 +46,7 @@ struct Flags {
 }
 
 fn main() -> ExitCode {
-    experiments::paper::ended(work(&Flags::parse()))
+    experiments::program::run(|flags| work(&flags))
 }
 
 fn work(flags: &Flags) -> Result<()> {
@@ -95,44 +94,46 @@ fn work(flags: &Flags) -> Result<()> {
     }
     let all: Vec<&Run> = found.iter().flat_map(|(items, _)| items).map(|item| &item.run).collect();
     contradictions::prove_used(&runs.overrides().settings, &all)?;
+    found.iter().try_for_each(|(items, _)| runs.prove_receipts(items, &receipts))?;
     if runs.dry_run {
         let planned =
             found.iter().map(|(items, chosen)| runs.plan(items, &chosen.recordings, &receipts));
         let planned =
             planned.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect::<Vec<_>>();
-        let _ = write!(std::io::stdout(), "{}", plan::table(&planned)?.to_terminal());
-        return Ok(());
+        return publish::print(&plan::table(&planned)?.to_terminal());
     }
     if flags.evaluate {
         for (items, chosen) in &found {
-            eprintln!("{}", chosen.says);
+            terminal::say!("{}", chosen.says);
             for item in items {
                 let said = runs.evaluate(&item.run, &chosen.recordings)?;
                 let accuracy = said.accuracy_percent();
-                println!(
+                terminal::out!(
                     "{}: {} of {} right, {accuracy:.2} %, loss {:.4}",
-                    item.title, said.correct, said.samples, said.loss
-                );
-                said.firing_rates
-                    .iter()
-                    .for_each(|(layer, rate)| println!("  {layer}: {:.2} % fire", 100.0 * rate));
+                    item.title,
+                    said.correct,
+                    said.samples,
+                    said.loss
+                )?;
+                for (layer, rate) in &said.firing_rates {
+                    terminal::out!("  {layer}: {:.2} % fire", 100.0 * rate)?;
+                }
             }
         }
         return Ok(());
     }
     let mut diverged = Vec::new();
     for (items, chosen) in &found {
-        eprintln!("{}", chosen.says);
+        terminal::say!("{}", chosen.says);
         diverged.extend(runs.train("train", items, &chosen.recordings, &receipts)?);
     }
-    let records = Record::read_all(&receipts)?;
+    let receipt::Found { records, faults } = receipt::of_folder(&receipts);
     let groups = selection::all_groups(&records);
     let table = layout::runs("Receipts of single runs", groups.iter())?;
-    // a reader that went away (`| head`) is no reason to lose the file below
-    let _ = write!(std::io::stdout(), "{}", table.to_terminal());
     write_text(&runs.results.join("train.md"), &table.to_markdown())?;
+    publish::print(&table.to_terminal())?;
     match diverged.is_empty() {
-        true => Ok(()),
+        true => receipt::refuse(&faults),
         false => bail!("{}; these runs have no receipt, all others do", diverged.join("; ")),
     }
 }

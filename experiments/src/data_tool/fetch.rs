@@ -71,7 +71,7 @@ fn bring(name: Name, root: &Path, options: &Options) -> Result<()> {
     let folder = fetch::folder(name, root).map_err(|error| anyhow!("{error}"))?;
     let items = items(name);
     if is_complete(name, &items, root, &folder)? {
-        println!("{name}: complete in {}, nothing to bring", folder.display());
+        terminal::out!("{name}: complete in {}, nothing to bring", folder.display())?;
         return Ok(());
     }
     let mut watch = Watch::default();
@@ -95,7 +95,7 @@ fn arrived(name: Name, root: &Path, folder: &Path) -> Result<()> {
     let (info, advice) = (name.info(), "move the folder away and fetch again");
     let found = match find(name, root).map_err(|error| anyhow!("{error}"))? {
         Found::Recordings(found) if found.origin == Origin::Complete => {
-            println!("{name}: complete in {}", folder.display());
+            terminal::out!("{name}: complete in {}", folder.display())?;
             return Ok(());
         }
         Found::Recordings(found) => found,
@@ -134,10 +134,10 @@ fn is_complete(name: Name, items: &[Item<'_>], root: &Path, folder: &Path) -> Re
 
 fn steps(name: Name, file: &str, folder: &Path) {
     let manual = name.info().manual.unwrap_or("get it from the publisher's page");
-    eprintln!("{name}: the publisher has no direct address, so this is for a person to do:");
-    eprintln!("  1. {manual}");
-    eprintln!("  2. put {file} into {} (make that folder), as it is", folder.display());
-    eprintln!("  3. run this command again: it checks the file and unpacks it");
+    terminal::say!("{name}: the publisher has no direct address, so this is for a person to do:");
+    terminal::say!("  1. {manual}");
+    terminal::say!("  2. put {file} into {} (make that folder), as it is", folder.display());
+    terminal::say!("  3. run this command again: it checks the file and unpacks it");
 }
 
 /// A bar on a terminal; elsewhere a line as something begins and then every ten seconds.
@@ -160,8 +160,8 @@ impl Watch {
     fn say(&mut self) {
         self.said = Some(Instant::now());
         match self.total {
-            Some(total) => eprintln!("{}: {} of {total} bytes", self.what, self.done),
-            None => eprintln!("{}: {} bytes", self.what, self.done),
+            Some(total) => terminal::say!("{}: {} of {total} bytes", self.what, self.done),
+            None => terminal::say!("{}: {} bytes", self.what, self.done),
         }
     }
 }
@@ -184,7 +184,7 @@ impl Progress for Watch {
         bar.set_style(
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
-        bar.set_message(what.to_owned());
+        bar.set_message(terminal::line(what));
         bar.set_position(done);
         self.bar = Some(bar);
     }
@@ -202,8 +202,8 @@ impl Progress for Watch {
 
     fn note(&mut self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.println(line),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.println(terminal::line(line)),
+            None => terminal::say!("{line}"),
         }
     }
 }

@@ -1,4 +1,3 @@
-use std::io::Write;
 use std::path::PathBuf;
 
 use super::recording;
@@ -24,6 +23,5 @@ pub struct Flags {
 pub fn run(flags: &Flags) -> Result<()> {
     let summary = recording::open(&flags.file, flags.format)?;
     let summary = Summary::read(summary).with_context(|| flags.file.display().to_string())?;
-    // not println: a reader that leaves early is no reason to panic
-    Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&summary)?)?)
+    Ok(terminal::print(&(serde_json::to_string_pretty(&summary)? + "\n"))?)
 }

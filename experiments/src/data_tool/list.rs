@@ -49,15 +49,14 @@ pub fn run(flags: &Flags) -> Result<()> {
     let root = data::root(flags.data.clone())?;
     let rows: Vec<Row> = Name::ALL.into_iter().map(|name| row(name, root.as_deref())).collect();
     if flags.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
-        return Ok(());
+        return Ok(terminal::print(&(serde_json::to_string_pretty(&rows)? + "\n"))?);
     }
-    print!("{}", table(&rows));
+    terminal::print(&(table(&rows) + "\n"))?;
     match root {
-        Some(root) => println!("\nlooked in {}", root.display()),
-        None => println!(
-            "\nno data folder: data fetch NAME makes data/, or name one by --data or SPIKEGRAD_DATA"
-        ),
+        Some(root) => terminal::out!("looked in {}", root.display())?,
+        None => terminal::out!(
+            "no data folder: data fetch NAME makes data/, or name one by --data or SPIKEGRAD_DATA"
+        )?,
     }
     Ok(())
 }
@@ -152,7 +151,7 @@ fn table(rows: &[Row]) -> String {
     }
     for row in rows {
         if let Some(why) = &row.why {
-            text.push_str(&format!("{}: {why}\n", row.name));
+            text.push_str(&(terminal::line(&format!("{}: {why}", row.name)) + "\n"));
         }
     }
     text

@@ -80,8 +80,8 @@ pub fn run(flags: &Flags) -> Result<()> {
     let prepared = prepared.map_err(|error| refusal(&error, flags.frames))?;
     let seconds = start.elapsed().as_secs_f64();
     let how = if prepared.was_there { "there already, every sample checked" } else { "written" };
-    println!("{}", prepared.cache.path().display());
-    println!("{}, {how} in {seconds:.1} s", describe(&prepared.cache)?);
+    terminal::out!("{}", prepared.cache.path().display())?;
+    terminal::out!("{}, {how} in {seconds:.1} s", describe(&prepared.cache)?)?;
     Ok(())
 }
 
@@ -97,9 +97,11 @@ fn refusal(error: &Error, frames: Framing) -> anyhow::Error {
 fn tell(bar: &ProgressBar, step: &Step) {
     match step {
         Step::Waits => {
-            bar.suspend(|| eprintln!("another process is making this cache; waiting for it"))
+            bar.suspend(|| terminal::say!("another process is making this cache; waiting for it"))
         }
-        Step::Replaces(why) => bar.suspend(|| eprintln!("making the cache anew, because of {why}")),
+        Step::Replaces(why) => {
+            bar.suspend(|| terminal::say!("making the cache anew, because of {why}"))
+        }
         Step::Done(samples, _) => bar.set_position(*samples as u64),
     }
 }

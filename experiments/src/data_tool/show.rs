@@ -37,11 +37,9 @@ pub fn run(flags: &Flags) -> Result<()> {
     let png = draw(file, format, &overview).with_context(|| file.display().to_string())?;
     report::write_bytes(&out, &png)?;
     if let Some(said) = left_out(&overview) {
-        // a stream that is closed is no reason to stop
-        let _ = writeln!(std::io::stderr(), "{}: {said}", file.display());
+        terminal::say!("{}: {said}", file.display());
     }
-    println!("{}", out.display());
-    Ok(())
+    Ok(terminal::out!("{}", out.display())?)
 }
 
 fn overview(file: &Path, format: Format, frames: usize) -> Result<Overview, Error> {

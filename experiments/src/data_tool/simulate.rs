@@ -69,7 +69,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     });
     folder.write(Path::new(MARKER), format!("{marker:#}\n").as_bytes())?;
     folder.publish(&flags.out)?;
-    eprintln!(
+    terminal::say!(
         "written to {}: {train} train and {} test recordings, SIMULATED",
         flags.out.display(),
         all - train

@@ -55,9 +55,9 @@ pub fn run(flags: &Flags) -> Result<()> {
             1 => "1 failure".to_owned(),
             n => format!("{n} failures"),
         };
-        println!("{name}: {says}: {verdict}");
-        print(&proof.failures, "");
-        print(&proof.notes, "note: ");
+        terminal::out!("{name}: {says}: {verdict}")?;
+        print(&proof.failures, "")?;
+        print(&proof.notes, "note: ")?;
     }
     match (verified, wrong) {
         (0, _) => {
@@ -70,11 +70,14 @@ pub fn run(flags: &Flags) -> Result<()> {
 }
 
 /// The first of these sentences, and how many more there are.
-fn print(sentences: &[String], what: &str) {
-    sentences.iter().take(SHOWN).for_each(|sentence| println!("  {what}{sentence}"));
-    if sentences.len() > SHOWN {
-        println!("  {what}and {} more", sentences.len() - SHOWN);
+fn print(sentences: &[String], what: &str) -> Result<()> {
+    for sentence in sentences.iter().take(SHOWN) {
+        terminal::out!("  {what}{sentence}")?;
     }
+    if sentences.len() > SHOWN {
+        terminal::out!("  {what}and {} more", sentences.len() - SHOWN)?;
+    }
+    Ok(())
 }
 
 /// What is here in half a sentence, and what was found out about it; `None` where nothing is here.

@@ -34,15 +34,21 @@ fn shown(records: &[Record]) -> Vec<(Name, &Record, &Analysis)> {
     Name::ALL.into_iter().filter_map(best).collect()
 }
 
-/// Spikes and membranes of one sample, the confusion matrix, and how soon networks decide.
+/// Spikes and membranes of one sample, the confusion matrix, and how soon networks decide. A
+/// network whose figures cannot be drawn is one of `faults`, and the others are shown.
 ///
 /// # Errors
-/// If a figure cannot be drawn.
-pub fn section(records: &[Record]) -> Result<Section> {
+/// Never with the columns of this file.
+pub fn section(records: &[Record], faults: &mut Vec<String>) -> Result<Section> {
     let shown = shown(records);
     let mut pictures = Vec::new();
     for (name, record, analysis) in &shown {
-        pictures.extend(pictures_of(*name, record, analysis)?);
+        match pictures_of(*name, record, analysis) {
+            Ok(all) => pictures.extend(all),
+            Err(error) => {
+                faults.push(format!("{} seed {}: {error:#}", record.title, record.seed));
+            }
+        }
     }
     Ok(Section {
         id: "behind".into(),

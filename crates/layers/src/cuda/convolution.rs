@@ -8,6 +8,7 @@ use candle_core::{DType, Error, Result, Tensor, bail};
 use device::cudarc::cudnn::{result, sys};
 use device::{Algorithm, Arg, Direction, Gpu, Library, Precision, View};
 use std::ffi::c_void;
+use std::io::Write;
 use std::mem::MaybeUninit;
 
 /// Algorithms that cuDNN is asked for at most: eight, each with the kinds of arithmetic that it
@@ -258,7 +259,9 @@ fn choose(
         }
     }
     if algorithm.is_none() {
-        eprintln!(
+        // lost where nobody hears it: a step does not end for it
+        let _ = writeln!(
+            std::io::stderr(),
             "cuDNN has no algorithm for {direction:?} of {s:?} in {dtype:?}: computed by definition, slowly"
         );
     }

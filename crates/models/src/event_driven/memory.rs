@@ -57,13 +57,22 @@ pub fn plan(network: &EventDriven, frames: Frames, budget: Option<usize>) -> Res
     let bytes = total(&keep);
     match budget {
         Some(budget) if bytes > budget => bail!(
-            "a training step of {} samples and {} steps takes about {} MiB for activations and gradients even if all \
-             currents are computed again, the memory budget is {} MiB; give it more, or a smaller batch",
+            "a training step of {} samples and {} steps takes about {} for activations and gradients even if all \
+             currents are computed again, the memory budget is {}; give it more, or a smaller batch",
             frames.shape[0],
             frames.steps,
-            bytes.div_ceil(1 << 20),
-            budget >> 20
+            size(bytes),
+            size(budget)
         ),
         _ => Ok(Plan { keep, bytes }),
+    }
+}
+
+/// Bytes in words, never "0 MiB" of what is there.
+fn size(bytes: usize) -> String {
+    match bytes {
+        0..=1023 => format!("{bytes} bytes"),
+        _ if bytes < 1 << 20 => format!("{} KiB", bytes.div_ceil(1 << 10)),
+        _ => format!("{} MiB", bytes.div_ceil(1 << 20)),
     }
 }

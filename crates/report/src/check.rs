@@ -1,0 +1,137 @@
+//! What a record must hold for its numbers to be believed: numbers in their ranges, and lists that
+//! belong together of one length. A run that diverged is a result too, so NaN and infinity pass.
+
+use crate::{Analysis, Curve, Histogram, Metric, Record, Trace};
+
+/// Counts above this are no counts: a number of JSON holds no more exactly.
+const MOST: u64 = 1 << 53;
+/// Layers of a network, classes of a data set, steps of a run: more are no record of ours.
+const MANY: usize = 4096;
+
+/// What is wrong with a record.
+pub(crate) struct Wrong {
+    /// What belongs there, with its place.
+    pub(crate) expected: String,
+    /// What is there.
+    pub(crate) found: String,
+}
+
+type Checked = Result<(), Wrong>;
+
+fn ensure(holds: bool, expected: &str, found: impl ToString) -> Checked {
+    match holds {
+        true => Ok(()),
+        false => Err(Wrong { expected: expected.to_owned(), found: found.to_string() }),
+    }
+}
+
+/// Holds a record to the rules.
+pub(crate) fn check(record: &Record) -> Checked {
+    let seconds = record.seconds;
+    ensure(seconds.is_nan() || seconds >= 0.0, "seconds of 0 or more", seconds)?;
+    let data = &record.data;
+    for count in [data.train, data.train_published, data.test, data.test_published] {
+        ensure(count <= MOST, "a number of samples below 2⁵³", count)?;
+    }
+    record.metrics.iter().try_for_each(metric)?;
+    curves(record)?;
+    record.analysis.as_ref().map_or(Ok(()), analysis)
+}
+
+/// Whether a value can be what its name and unit say.
+fn possible(name: &str, unit: &str, value: f64) -> bool {
+    let percent = unit == "%" && name.contains("accuracy");
+    !percent || !value.is_finite() || (0.0..=100.0).contains(&value)
+}
+
+fn metric(Metric { name, value, unit }: &Metric) -> Checked {
+    let possible = possible(name, unit, *value);
+    ensure(possible, &format!("a \"{name}\" from 0 to 100 %"), value)
+}
+
+fn curves(record: &Record) -> Checked {
+    let epochs = record.run.pointer("/setup/epochs").and_then(serde_json::Value::as_u64);
+    let first = record.curves.first().map(|curve| curve.values.len() as u64);
+    let Some(length) = epochs.or(first) else { return Ok(()) };
+    for Curve { name, unit, values } in &record.curves {
+        let same = values.len() as u64 == length;
+        ensure(same, &format!("{length} values of \"{name}\", one an epoch"), values.len())?;
+        let wrong = values.iter().find(|value| !possible(name, unit, **value));
+        if let Some(wrong) = wrong {
+            ensure(false, &format!("values of \"{name}\" from 0 to 100 %"), wrong)?;
+        }
+    }
+    Ok(())
+}
+
+fn analysis(analysis: &Analysis) -> Checked {
+    let Analysis { samples, steps, layers, classes, confusion, .. } = analysis;
+    ensure(*samples <= MOST, "a number of samples below 2⁵³", samples)?;
+    ensure((1..=MANY).contains(steps), "1 to 4096 time steps", steps)?;
+    ensure(layers.len() <= MANY, "at most 4096 layers", layers.len())?;
+    ensure(classes.len() <= MANY, "at most 4096 classes", classes.len())?;
+    let square = confusion.iter().all(|row| row.len() == classes.len());
+    let sizes = format!("{} rows for {} classes", confusion.len(), classes.len());
+    ensure(square && confusion.len() == classes.len(), "a confusion of all classes", sizes)?;
+    let mut all = confusion.iter().flatten();
+    let sum = all.try_fold(0u64, |sum, &count| sum.checked_add(count));
+    let of = sum.map_or("more than any".to_owned(), |sum| sum.to_string());
+    ensure(sum == Some(*samples), &format!("a confusion of {samples} samples"), of)?;
+    for layer in layers {
+        for count in [layer.neurons, layer.spikes, layer.input_nonzero, layer.input_values] {
+            ensure(count <= MOST, "counts of a layer below 2⁵³", count)?;
+        }
+        for count in [layer.accumulates, layer.multiply_accumulates, layer.dense] {
+            ensure(count <= MOST, "operations of a layer below 2⁵³", count)?;
+        }
+    }
+    let lengths = [analysis.anytime_percent.len(), analysis.final_from_step.len()];
+    let expected = format!("decisions at {steps} steps");
+    for length in lengths {
+        ensure(length == *steps, &expected, length)?;
+    }
+    for value in &analysis.anytime_percent {
+        let possible = possible("accuracy", "%", *value);
+        ensure(possible, "accuracies over steps from 0 to 100 %", value)?;
+    }
+    for &n in &analysis.final_from_step {
+        ensure(n <= *samples, &format!("at most {samples} final decisions"), n)?;
+    }
+    analysis.trace.as_ref().map_or(Ok(()), |it| trace(it, *steps, classes.len()))
+}
+
+fn trace(trace: &Trace, steps: usize, classes: usize) -> Checked {
+    for class in [trace.label, trace.predicted] {
+        let known = (class as usize) < classes;
+        ensure(known, &format!("a class of the {classes} in a trace"), class)?;
+    }
+    ensure(trace.layers.len() <= MANY, "at most 4096 traced layers", trace.layers.len())?;
+    for layer in &trace.layers {
+        let (shown, spikes) = (layer.shown.len(), layer.spikes.len());
+        ensure(shown == spikes, &format!("spikes of {shown} neurons shown"), spikes)?;
+        ensure(layer.neurons <= MOST, "a number of neurons below 2⁵³", layer.neurons)?;
+        let u = layer.membrane.u.len();
+        ensure(u == steps, &format!("a membrane of {steps} steps"), u)?;
+        let mut late = layer.spikes.iter().flatten().chain(&layer.membrane.spikes);
+        let late = late.find(|step| **step >= steps);
+        if let Some(late) = late {
+            ensure(false, &format!("spikes at steps below {steps}"), late)?;
+        }
+        let outside = layer.shown.iter().find(|index| **index >= layer.neurons);
+        if let Some(outside) = outside {
+            ensure(false, &format!("indices below {} neurons", layer.neurons), outside)?;
+        }
+        histogram(&layer.histogram)?;
+    }
+    Ok(())
+}
+
+fn histogram(Histogram { edges, counts }: &Histogram) -> Checked {
+    let sizes = format!("{} edges of {} counts", edges.len(), counts.len());
+    ensure(edges.len() == counts.len() + 1, "one edge more than counts", sizes)?;
+    let rising = edges.windows(2).all(|pair| pair[0] < pair[1]);
+    let finite = edges.iter().all(|edge| edge.is_finite());
+    ensure(rising && finite, "edges of a histogram that are finite and rise", "others")?;
+    let most = counts.iter().max().copied().unwrap_or(0);
+    ensure(most <= MOST / MANY as u64 && counts.len() <= MANY, "fewer counts in bins", most)
+}

@@ -1,0 +1,69 @@
+//! Only the crate `terminal` writes to the two streams, so that no program panics where they are
+//! gone, and no test looks away from backtraces.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+/// Every Rust file below `folder`, with its content.
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push((path.clone(), std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+    found
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The lines of code that print by a macro of the standard library, from 1; code of tests is left
+/// out, whose output the test harness takes.
+fn prints(content: &str) -> Vec<usize> {
+    let code = content.split("#[cfg(test)]").next().unwrap_or_default();
+    let macros = ["print!", "println!", "eprint!", "eprintln!", "dbg!"];
+    let prints = |line: &str| {
+        let words = line.split(|c: char| !c.is_alphanumeric() && !"_!:".contains(c));
+        words.into_iter().any(|word| macros.contains(&word.trim_start_matches("std::")))
+    };
+    let lines = code.lines().enumerate();
+    lines
+        .filter(|(_, line)| !line.trim_start().starts_with("//") && prints(line))
+        .map(|(index, _)| index + 1)
+        .collect()
+}
+
+#[test]
+fn nothing_prints_but_the_crate_for_it() {
+    assert_eq!(prints("a();\n    eprintln!(\"x\");\nstd::println!();"), [2, 3]);
+    assert_eq!(prints("// println!\nterminal::out!(x);\n#[cfg(test)]\nprintln!();"), [0; 0]);
+    let mut seen = 0;
+    for folder in ["crates", "experiments", "benches", "examples"] {
+        for (path, content) in sources(&workspace().join(folder)) {
+            let of_a_test = |part: &std::ffi::OsStr| part == "tests" || part == "tests.rs";
+            let inside = path.strip_prefix(workspace()).unwrap();
+            if inside.iter().any(of_a_test) {
+                continue;
+            }
+            seen += 1;
+            assert_eq!(prints(&content), [0; 0], "{}: use terminal::out!, say!", inside.display());
+        }
+    }
+    assert!(seen > 200, "{seen} files");
+}
+
+#[test]
+fn no_test_looks_away_from_backtraces() {
+    // taken apart, so that this file does not find itself
+    let words =
+        [concat!("env_remove(\"RUST_", "BACKTRACE"), concat!("\"RUST_", "BACKTRACE\", \"0")];
+    for (path, content) in sources(&workspace()) {
+        let found = words.iter().find(|word| content.contains(**word));
+        assert_eq!(found, None, "{}", path.display());
+    }
+}

@@ -1,0 +1,150 @@
+//! Every signal that asks a program to end saves what was trained; a rebuild while a command runs
+//! changes nothing.
+#![allow(clippy::unwrap_used)]
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// More epochs than it will live to see, and no checkpoint but the last.
+const LONG: [&str; 13] = [
+    "table2",
+    "--only",
+    "n-mnist",
+    "--profile",
+    "smoke",
+    "--epochs",
+    "4000",
+    "--crossover",
+    "0.5",
+    "--checkpoint-every",
+    "600",
+    "--narrow",
+    "64",
+];
+
+fn long(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_paper"));
+    command.args(LONG).current_dir(dir).env_remove("SPIKEGRAD_DATA");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+fn send(signal: &str, child: &Child) {
+    let status = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Reads what a program says up to a line with `word`.
+fn until(stderr: &mut impl BufRead, word: &str) -> String {
+    let mut said = String::new();
+    while !said.lines().last().is_some_and(|line| line.contains(word)) {
+        assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "ended without \"{word}\": {said}");
+    }
+    said
+}
+
+/// Starts a long run, waits for its first epoch, sends the signals, and gives its status and words.
+fn interrupted(mut command: Command, signals: &[&str]) -> (Option<i32>, String) {
+    let mut child = command.spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = until(&mut stderr, " epoch ");
+    signals.iter().for_each(|signal| send(signal, &child));
+    stderr.read_to_string(&mut said).unwrap();
+    (child.wait().unwrap().code(), said)
+}
+
+fn checkpoints(dir: &Path) -> Vec<PathBuf> {
+    let all = std::fs::read_dir(dir.join("results/checkpoints")).unwrap();
+    let paths = all.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|e| e == "safetensors")).collect()
+}
+
+#[test]
+fn every_signal_saves_and_ends_with_its_status() {
+    let dir = tempfile::tempdir().unwrap();
+    let signals: [(&[&str], i32); 6] = [
+        (&["-HUP"], 129),
+        (&["-INT"], 130),
+        (&["-USR1"], 138),
+        (&["-USR2"], 140),
+        (&["-TERM"], 143),
+        // a terminal that is closed sends it twice
+        (&["-HUP", "-HUP"], 129),
+    ];
+    for (k, (signals, expected)) in signals.into_iter().enumerate() {
+        let (status, said) = interrupted(long(dir.path()), signals);
+        assert_eq!(status, Some(expected), "{signals:?}: {said}");
+        assert!(said.contains("interrupted: the state is saved"), "{signals:?}: {said}");
+        assert_eq!(said.contains(": goes on from "), k > 0, "{signals:?}: {said}");
+        assert_eq!(checkpoints(dir.path()).len(), 1, "{signals:?}");
+    }
+}
+
+#[test]
+fn what_was_ignored_at_the_start_stays_ignored() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(env!("CARGO_BIN_EXE_paper"));
+    command.args(LONG).current_dir(dir.path()).env_remove("SPIKEGRAD_DATA");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    until(&mut stderr, " epoch ");
+    send("-HUP", &child);
+    // two epochs later it is still there
+    until(&mut stderr, " epoch ");
+    until(&mut stderr, " epoch ");
+    send("-TERM", &child);
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143), "{said}");
+}
+
+#[test]
+fn before_a_run_there_is_nothing_to_save_and_a_signal_ends_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    for (signal, expected) in [("-TERM", 143), ("-HUP", 129), ("-USR1", 138)] {
+        let mut child = long(dir.path()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        // said when the signals are listened to, and before the recordings are made
+        until(&mut stderr, "SYNTHETIC");
+        send(signal, &child);
+        let mut said = String::new();
+        stderr.read_to_string(&mut said).unwrap();
+        let status = child.wait().unwrap().code();
+        assert_eq!(status, Some(expected), "{signal}: {said}");
+    }
+}
+
+#[test]
+fn a_rebuild_during_a_command_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("paper");
+    std::fs::copy(env!("CARGO_BIN_EXE_paper"), &program).unwrap();
+    let mut command = Command::new(&program);
+    // two runs: the second begins after the program's file is gone
+    command.args(["table2", "--only", "n-mnist", "--profile", "smoke", "--seeds", "2"]);
+    command.args(["--crossover", "0.5", "--narrow", "64"]).current_dir(dir.path());
+    command.env_remove("SPIKEGRAD_DATA").stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = until(&mut stderr, "SYNTHETIC");
+    std::fs::remove_file(&program).unwrap();
+    std::fs::write(&program, "another build").unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
+    let runs = std::fs::read_dir(dir.path().join("results/runs/table2")).unwrap();
+    let digests: Vec<String> = runs
+        .map(|entry| {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            let record: serde_json::Value = serde_json::from_str(&text).unwrap();
+            record["program_sha256"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(digests.len(), 2);
+    assert_eq!(digests[0], digests[1]);
+    let table = std::fs::read_to_string(dir.path().join("results/table2.md")).unwrap();
+    assert!(table.contains("synthetic "), "{table}");
+}
