@@ -62,10 +62,9 @@ const SHOWN: usize = 80;
 fn known(place: &str) -> (&str, String) {
     let mut at = place;
     loop {
-        if let Some(range) = at.strip_prefix("setup.").filter(|_| at != "setup.side") {
-            if let Some(range) = Range::of(range) {
-                return (at, range.to_string());
-            }
+        let of_setup = at.strip_prefix("setup.").filter(|_| at != "setup.side");
+        if let Some(range) = of_setup.and_then(Range::of) {
+            return (at, range.to_string());
         }
         if let Some((_, words)) = WORDS.iter().find(|(name, _)| *name == at) {
             return (at, (*words).to_owned());
@@ -123,10 +122,10 @@ impl Run {
         if self.network.parse::<models::Spec>().is_err() {
             return Err(wrong("network", &self.network));
         }
-        if let Some(sha256) = &self.initial_weights_sha256 {
-            if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
-                return Err(wrong("initial_weights_sha256", sha256));
-            }
+        if let Some(sha256) = &self.initial_weights_sha256
+            && (sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()))
+        {
+            return Err(wrong("initial_weights_sha256", sha256));
         }
         self.check_frames()
     }

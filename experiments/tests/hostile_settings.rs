@@ -143,7 +143,8 @@ fn what_is_refused_says_field_range_and_value() {
         ("setup.batch=0", "setup.batch must be a whole number from 1 to 1048576, found 0"),
         ("setup.batch=1.5", "setup.batch must be a whole number from 1 to 1048576, found 1.5"),
         ("setup.drop_last=yes", "setup.drop_last must be true or false, found \"yes\""),
-        ("framing=time:16", "framing must be {\"number\":{\"frames\":T}}"),
+        ("framing=times:16", "expected number:T or time:T"),
+        ("framing={\"times\":16}", "framing must be {\"number\":{\"frames\":T}}"),
         (
             "framing.number.frames=0",
             "framing.number.frames must be a whole number from 1 to 65536, found 0",

@@ -25,7 +25,7 @@ const FILES: &[&str] = &["serde_json", "safetensors", "csv", "tempfile"];
 /// No tables, figures or terminals.
 const FORMATS: &[&str] = &["serde_json", "csv", "plotters", "indicatif"];
 
-const ROOMS: [Room; 13] = [
+const ROOMS: [Room; 14] = [
     Room { name: "device", level: 0, may_use: &[], must_not_use: FILES },
     Room { name: "surrogate", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "events", level: 0, may_use: &[], must_not_use: TENSORS },

@@ -88,7 +88,7 @@ fn set_takes_what_the_flags_take() {
         ("setup.adamw.weight_decay=1e30", "from 0 to 1000, found 1"),
         ("setup.augment={\"padding\":1000000000,\"flip\":false,\"degrees\":0}", "found 1000000000"),
         ("warm-up=sigmoid:NaN", "a rate from 0 to 1"),
-        ("framing=time:16", "framing must be"),
+        ("framing=times:16", "expected number:T or time:T"),
     ] {
         refused(&small(dir.path(), &["--set", setting]), 2, &[words, "--set "]);
     }

@@ -2,7 +2,6 @@ use super::recording;
 use anyhow::{Context, Result, ensure};
 use events::{Error, Overview, formats::Format};
 use std::ffi::OsStr;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Flags of `data show`.
