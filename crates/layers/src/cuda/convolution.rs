@@ -7,8 +7,8 @@ use crate::Sizes;
 use candle_core::{DType, Error, Result, Tensor, bail};
 use device::cudarc::cudnn::{result, sys};
 use device::{Algorithm, Arg, Direction, Gpu, Library, Precision, View};
-use std::io::Write;
 use std::ffi::c_void;
+use std::io::Write;
 use std::mem::MaybeUninit;
 
 /// Algorithms that cuDNN is asked for at most: eight, each with the kinds of arithmetic that it
