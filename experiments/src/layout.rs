@@ -326,13 +326,19 @@ pub fn curves(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Stri
     let groups = receipts.groups(choices)?;
     let all: Vec<&Group<'_>> = groups.iter().map(|(_, g)| g).collect();
     let Some(caption) = caption("Test accuracy", &all, &receipts.profile) else { return Ok(None) };
-    let series: Vec<Series> = groups.iter().map(|(c, g)| series(c.method.id(), g)).collect();
+    let mut series: Vec<Series> = groups.iter().map(|(c, g)| series(c.method.id(), g)).collect();
+    // a receipt without a curve has its number in the table, and no line
+    series.retain(|series| !series.seeds.is_empty());
+    if series.is_empty() {
+        return Ok(None);
+    }
     Ok(Some(accuracy_curves(&series, &caption, Band::MinMax, false)?))
 }
 
 /// A group's test accuracies, epoch by epoch.
 pub fn series(name: &str, group: &Group<'_>) -> Series {
-    let seeds = group.curves(CURVE).into_iter().map(|c| c.values.clone()).collect();
+    let curves = group.curves(CURVE).into_iter().filter(|curve| !curve.values.is_empty());
+    let seeds = curves.map(|curve| curve.values.clone()).collect();
     Series { name: name.to_owned(), seeds }
 }
 

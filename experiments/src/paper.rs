@@ -278,5 +278,5 @@ fn publish(experiment: &Experiment, flags: &RunFlags, parts: &[Part]) -> Result<
     terminal::say!(
         "written to {results}: {id}.md, .tex, .csv, .json, figures (.svg, .png), receipts (runs/); `paper report` makes the page of all"
     );
-    printed.and_then(|()| receipt::refuse(&faults))
+    printed.and_then(|()| laid.refuse()).and_then(|()| receipt::refuse(&faults))
 }

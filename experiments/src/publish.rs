@@ -18,18 +18,24 @@ const DPI: f64 = 300.0;
 pub struct Laid {
     tables: Vec<Table>,
     pictures: Vec<Picture>,
+    /// Why it has no pictures, where they could not be drawn: the tables do not wait for them.
+    undrawn: Option<String>,
 }
 
 /// Lays out an experiment; `notes` stand below its first table.
 ///
 /// # Errors
-/// If a figure cannot be drawn.
+/// If a table cannot be made.
 pub fn lay_out(experiment: &Experiment, receipts: &Receipts<'_>, notes: &[String]) -> Result<Laid> {
     let mut tables = (experiment.tables)(receipts)?;
     if let Some(first) = tables.first_mut() {
         notes.iter().for_each(|note| first.push_note(note.as_str()));
     }
-    Ok(Laid { tables, pictures: (experiment.figures)(receipts)? })
+    let (pictures, undrawn) = match (experiment.figures)(receipts) {
+        Ok(pictures) => (pictures, None),
+        Err(error) => (Vec::new(), Some(format!("{}: {error:#}", experiment.id))),
+    };
+    Ok(Laid { tables, pictures, undrawn })
 }
 
 /// Prints what a training command also leaves in files: a reader that left is no fault then.
@@ -44,6 +50,17 @@ pub fn print(text: &str) -> Result<()> {
 }
 
 impl Laid {
+    /// Ends a program that has written everything else.
+    ///
+    /// # Errors
+    /// If figures could not be drawn.
+    pub fn refuse(self) -> Result<()> {
+        match self.undrawn {
+            Some(fault) => bail!("{fault}; all else is written"),
+            None => Ok(()),
+        }
+    }
+
     /// Prints the tables.
     ///
     /// # Errors
@@ -152,6 +169,7 @@ pub fn report(results: &Path, profile: Option<&str>) -> Result<()> {
         match lay_out(experiment, &receipts, &[]) {
             Ok(laid) => {
                 laid.write(experiment, results)?;
+                not_laid.extend(laid.undrawn.clone());
                 sections.push(section(experiment, laid, &receipts)?);
             }
             Err(error) => {

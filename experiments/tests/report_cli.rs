@@ -95,14 +95,7 @@ fn what_is_no_receipt_is_named_and_all_else_is_written() {
 
 #[test]
 fn odd_numbers_are_shown_as_they_are() {
-    let values = [
-        json!([0.0, 0.0]),
-        json!([100.0, 100.0]),
-        json!(["NaN", "NaN"]),
-        json!(["inf", "-inf"]),
-        json!([94.5, "NaN"]),
-        json!([5e-324, 1e-300]),
-    ];
+    let values = [json!([0.0, 0.0]), json!([100.0, 100.0]), json!([5e-324, 1e-300])];
     for value in values {
         let dir = tempfile::tempdir().unwrap();
         for seed in [0, u64::MAX] {
@@ -118,8 +111,20 @@ fn odd_numbers_are_shown_as_they_are() {
         let output = paper(dir.path(), &["report"]);
         let said = stderr(&output);
         assert!(!said.contains("panicked"), "{value}: {said}");
-        assert!(matches!(output.status.code(), Some(0 | 1)), "{value}: {said}");
+        assert_eq!(output.status.code(), Some(0), "{value}: {said}");
         read(dir.path(), "index.html");
+    }
+    // a metric that is none is shown; an accuracy of each epoch that is none is no receipt
+    for (field, status) in [("/metrics/0/value", 0), ("/curves/0/values/1", 1)] {
+        for word in ["NaN", "inf", "-inf"] {
+            let dir = tempfile::tempdir().unwrap();
+            write(dir.path(), ROW, 0, |r| *r.pointer_mut(field).unwrap() = json!(word));
+            let output = paper(dir.path(), &["report"]);
+            let said = stderr(&output);
+            assert_eq!(output.status.code(), Some(status), "{field} {word}: {said}");
+            assert!(!said.contains("panicked"), "{field} {word}: {said}");
+            read(dir.path(), "index.html");
+        }
     }
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), ROW, 0, |r| {
@@ -153,7 +158,9 @@ fn nothing_of_a_receipt_is_markup_in_any_file() {
         let ending = path.extension().map(|ending| ending.to_string_lossy().into_owned());
         if ["md", "html", "svg", "tex"].contains(&ending.unwrap_or_default().as_str()) {
             let text = std::fs::read_to_string(&path).unwrap();
-            for word in ["<script", "<img", "](javascript"] {
+            // where brackets are no link, they stay as they are
+            let link = if path.extension().is_some_and(|e| e == "md") { "](java" } else { "<img" };
+            for word in ["<script", "<img", link] {
                 assert!(!text.contains(word), "{} has {word}", path.display());
             }
             seen += usize::from(text.contains("alert(1)"));

@@ -179,10 +179,8 @@ fn network(arguments: &Arguments) -> Result<()> {
             bail!("--infer is for --net small, which takes the images of MNIST");
         }
         let all = latency(&mut step, data, samples, options)?;
-        terminal::out!(
-            "{}",
-            serde_json::to_string_pretty(&json!({ "machine": machine, "latency": all }))?
-        )?;
+        let out = json!({ "machine": machine, "latency": all });
+        terminal::print(&(serde_json::to_string_pretty(&out)? + "\n"))?;
         return Ok(());
     }
     if let Some(dir) = &arguments.export {

@@ -254,7 +254,8 @@ fn without_markup(text: &str) -> String {
             ('<', Some(next)) if next.is_ascii_alphabetic() || "/!?".contains(*next) => {
                 safe.push_str("&lt;");
             }
-            (']', Some('(' | '[')) => safe.push_str("\\]"),
+            // not a backslash, which another in front of it would undo
+            (']', Some('(' | '[')) => safe.push_str("&#93;"),
             _ => safe.push(c),
         }
     }
