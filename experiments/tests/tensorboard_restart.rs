@@ -45,7 +45,7 @@ fn fields(mut bytes: &[u8]) -> Vec<(u64, u64, &[u8])> {
             1 => (0, 8),
             2 => (0, varint(&mut bytes) as usize),
             5 => (0, 4),
-            wire => panic!("wire type {wire}"),
+            wire => unreachable!("wire type {wire}"),
         };
         let (field, rest) = bytes.split_at(length);
         all.push((key >> 3, value, field));

@@ -1,6 +1,6 @@
 //! Whatever a network's text says, reading it and building its outline ends in a network or in one
 //! sentence, and takes no memory for weights.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use models::{Network, Spec, StatisticsOver};
 use neuron::Method;
