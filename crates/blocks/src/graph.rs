@@ -157,19 +157,31 @@ impl Weight {
 }
 
 impl Graph {
-    /// The first and last block of what runs step by step, if anything is read one step later: all
-    /// that lies between such a reader and its origin.
-    pub fn stepwise(&self) -> Option<Range> {
-        let mut range: Option<Range> = None;
+    /// First and last of the blocks that run step by step together, in order: from each reader of
+    /// the step before to its origin, and what lies between; ranges with a block in common are one.
+    pub fn stepwise(&self) -> Vec<Range> {
+        let mut ranges: Vec<Range> = Vec::new();
         for (i, block) in self.blocks.iter().enumerate() {
             for source in &block.sources {
                 if let (Delay::Next, Origin::Block(j)) = (source.delay, source.from) {
-                    let (first, last) = range.unwrap_or((i, i));
-                    range = Some((first.min(i).min(j), last.max(i).max(j)));
+                    ranges.push((i.min(j), i.max(j)));
                 }
             }
         }
-        range
+        ranges.sort_unstable();
+        ranges.dedup_by(|next, before| {
+            let meet = next.0 <= before.1;
+            if meet {
+                before.1 = before.1.max(next.1);
+            }
+            meet
+        });
+        ranges
+    }
+
+    /// The range of [`Graph::stepwise`] that a block lies in.
+    pub(crate) fn range_of(&self, block: usize) -> Option<Range> {
+        self.stepwise().into_iter().find(|(first, last)| (*first..=*last).contains(&block))
     }
 
     /// Whether a CUDA device can run it: a chain of neurons that have a source for one.

@@ -107,8 +107,9 @@ fn one(
     steps: usize,
 ) -> Result<Layout> {
     let block = &graph.blocks[i];
-    let stepwise = graph.stepwise().is_some_and(|(first, last)| (first..=last).contains(&i));
-    let (mut currents, mut still, mut products) = (None, !stepwise, Vec::new());
+    // what runs step by step holds every step
+    let (mut currents, mut products) = (None, Vec::new());
+    let mut still = graph.range_of(i).is_none();
     for source in &block.sources {
         let (shape, still_source) = match (source.from, source.delay) {
             (Origin::Frames, Delay::Now) => (frames, still_frames),

@@ -24,13 +24,13 @@ pub fn scores(
     let mut outputs: Vec<Tensor> = Vec::new();
     let mut i = 0;
     while i < graph.blocks.len() {
-        match graph.stepwise() {
-            Some((first, last)) if first == i => {
+        match graph.range_of(i) {
+            Some((first, last)) => {
                 let range = Range { graph, first, last, mode };
                 range.run(frames, &mut outputs, steps, observer)?;
                 i = last + 1;
             }
-            _ => {
+            None => {
                 let block = &graph.blocks[i];
                 let x = sum(block, |source| Ok(Some(read(source.from, frames, &outputs)?)))?;
                 let x = currents(block, &x, mode, observer)?;
@@ -89,7 +89,9 @@ impl Range<'_> {
         steps: usize,
         observer: &mut dyn Observer,
     ) -> Result<()> {
-        let blocks = &self.graph.blocks[self.first..=self.last];
+        let Some(blocks) = self.graph.blocks.get(self.first..=self.last) else {
+            bail!("the block {} is read one step later, but is not there", self.last)
+        };
         let count = blocks.len();
         let mut membranes: Vec<Option<Tensor>> = vec![None; count];
         let mut spikes: Vec<Vec<Tensor>> = vec![Vec::new(); count];

@@ -144,6 +144,25 @@ fn a_memory_budget_changes_no_bit_of_a_graph() {
     assert!(kept > 0, "no currents were sums of currents");
 }
 
+/// The graph of a network in tensor operations, which is what engines are held to where there are
+/// no layers.
+#[test]
+fn a_graph_in_tensors_is_its_network() {
+    for text in GRAPHS.iter().chain(&NETWORKS) {
+        let (method, over) = (Method::Baseline, StatisticsOver::Time);
+        let case = Case::new(text, [2, 9, 9, 2], (3, false), method, over, 0.5);
+        let graph = case.network.graph().unwrap();
+        for mode in [Mode::Eval, Mode::Train { seed: 5 }] {
+            let (mut plain, mut heard) = (Heard::default(), Heard::default());
+            let network = case.network.forward(&case.tensor(), mode, &mut plain).unwrap();
+            let found = blocks::tensors::scores(&graph, &case.tensor(), mode, &mut heard).unwrap();
+            assert_eq!(heard.spikes, plain.spikes, "{text}, {mode:?}");
+            assert_eq!(heard.statistics.len(), plain.statistics.len(), "{text}, {mode:?}");
+            assert!(apart(&values(&found), &values(&network)).0 < 1e-6, "{text}, {mode:?}");
+        }
+    }
+}
+
 /// Networks without neurons are graphs too: votes are then of currents.
 #[test]
 fn analogue_networks_equal_the_tensor_operations() {

@@ -80,9 +80,8 @@ impl<'a> Pass<'a> {
         let rates: Vec<f64> = kept.iter().map(|kept| kept.rate).collect();
         let mut upstream: Vec<Upstream> = Vec::new();
         upstream.resize_with(kept.len(), Upstream::default);
-        let stepwise = self.graph.stepwise();
         while let Some(i) = kept.len().checked_sub(1) {
-            if let Some(range) = stepwise.filter(|(_, last)| *last == i) {
+            if let Some(range) = self.graph.range_of(i) {
                 let kept = kept.split_off(range.0);
                 self.stepwise_backward(range, kept, &mut upstream, &of_scores, &rates, &mut found)?;
                 continue;

@@ -130,14 +130,11 @@ impl<'a> Pass<'a> {
         self.frames.check()?;
         let mut outputs: Vec<Option<Activations>> = Vec::new();
         let (mut kept, mut layers, mut votes) = (Vec::new(), Vec::new(), None);
-        let stepwise = self.graph.stepwise();
         while outputs.len() < self.graph.blocks.len() {
             let i = outputs.len();
-            let done = match stepwise {
-                Some(range) if range.0 == i => {
-                    self.stepwise(range, &outputs, &mut layers, observer)?
-                }
-                _ => vec![self.block(i, &outputs, keep, &mut layers, observer)?],
+            let done = match self.graph.range_of(i) {
+                Some(range) => self.stepwise(range, &outputs, &mut layers, observer)?,
+                None => vec![self.block(i, &outputs, keep, &mut layers, observer)?],
             };
             for (state, output, found) in done {
                 outputs.push(output);

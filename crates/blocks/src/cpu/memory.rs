@@ -54,7 +54,7 @@ fn needs(pass: &Pass) -> Needs {
         // spikes; a gradient from above may be dense: four bytes for each of the activations
         let backward = 2 * z + 4 * pooled + z.min(LAID_OUT) + weights.min(LAID_OUT);
         passing = passing.max(backward).max(z + 2 * pooled);
-        if stepwise(graph, i) {
+        if graph.range_of(i).is_some() {
             // membranes, and gradients of activations and currents, of all steps
             always += 3 * z + 4 * pooled;
         }
@@ -99,10 +99,6 @@ pub fn plan(pass: &Pass, budget: Option<usize>) -> Result<Plan> {
     }
 }
 
-fn stepwise(graph: &Graph, i: usize) -> bool {
-    graph.stepwise().is_some_and(|(first, last)| (first..=last).contains(&i))
-}
-
 /// Whether the backward pass of a block reads its currents.
 fn needs_currents(block: &Block) -> bool {
     !block.is_sum()
@@ -110,7 +106,7 @@ fn needs_currents(block: &Block) -> bool {
 
 /// Whether a block's currents can be computed again from frames and spikes alone.
 fn can_repeat(graph: &Graph, i: usize) -> bool {
-    !stepwise(graph, i)
+    graph.range_of(i).is_none()
         && graph.blocks[i].sources.iter().all(|source| {
             let spikes = match source.from {
                 Origin::Frames => true,

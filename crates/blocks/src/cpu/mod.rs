@@ -73,7 +73,7 @@ impl EventDriven {
             let weights = block.sources.iter().filter_map(|source| source.weight.as_ref());
             kernel && weights.into_iter().all(narrow) && block.tensors().all(here)
         };
-        let stepwise = graph.stepwise().is_none_or(|(first, last)| {
+        let stepwise = graph.stepwise().into_iter().all(|(first, last)| {
             let mut blocks = graph.blocks.get(first..=last).unwrap_or_default().iter();
             blocks.all(|block| block.neuron.is_none() || stepwise_at(block, 0.0).is_some())
         });

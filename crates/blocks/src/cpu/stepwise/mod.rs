@@ -53,6 +53,16 @@ pub struct Membranes {
     pub fired: Vec<u8>,
 }
 
+/// What a source reads within its range, at all steps.
+struct Within<'a> {
+    /// Its place among the block's sources.
+    source: usize,
+    /// That of its product among the block's traces.
+    trace: Option<usize>,
+    input: Input<'a>,
+    density: f64,
+}
+
 /// What a block of a range leaves, gives to its readers, and what of it may be voted on.
 pub type Done<'a> = (Kept<'a>, Option<Activations>, Votes);
 
@@ -108,7 +118,7 @@ impl<'a> Pass<'a> {
         let steps = self.frames.steps;
         let inputs = self.inputs_within(range, &running)?;
         for (running, inputs) in running.iter_mut().zip(inputs) {
-            for (source, trace, input, density) in inputs {
+            for Within { source, trace, input, density } in inputs {
                 running.kept.inputs[source] = input;
                 if let Some(trace) = trace {
                     running.traces[trace].input_density = density;
@@ -305,14 +315,8 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// For each block of a range what its sources within read at all steps: source, trace, input
-    /// and its density.
-    #[allow(clippy::type_complexity)]
-    fn inputs_within(
-        &self,
-        range: Range,
-        running: &[Running<'a>],
-    ) -> Result<Vec<Vec<(usize, Option<usize>, Input<'a>, f64)>>> {
+    /// For each block of a range what its sources within read.
+    fn inputs_within(&self, range: Range, running: &[Running<'a>]) -> Result<Vec<Vec<Within<'a>>>> {
         let steps = self.frames.steps;
         let mut all = Vec::new();
         for i in range.0..=range.1 {
@@ -338,7 +342,7 @@ impl<'a> Pass<'a> {
                     }
                     None => (whole.input(None), 1.0),
                 };
-                inputs.push((at, trace, input, density));
+                inputs.push(Within { source: at, trace, input, density });
             }
             all.push(inputs);
         }
