@@ -23,7 +23,10 @@ pub fn net(text: &str) -> Result<Architecture, String> {
         "middle" => Ok(Architecture::Middle),
         "middle-cifar" => Ok(Architecture::MiddleCifar),
         "large" => Ok(Architecture::Large),
-        other => Err(format!("expected small, middle, middle-cifar or large, found '{other}'")),
+        "resnet34" => Ok(Architecture::ResNet34),
+        other => {
+            Err(format!("expected small, middle, middle-cifar, large or resnet34, found '{other}'"))
+        }
     }
 }
 

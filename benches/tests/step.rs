@@ -8,7 +8,7 @@ use neuron::Method;
 
 fn settings() -> Settings {
     let (net, method, norm) = (Architecture::Middle, Method::Bpsa, StatisticsOver::Time);
-    Settings { net, steps: 3, batch: 1, method, norm, seed: 4 }
+    Settings { net, narrow: 1, steps: 3, batch: 1, method, norm, seed: 4 }
 }
 
 #[test]

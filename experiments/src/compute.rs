@@ -156,7 +156,7 @@ impl ComputeFlags {
     /// Another precision than f32, for such a network.
     pub fn fits(&self, network: &Network) -> Result<()> {
         ensure!(
-            self.precision == Precision::F32 || network.event_driven().is_some(),
+            self.precision == Precision::F32 || runs_on_a_device(network),
             "--precision {} is for networks of blocks, and one of these runs by tensor operations in f32; leave it out, or the run \
              with --only",
             self.precision.id()
@@ -188,13 +188,18 @@ impl ComputeFlags {
     }
 }
 
+fn runs_on_a_device(network: &Network) -> bool {
+    network.graph().is_some_and(|graph| graph.runs_on_a_device())
+}
+
 /// What a receipt says of it. Times of the layers are left out: they are the machine's, not the
 /// run's.
 pub fn said(place: &Place, network: &Network, layers: &[LayerTrace]) -> Value {
     let compute = &place.compute;
     if !place.device.is_cpu() {
+        let blocks = compute.blocks && runs_on_a_device(network);
         return json!({
-            "passes": if compute.blocks { "blocks on a CUDA device" } else { "tensor operations on a CUDA device" },
+            "passes": if blocks { "blocks on a CUDA device" } else { "tensor operations on a CUDA device" },
             "precision": compute.math.precision.id(), "deterministic": compute.math.deterministic,
             "peak_device_memory_bytes": device::peak_memory(&place.device),
         });

@@ -117,7 +117,8 @@ fn work(arguments: &Arguments, device: &Device) -> Result<Box<dyn Work>> {
     if let Some(n) = arguments.onm {
         return Ok(Box::new(Protocol::new(n, precision, device)?));
     }
-    let settings = Settings { net, steps, batch, method: Method::BpsaBpta, norm, seed: 0 };
+    let settings =
+        Settings { net, narrow: 1, steps, batch, method: Method::BpsaBpta, norm, seed: 0 };
     Ok(Box::new(Training::new(settings, Math { precision, deterministic }, device)?))
 }
 

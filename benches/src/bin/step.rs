@@ -23,9 +23,12 @@ static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 struct Arguments {
-    /// Network: small, middle, middle-cifar or large
+    /// Network: small, middle, middle-cifar, large or resnet34
     #[arg(long, value_parser = net, default_value = "small")]
     net: Architecture,
+    /// Divide channels and units by this
+    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
+    narrow: usize,
     /// Time steps T
     #[arg(long, default_value_t = 16, value_parser = at_least_one)]
     steps: usize,
@@ -65,11 +68,14 @@ struct Arguments {
     /// Timed steps; two more go before them
     #[arg(long, default_value_t = 7, value_parser = at_least_one)]
     repeats: usize,
+    /// Time the same step by tensor operations in turn
+    #[arg(long, conflicts_with_all = ["serve", "export"])]
+    beside_tensors: bool,
     /// Print everything measured as JSON
     #[arg(long)]
     json: bool,
     /// Write the step for others to repeat: weights, frames, gradients
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "narrow")]
     export: Option<PathBuf>,
     /// Instead of setting rates: the step that `--export` wrote there
     #[arg(long, value_name = "DIR")]
@@ -155,8 +161,8 @@ fn network(arguments: &Arguments) -> Result<()> {
         crossover: arguments.crossover.map_or_else(calibrate, Crossovers::at),
         memory_budget: arguments.memory_budget.map(|mib| mib << 20),
     };
-    let Arguments { net, steps, batch, method, norm, seed, rate, .. } = *arguments;
-    let settings = Settings { net, steps, batch, method, norm, seed };
+    let Arguments { net, narrow, steps, batch, method, norm, seed, rate, .. } = *arguments;
+    let settings = Settings { net, narrow, steps, batch, method, norm, seed };
     let (mut step, accuracy) = match (arguments.train, &arguments.data) {
         _ if arguments.dir.is_some() => {
             (Step::load(arguments.dir.as_deref().unwrap_or(Path::new(".")))?, None)
@@ -205,8 +211,15 @@ fn network(arguments: &Arguments) -> Result<()> {
             }))
         });
     }
-    let all: Vec<(Timed, Option<u64>)> =
-        (0..arguments.repeats + 2).map(|_| once()).collect::<Result<_>>()?;
+    let (mut all, mut by_tensors) = (Vec::new(), Vec::new());
+    for _ in 0..arguments.repeats + 2 {
+        all.push((step.run(options, 0.0)?, peak_memory_bytes()));
+        if arguments.beside_tensors {
+            by_tensors.push(step.by_tensors()?);
+        }
+    }
+    // two of each go before those that are timed
+    let by_tensors = (by_tensors.len() > 2).then(|| Samples(by_tensors.split_off(2)).median());
     let (timed, peak) = (&all[2..], all.last().and_then(|(_, peak)| *peak));
     let median =
         |of: fn(&Timed) -> f64| Samples(timed.iter().map(|(t, _)| of(t)).collect()).median();
@@ -221,6 +234,7 @@ fn network(arguments: &Arguments) -> Result<()> {
             "crossover": options.crossover, "memory_budget_bytes": options.memory_budget,
             "forward_s": forward, "backward_s": backward, "optimiser_s": optimiser, "total_s": total,
             "total_samples_s": totals, "peak_bytes": peak, "layers": layers,
+            "forward_and_backward_by_tensors_s": by_tensors,
         });
         terminal::print(&(serde_json::to_string_pretty(&out)? + "\n"))?;
         return Ok(());
@@ -228,6 +242,12 @@ fn network(arguments: &Arguments) -> Result<()> {
     terminal::out!(
         "forward {forward:.4} s, backward {backward:.4} s, optimiser {optimiser:.4} s, step {total:.4} s"
     )?;
+    if let Some(seconds) = by_tensors {
+        let times = seconds / (forward + backward);
+        terminal::out!(
+            "forward and backward by tensor operations {seconds:.4} s, {times:.2} times"
+        )?;
+    }
     terminal::out!(
         "{:16} {:>7} {:>7}  {:24} {:>8} {:>8} {:>8} {:>8} {:>8}",
         "layer",

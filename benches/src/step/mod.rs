@@ -5,6 +5,7 @@ mod latency;
 mod layer;
 mod rates;
 mod share;
+mod tensors;
 mod trained;
 
 pub use latency::{Latency, latency};
@@ -31,6 +32,8 @@ use training::{AdamW, AdamWConfig, Reduction, SeededVars, loss_gradient};
 pub struct Settings {
     /// The network, as the paper's code has it.
     pub net: Architecture,
+    /// What its channels and units are divided by.
+    pub narrow: usize,
     /// T.
     pub steps: usize,
     /// B.
@@ -137,7 +140,7 @@ impl Step {
     ) -> Result<Step> {
         let (frame, classes) = settings.frame();
         let vars = SeededVars::new(settings.seed);
-        let spec = settings.net.spec(Variant::Code)?;
+        let spec = settings.net.spec(Variant::Code)?.narrowed(settings.narrow);
         let neuron = settings.method.config().build()?;
         let builder = vars.builder(DType::F32, device);
         let network = Network::new(&spec, frame, classes, neuron, settings.norm, builder)?;

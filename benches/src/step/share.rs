@@ -103,6 +103,7 @@ impl Step {
         let of = |name: &str| about[name].clone();
         let settings = Settings {
             net: serde_json::from_value(of("net"))?,
+            narrow: 1,
             steps: serde_json::from_value(of("steps"))?,
             batch: serde_json::from_value(of("batch"))?,
             method: serde_json::from_value(of("method"))?,

@@ -96,8 +96,11 @@ impl Seen {
             Operation::Neuron(name, neuron) => self.neurons(name, neuron.as_ref(), x, y)?,
             Operation::MaxPool(_) | Operation::AvgPool(_) => self.syops_elementwise(x, 1)?,
             Operation::Dropout(_) => self.follow(x, y),
-            // what is inside a block was seen already
-            Operation::Flatten | Operation::Vote(_) | Operation::Residual { .. } => {}
+            // what is inside a block was seen already, and recurrent neurons in their parts
+            Operation::Flatten
+            | Operation::Vote(_)
+            | Operation::Residual { .. }
+            | Operation::Recurrent { .. } => {}
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
 use crate::kernel::{Stored, by_precision, slice};
+use crate::normalise::{Scales, sums};
 use crate::{Mode, rectify};
 #[cfg(feature = "cuda")]
 use candle_core::cuda_backend::CudaStorage;
@@ -6,7 +7,6 @@ use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail,
 };
 use neuron::{Neuron, Normalisation};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Over what a training pass takes its mean and variance, beside batch, height and width.
@@ -165,40 +165,6 @@ pub fn batch_moments(x: &[f32], sets: usize, c: usize, steps: usize) -> Result<V
     Ok(Moments { sets }.run(x, c))
 }
 
-/// Rows that one task sums in the working precision before the sum is added up in f64: few enough
-/// to keep the rounding of an f32 sum far below the tolerance, many enough to keep the loop long.
-const ROWS: usize = 128;
-
-/// Σ over the rows of each set of `term(row index, channel)`, two sums at once: `[sets][2][c]` in
-/// f64. Tasks are pieces of fixed size added in order, so the result does not depend on the number
-/// of threads.
-fn sums<F: Stored>(
-    rows: usize,
-    sets: usize,
-    c: usize,
-    add: impl Fn(usize, &mut [F], &mut [F]) + Sync,
-) -> Vec<f64> {
-    let per_set = rows / sets;
-    let pieces = per_set.div_ceil(ROWS);
-    let partial: Vec<Vec<F>> = (0..sets * pieces)
-        .into_par_iter()
-        .map(|i| {
-            let (set, piece) = (i / pieces, i % pieces);
-            let mut acc = vec![F::zero(); 2 * c];
-            let (a, b) = acc.split_at_mut(c);
-            let first = set * per_set + piece * ROWS;
-            (first..(first + ROWS).min((set + 1) * per_set)).for_each(|row| add(row, a, b));
-            acc
-        })
-        .collect();
-    let mut total = vec![0.0; sets * 2 * c];
-    for (i, part) in partial.iter().enumerate() {
-        let total = &mut total[i / pieces * 2 * c..][..2 * c];
-        total.iter_mut().zip(part).for_each(|(t, &p)| *t += p.to_f64());
-    }
-    total
-}
-
 /// `[3, sets, C]`: mean and biased variance of each set, in two passes (a one-pass variance
 /// cancels), and what the mean lost when it was rounded: that would shift all values of a channel
 /// to the same side, and later sums over them would add it up instead of averaging it out.
@@ -278,47 +244,11 @@ struct Normalise {
     eps: f64,
 }
 
-/// Per set and channel: the mean, what it lost when it was rounded, and 1/√(σ² + ε).
-struct Scales<F> {
-    mean: Vec<F>,
-    lost: Vec<F>,
-    inverse: Vec<F>,
-    c: usize,
-    sets: usize,
-}
-
 impl Normalise {
     fn scales<F: Stored>(&self) -> Result<Scales<F>> {
         let (_, sets, c) = self.moments.dims3()?;
         let all: Vec<F> = self.moments.flatten_all()?.to_vec1()?;
-        let (mean, others) = all.split_at(sets * c);
-        let (var, lost) = others.split_at(sets * c);
-        let inverse = var.iter().map(|&v| F::of(1.0 / (v.to_f64() + self.eps).sqrt())).collect();
-        Ok(Scales { mean: mean.to_vec(), lost: lost.to_vec(), inverse, c, sets })
-    }
-
-    fn run<F: Stored>(&self, x: &[F], gamma: &[F], beta: &[F]) -> Result<Vec<F>> {
-        let s = self.scales::<F>()?;
-        let per_set = x.len() / s.sets;
-        let mut y = vec![F::zero(); x.len()];
-        let chunk = ROWS * s.c;
-        for ((set, y), x) in y.chunks_mut(per_set).enumerate().zip(x.chunks(per_set)) {
-            let at = set * s.c;
-            let scale: Vec<F> = gamma.iter().zip(&s.inverse[at..]).map(|(&g, &i)| g * i).collect();
-            let shift = beta.iter().zip(&scale).zip(&s.lost[at..]);
-            let shift: Vec<F> = shift.map(|((&b, &k), &lost)| b - k * lost).collect();
-            let mean = &s.mean[at..][..s.c];
-            y.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).for_each(|(y, x)| {
-                for (y, x) in y.chunks_exact_mut(s.c).zip(x.chunks_exact(s.c)) {
-                    for ((((y, &x), &m), &k), &b) in
-                        y.iter_mut().zip(x).zip(mean).zip(&scale).zip(&shift)
-                    {
-                        *y = (x - m) * k + b;
-                    }
-                }
-            });
-        }
-        Ok(y)
+        Ok(Scales::of(&all, sets * c, c, self.eps))
     }
 }
 
@@ -337,7 +267,7 @@ impl CustomOp3 for Normalise {
         bl: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let y = by_precision!(x, F => F::to_cpu_storage_owned(
-            self.run::<F>(slice(x, xl)?, slice(gamma, gl)?, slice(beta, bl)?)?));
+            self.scales::<F>()?.apply(slice(x, xl)?, slice(gamma, gl)?, slice(beta, bl)?)));
         Ok((y, xl.shape().clone()))
     }
 
@@ -382,30 +312,6 @@ impl CustomOp3 for Normalise {
 
 struct GradientSums(Normalise);
 
-impl GradientSums {
-    fn run<F: Stored>(&self, x: &[F], g: &[F]) -> Result<Vec<F>> {
-        let s = self.0.scales::<F>()?;
-        let rows = x.len() / s.c;
-        let per_set = rows / s.sets;
-        let sums = sums::<F>(rows, s.sets, s.c, |row, a, b| {
-            let at = row / per_set * s.c;
-            let (x, g) = (&x[row * s.c..][..s.c], &g[row * s.c..][..s.c]);
-            for (((((a, b), &x), &g), &m), &i) in
-                a.iter_mut().zip(b).zip(x).zip(g).zip(&s.mean[at..]).zip(&s.inverse[at..])
-            {
-                *a += g;
-                *b += g * ((x - m) * i);
-            }
-        });
-        let mut out = vec![F::zero(); sums.len()];
-        for (at, sum) in sums.iter().enumerate() {
-            let (set, which, c) = (at / (2 * s.c), at / s.c % 2, at % s.c);
-            out[(which * s.sets + set) * s.c + c] = F::of(*sum);
-        }
-        Ok(out)
-    }
-}
-
 impl CustomOp2 for GradientSums {
     fn name(&self) -> &'static str {
         "normalise-gradient-sums"
@@ -419,7 +325,8 @@ impl CustomOp2 for GradientSums {
         gl: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (_, sets, c) = self.0.moments.dims3()?;
-        let out = by_precision!(x, F => F::to_cpu_storage_owned(self.run::<F>(slice(x, xl)?, slice(g, gl)?)?));
+        let out = by_precision!(x, F => F::to_cpu_storage_owned(
+            self.0.scales::<F>()?.gradient_sums(slice(x, xl)?, slice(g, gl)?)));
         Ok((out, (2, sets, c).into()))
     }
 }
@@ -433,35 +340,9 @@ struct InputGradient {
 
 impl InputGradient {
     fn run<F: Stored>(&self, x: &[F], g: &[F]) -> Result<Vec<F>> {
-        let s = self.normalise.scales::<F>()?;
         let sums: Vec<F> = self.sums.flatten_all()?.to_vec1()?;
         let gamma: Vec<F> = self.gamma.flatten_all()?.to_vec1()?;
-        let per_set = x.len() / s.sets;
-        let n = F::of((per_set / s.c) as f64);
-        let mut d = vec![F::zero(); x.len()];
-        let chunk = ROWS * s.c;
-        for (set, ((d, x), g)) in
-            d.chunks_mut(per_set).zip(x.chunks(per_set)).zip(g.chunks(per_set)).enumerate()
-        {
-            // d = p·g − q·x + r with three numbers per channel
-            let row = |which: usize| &sums[(which * s.sets + set) * s.c..][..s.c];
-            let (mean, inverse) = (&s.mean[set * s.c..][..s.c], &s.inverse[set * s.c..][..s.c]);
-            let p: Vec<F> = gamma.iter().zip(inverse).map(|(&g, &i)| g * i).collect();
-            let q: Vec<F> = (0..s.c).map(|c| row(1)[c] / n * inverse[c]).collect();
-            let r: Vec<F> = (0..s.c).map(|c| row(0)[c] / n).collect();
-            d.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).zip(g.par_chunks(chunk)).for_each(
-                |((d, x), g)| {
-                    for ((d, x), g) in
-                        d.chunks_exact_mut(s.c).zip(x.chunks_exact(s.c)).zip(g.chunks_exact(s.c))
-                    {
-                        for c in 0..d.len() {
-                            d[c] = p[c] * (g[c] - r[c] - (x[c] - mean[c]) * q[c]);
-                        }
-                    }
-                },
-            );
-        }
-        Ok(d)
+        Ok(self.normalise.scales::<F>()?.input_gradient(x, g, &sums, &gamma))
     }
 }
 

@@ -4,6 +4,7 @@ use candle_core::cuda_backend::CudaStorage;
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, WithDType, bail,
 };
+use neuron::Pooling;
 use rayon::prelude::*;
 
 /// Max pooling with a k×k window and stride k, `[…, H, W, C]` → `[…, ⌊H/k⌋, ⌊W/k⌋, C]`; rows and
@@ -20,10 +21,42 @@ pub fn avg_pool2d(x: &Tensor, k: usize) -> Result<Tensor> {
     x.contiguous()?.apply_op1(Pool { k, kind: Kind::Average })
 }
 
+/// [`max_pool2d`] or [`avg_pool2d`] of maps `[n, h, w, c]` on slices.
+///
+/// # Panics
+/// If `x` has another size, or the window does not fit.
+pub fn pooled(x: &[f32], shape: [usize; 4], pooling: Pooling) -> Vec<f32> {
+    match Kind::of(pooling) {
+        None => x.to_vec(),
+        Some((kind, k)) => forward(x, Sizes::checked(x.len(), shape, k), kind),
+    }
+}
+
+/// The gradient of [`pooled`] with respect to `x` from that of what it gave.
+///
+/// # Panics
+/// As there.
+pub fn pooled_gradient(x: &[f32], g: &[f32], shape: [usize; 4], pooling: Pooling) -> Vec<f32> {
+    match Kind::of(pooling) {
+        None => g.to_vec(),
+        Some((kind, k)) => backward(x, g, Sizes::checked(x.len(), shape, k), kind),
+    }
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Max,
     Average,
+}
+
+impl Kind {
+    fn of(pooling: Pooling) -> Option<(Kind, usize)> {
+        match pooling {
+            Pooling::None => None,
+            Pooling::Max(k) => Some((Kind::Max, k)),
+            Pooling::Average(k) => Some((Kind::Average, k)),
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -47,6 +80,11 @@ struct Sizes {
 }
 
 impl Sizes {
+    fn checked(len: usize, [n, h, w, c]: [usize; 4], k: usize) -> Sizes {
+        assert!(k > 0 && k <= h && k <= w && len == n * h * w * c, "{len} values, window {k}");
+        Sizes { k, w, c, ow: w / k, input: h * w * c, output: (h / k) * (w / k) * c }
+    }
+
     fn of(layout: &Layout, k: usize) -> Result<(Sizes, Shape)> {
         let (_, h, w, c) = maps(layout)?;
         if k == 0 || h < k || w < k {

@@ -114,6 +114,22 @@ impl Product {
         }
     }
 
+    /// Numbers of the weight for each output channel.
+    pub fn fan_in(&self) -> usize {
+        match self {
+            Product::Convolution(s) => s.window(),
+            Product::Linear { inputs, .. } => *inputs,
+        }
+    }
+
+    /// The same product over so many maps.
+    pub fn over(self, n: usize) -> Product {
+        match self {
+            Product::Convolution(s) => Product::Convolution(Sizes { n, ..s }),
+            Product::Linear { inputs, outputs, .. } => Product::Linear { n, inputs, outputs },
+        }
+    }
+
     /// y = x·w + b, and the path taken.
     ///
     /// # Panics

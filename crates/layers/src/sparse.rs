@@ -134,18 +134,32 @@ impl Sparse {
         self.scatter(self.values.as_deref())
     }
 
+    /// Adds every entry to what stands in its place.
+    ///
+    /// # Panics
+    /// If `x` has another size.
+    pub fn add_to(&self, x: &mut [f32]) {
+        assert_eq!(x.len(), self.shape.iter().product::<usize>(), "a tensor of this shape");
+        self.each(self.values.as_deref(), x, |x, value| *x += value);
+    }
+
     /// A tensor of this shape with `values` at the entries (ones if none are given) and zero
     /// elsewhere.
     fn scatter(&self, values: Option<&[f32]>) -> Vec<f32> {
-        let c = self.shape[3];
         let mut x = vec![0.0; self.shape.iter().product()];
+        self.each(values, &mut x, |x, value| *x = value);
+        x
+    }
+
+    /// Calls `f` with the place of every entry and its value (one if none are given).
+    fn each(&self, values: Option<&[f32]>, x: &mut [f32], f: impl Fn(&mut f32, f32) + Sync) {
+        let c = self.shape[3];
         x.par_chunks_mut((PIXELS * c).max(1)).enumerate().for_each(|(i, x)| {
             for (p, x) in x.chunks_exact_mut(c).enumerate() {
                 let (range, channels) = self.pixel(i * PIXELS + p);
-                range.zip(channels).for_each(|(at, c)| x[c] = values.map_or(1.0, |v| v[at]));
+                range.zip(channels).for_each(|(at, c)| f(&mut x[c], values.map_or(1.0, |v| v[at])));
             }
         });
-        x
     }
 
     /// `gradient`, one number for each entry, in a tensor of this shape that is zero elsewhere.

@@ -1,38 +1,10 @@
-use crate::{Mode, Spec, build};
+use crate::{Mode, Observer, Spec, build};
+use blocks::DROPOUT;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use layers::{BatchNorm, BatchStatistics, Conv2d, Linear, StatisticsOver};
+use layers::{BatchNorm, Conv2d, Linear, StatisticsOver};
 use neuron::Neuron;
 use std::sync::Arc;
-
-/// Probability that dropout drops a neuron.
-pub(crate) const DROPOUT: f64 = 0.5;
-
-/// Watches a pass. `()` ignores everything.
-pub trait Observer {
-    /// The spikes `[T, B, …]` of the neurons called `layer`, in a pass of tensor operations; an
-    /// event-driven one has no such tensor and calls [`Observer::count`].
-    fn spikes(&mut self, layer: &str, spikes: &Tensor) -> Result<()> {
-        let _ = (layer, spikes);
-        Ok(())
-    }
-
-    /// How many of the neurons called `layer` fired at each step, of so many that could: neurons ·
-    /// samples. A pass without a graph calls this in place of [`Observer::spikes`].
-    fn count(&mut self, layer: &str, spikes: &[u64], chances: u64) -> Result<()> {
-        let _ = (layer, spikes, chances);
-        Ok(())
-    }
-
-    /// The statistics that the batch norm of `layer` used in a training pass. Whoever trains folds
-    /// them into the running statistics; the network itself keeps nothing.
-    fn statistics(&mut self, layer: &str, statistics: &BatchStatistics) -> Result<()> {
-        let _ = (layer, statistics);
-        Ok(())
-    }
-}
-
-impl Observer for () {}
 
 /// One operation of a network; `name` is the stage it belongs to.
 #[derive(Clone, Debug)]
@@ -45,6 +17,16 @@ pub enum Layer {
     Rectify,
     /// The neurons of the stage `name`.
     Neuron(String, Arc<dyn Neuron>),
+    /// The neurons of the stage `name`, to whose currents a convolution of their own spikes of the
+    /// step before is added: a lateral connection. It must give maps of the same shape.
+    Recurrent {
+        /// The stage.
+        name: String,
+        /// Its neurons.
+        neuron: Arc<dyn Neuron>,
+        /// What their spikes return through.
+        conv: Conv2d,
+    },
     /// Max pooling.
     MaxPool(usize),
     /// Average pooling.
@@ -98,6 +80,12 @@ impl Network {
         Ok(Network { layers: build::layers(spec, sample, classes, neuron, over, vb)? })
     }
 
+    /// A network of these operations, for what the notation has no word for. The last one is
+    /// [`Layer::Vote`].
+    pub fn of(layers: Vec<Layer>) -> Network {
+        Network { layers }
+    }
+
     /// The operations in order.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
@@ -124,7 +112,8 @@ impl Network {
 }
 
 fn without_neurons(layers: &[Layer]) -> Vec<Layer> {
-    let kept = layers.iter().filter(|layer| !matches!(layer, Layer::Neuron(..)));
+    let neurons = |layer: &Layer| matches!(layer, Layer::Neuron(..) | Layer::Recurrent { .. });
+    let kept = layers.iter().filter(|layer| !neurons(layer));
     let inside = |layer: &Layer| match layer {
         Layer::Residual { body, shortcut } => {
             Layer::Residual { body: without_neurons(body), shortcut: without_neurons(shortcut) }
@@ -179,6 +168,11 @@ impl Layer {
                 observer.spikes(name, &spikes)?;
                 Ok(spikes)
             }
+            Layer::Recurrent { name, neuron, conv } => {
+                let spikes = recurrent(x, neuron.as_ref(), conv)?;
+                observer.spikes(name, &spikes)?;
+                Ok(spikes)
+            }
             Layer::MaxPool(k) => layers::max_pool2d(x, *k),
             Layer::AvgPool(k) => layers::avg_pool2d(x, *k),
             Layer::Flatten => x.flatten_from(2),
@@ -190,4 +184,20 @@ impl Layer {
             }
         }
     }
+}
+
+/// Spikes of currents `[T, B, H, W, C]`, to which at each step `conv` of those of the step before
+/// is added.
+fn recurrent(x: &Tensor, neuron: &dyn Neuron, conv: &Conv2d) -> Result<Tensor> {
+    let mut before = x.narrow(0, 0, 1)?.zeros_like()?;
+    let mut v = before.squeeze(0)?;
+    let mut spikes = Vec::new();
+    for t in 0..x.dim(0)? {
+        let x = (x.narrow(0, t, 1)? + conv.forward(&before)?)?;
+        let (o, next) = neuron.step(&x.squeeze(0)?, &v)?;
+        v = next;
+        before = o.unsqueeze(0)?;
+        spikes.push(before.clone());
+    }
+    Tensor::cat(&spikes, 0)
 }

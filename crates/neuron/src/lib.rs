@@ -21,6 +21,7 @@ mod lif;
 mod rules;
 mod scan;
 mod silent;
+mod stepwise;
 
 pub use config::{BadParameter, Config, Kind, Method};
 pub use lif::Lif;
@@ -28,6 +29,7 @@ pub use rules::{Fires, Reset, ResetGradient};
 pub use scan::Normalisation;
 pub use scan::stage::{Fired, Kernel, Norm, Pooling, Stage, StageGradient, Upstream};
 pub use silent::WhenSilent;
+pub use stepwise::Stepwise;
 
 use candle_core::{Result, Tensor};
 
@@ -60,6 +62,22 @@ pub trait Neuron: std::fmt::Debug + Send + Sync {
     /// event-driven training runs. `None`, the default, leaves a network with such a neuron to the
     /// tensor operations.
     fn stage(&self) -> Option<&dyn Kernel> {
+        None
+    }
+
+    /// The kernels of the backward pass of a batch in which these neurons, as a layer, fired at
+    /// `rate`: spikes ÷ (neurons · samples · steps). Those of [`Neuron::stage`], but for neurons
+    /// whose gradient depends on it.
+    fn stage_at(&self, rate: f64) -> Option<&dyn Kernel> {
+        let _ = rate;
+        self.stage()
+    }
+
+    /// The kernels of single steps, for a layer to which its own spikes return, that fires at
+    /// `rate` in the batch as in [`Neuron::stage_at`]. `None`, the default, leaves a network with
+    /// such a layer to the tensor operations.
+    fn stepwise_at(&self, rate: f64) -> Option<&dyn Stepwise> {
+        let _ = rate;
         None
     }
 

@@ -1,7 +1,7 @@
 use crate::scan::{Cell, Fire, scan, scan_normalised, stage};
 use crate::{
     Fired, Fires, Kernel, Neuron, Normalisation, Reset, ResetGradient, Stage, StageGradient,
-    Upstream,
+    Stepwise, Upstream,
 };
 use candle_core::{Result, Tensor};
 use surrogate::{Real, Surrogate};
@@ -77,6 +77,10 @@ impl<S: Surrogate> Neuron for Lif<S> {
     }
 
     fn stage(&self) -> Option<&dyn Kernel> {
+        Some(self)
+    }
+
+    fn stepwise_at(&self, _rate: f64) -> Option<&dyn Stepwise> {
         Some(self)
     }
 

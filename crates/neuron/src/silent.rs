@@ -1,4 +1,4 @@
-use crate::{BadParameter, Config, Neuron};
+use crate::{BadParameter, Config, Kernel, Neuron, Stepwise};
 use candle_core::{Result, Tensor};
 use std::sync::Arc;
 use surrogate::{Kind, Sigmoid};
@@ -8,9 +8,9 @@ use surrogate::{Kind, Sigmoid};
 /// that does not fire gets a gradient at all.
 ///
 /// Spikes are those of the usual neuron. Whether a layer fires too rarely is known only after all
-/// its steps, so this concerns [`Neuron::scan`] alone; [`Neuron::step`] is the usual neuron's.
-/// There are no kernels: networks of it run by tensor operations. TSSL-BP's code cuts the sigmoid's
-/// argument at ±8; here it is not cut.
+/// its steps, so this concerns [`Neuron::scan`] and [`Neuron::stage_at`] alone; [`Neuron::step`] is
+/// the usual neuron's. There is no CUDA source: on a device networks of it run by tensor
+/// operations. TSSL-BP's code cuts the sigmoid's argument at ±8; here it is not cut.
 ///
 /// Source: Zhang & Li, "Temporal spike sequence learning via backpropagation for deep spiking
 /// neural networks", NeurIPS 2020.
@@ -44,6 +44,13 @@ impl WhenSilent {
     }
 }
 
+impl WhenSilent {
+    /// Whose slope a batch takes in which the layer fired at `rate`.
+    fn of(&self, rate: f64) -> &dyn Neuron {
+        if rate <= self.rate { &*self.fallback } else { &*self.usual }
+    }
+}
+
 impl Neuron for WhenSilent {
     fn step(&self, x: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)> {
         self.usual.step(x, v)
@@ -51,8 +58,22 @@ impl Neuron for WhenSilent {
 
     fn scan(&self, x: &Tensor) -> Result<Tensor> {
         let spikes = self.usual.scan(x)?;
-        let rate =
-            spikes.detach().mean_all()?.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?;
+        // counted exactly, as the kernels count: a mean in f32 may lie on the other side of the rate
+        let steps = spikes.detach().flatten_from(1)?.sum(1)?;
+        let fired = steps.to_dtype(candle_core::DType::F64)?.sum_all()?.to_scalar::<f64>()?;
+        let rate = fired / spikes.elem_count().max(1) as f64;
         if rate <= self.rate { self.fallback.scan(x) } else { Ok(spikes) }
+    }
+
+    fn stage(&self) -> Option<&dyn Kernel> {
+        self.usual.stage()
+    }
+
+    fn stage_at(&self, rate: f64) -> Option<&dyn Kernel> {
+        self.of(rate).stage()
+    }
+
+    fn stepwise_at(&self, rate: f64) -> Option<&dyn Stepwise> {
+        self.of(rate).stepwise_at(rate)
     }
 }

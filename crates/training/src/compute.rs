@@ -22,14 +22,14 @@ impl Default for Compute {
 }
 
 /// What passes of a network are made of.
-pub enum Engine<'n> {
+pub enum Engine {
     /// Tensor operations.
     Tensors,
     /// Blocks on the CPU.
-    Events(EventDriven<'n>),
+    Events(EventDriven),
     /// Blocks on a CUDA device.
     #[cfg(feature = "cuda")]
-    Device(models::OnDevice<'n>),
+    Device(models::OnDevice),
 }
 
 impl Compute {
@@ -43,7 +43,7 @@ impl Compute {
     /// # Errors
     /// A precision that tensor operations do not have, for a network that has no blocks on the
     /// device.
-    pub fn engine<'n>(&self, network: &'n Network, device: &Device) -> Result<Engine<'n>> {
+    pub fn engine(&self, network: &Network, device: &Device) -> Result<Engine> {
         let engine = match device {
             _ if !self.blocks => Engine::Tensors,
             Device::Cpu => network.event_driven().map_or(Engine::Tensors, Engine::Events),
@@ -61,7 +61,7 @@ impl Compute {
     }
 }
 
-impl Engine<'_> {
+impl Engine {
     /// Whether frames are best given as bytes where they can be.
     pub(crate) fn takes_bytes(&self) -> bool {
         match self {

@@ -1,11 +1,10 @@
-//! A residual network has no blocks: it trains by tensor operations, and every norm of it is found
-//! by its name.
+//! A residual network trains without a graph of tensors, and every norm of it is found by its name.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use candle_core::{DType, Device, Tensor};
-use models::{Architecture, Mode, Network, Spec, StatisticsOver, Variant};
+use models::{Architecture, Frames, Network, Options, Spec, StatisticsOver, Variant};
 use neuron::Method;
-use training::{AdamW, AdamWConfig, Compute, Engine, Reduction, SeededVars, mse};
+use training::{AdamW, AdamWConfig, Compute, Engine, Reduction, SeededVars, loss_gradient};
 
 fn network(vars: &SeededVars, spec: &Spec) -> Network {
     let neuron = Method::BpsaBpta.config().build().unwrap();
@@ -32,21 +31,30 @@ fn frames(labels: &[u32]) -> Tensor {
 }
 
 #[test]
-fn a_narrow_resnet34_trains_by_tensor_operations() {
+fn a_narrow_resnet34_trains_event_driven() {
     let spec = Architecture::ResNet34.spec(Variant::Code).unwrap().narrowed(16);
     for text in [spec.to_string().as_str(), "4C3-4RB3(post)-8RB3/2(post)-GAP-10Voting"] {
         let mut vars = SeededVars::new(3);
         let net = network(&vars, &text.parse().unwrap());
-        assert!(matches!(Compute::default().engine(&net, &Device::Cpu).unwrap(), Engine::Tensors));
+        let Engine::Events(engine) = Compute::default().engine(&net, &Device::Cpu).unwrap() else {
+            panic!("{text} has no blocks")
+        };
         let labels = [0, 1, 2, 0, 1, 2, 0, 1];
         let mut optimiser = AdamW::new(vars.trainable(), AdamWConfig::default()).unwrap();
         let mut losses = Vec::new();
         for step in 0..12 {
-            let scores =
-                net.forward(&frames(&labels), Mode::Train { seed: step }, &mut vars).unwrap();
-            let loss = mse(&scores, &labels, Reduction::Mean).unwrap();
-            optimiser.step(&loss.backward().unwrap(), 5e-3).unwrap();
-            losses.push(loss.to_scalar::<f32>().unwrap());
+            let values: Vec<f32> = frames(&labels).flatten_all().unwrap().to_vec1().unwrap();
+            let shape = [labels.len(), 16, 16, 3];
+            let frames = Frames { values: &values, steps: 3, bytes: None, shape, still: false };
+            let mut loss = 0.0;
+            let of = |scores: &Tensor| {
+                let (gradient, value) = loss_gradient(scores, &labels, Reduction::Mean)?;
+                loss = value;
+                Ok(gradient)
+            };
+            let found = engine.gradients(frames, step, Options::default(), &mut vars, of).unwrap();
+            optimiser.step(&found, 5e-3).unwrap();
+            losses.push(loss);
         }
         assert!(losses[11] < losses[0], "{text}: {losses:?}");
         let norms = vars

@@ -57,8 +57,8 @@ impl Names {
                 }
                 Layer::Norm(name, _) => names.norm(i, name),
                 Layer::Neuron(..) => names.neuron(i, run),
-                Layer::Conv(_) | Layer::Residual { .. } => bail!(
-                    "the paper's released code has no residual network, so its checkpoints have no names for {}; \
+                Layer::Conv(_) | Layer::Residual { .. } | Layer::Recurrent { .. } => bail!(
+                    "the paper's released code has no residual or recurrent network, so its checkpoints have no names for {}; \
                      take a .safetensors file of this program",
                     run.network
                 ),

@@ -4,7 +4,8 @@
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{VarBuilder, VarMap};
 use models::{BatchStatistics, Frames, Gradients, Mode, Network, Observer, Spec, StatisticsOver};
-use neuron::Method;
+use neuron::{Method, Neuron};
+use std::sync::Arc;
 
 pub struct Numbers(pub u64);
 
@@ -56,8 +57,19 @@ impl Case {
     pub fn new(
         text: &str,
         shape: [usize; 4],
-        (steps, still): (usize, bool),
+        shown: (usize, bool),
         method: Method,
+        over: StatisticsOver,
+        rate: f32,
+    ) -> Case {
+        Case::with(text, shape, shown, method.config().build().unwrap(), over, rate)
+    }
+
+    pub fn with(
+        text: &str,
+        shape: [usize; 4],
+        (steps, still): (usize, bool),
+        neuron: Arc<dyn Neuron>,
         over: StatisticsOver,
         rate: f32,
     ) -> Case {
@@ -65,8 +77,7 @@ impl Case {
         let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
         let spec: Spec = text.parse().unwrap();
         let [_, h, w, c] = shape;
-        let network =
-            Network::new(&spec, [h, w, c], 3, method.config().build().unwrap(), over, vb).unwrap();
+        let network = Network::new(&spec, [h, w, c], 3, neuron, over, vb).unwrap();
         let mut numbers = Numbers(17 + steps as u64 + 100 * text.len() as u64);
         let mut named: Vec<_> = vars.data().lock().unwrap().clone().into_iter().collect();
         named.sort_by(|a, b| a.0.cmp(&b.0)); // a map has another order every time
@@ -140,6 +151,11 @@ pub fn loss(scores: &Tensor) -> Result<Tensor> {
 ///
 /// `fast` and `found` are what a pass without a graph told and gave, its gradients on the CPU.
 pub fn agree(case: &Case, fast: &Heard, found: &Gradients, degenerate: bool, what: &str) -> bool {
+    agree_but(case, fast, found, if degenerate { 1e-3 } else { 0.0 }, what)
+}
+
+/// [`agree`], but for differences below so large a part of the largest entry of all gradients.
+pub fn agree_but(case: &Case, fast: &Heard, found: &Gradients, part: f32, what: &str) -> bool {
     let mut plain = Heard::default();
     let scores = case.network.forward(&case.tensor(), Mode::Train { seed: 5 }, &mut plain).unwrap();
     if fast.spikes != plain.spikes {
@@ -167,7 +183,7 @@ pub fn agree(case: &Case, fast: &Heard, found: &Gradients, degenerate: bool, wha
     let grads = loss.backward().unwrap();
     let vars = case.vars.data().lock().unwrap();
     let all = vars.values().filter_map(|var| grads.get(var)).map(|g| apart(&[], &values(g)).1);
-    let floor = if degenerate { 1e-3 * all.fold(0.0, f32::max) } else { 0.0 };
+    let floor = part * all.fold(0.0, f32::max);
     for (name, var) in vars.iter().filter(|(name, _)| !name.contains("running")) {
         let a = values(found.get(var).unwrap_or_else(|| panic!("{what}: no gradient of {name}")));
         let b = values(grads.get(var).unwrap());

@@ -5,46 +5,60 @@
 //! write a zero and a sum for every edge of the graph. Here a block keeps what its gradients need
 //! and nothing else (its input, its currents, a few numbers a channel), and gives it up as soon as
 //! they are there. Time is folded into the batch for products; nothing is sliced along it.
-//! [`Network::forward`] on tensors is the definition.
+//! The same network on tensors is the definition.
 
 mod pass;
 
-use crate::blocks::{Block, blocks};
-use crate::{Frames, Gradients, Mode, Network, Observer};
+use crate::{Block, Frames, Gradients, Graph, Observer, Weight};
 use candle_core::{DType, Result, Tensor, bail};
 use device::Math;
+use layers::Mode;
 
-/// A network on a CUDA device as blocks, see [`Network::on_device`].
-pub struct OnDevice<'n> {
-    blocks: Vec<Block<'n, String>>,
-    voters: usize,
+/// A chain of blocks on a CUDA device.
+pub struct OnDevice {
+    graph: Graph,
+    /// The neurons of each block in CUDA C++.
+    neurons: Vec<String>,
 }
 
-impl Network {
-    /// This network as blocks on the CUDA device that its weights lie on, all f32.
+/// A block with all that a chain's blocks have.
+#[derive(Clone, Copy)]
+struct Link<'n> {
+    block: &'n Block,
+    weight: &'n Weight,
+    bias: &'n Tensor,
+    neuron: &'n String,
+}
+
+impl OnDevice {
+    /// The engine of this graph on the CUDA device that its weights lie on, all f32.
     ///
-    /// `None` if it cannot be: a neuron without [`neuron::Neuron::source`], a residual block, a
-    /// convolution without a bias, a layer between two products in an order that no stage has,
-    /// another precision or device.
-    pub fn on_device(&self) -> Option<OnDevice<'_>> {
-        let (blocks, voters) = blocks(self, |neuron| neuron.source())?;
+    /// `None` if it has none: no chain ([`Graph::is_chain`]), a neuron without
+    /// [`neuron::Neuron::source`], a window of 16 pixels and more over spikes, dropout of the
+    /// votes, another precision or device.
+    pub fn new(graph: Graph) -> Option<OnDevice> {
         let here =
             |t: &Tensor| t.dtype() == DType::F32 && t.device().is_cuda() && t.is_contiguous();
-        let normed = |b: &Block<String>| {
-            b.norm.is_none_or(|(_, n)| {
-                [&n.weight, &n.bias, &n.running_mean, &n.running_var].into_iter().all(here)
-            })
-        };
-        let all_here = |b: &Block<String>| {
-            let (weight, bias) = b.weight.tensors();
-            here(weight) && here(bias) && normed(b)
-        };
-        (!blocks.is_empty() && blocks.iter().all(all_here)).then_some(OnDevice { blocks, voters })
+        let fits =
+            |block: &Block| (1..16).contains(&block.pool.side()) && block.tensors().all(here);
+        if !graph.is_chain() || !graph.blocks.iter().all(fits) {
+            return None;
+        }
+        graph.blocks.last().filter(|last| last.drop_activations.is_none())?;
+        let source = |block: &Block| block.neuron.as_ref()?.source();
+        let neurons = graph.blocks.iter().map(source).collect::<Option<Vec<String>>>()?;
+        Some(OnDevice { graph, neurons })
     }
-}
 
-impl OnDevice<'_> {
-    /// Class scores `[B, K]` on the CPU, as [`Network::forward`] gives them.
+    /// Its blocks, from the first.
+    fn links(&self) -> impl DoubleEndedIterator<Item = Link<'_>> {
+        self.graph.blocks.iter().zip(&self.neurons).filter_map(|(block, neuron)| {
+            let weight = block.sources.first()?.weight.as_ref()?;
+            Some(Link { block, weight, bias: weight.bias()?, neuron })
+        })
+    }
+
+    /// Class scores `[B, K]` on the CPU, as the definition gives them.
     ///
     /// # Errors
     /// If the frames do not fit the network, or the device fails.

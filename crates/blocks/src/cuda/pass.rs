@@ -1,14 +1,12 @@
-use super::OnDevice;
-use crate::blocks::{Block, Weight};
-use crate::network::DROPOUT;
-use crate::{Frames, Gradients, Mode, Observer};
+use super::{Link, OnDevice};
+use crate::{DROPOUT, Frames, Gradients, Observer, Weight};
 use candle_core::{DType, Device, Result, Tensor, TensorId, bail};
 use device::{Gpu, Math, Precision};
 use layers::cuda::{
     batch_moments, convolve, convolve_input, convolve_weight, expand, from_cudnn, multiply,
     multiply_input, multiply_weight, running_moments, to_cudnn, vote,
 };
-use layers::{Product, Sizes, StatisticsOver, dropout_mask};
+use layers::{Mode, Product, Sizes, StatisticsOver, dropout_mask};
 use neuron::cuda::{Norm, Stage, Upstream, fire, gradient};
 use std::sync::Arc;
 
@@ -34,14 +32,15 @@ pub struct State {
 }
 
 impl Kept {
-    fn stage<'a>(&'a self, block: &'a Block<String>, frames: Frames, still: bool) -> Stage<'a> {
+    fn stage<'a>(&'a self, link: Link<'a>, frames: Frames, still: bool) -> Stage<'a> {
+        let block = link.block;
         Stage {
-            neuron: &block.kernel,
+            neuron: link.neuron,
             steps: frames.steps,
             shape: self.shape,
             still,
             norm: self.norm.as_ref(),
-            bias: self.norm.is_none().then(|| block.weight.tensors().1),
+            bias: self.norm.is_none().then_some(link.bias),
             rectify: block.rectify,
             mask: self.mask.as_ref(),
             pool: block.pool,
@@ -59,51 +58,52 @@ pub fn forward(
     observer: &mut dyn Observer,
     train: bool,
 ) -> Result<(Tensor, State)> {
-    let Some(first) = network.blocks.first() else { bail!("a network without layers") };
-    let gpu = Gpu::of_tensor(first.weight.tensors().0)?;
+    let Some(first) = network.links().next() else { bail!("a network without layers") };
+    let gpu = Gpu::of_tensor(first.weight.weight())?;
     let dtype = math.precision.dtype();
     let [batch, ..] = frames.shape;
-    let counts = Tensor::zeros((network.blocks.len(), frames.steps), DType::U32, &gpu.device())?;
-    let mut input = sent(&gpu, frames, channels(first, frames.shape[3], math), dtype)?;
+    let counts = Tensor::zeros((network.neurons.len(), frames.steps), DType::U32, &gpu.device())?;
+    let mut input = sent(&gpu, frames, channels(first.weight, frames.shape[3], math), dtype)?;
     let mut kept = Vec::new();
-    for (i, block) in network.blocks.iter().enumerate() {
-        let still = i == 0 && frames.still;
-        let (product, weight, [h, w, c]) = weighted(block, input.dims4()?, dtype)?;
+    for (i, link) in network.links().enumerate() {
+        let (block, still) = (link.block, i == 0 && frames.still);
+        let (product, weight, [h, w, c]) = weighted(link.weight, input.dims4()?, dtype)?;
         let z = match product {
             Product::Convolution(sizes) => convolve(&sizes, &input, &weight, math)?,
             Product::Linear { n, inputs, .. } => {
                 multiply(&input.reshape((n, inputs))?, &weight, math)?
             }
         };
-        let mask = |name: Option<&str>, [h, w]: [usize; 2]| {
-            mask(&gpu, name, [batch, h, w, c], matches!(block.weight, Weight::Linear(_)), mode)
+        let mask = |name: &Option<String>, [h, w]: [usize; 2]| {
+            mask(&gpu, name.as_deref(), [batch, h, w, c], mode)
         };
         let k = block.pool.side();
         let state = Kept {
             product,
             input,
             weight,
-            norm: norm(block, &z, frames, still, mode, observer)?,
+            norm: norm(link, &z, frames, still, mode, observer)?,
             z,
-            mask: mask(block.drop_currents, [h, w])?,
-            drop: mask(block.drop_spikes, [h / k, w / k])?,
+            mask: mask(&block.drop_currents, [h, w])?,
+            drop: mask(&block.drop_activations, [h / k, w / k])?,
             shape: [batch, h, w, c],
         };
-        let fired = fire(&state.stage(block, frames, still), &state.z, dtype, (&counts, i))?;
+        let fired = fire(&state.stage(link, frames, still), &state.z, dtype, (&counts, i))?;
         input = fired.reshape((frames.steps * batch, h / k, w / k, c))?;
         if train {
             kept.push(state);
         }
     }
     let (_, h, w, c) = input.dims4()?;
-    let scores = vote(&input.reshape((frames.steps, batch, h * w * c))?, network.voters)?;
+    let scores = vote(&input.reshape((frames.steps, batch, h * w * c))?, network.graph.voters)?;
     let scores = scores.to_device(&Device::Cpu)?;
     let counts: Vec<Vec<u32>> = counts.to_vec2()?;
     let mut shape = frames.shape;
-    for (block, counts) in network.blocks.iter().zip(counts) {
+    for (link, counts) in network.links().zip(counts) {
+        let block = link.block;
         let counts: Vec<u64> = counts.into_iter().map(u64::from).collect();
-        let [h, w, c] = block.weight.product(shape)?.1;
-        observer.count(block.name, &counts, (batch * h * w * c) as u64)?;
+        let [h, w, c] = link.weight.product(shape)?.1;
+        observer.count(&block.name, &counts, (batch * h * w * c) as u64)?;
         shape = [batch, h / block.pool.side(), w / block.pool.side(), c];
     }
     Ok((scores, State { kept, gpu }))
@@ -111,8 +111,8 @@ pub fn forward(
 
 /// Channels of the frames on the device: tensor cores read 16 bytes at a time, and what is missing
 /// is filled with zeros.
-fn channels(first: &Block<String>, c: usize, math: Math) -> usize {
-    match (&first.weight, math.precision) {
+fn channels(first: &Weight, c: usize, math: Math) -> usize {
+    match (first, math.precision) {
         (Weight::Linear(_), _) | (_, Precision::F32) => c,
         (_, Precision::Tf32) => c.next_multiple_of(4),
         (_, Precision::Bf16) => c.next_multiple_of(8),
@@ -145,12 +145,12 @@ fn sent(gpu: &Gpu, frames: Frames, channels: usize, dtype: DType) -> Result<Tens
 /// What a block's weight does to activations `[n, h, w, c]`, the weight as that product takes it,
 /// and the shape of what comes out.
 fn weighted(
-    block: &Block<String>,
+    weight: &Weight,
     (n, h, w, c): (usize, usize, usize, usize),
     dtype: DType,
 ) -> Result<(Product, Tensor, [usize; 3])> {
-    match block.weight {
-        Weight::Conv(conv, _) => {
+    match weight {
+        Weight::Conv(conv) => {
             let (k, _, ci, co) = conv.weight.dims4()?;
             // zeros stand behind the frames' own channels, and meet zeros in the weight
             let padded = if c > ci { c } else { ci };
@@ -159,7 +159,7 @@ fn weighted(
             Ok((Product::Convolution(s), weight, [s.oh, s.ow, s.co]))
         }
         Weight::Linear(linear) => {
-            let (product, shape) = block.weight.product([n, h, w, c])?;
+            let (product, shape) = weight.product([n, h, w, c])?;
             let weight = match linear.weight.dtype() == dtype {
                 true => linear.weight.detach(),
                 false => expand(&linear.weight, 0, dtype)?,
@@ -172,15 +172,15 @@ fn weighted(
 /// What a block's norm, if it has one, normalises with: in training the moments of `z`, which the
 /// observer hears of, else the running ones.
 fn norm(
-    block: &Block<String>,
+    link: Link,
     z: &Tensor,
     frames: Frames,
     still: bool,
     mode: Mode,
     observer: &mut dyn Observer,
 ) -> Result<Option<Norm>> {
-    let Some((name, norm)) = block.norm else { return Ok(None) };
-    let bias = block.weight.tensors().1;
+    let Some((name, norm)) = &link.block.affine else { return Ok(None) };
+    let bias = link.bias;
     let moments = match mode {
         Mode::Eval => running_moments(&norm.running_mean, &norm.running_var, bias)?,
         Mode::Train { .. } => {
@@ -195,18 +195,10 @@ fn norm(
     Norm::new(moments, &norm.weight, &norm.bias, norm.eps).map(Some)
 }
 
-/// The dropout mask of that name, as [`layers::dropout`] draws it for a tensor of a flat or an
-/// unflattened layer.
-fn mask(
-    gpu: &Gpu,
-    name: Option<&str>,
-    shape: [usize; 4],
-    flat: bool,
-    mode: Mode,
-) -> Result<Option<Tensor>> {
+/// The dropout mask of that name, as [`layers::dropout`] draws it.
+fn mask(gpu: &Gpu, name: Option<&str>, shape: [usize; 4], mode: Mode) -> Result<Option<Tensor>> {
     let (Some(name), Mode::Train { seed }) = (name, mode) else { return Ok(None) };
-    let dims = if flat { vec![shape[0], shape[3]] } else { shape.to_vec() };
-    let mask = dropout_mask(&dims.into(), DROPOUT, name, seed, DType::F32, &Device::Cpu)?;
+    let mask = dropout_mask(&shape.to_vec().into(), DROPOUT, name, seed, DType::F32, &Device::Cpu)?;
     let values: Vec<f32> = mask.flatten_all()?.to_vec1()?;
     Ok(Some(gpu.floats(&values, values.len())?))
 }
@@ -225,22 +217,25 @@ pub fn backward(
     let gradient_of_scores = gpu.floats(&values, gradient_of_scores.shape())?;
     let mut of: Vec<(TensorId, Tensor)> = Vec::new();
     let mut above: Option<Tensor> = None;
-    for (i, block) in network.blocks.iter().enumerate().rev() {
+    let links: Vec<Link> = network.links().collect();
+    for (i, &link) in links.iter().enumerate().rev() {
         let still = i == 0 && frames.still;
         let Some(state) = kept.pop() else { bail!("a backward pass without its forward pass") };
         let upstream = match &above {
             Some(above) => Upstream::Activations(above),
-            None => Upstream::Scores { gradient: &gradient_of_scores, voters: network.voters },
+            None => {
+                Upstream::Scores { gradient: &gradient_of_scores, voters: network.graph.voters }
+            }
         };
-        let found = gradient(&state.stage(block, frames, still), &state.z, upstream)?;
+        let found = gradient(&state.stage(link, frames, still), &state.z, upstream)?;
         let Kept { product, input, weight, z, .. } = state;
         // given up before the products ask for memory
         drop((z, above.take()));
-        if let (Some((_, norm)), Some((gamma, beta))) = (block.norm, found.norm) {
+        if let (Some((_, norm)), Some((gamma, beta))) = (&link.block.affine, found.norm) {
             of.push((norm.weight.id(), gamma));
             of.push((norm.bias.id(), beta));
         }
-        let (own, bias) = block.weight.tensors();
+        let (own, bias) = (link.weight.weight(), link.bias);
         let (dw, dx) = match product {
             Product::Convolution(sizes) => {
                 let dw =

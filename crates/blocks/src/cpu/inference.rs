@@ -1,0 +1,268 @@
+use super::spikes::pool_spikes;
+use super::values::Values;
+use super::{EventDriven, kernel};
+use crate::layout::{Layout, layouts};
+use crate::{Block, Delay, Frames, Origin};
+use candle_core::{Result, bail};
+use layers::{Product, pooled};
+use neuron::Pooling;
+
+/// A network that classifies one sample at a time, step by step, and stops as soon as no later vote
+/// can change the class. All memory is taken when it is made: a sample allocates nothing, but for
+/// pooled currents.
+pub struct Inference<'n> {
+    layers: Vec<Live<'n>>,
+    voters: usize,
+    /// Non-zero values of the frame: index in its flattened map, value.
+    frame: Vec<(u32, f32)>,
+    votes: Vec<u32>,
+    shape: [usize; 3],
+}
+
+/// What was decided of a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The class with the most votes; of equals the lowest.
+    pub class: usize,
+    /// Steps that were run.
+    pub steps: usize,
+}
+
+/// A block with the state of its neurons.
+struct Live<'n> {
+    block: &'n Block,
+    // copies: a lock held on the network's own weights would have their next update wait for ever
+    /// Of each source with a weight.
+    weights: Vec<Option<(Product, Vec<f32>)>>,
+    /// The sum of the biases.
+    bias: Vec<f32>,
+    /// Factor and shift of each channel: batch norm with its running statistics.
+    affine: Option<(Vec<f32>, Vec<f32>)>,
+    shape: [usize; 3],
+    /// Whether the currents are the same at every step of a still image.
+    still: bool,
+    /// Currents before norm and behind, membranes, spikes, pooled counts.
+    z: Vec<f32>,
+    x: Vec<f32>,
+    v: Vec<f32>,
+    fired: Vec<u8>,
+    counts: Vec<u8>,
+    /// Non-zero activations of this step and of the one before: index in the flattened map, value.
+    entries: Vec<(u32, f32)>,
+    before: Vec<(u32, f32)>,
+}
+
+impl EventDriven {
+    /// This network for single samples of `[height, width, channels]`, with the running statistics
+    /// of its norms and without dropout.
+    ///
+    /// # Errors
+    /// If such samples do not fit the network, or it does not vote by spikes.
+    pub fn inference(&self, sample: [usize; 3]) -> Result<Inference<'_>> {
+        let [h, w, c] = sample;
+        let layouts = layouts(&self.graph, ([1, h, w, c], true), 1)?;
+        let blocks = self.graph.blocks.iter().zip(&layouts);
+        let layers: Vec<Live> =
+            blocks.map(|(block, l)| Live::new(block, l)).collect::<Result<_>>()?;
+        let last = layers.last().filter(|last| last.block.neuron.is_some());
+        let Some(last) = last else { bail!("single samples are classified by votes of neurons") };
+        let (units, voters) = (last.counts.len(), self.graph.voters);
+        if voters == 0 || !units.is_multiple_of(voters) {
+            bail!("voting takes a multiple of {voters} units, found {units}");
+        }
+        let (frame, votes) = (Vec::with_capacity(h * w * c), vec![0; units / voters]);
+        Ok(Inference { layers, voters, frame, votes, shape: sample })
+    }
+}
+
+impl<'n> Live<'n> {
+    fn new(block: &'n Block, layout: &Layout) -> Result<Live<'n>> {
+        let [_, h, w, c] = layout.currents;
+        let neurons = h * w * c;
+        let pooled = layout.activations.iter().product();
+        let mut bias = vec![0.0; c];
+        let mut weights = Vec::new();
+        for (source, product) in block.sources.iter().zip(&layout.products) {
+            let weight = source.weight.as_ref().zip(*product);
+            if let Some(of) = weight.and_then(|(weight, _)| weight.bias()) {
+                bias.iter_mut().zip(&*Values::of(of)?).for_each(|(sum, b)| *sum += b);
+            }
+            weights.push(match weight {
+                Some((weight, product)) => Some((product, Values::of(weight.weight())?.to_vec())),
+                None => None,
+            });
+        }
+        Ok(Live {
+            block,
+            weights,
+            bias,
+            affine: affine(block)?,
+            shape: [h, w, c],
+            still: layout.still,
+            z: vec![0.0; neurons],
+            x: vec![0.0; neurons],
+            v: vec![0.0; neurons],
+            fired: vec![0; neurons],
+            counts: vec![0; pooled],
+            entries: Vec::with_capacity(pooled),
+            before: Vec::with_capacity(pooled),
+        })
+    }
+}
+
+/// Factor and shift of a block's norm in evaluation.
+fn affine(block: &Block) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
+    let Some((_, norm)) = &block.affine else { return Ok(None) };
+    let (mean, var) = (Values::of(&norm.running_mean)?, Values::of(&norm.running_var)?);
+    let (gamma, beta) = (Values::of(&norm.weight)?, Values::of(&norm.bias)?);
+    let inverse = |v: f32| (1.0 / (f64::from(v) + norm.eps).sqrt()) as f32;
+    let scale: Vec<f32> = gamma.iter().zip(var.iter()).map(|(g, v)| g * inverse(*v)).collect();
+    let shift = beta.iter().zip(&scale).zip(mean.iter()).map(|((b, k), m)| b - k * m).collect();
+    Ok(Some((scale, shift)))
+}
+
+impl Inference<'_> {
+    /// Classifies the one sample of `frames`; with `early`, stops when the class can no longer
+    /// change.
+    ///
+    /// # Errors
+    /// If `frames` are not one sample of this network's shape.
+    pub fn classify(&mut self, frames: Frames, early: bool) -> Result<Decision> {
+        let [h, w, c] = self.shape;
+        let size = h * w * c;
+        let shown = if frames.still { 1 } else { frames.steps };
+        if frames.shape != [1, h, w, c] || frames.values.len() != shown * size || frames.steps == 0
+        {
+            bail!(
+                "this network classifies one sample of {h}×{w}×{c}, found frames of {:?}",
+                frames.shape
+            );
+        }
+        self.votes.fill(0);
+        for layer in &mut self.layers {
+            layer.v.fill(0.0);
+            layer.entries.clear();
+        }
+        for t in 0..frames.steps {
+            // of a still image what no neuron has seen is the same at every step
+            let again = frames.still && t > 0;
+            if !again {
+                self.frame.clear();
+                let frame = frames.values[if frames.still { 0 } else { t * size }..][..size]
+                    .iter()
+                    .enumerate();
+                self.frame.extend(frame.filter(|(_, v)| **v != 0.0).map(|(i, v)| (i as u32, *v)));
+            }
+            self.step(again);
+            let left = (frames.steps - 1 - t) * self.voters;
+            let class = leader(&self.votes);
+            if t + 1 == frames.steps || early && decided(&self.votes, class, left as u32) {
+                return Ok(Decision { class, steps: t + 1 });
+            }
+        }
+        bail!("a sample without steps")
+    }
+
+    /// Votes of the last sample: for each class the spikes of its voters in the steps that were
+    /// run.
+    pub fn votes(&self) -> &[u32] {
+        &self.votes
+    }
+
+    /// One step of all layers; `again` if the frame is that of the step before.
+    fn step(&mut self, again: bool) {
+        for i in 0..self.layers.len() {
+            let (below, rest) = self.layers.split_at_mut(i);
+            let Some((layer, above)) = rest.split_first_mut() else { return };
+            let same = again && layer.still;
+            std::mem::swap(&mut layer.entries, &mut layer.before);
+            if !same {
+                layer.currents(&self.frame, below, above);
+            }
+            layer.give(same);
+        }
+        let Some(last) = self.layers.last() else { return };
+        for (votes, units) in self.votes.iter_mut().zip(last.counts.chunks_exact(self.voters)) {
+            *votes += units.iter().map(|&n| u32::from(n)).sum::<u32>();
+        }
+    }
+}
+
+impl Live<'_> {
+    /// The currents of this step, before norm and behind. Layers `above` have not yet run in it.
+    fn currents(&mut self, frame: &[(u32, f32)], below: &[Live], above: &[Live]) {
+        let c = self.bias.len();
+        self.z.chunks_exact_mut(c).for_each(|z| z.copy_from_slice(&self.bias));
+        for (source, weight) in self.block.sources.iter().zip(&self.weights) {
+            let entries = match (source.from, source.delay) {
+                (Origin::Frames, _) => frame,
+                (Origin::Block(j), Delay::Now) => &below[j].entries,
+                (Origin::Block(j), Delay::Next) => match j.checked_sub(below.len()) {
+                    None => &below[j].before,
+                    Some(0) => &self.before,
+                    Some(j) => &above[j - 1].entries,
+                },
+            };
+            match weight {
+                Some((product, weight)) => product.add(entries, weight, &mut self.z),
+                None => entries.iter().for_each(|&(i, value)| self.z[i as usize] += value),
+            }
+        }
+        for (x, z) in self.x.chunks_exact_mut(c).zip(self.z.chunks_exact(c)) {
+            match &self.affine {
+                None => x.copy_from_slice(z),
+                Some((scale, shift)) => {
+                    let all = x.iter_mut().zip(z).zip(scale.iter().zip(shift));
+                    all.for_each(|((x, z), (scale, shift))| *x = z * scale + shift);
+                }
+            }
+            if self.block.rectify {
+                x.iter_mut().for_each(|x| *x = if *x > 0.0 { *x } else { 0.0 });
+            }
+        }
+    }
+
+    /// The activations of these currents; the `same` again where there are no neurons.
+    fn give(&mut self, same: bool) {
+        match kernel(self.block) {
+            Some(kernel) => {
+                kernel.step(&self.x, &mut self.v, &mut self.fired);
+                let [h, w, c] = self.shape;
+                pool_spikes(&self.fired, [1, h, w, c], self.block.pool, &mut self.counts);
+                let scale = match self.block.pool {
+                    Pooling::Average(k) => 1.0 / (k * k) as f32,
+                    Pooling::None | Pooling::Max(_) => 1.0,
+                };
+                self.entries.clear();
+                let counts = self.counts.iter().enumerate().filter(|(_, n)| **n != 0);
+                self.entries.extend(counts.map(|(i, &n)| (i as u32, scale * f32::from(n))));
+            }
+            None if same => self.entries.clone_from(&self.before),
+            None => {
+                let [h, w, c] = self.shape;
+                let values = match self.block.pool {
+                    Pooling::None => &self.x,
+                    pool => &pooled(&self.x, [1, h, w, c], pool),
+                };
+                self.entries.clear();
+                let some = values.iter().enumerate().filter(|(_, v)| **v != 0.0);
+                self.entries.extend(some.map(|(i, v)| (i as u32, *v)));
+            }
+        }
+    }
+}
+
+/// The first of the classes with the most votes.
+fn leader(votes: &[u32]) -> usize {
+    let most = votes.iter().max().copied().unwrap_or(0);
+    votes.iter().position(|&v| v == most).unwrap_or(0)
+}
+
+/// Whether `class` leads whatever the others still get: at most `left` votes each.
+fn decided(votes: &[u32], class: usize, left: u32) -> bool {
+    let mine = votes[class];
+    votes
+        .iter()
+        .enumerate()
+        .all(|(i, &v)| i == class || mine > v + left || (mine == v + left && class < i))
+}

@@ -1,0 +1,205 @@
+//! A network as plain data: blocks, and what each of them reads.
+
+use crate::layout::Range;
+use candle_core::{Result, Tensor, bail};
+use layers::{BatchNorm, Conv2d, Linear, Product, Sizes};
+use neuron::{Neuron, Pooling};
+use std::sync::Arc;
+
+/// Blocks in an order in which each reads the frames, blocks before it, or what any block gave one
+/// step ago.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    /// From the frames to the votes; the last one's activations are voted on.
+    pub blocks: Vec<Block>,
+    /// Units of a class: its score is the mean of their activations over all steps.
+    pub voters: usize,
+}
+
+/// Everything up to the next product or the next sum: currents, which are added up from the
+/// sources, then norm, ReLU, dropout, neurons, pooling and dropout again, each only where it is
+/// named.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// The name of its neurons, else of its norm, else one that no other block has.
+    pub name: String,
+    /// What its currents are the sum of; at least one of this step.
+    pub sources: Vec<Source>,
+    /// Batch norm and its name.
+    pub affine: Option<(String, BatchNorm)>,
+    /// ReLU.
+    pub rectify: bool,
+    /// Name of the dropout of currents.
+    pub drop_currents: Option<String>,
+    /// Without neurons its activations are its currents.
+    pub neuron: Option<Arc<dyn Neuron>>,
+    /// Of spikes, or of currents where there are no neurons.
+    pub pool: Pooling,
+    /// Name of the dropout behind the pool.
+    pub drop_activations: Option<String>,
+}
+
+/// One summand of a block's currents.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Whose activations.
+    pub from: Origin,
+    /// What multiplies them; `None` adds them as they are (a residual network's shortcut).
+    pub weight: Option<Weight>,
+    /// Those of which step.
+    pub delay: Delay,
+}
+
+/// Where activations come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The frames.
+    Frames,
+    /// The block of that index.
+    Block(usize),
+}
+
+/// When activations are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delay {
+    /// In the step that made them.
+    Now,
+    /// One step later (lateral, recurrent and feedback connections); zero in the first step. Blocks
+    /// that lie between such a reader and its origin run step by step.
+    Next,
+}
+
+/// The weight of a source.
+#[derive(Clone, Debug)]
+pub enum Weight {
+    /// A convolution.
+    Conv(Conv2d),
+    /// A fully connected layer over the flattened map.
+    Linear(Linear),
+}
+
+impl Source {
+    /// Activations of this step.
+    pub fn now(from: Origin, weight: Option<Weight>) -> Source {
+        Source { from, weight, delay: Delay::Now }
+    }
+}
+
+impl Block {
+    /// A block of these sources and nothing else.
+    pub fn of(name: String, sources: Vec<Source>) -> Block {
+        Block {
+            name,
+            sources,
+            affine: None,
+            rectify: false,
+            drop_currents: None,
+            neuron: None,
+            pool: Pooling::None,
+            drop_activations: None,
+        }
+    }
+
+    /// Whether its activations are its currents, untouched.
+    pub fn is_sum(&self) -> bool {
+        let changes = self.affine.is_some() || self.rectify || self.neuron.is_some();
+        let drops = self.drop_currents.is_some() || self.drop_activations.is_some();
+        !changes && !drops && self.pool == Pooling::None
+    }
+
+    /// All tensors that a pass reads.
+    pub fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        let weights = self.sources.iter().filter_map(|source| source.weight.as_ref());
+        let norm = self.affine.as_ref().map(|(_, n)| n);
+        let of_norm =
+            norm.map(|n| [&n.weight, &n.bias, &n.running_mean, &n.running_var]).into_iter();
+        weights.flat_map(|w| [Some(w.weight()), w.bias()]).flatten().chain(of_norm.flatten())
+    }
+}
+
+impl Weight {
+    /// `[k, k, in, out]` or `[in, out]`.
+    pub fn weight(&self) -> &Tensor {
+        match self {
+            Weight::Conv(conv) => &conv.weight,
+            Weight::Linear(linear) => &linear.weight,
+        }
+    }
+
+    /// `[out]`, if it has one.
+    pub fn bias(&self) -> Option<&Tensor> {
+        match self {
+            Weight::Conv(conv) => conv.bias.as_ref(),
+            Weight::Linear(linear) => Some(&linear.bias),
+        }
+    }
+
+    /// What it does to activations `[n, h, w, c]`, and the shape of what comes out.
+    ///
+    /// # Errors
+    /// If they do not fit.
+    pub fn product(&self, shape: [usize; 4]) -> Result<(Product, [usize; 3])> {
+        let [n, h, w, c] = shape;
+        match self {
+            Weight::Conv(conv) => {
+                let sizes = Sizes::new(shape, conv.weight.dims(), conv.stride, conv.padding)?;
+                Ok((Product::Convolution(sizes), [sizes.oh, sizes.ow, sizes.co]))
+            }
+            Weight::Linear(linear) => {
+                let (inputs, outputs) = linear.weight.dims2()?;
+                if inputs != h * w * c {
+                    bail!("a linear layer of {inputs} inputs cannot take maps {:?}", [h, w, c]);
+                }
+                Ok((Product::Linear { n, inputs, outputs }, [1, 1, outputs]))
+            }
+        }
+    }
+}
+
+impl Graph {
+    /// First and last of the blocks that run step by step together, in order: from each reader of
+    /// the step before to its origin, and what lies between; ranges with a block in common are one.
+    pub fn stepwise(&self) -> Vec<Range> {
+        let mut ranges: Vec<Range> = Vec::new();
+        for (i, block) in self.blocks.iter().enumerate() {
+            for source in &block.sources {
+                if let (Delay::Next, Origin::Block(j)) = (source.delay, source.from) {
+                    ranges.push((i.min(j), i.max(j)));
+                }
+            }
+        }
+        ranges.sort_unstable();
+        ranges.dedup_by(|next, before| {
+            let meet = next.0 <= before.1;
+            if meet {
+                before.1 = before.1.max(next.1);
+            }
+            meet
+        });
+        ranges
+    }
+
+    /// The range of [`Graph::stepwise`] that a block lies in.
+    pub(crate) fn range_of(&self, block: usize) -> Option<Range> {
+        self.stepwise().into_iter().find(|(first, last)| (*first..=*last).contains(&block))
+    }
+
+    /// Whether a CUDA device can run it: a chain of neurons that have a source for one.
+    pub fn runs_on_a_device(&self) -> bool {
+        let source = |block: &Block| block.neuron.as_ref().is_some_and(|n| n.source().is_some());
+        self.is_chain() && self.blocks.iter().all(source)
+    }
+
+    /// Whether every block reads the one before it through a weight with a bias, has neurons, and
+    /// is read by the next alone.
+    pub fn is_chain(&self) -> bool {
+        self.blocks.iter().enumerate().all(|(i, block)| {
+            let before = i.checked_sub(1).map_or(Origin::Frames, Origin::Block);
+            let biased = |source: &Source| {
+                let bias = source.weight.as_ref().and_then(Weight::bias);
+                (source.from, source.delay) == (before, Delay::Now) && bias.is_some()
+            };
+            matches!(&block.sources[..], [source] if biased(source)) && block.neuron.is_some()
+        })
+    }
+}

@@ -1,0 +1,166 @@
+//! Batch norm on slices: the arithmetic of [`crate::BatchNorm`], forward and backward.
+
+use crate::kernel::Stored;
+use rayon::prelude::*;
+
+/// Rows that one task sums in the working precision before the sum is added up in f64: few enough
+/// to keep the rounding of an f32 sum far below the tolerance, many enough to keep the loop long.
+const ROWS: usize = 128;
+
+/// Σ over the rows of each set of `term(row index, channel)`, two sums at once: `[sets][2][c]` in
+/// f64. Tasks are pieces of fixed size added in order, so the result does not depend on the number
+/// of threads.
+pub(crate) fn sums<F: Stored>(
+    rows: usize,
+    sets: usize,
+    c: usize,
+    add: impl Fn(usize, &mut [F], &mut [F]) + Sync,
+) -> Vec<f64> {
+    let per_set = rows / sets;
+    let pieces = per_set.div_ceil(ROWS);
+    let partial: Vec<Vec<F>> = (0..sets * pieces)
+        .into_par_iter()
+        .map(|i| {
+            let (set, piece) = (i / pieces, i % pieces);
+            let mut acc = vec![F::zero(); 2 * c];
+            let (a, b) = acc.split_at_mut(c);
+            let first = set * per_set + piece * ROWS;
+            (first..(first + ROWS).min((set + 1) * per_set)).for_each(|row| add(row, a, b));
+            acc
+        })
+        .collect();
+    let mut total = vec![0.0; sets * 2 * c];
+    for (i, part) in partial.iter().enumerate() {
+        let total = &mut total[i / pieces * 2 * c..][..2 * c];
+        total.iter_mut().zip(part).for_each(|(t, &p)| *t += p.to_f64());
+    }
+    total
+}
+
+/// What a batch norm normalises with, per set and channel, `[sets, C]`: values of a set share their
+/// statistics.
+#[derive(Clone, Debug)]
+pub struct Scales<F> {
+    /// μ.
+    pub mean: Vec<F>,
+    /// What rounding took from the mean.
+    pub lost: Vec<F>,
+    /// 1/√(σ² + ε).
+    pub inverse: Vec<F>,
+    /// C.
+    pub channels: usize,
+}
+
+impl<F: Stored> Scales<F> {
+    /// Of `moments` `[3, sets, C]`: mean, biased variance, what the mean lost; each of `size`
+    /// numbers.
+    pub fn of(moments: &[F], size: usize, channels: usize, eps: f64) -> Self {
+        let (mean, others) = moments.split_at(size);
+        let (var, lost) = others.split_at(size);
+        let inverse = var.iter().map(|&v| F::of(1.0 / (v.to_f64() + eps).sqrt())).collect();
+        Scales { mean: mean.to_vec(), lost: lost.to_vec(), inverse, channels }
+    }
+
+    /// Sets.
+    pub fn sets(&self) -> usize {
+        self.mean.len() / self.channels
+    }
+
+    /// Further sets behind these.
+    pub fn append(&mut self, other: Self) {
+        self.mean.extend(other.mean);
+        self.lost.extend(other.lost);
+        self.inverse.extend(other.inverse);
+    }
+
+    /// One set alone; the only one if there are no others.
+    ///
+    /// # Panics
+    /// If there are others, but not this one.
+    pub fn set(&self, set: usize) -> Self {
+        let c = self.channels;
+        let at = if self.sets() == 1 { 0 } else { set * c };
+        let [mean, lost, inverse] =
+            [&self.mean, &self.lost, &self.inverse].map(|all| all[at..at + c].to_vec());
+        Scales { mean, lost, inverse, channels: c }
+    }
+
+    /// y = γ(x − μ)/√(σ² + ε) + β.
+    pub fn apply(&self, x: &[F], gamma: &[F], beta: &[F]) -> Vec<F> {
+        let c = self.channels;
+        let per_set = x.len() / self.sets();
+        let mut y = vec![F::zero(); x.len()];
+        let chunk = ROWS * c;
+        for ((set, y), x) in y.chunks_mut(per_set).enumerate().zip(x.chunks(per_set)) {
+            let at = set * c;
+            let scale: Vec<F> =
+                gamma.iter().zip(&self.inverse[at..]).map(|(&g, &i)| g * i).collect();
+            let shift = beta.iter().zip(&scale).zip(&self.lost[at..]);
+            let shift: Vec<F> = shift.map(|((&b, &k), &lost)| b - k * lost).collect();
+            let mean = &self.mean[at..][..c];
+            y.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).for_each(|(y, x)| {
+                for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
+                    for i in 0..c {
+                        y[i] = (x[i] - mean[i]) * scale[i] + shift[i];
+                    }
+                }
+            });
+        }
+        y
+    }
+
+    /// Σg and Σg·x̂ of each set, `[2, sets, C]`: the gradients of β and γ, summed over the sets.
+    pub fn gradient_sums(&self, x: &[F], g: &[F]) -> Vec<F> {
+        let (c, sets_of) = (self.channels, self.sets());
+        let rows = x.len() / c;
+        let per_set = rows / sets_of;
+        let found = sums::<F>(rows, sets_of, c, |row, a, b| {
+            let at = row / per_set * c;
+            let (x, g) = (&x[row * c..][..c], &g[row * c..][..c]);
+            let (mean, inverse) = (&self.mean[at..][..c], &self.inverse[at..][..c]);
+            let (a, b) = (&mut a[..c], &mut b[..c]);
+            for i in 0..c {
+                a[i] += g[i];
+                b[i] += g[i] * ((x[i] - mean[i]) * inverse[i]);
+            }
+        });
+        let mut out = vec![F::zero(); found.len()];
+        for (at, sum) in found.iter().enumerate() {
+            let (set, which, channel) = (at / (2 * c), at / c % 2, at % c);
+            out[(which * sets_of + set) * c + channel] = F::of(*sum);
+        }
+        out
+    }
+
+    /// ∂L/∂x = γ/√(σ² + ε) · (g − Σg/n − x̂ · Σ(g·x̂)/n) with the sums of
+    /// [`Scales::gradient_sums`].
+    pub fn input_gradient(&self, x: &[F], g: &[F], sums: &[F], gamma: &[F]) -> Vec<F> {
+        let (c, sets) = (self.channels, self.sets());
+        let per_set = x.len() / sets;
+        let n = F::of((per_set / c) as f64);
+        let mut d = vec![F::zero(); x.len()];
+        let chunk = ROWS * c;
+        for (set, ((d, x), g)) in
+            d.chunks_mut(per_set).zip(x.chunks(per_set)).zip(g.chunks(per_set)).enumerate()
+        {
+            // d = p·g − q·x + r with three numbers per channel
+            let row = |which: usize| &sums[(which * sets + set) * c..][..c];
+            let (mean, inverse) = (&self.mean[set * c..][..c], &self.inverse[set * c..][..c]);
+            let p: Vec<F> = gamma.iter().zip(inverse).map(|(&g, &i)| g * i).collect();
+            let q: Vec<F> = (0..c).map(|i| row(1)[i] / n * inverse[i]).collect();
+            let r: Vec<F> = (0..c).map(|i| row(0)[i] / n).collect();
+            d.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).zip(g.par_chunks(chunk)).for_each(
+                |((d, x), g)| {
+                    for ((d, x), g) in
+                        d.chunks_exact_mut(c).zip(x.chunks_exact(c)).zip(g.chunks_exact(c))
+                    {
+                        for i in 0..d.len() {
+                            d[i] = p[i] * (g[i] - r[i] - (x[i] - mean[i]) * q[i]);
+                        }
+                    }
+                },
+            );
+        }
+        d
+    }
+}
