@@ -66,11 +66,12 @@ impl<F: Stored> Scales<F> {
         self.mean.len() / self.channels
     }
 
-    /// Further sets behind these.
-    pub fn append(&mut self, other: Self) {
-        self.mean.extend(other.mean);
-        self.lost.extend(other.lost);
-        self.inverse.extend(other.inverse);
+    /// These sets, and others behind them.
+    pub fn followed_by(mut self, others: Self) -> Self {
+        self.mean.extend(others.mean);
+        self.lost.extend(others.lost);
+        self.inverse.extend(others.inverse);
+        self
     }
 
     /// One set alone; the only one if there are no others.

@@ -291,10 +291,10 @@ impl<'a> Pass<'a> {
             _ => candle_core::bail!("the neurons {} cannot run step by step", block.name),
         }
         if let Some(now) = now {
-            match &mut kept.scales {
-                None => kept.scales = Some(now),
-                Some(all) => all.append(now),
-            }
+            kept.scales = Some(match kept.scales.take() {
+                None => now,
+                Some(before) => before.followed_by(now),
+            });
         }
         Ok(())
     }
