@@ -69,7 +69,7 @@ impl<'n> EventDriven<'n> {
                 shape: [h, w, c],
                 z: vec![0.0; neurons],
                 x: vec![0.0; neurons],
-                v: vec![0.0; neurons],
+                v: vec![0.0; neurons * block.kernel.states()],
                 fired: vec![0; neurons],
                 counts: vec![0; pooled],
             });

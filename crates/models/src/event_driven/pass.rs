@@ -340,6 +340,9 @@ pub fn backward(
             of.push((norm.weight.id(), tensor(gamma, &norm.weight)?));
             of.push((norm.bias.id(), tensor(beta, &norm.bias)?));
         }
+        for (parameter, d) in block.kernel.variables().iter().zip(g.parameters) {
+            add(&mut of, parameter, d)?;
+        }
         let start = Instant::now();
         let (weight, bias) = block.weight.tensors();
         let (dw, path) = match &state.input {
@@ -371,6 +374,15 @@ pub fn backward(
         }
     }
     Ok(Gradients { scores, of, layers })
+}
+
+/// Adds `d` to the gradient of a neuron's `parameter`, which layers may share.
+fn add(of: &mut Vec<(TensorId, Tensor)>, parameter: &Tensor, d: f32) -> Result<()> {
+    match of.iter_mut().find(|(id, _)| *id == parameter.id()) {
+        Some((_, sum)) => *sum = (&*sum + f64::from(d))?,
+        None => of.push((parameter.id(), tensor(vec![d], parameter)?)),
+    }
+    Ok(())
 }
 
 fn multiply(row: &mut [f32], mask: Option<&[f32]>, pixel: usize) {

@@ -13,10 +13,11 @@ use crate::blocks::{Block, blocks};
 use crate::{Frames, Gradients, Mode, Network, Observer};
 use candle_core::{DType, Result, Tensor, bail};
 use device::Math;
+use neuron::Source;
 
 /// A network on a CUDA device as blocks, see [`Network::on_device`].
 pub struct OnDevice<'n> {
-    blocks: Vec<Block<'n, String>>,
+    blocks: Vec<Block<'n, Source>>,
     voters: usize,
 }
 
@@ -30,12 +31,12 @@ impl Network {
         let (blocks, voters) = blocks(self, |neuron| neuron.source())?;
         let here =
             |t: &Tensor| t.dtype() == DType::F32 && t.device().is_cuda() && t.is_contiguous();
-        let normed = |b: &Block<String>| {
+        let normed = |b: &Block<Source>| {
             b.norm.is_none_or(|(_, n)| {
                 [&n.weight, &n.bias, &n.running_mean, &n.running_var].into_iter().all(here)
             })
         };
-        let all_here = |b: &Block<String>| {
+        let all_here = |b: &Block<Source>| {
             let (weight, bias) = b.weight.tensors();
             here(weight) && here(bias) && normed(b)
         };

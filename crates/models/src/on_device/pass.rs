@@ -9,6 +9,7 @@ use layers::cuda::{
     multiply_input, multiply_weight, running_moments, to_cudnn, vote,
 };
 use layers::{Product, Sizes, StatisticsOver, dropout_mask};
+use neuron::Source;
 use neuron::cuda::{Norm, Stage, Upstream, fire, gradient};
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ pub struct State {
 }
 
 impl Kept {
-    fn stage<'a>(&'a self, block: &'a Block<String>, frames: Frames, still: bool) -> Stage<'a> {
+    fn stage<'a>(&'a self, block: &'a Block<Source>, frames: Frames, still: bool) -> Stage<'a> {
         Stage {
             neuron: &block.kernel,
             steps: frames.steps,
@@ -111,7 +112,7 @@ pub fn forward(
 
 /// Channels of the frames on the device: tensor cores read 16 bytes at a time, and what is missing
 /// is filled with zeros.
-fn channels(first: &Block<String>, c: usize, math: Math) -> usize {
+fn channels(first: &Block<Source>, c: usize, math: Math) -> usize {
     match (&first.weight, math.precision) {
         (Weight::Linear(_), _) | (_, Precision::F32) => c,
         (_, Precision::Tf32) => c.next_multiple_of(4),
@@ -145,7 +146,7 @@ fn sent(gpu: &Gpu, frames: Frames, channels: usize, dtype: DType) -> Result<Tens
 /// What a block's weight does to activations `[n, h, w, c]`, the weight as that product takes it,
 /// and the shape of what comes out.
 fn weighted(
-    block: &Block<String>,
+    block: &Block<Source>,
     (n, h, w, c): (usize, usize, usize, usize),
     dtype: DType,
 ) -> Result<(Product, Tensor, [usize; 3])> {
@@ -172,7 +173,7 @@ fn weighted(
 /// What a block's norm, if it has one, normalises with: in training the moments of `z`, which the
 /// observer hears of, else the running ones.
 fn norm(
-    block: &Block<String>,
+    block: &Block<Source>,
     z: &Tensor,
     frames: Frames,
     still: bool,
