@@ -32,4 +32,8 @@ impl<S: Surrogate> Cell<2, 0> for Adaptive<S> {
         let v = N::of(self.decay) * self.firing.reset(u, o);
         (o, [v, N::of(self.adaptation_decay) * a + o])
     }
+
+    fn only_where_fired(&self) -> bool {
+        self.firing.only_where_fired()
+    }
 }
