@@ -8,7 +8,7 @@ use device::Gpu;
 use layers::cuda::{multiply, multiply_weight};
 use models::{Frames, Math, Precision};
 use neuron::cuda::{Stage, Upstream, fire, gradient};
-use neuron::{Method, Neuron, Pooling};
+use neuron::{Method, Neuron, Pooling, Source};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ impl Work for Training {
 }
 
 /// A stage of neurons and nothing else.
-fn bare(neuron: &str, steps: usize, shape: [usize; 4]) -> Stage<'_> {
+fn bare(neuron: &Source, steps: usize, shape: [usize; 4]) -> Stage<'_> {
     Stage {
         neuron,
         steps,
@@ -95,7 +95,7 @@ fn bare(neuron: &str, steps: usize, shape: [usize; 4]) -> Stage<'_> {
     }
 }
 
-fn source(neuron: &Arc<dyn Neuron>) -> Result<String> {
+fn source(neuron: &Arc<dyn Neuron>) -> Result<Source> {
     neuron.source().context("this neuron has no CUDA source")
 }
 
@@ -111,7 +111,7 @@ fn uniform(gpu: &Gpu, n: usize, low: f32, high: f32, dtype: DType) -> Result<Ten
 
 /// Neurons alone, forward and backward: currents and spikes of one type.
 pub struct Alone {
-    neuron: String,
+    neuron: Source,
     steps: usize,
     x: Tensor,
     g: Tensor,
@@ -164,7 +164,7 @@ impl Work for Alone {
 /// The Open Neuromorphic protocol: one linear layer of n inputs and n neurons, batch 16, T = 500,
 /// f32, the loss the sum of all spikes.
 pub struct Protocol {
-    neuron: String,
+    neuron: Source,
     n: usize,
     x: Tensor,
     weight: Tensor,

@@ -141,7 +141,7 @@ fn step(neuron: &dyn Neuron, x: &Tensor, membrane: &mut Option<Tensor>) -> Resul
     let x = x.squeeze(0)?;
     let v = match membrane.take() {
         Some(v) => v,
-        None => x.zeros_like()?,
+        None => neuron.start(&x)?,
     };
     let (o, v) = neuron.step(&x, &v)?;
     *membrane = Some(v);

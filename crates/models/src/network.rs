@@ -190,7 +190,7 @@ impl Layer {
 /// is added.
 fn recurrent(x: &Tensor, neuron: &dyn Neuron, conv: &Conv2d) -> Result<Tensor> {
     let mut before = x.narrow(0, 0, 1)?.zeros_like()?;
-    let mut v = before.squeeze(0)?;
+    let mut v = neuron.start(&before.squeeze(0)?)?;
     let mut spikes = Vec::new();
     for t in 0..x.dim(0)? {
         let x = (x.narrow(0, t, 1)? + conv.forward(&before)?)?;

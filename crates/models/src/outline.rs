@@ -116,6 +116,12 @@ impl Walk {
                 self.fired = true;
                 [h, w, c]
             }
+            Layer::Recurrent { conv, .. } => {
+                weigh(&conv.weight);
+                conv.bias.iter().for_each(&mut weigh);
+                self.fired = true;
+                [h, w, c]
+            }
             Layer::MaxPool(k) | Layer::AvgPool(k) => [h / (*k).max(1), w / (*k).max(1), c],
             Layer::Flatten => [1, 1, h.saturating_mul(w).saturating_mul(c)],
             Layer::Linear(linear) => {

@@ -16,28 +16,49 @@
 #[cfg(feature = "cuda")]
 pub use scan::cuda;
 
+mod cell;
+mod cells;
 mod config;
 mod lif;
+mod number;
+mod population;
+mod proof;
 mod rules;
 mod scan;
 mod silent;
 mod stepwise;
 
+pub use cell::{Cell, Parameter};
+pub use cells::{Adaptive, Firing, IntegrateAndFire, Plif, Refractory, Sbpsnn, Synaptic};
 pub use config::{BadParameter, Config, Kind, Method};
 pub use lif::Lif;
-pub use rules::{Fires, Reset, ResetGradient};
-pub use scan::Normalisation;
+pub use number::{Dual, Gradient, Lifted, Line, Traced, TracedMask, lifted, traced};
+pub use population::{Population, population};
+pub use proof::prove;
+pub use rules::{Reset, ResetGradient};
 pub use scan::stage::{Fired, Kernel, Norm, Pooling, Stage, StageGradient, Upstream};
+pub use scan::{Normalisation, Source};
 pub use silent::WhenSilent;
 pub use stepwise::Stepwise;
+pub use surrogate;
+pub use surrogate::{Fires, Number};
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 
 /// A population of independent neurons of one kind.
 pub trait Neuron: std::fmt::Debug + Send + Sync {
-    /// One time step, the definition: currents `x` and carried membrane `v` (equal shapes, f32 or
-    /// f64) to spikes `o`, exactly 0 or 1, and the membrane carried to the next step.
-    /// Differentiable by autograd.
+    /// What the neurons of currents `x` of one step carry before the first: zeros, of the shape of
+    /// `x` for a neuron that carries its membrane alone, the default.
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    fn start(&self, x: &Tensor) -> Result<Tensor> {
+        x.zeros_like()
+    }
+
+    /// One time step, the definition: currents `x` (f32 or f64) and what was carried, `v`, of the
+    /// shape that [`Neuron::start`] gives, to spikes `o`, exactly 0 or 1, and what is carried to
+    /// the next step. Differentiable by autograd.
     fn step(&self, x: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)>;
 
     /// All time steps of `x` `[T, …]` in one fused pass to spikes `[T, …]`; the state starts at
@@ -81,18 +102,22 @@ pub trait Neuron: std::fmt::Debug + Send + Sync {
         None
     }
 
-    /// This neuron in CUDA C++: `bool fires(real u)`, `real carry(real u, bool fired)`, the
-    /// membrane carried on, and `real backward(real u, bool fired, real g, real m)`, ∂L/∂u from G =
-    /// ∂L/∂o and M = ∂L/∂v, where u = v + x and `real` is float or double. `None`, the default,
-    /// leaves a network with such a neuron to the tensor operations.
-    fn source(&self) -> Option<String> {
+    /// The learnable parameters by name: variables that autograd knows, and whose values every
+    /// later call reads. None, the default, for most neurons.
+    fn parameters(&self) -> Vec<(&'static str, Tensor)> {
+        Vec::new()
+    }
+
+    /// This neuron in CUDA C++, for the kernels of a device. `None`, the default, leaves a network
+    /// with such a neuron to the tensor operations.
+    fn source(&self) -> Option<Source> {
         None
     }
 }
 
 /// The plain form of [`Neuron::scan`]: [`Neuron::step`] once per time step.
 pub fn unroll(neuron: &dyn Neuron, x: &Tensor) -> Result<Tensor> {
-    let mut v = x.get(0)?.zeros_like()?;
+    let mut v = neuron.start(&x.get(0)?)?;
     let mut spikes = Vec::with_capacity(x.dim(0)?);
     for t in 0..x.dim(0)? {
         let (o, next) = neuron.step(&x.get(t)?, &v)?;
@@ -106,10 +131,14 @@ pub fn unroll(neuron: &dyn Neuron, x: &Tensor) -> Result<Tensor> {
 /// the shape of `x` `[T, …]`, by [`Neuron::step`]. For looking at neurons: no network runs this.
 ///
 /// # Errors
-/// If `x` has no axis or no step, or [`Neuron::step`] refuses it.
+/// If `x` has no axis or no step, the neuron carries other than its membrane, or
+/// [`Neuron::step`] refuses `x`.
 pub fn membranes(neuron: &dyn Neuron, x: &Tensor) -> Result<(Tensor, Tensor)> {
     let steps = x.dim(0)?;
-    let mut v = x.get(0)?.zeros_like()?;
+    let mut v = neuron.start(&x.get(0)?)?;
+    if v.dims() != &x.dims()[1..] {
+        bail!("{neuron:?} carries more than a membrane, so there is none to look at");
+    }
     let (mut before_reset, mut spikes) = (Vec::with_capacity(steps), Vec::with_capacity(steps));
     for t in 0..steps {
         let x = x.get(t)?;

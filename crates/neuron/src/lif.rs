@@ -1,10 +1,10 @@
-use crate::scan::{Cell, Fire, scan, scan_normalised, stage};
+use crate::scan::{Fire, Membrane, Rows, scan, scan_normalised, stage};
 use crate::{
-    Fired, Fires, Kernel, Neuron, Normalisation, Reset, ResetGradient, Stage, StageGradient,
-    Stepwise, Upstream,
+    Cell, Fired, Fires, Firing, Gradient, Kernel, Neuron, Normalisation, Reset, ResetGradient,
+    Source, Stage, StageGradient, Stepwise, Upstream,
 };
 use candle_core::{Result, Tensor};
-use surrogate::{Real, Surrogate};
+use surrogate::{Number, Surrogate};
 
 /// The leaky integrate-and-fire neuron; with `decay` 1 the integrate-and-fire neuron.
 ///
@@ -27,7 +27,13 @@ pub struct Lif<S> {
     pub surrogate: S,
 }
 
-impl<S> Lif<S> {
+impl<S: Copy> Lif<S> {
+    #[inline(always)]
+    fn firing(&self) -> Firing<S> {
+        let Lif { threshold, fires, reset, reset_gradient, surrogate, .. } = *self;
+        Firing { threshold, fires, reset, reset_gradient, surrogate }
+    }
+
     /// Whether the gradient of a membrane that fired crosses its reset whole.
     #[inline(always)]
     fn crosses(&self) -> bool {
@@ -84,8 +90,8 @@ impl<S: Surrogate> Neuron for Lif<S> {
         Some(self)
     }
 
-    fn source(&self) -> Option<String> {
-        Cell::source(self)
+    fn source(&self) -> Option<Source> {
+        Some(Rows::source(self))
     }
 
     fn scan_normalised(&self, z: &Tensor, n: &Normalisation) -> Result<Option<Tensor>> {
@@ -107,88 +113,72 @@ impl<S: Surrogate> Kernel for Lif<S> {
     }
 
     fn only_where_fired(&self) -> bool {
-        self.fires == Fires::AtThreshold && self.surrogate.zero_below_threshold()
+        self.firing().only_where_fired()
     }
 }
 
-impl<S: Surrogate> Cell for Lif<S> {
+/// The equations over any number: what the backward rules by hand are held to.
+impl<S: Surrogate> Cell<1, 0> for Lif<S> {
     #[inline(always)]
-    fn charge<F: Real>(&self, x: F, v: F) -> F {
-        x + v
+    fn step<N: Number>(&self, x: N, [v]: [N; 1], _: [N; 0]) -> (N, [N; 1]) {
+        let firing = self.firing();
+        let u = v + x;
+        let o = firing.spike(u, N::of(self.threshold));
+        (o, [N::of(self.decay) * firing.reset(u, o)])
     }
 
     #[inline(always)]
-    fn fires<F: Real>(&self, u: F) -> bool {
-        match self.fires {
-            Fires::AtThreshold => u >= F::of(self.threshold),
-            Fires::AboveThreshold => u > F::of(self.threshold),
-        }
+    fn backward<N: Number>(
+        &self,
+        x: N,
+        [v]: [N; 1],
+        _: [N; 0],
+        g: N,
+        [m]: [N; 1],
+    ) -> Gradient<N, 1, 0> {
+        let u = x + v;
+        let d = Membrane::backward(self, u, Membrane::fires(self, u), g, m);
+        Gradient { x: d, state: [d], parameters: [] }
+    }
+
+    fn only_where_fired(&self) -> bool {
+        self.firing().only_where_fired()
+    }
+}
+
+impl<S: Surrogate> Membrane for Lif<S> {
+    #[inline(always)]
+    fn fires<N: Number>(&self, u: N) -> N::Mask {
+        self.fires.at(u, N::of(self.threshold))
     }
 
     #[inline(always)]
-    fn carry<F: Real>(&self, u: F, fired: bool) -> F {
+    fn carry<N: Number>(&self, u: N, fired: N::Mask) -> N {
         let reset = match self.reset {
-            Reset::ToZero => F::zero(),
-            Reset::Subtract => u - F::of(self.threshold),
+            Reset::ToZero => N::of(0.0),
+            Reset::Subtract => u - N::of(self.threshold),
         };
-        F::of(self.decay) * if fired { reset } else { u }
+        N::of(self.decay) * N::select(fired, reset, u)
     }
 
     #[inline(always)]
-    fn times_slope<F: Real>(&self, g: F, u: F) -> F {
-        self.surrogate.times_slope(g, u, F::of(self.threshold))
+    fn times_slope<N: Number>(&self, g: N, u: N) -> N {
+        self.surrogate.times_slope(g, u, N::of(self.threshold))
     }
 
     #[inline(always)]
-    fn backward<F: Real>(&self, u: F, fired: bool, g: F, m: F) -> F {
-        let decay = F::of(self.decay);
+    fn backward<N: Number>(&self, u: N, fired: N::Mask, g: N, m: N) -> N {
+        let decay = N::of(self.decay);
         // M·∂v/∂o, in the order of the paper's code
         let through_reset = match (self.reset_gradient, self.reset) {
             (ResetGradient::Differentiated, Reset::ToZero) => -(m * (u * decay)),
             (ResetGradient::Differentiated, Reset::Subtract) => {
-                -(m * F::of(self.threshold * self.decay))
+                -(m * N::of(self.threshold * self.decay))
             }
-            (ResetGradient::Detached | ResetGradient::Cut, _) => F::zero(),
-            (ResetGradient::Residual { alpha }, _) => F::of(alpha) * (m * decay),
+            (ResetGradient::Detached | ResetGradient::Cut, _) => N::of(0.0),
+            (ResetGradient::Residual { alpha }, _) => N::of(alpha) * (m * decay),
         };
-        let kept = if fired && !self.crosses() { F::zero() } else { m };
-        self.times_slope(g + through_reset, u) + kept * decay
-    }
-
-    fn source(&self) -> Option<String> {
-        let slope = self.surrogate.cuda()?;
-        let (threshold, decay) = (self.threshold, self.decay);
-        let fires = match self.fires {
-            Fires::AtThreshold => ">=",
-            Fires::AboveThreshold => ">",
-        };
-        let reset = match self.reset {
-            Reset::ToZero => "real(0)",
-            Reset::Subtract => "u - threshold",
-        };
-        // as in `backward`
-        let through_reset = match (self.reset_gradient, self.reset) {
-            (ResetGradient::Differentiated, Reset::ToZero) => "-(m * (u * decay))".to_owned(),
-            (ResetGradient::Differentiated, Reset::Subtract) => {
-                format!("-(m * real({:?}))", threshold * decay)
-            }
-            (ResetGradient::Detached | ResetGradient::Cut, _) => "real(0)".to_owned(),
-            (ResetGradient::Residual { alpha }, _) => format!("real({alpha:?}) * (m * decay)"),
-        };
-        let kept = if self.crosses() { "m" } else { "(fired ? real(0) : m)" };
-        Some(format!(
-            "
-__device__ __forceinline__ real times_slope(real g, real u, real threshold) {{ {slope} }}
-__device__ __forceinline__ bool fires(real u) {{ return u {fires} real({threshold:?}); }}
-__device__ __forceinline__ real carry(real u, bool fired) {{
-  const real threshold = real({threshold:?});
-  return real({decay:?}) * (fired ? {reset} : u);
-}}
-__device__ __forceinline__ real backward(real u, bool fired, real g, real m) {{
-  const real threshold = real({threshold:?}), decay = real({decay:?});
-  return times_slope(g + {through_reset}, u, threshold) + {kept} * decay;
-}}
-"
-        ))
+        let kept = if self.crosses() { m } else { N::select(fired, N::of(0.0), m) };
+        Membrane::times_slope(self, g + through_reset, u) + kept * decay
     }
 }

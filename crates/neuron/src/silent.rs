@@ -52,6 +52,14 @@ impl WhenSilent {
 }
 
 impl Neuron for WhenSilent {
+    fn start(&self, x: &Tensor) -> Result<Tensor> {
+        self.usual.start(x)
+    }
+
+    fn parameters(&self) -> Vec<(&'static str, Tensor)> {
+        self.usual.parameters()
+    }
+
     fn step(&self, x: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)> {
         self.usual.step(x, v)
     }

@@ -1,7 +1,7 @@
 //! One step at a time, both ways: for neurons to which their own spikes return.
 
 use crate::Lif;
-use crate::scan::Cell;
+use crate::scan::Membrane;
 use rayon::prelude::*;
 use surrogate::Surrogate;
 
@@ -34,8 +34,8 @@ impl<S: Surrogate> Stepwise for Lif<S> {
         states.zip(given).for_each(|((v, u), (fired, x))| {
             let cell = *self; // on the stack, where no write to a slice can change it
             for i in 0..x.len() {
-                u[i] = cell.charge(x[i], v[i]);
-                let now = Cell::fires(&cell, u[i]);
+                u[i] = x[i] + v[i];
+                let now = Membrane::fires(&cell, u[i]);
                 fired[i] = u8::from(now);
                 v[i] = cell.carry(u[i], now);
             }
@@ -48,7 +48,7 @@ impl<S: Surrogate> Stepwise for Lif<S> {
         m.par_chunks_mut(CHUNK).zip(given).for_each(|(m, (u, g))| {
             let cell = *self;
             for i in 0..m.len() {
-                m[i] = Cell::backward(&cell, u[i], Cell::fires(&cell, u[i]), g[i], m[i]);
+                m[i] = Membrane::backward(&cell, u[i], Membrane::fires(&cell, u[i]), g[i], m[i]);
             }
         });
     }

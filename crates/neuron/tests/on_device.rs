@@ -6,7 +6,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use candle_core::{DType, Device, Tensor, Var};
-use neuron::{Config, Fires, Kind, Method, Neuron, Reset, ResetGradient, unroll};
+use neuron::{
+    Adaptive, Cell, Config, Fires, Firing, Kind, Method, Neuron, Plif, Refractory, Reset,
+    ResetGradient, Sbpsnn, Synaptic, population, unroll,
+};
+use surrogate::{Atan, Gaussian};
 
 /// BPSA's surrogate with every combination of rules, each other one with two ways across a reset:
 /// every line of source that there is, and each compiles for a tenth of a second.
@@ -163,19 +167,49 @@ fn halves_are_computed_in_single_precision() {
     }
 }
 
-/// A surrogate without its line is refused with what to do.
+/// Cells of two states, and one with a rule of its own, whose source is traced: forward and
+/// backward by `Dual`.
 #[test]
-fn a_surrogate_without_a_cuda_line_is_refused() {
-    let Some(there) = device::for_a_test().unwrap() else { return };
-    #[derive(Clone, Copy, Debug)]
-    struct Unlined;
-    impl surrogate::Surrogate for Unlined {
-        fn slope<F: surrogate::Real>(&self, _: F, _: F) -> F {
-            F::one()
+fn cells_are_the_same_on_a_device() {
+    fn one<C: Cell<S, 0>, const S: usize>(cell: C, there: &Device) {
+        let neuron = population(cell).unwrap();
+        for (steps, n) in [(7, 129), (40, 16)] {
+            for (dtype, rounding) in [(DType::F32, 1e-6), (DType::F64, 1e-14)] {
+                let (x, g) = example(steps, n, dtype);
+                let found = pass(neuron.as_ref(), &x, &g, there, false);
+                let here = pass(neuron.as_ref(), &x, &g, &Device::Cpu, false);
+                assert_eq!(found.0, here.0, "{cell:?} {dtype:?}");
+                let off = worst(&found.1, &here.1);
+                assert!(off <= rounding, "{cell:?} {dtype:?}: gradients differ by {off:e}");
+            }
         }
     }
-    let neuron = Method::Bpsa.config().with(Unlined).unwrap();
+    let Some(there) = device::for_a_test().unwrap() else { return };
+    for reset in [Reset::ToZero, Reset::Subtract] {
+        for reset_gradient in
+            [ResetGradient::Differentiated, ResetGradient::Residual { alpha: 0.2 }]
+        {
+            let (threshold, fires, surrogate) = (0.5, Fires::AtThreshold, Atan::default());
+            let firing = Firing { threshold, fires, reset, reset_gradient, surrogate };
+            one(Synaptic { firing, decay: 0.9, current_decay: 0.5 }, &there);
+            let (strength, adaptation_decay) = (0.25, 0.75);
+            one(Adaptive { firing, decay: 0.9, strength, adaptation_decay }, &there);
+        }
+    }
+    let (threshold, fires, surrogate) = (0.5, Fires::AboveThreshold, Gaussian::default());
+    one(Refractory { threshold, fires, trace_decay: 0.75, decay: 0.5, surrogate }, &there);
+    one(Sbpsnn { threshold, decay: 0.9, slope: 2.0 }, &there);
+}
+
+/// A kernel that does not know the parameters is not run without them.
+#[test]
+fn learnable_parameters_are_refused_on_a_device() {
+    let Some(there) = device::for_a_test().unwrap() else { return };
+    let (threshold, fires, surrogate) = (1.0, Fires::AtThreshold, Atan::default());
+    let (reset, reset_gradient) = (Reset::ToZero, ResetGradient::Detached);
+    let firing = Firing { threshold, fires, reset, reset_gradient, surrogate };
+    let neuron = population(Plif { firing, tau: 2.0 }).unwrap();
     let x = Tensor::zeros((2, 3), DType::F32, &there).unwrap();
     let error = neuron.scan(&x).unwrap_err().to_string();
-    assert!(error.contains("Surrogate::cuda"), "{error}");
+    assert!(error.contains("neurons with learnable parameters have no CUDA kernel"), "{error}");
 }

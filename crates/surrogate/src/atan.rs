@@ -1,4 +1,4 @@
-use crate::{Real, Surrogate};
+use crate::{Number, Surrogate};
 use serde::{Deserialize, Serialize};
 
 /// ∂o/∂u = (α/2) / (1 + (π/2 · α · (u − θ))²), the derivative of (1/π)·atan(π/2 · α · (u − θ)) +
@@ -20,15 +20,8 @@ impl Default for Atan {
 
 impl Surrogate for Atan {
     #[inline(always)]
-    fn slope<F: Real>(&self, u: F, threshold: F) -> F {
-        let z = F::of(std::f64::consts::FRAC_PI_2 * self.alpha) * (u - threshold);
-        F::of(self.alpha / 2.0) / (F::one() + z * z)
-    }
-
-    fn cuda(&self) -> Option<String> {
-        let (slope, half) = (std::f64::consts::FRAC_PI_2 * self.alpha, self.alpha / 2.0);
-        Some(format!(
-            "const real z = real({slope:?}) * (u - threshold); return g * (real({half:?}) / (real(1) + z * z));"
-        ))
+    fn slope<N: Number>(&self, u: N, threshold: N) -> N {
+        let z = N::of(std::f64::consts::FRAC_PI_2 * self.alpha) * (u - threshold);
+        N::of(self.alpha / 2.0) / (N::of(1.0) + z * z)
     }
 }

@@ -1,4 +1,4 @@
-use crate::{Real, Surrogate};
+use crate::{Number, Surrogate};
 use serde::{Deserialize, Serialize};
 
 /// BPSA: ∂o/∂u = 1/u where u ≥ θ, 0 elsewhere; a gradient passes a neuron only where it fired, and
@@ -12,26 +12,20 @@ pub struct InverseMembrane {}
 
 impl Surrogate for InverseMembrane {
     #[inline(always)]
-    fn slope<F: Real>(&self, u: F, threshold: F) -> F {
+    fn slope<N: Number>(&self, u: N, threshold: N) -> N {
         // The division is made for every u and the result chosen afterwards: that keeps the loop
         // free of branches, and an infinity of an unused lane reaches nothing.
-        let inverse = u.recip();
-        if u >= threshold { inverse } else { F::zero() }
+        N::select(u.at_least(threshold), N::of(1.0) / u, N::of(0.0))
     }
 
     /// One division, as in the paper's code, where g · (1/u) rounds twice: the BPTA residual can
     /// nearly cancel g, and what is left then shows every rounding before it.
     #[inline(always)]
-    fn times_slope<F: Real>(&self, g: F, u: F, threshold: F) -> F {
-        let quotient = g / u;
-        if u >= threshold { quotient } else { F::zero() }
+    fn times_slope<N: Number>(&self, g: N, u: N, threshold: N) -> N {
+        N::select(u.at_least(threshold), g / u, N::of(0.0))
     }
 
     fn zero_below_threshold(&self) -> bool {
         true
-    }
-
-    fn cuda(&self) -> Option<String> {
-        Some("return u >= threshold ? g / u : real(0);".into())
     }
 }

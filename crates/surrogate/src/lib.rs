@@ -2,42 +2,46 @@
 //! training a spiking network has to invent because the true derivative of a step is zero or
 //! infinite.
 //!
-//! Each formula is one file; [`Kind`] lists them for configuration files and command lines. A
-//! formula of your own is a type of your own that implements [`Surrogate`] in your own crate:
+//! Each formula is one file; [`Kind`] lists those that configuration files and command lines
+//! name. A formula of your own is a type of your own that implements [`Surrogate`] in your own
+//! crate:
 //!
 //! ```
 //! #[derive(Clone, Copy, Debug)]
 //! struct Gaussian { sigma: f64 }
 //!
 //! impl surrogate::Surrogate for Gaussian {
-//!     fn slope<F: surrogate::Real>(&self, u: F, threshold: F) -> F {
-//!         let z = (u - threshold) / F::of(self.sigma);
-//!         (-(z * z) / F::of(2.0)).exp()
-//!     }
-//!
-//!     // the same for the GPU, if you want to train there
-//!     fn cuda(&self) -> Option<String> {
-//!         let sigma = self.sigma;
-//!         Some(format!("const real z = (u - threshold) / real({sigma:?}); return g * exp(-(z * z) / real(2));"))
+//!     fn slope<N: surrogate::Number>(&self, u: N, threshold: N) -> N {
+//!         let z = (u - threshold) / N::of(self.sigma);
+//!         (-(z * z) / N::of(2.0)).exp()
 //!     }
 //! }
 //! ```
+//!
+//! It is written once, over a [`Number`]: the kernels of the CPU, those of a CUDA device and the
+//! checks in double precision are all made of this formula.
 
 mod atan;
+mod fires;
+mod gaussian;
 mod inverse_membrane;
+mod number;
 mod piecewise_exponential;
-mod real;
 mod rectangular;
 mod sigmoid;
 mod triangular;
+mod where_fired;
 
 pub use atan::Atan;
+pub use fires::Fires;
+pub use gaussian::Gaussian;
 pub use inverse_membrane::InverseMembrane;
+pub use number::{Number, Real};
 pub use piecewise_exponential::PiecewiseExponential;
-pub use real::Real;
 pub use rectangular::Rectangular;
 pub use sigmoid::Sigmoid;
 pub use triangular::Triangular;
+pub use where_fired::WhereFired;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,21 +49,13 @@ use serde::{Deserialize, Serialize};
 pub trait Surrogate: Copy + std::fmt::Debug + Send + Sync + 'static {
     /// ∂o/∂u for a neuron with the given firing threshold. Both arguments are membrane potentials
     /// (no unit); the result is finite for every finite `u` as long as `threshold > 0`.
-    fn slope<F: Real>(&self, u: F, threshold: F) -> F;
+    fn slope<N: Number>(&self, u: N, threshold: N) -> N;
 
     /// g · ∂o/∂u: takes the gradient `g` of a spike to its membrane. A formula whose product rounds
     /// less in another form overrides it.
     #[inline(always)]
-    fn times_slope<F: Real>(&self, g: F, u: F, threshold: F) -> F {
+    fn times_slope<N: Number>(&self, g: N, u: N, threshold: N) -> N {
         g * self.slope(u, threshold)
-    }
-
-    /// [`Surrogate::times_slope`] as CUDA C++: the body of
-    /// `real times_slope(real g, real u, real threshold)`, where `real` is float or double.
-    /// Constants go through `real(…)`, as they go through [`Real::of`] here. `None`, the default: a
-    /// neuron with this surrogate has no CUDA kernels.
-    fn cuda(&self) -> Option<String> {
-        None
     }
 
     /// Whether the slope is 0 at every u below the threshold. Training then needs no gradient where
@@ -69,7 +65,7 @@ pub trait Surrogate: Copy + std::fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// Every surrogate of this crate with its parameters, as plain data.
+/// The surrogates that a run can name, with their parameters, as plain data.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -135,6 +131,7 @@ mod tests {
             ("triangular", area(Triangular::default())),
             ("wide triangular", area(Triangular { half_width: 3.0 })),
             ("piecewise exponential", area(PiecewiseExponential::default())),
+            ("gaussian", area(Gaussian::default())),
         ] {
             assert!((a - 1.0).abs() < 1e-4, "{name}: area {a}");
         }

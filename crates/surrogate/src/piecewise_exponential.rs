@@ -1,4 +1,4 @@
-use crate::{Real, Surrogate};
+use crate::{Number, Surrogate};
 use serde::{Deserialize, Serialize};
 
 /// ∂o/∂u = (α/2) · exp(−α|u − θ|).
@@ -19,12 +19,7 @@ impl Default for PiecewiseExponential {
 
 impl Surrogate for PiecewiseExponential {
     #[inline(always)]
-    fn slope<F: Real>(&self, u: F, threshold: F) -> F {
-        F::of(self.alpha / 2.0) * (-F::of(self.alpha) * (u - threshold).abs()).exp()
-    }
-
-    fn cuda(&self) -> Option<String> {
-        let (half, alpha) = (self.alpha / 2.0, self.alpha);
-        Some(format!("return g * (real({half:?}) * exp(-real({alpha:?}) * fabs(u - threshold)));"))
+    fn slope<N: Number>(&self, u: N, threshold: N) -> N {
+        N::of(self.alpha / 2.0) * (-N::of(self.alpha) * (u - threshold).abs()).exp()
     }
 }

@@ -1,4 +1,4 @@
-use crate::{Real, Surrogate};
+use crate::{Number, Surrogate};
 use serde::{Deserialize, Serialize};
 
 /// STBP's window: ∂o/∂u = 1/(2h) where |u − θ| < h, 0 elsewhere (both ends open).
@@ -20,15 +20,8 @@ impl Default for Rectangular {
 
 impl Surrogate for Rectangular {
     #[inline(always)]
-    fn slope<F: Real>(&self, u: F, threshold: F) -> F {
-        let inside = (u - threshold).abs() < F::of(self.half_width);
-        if inside { F::of(0.5 / self.half_width) } else { F::zero() }
-    }
-
-    fn cuda(&self) -> Option<String> {
-        let (half_width, height) = (self.half_width, 0.5 / self.half_width);
-        Some(format!(
-            "return g * (fabs(u - threshold) < real({half_width:?}) ? real({height:?}) : real(0));"
-        ))
+    fn slope<N: Number>(&self, u: N, threshold: N) -> N {
+        let inside = N::of(self.half_width).above((u - threshold).abs());
+        N::select(inside, N::of(0.5 / self.half_width), N::of(0.0))
     }
 }

@@ -1,4 +1,4 @@
-use crate::{Real, Surrogate};
+use crate::{Number, Surrogate};
 use serde::{Deserialize, Serialize};
 
 /// ∂o/∂u = α · s · (1 − s) with s = 1 / (1 + exp(−α(u − θ))).
@@ -20,18 +20,10 @@ impl Default for Sigmoid {
 
 impl Surrogate for Sigmoid {
     #[inline(always)]
-    fn slope<F: Real>(&self, u: F, threshold: F) -> F {
+    fn slope<N: Number>(&self, u: N, threshold: N) -> N {
         // e = exp(−α|u − θ|) never overflows, and s(1 − s) = e / (1 + e)² is even in u − θ.
-        let e = (-F::of(self.alpha) * (u - threshold).abs()).exp();
-        let d = F::one() + e;
-        F::of(self.alpha) * e / (d * d)
-    }
-
-    fn cuda(&self) -> Option<String> {
-        let alpha = self.alpha;
-        Some(format!(
-            "const real e = exp(-real({alpha:?}) * fabs(u - threshold)), d = real(1) + e; \
-             return g * (real({alpha:?}) * e / (d * d));"
-        ))
+        let e = (-N::of(self.alpha) * (u - threshold).abs()).exp();
+        let d = N::of(1.0) + e;
+        N::of(self.alpha) * e / (d * d)
     }
 }

@@ -1,4 +1,4 @@
-use crate::{Real, Surrogate};
+use crate::{Number, Surrogate};
 use serde::{Deserialize, Serialize};
 
 /// ∂o/∂u = max(0, 1 − |u − θ|/h) / h.
@@ -19,15 +19,8 @@ impl Default for Triangular {
 
 impl Surrogate for Triangular {
     #[inline(always)]
-    fn slope<F: Real>(&self, u: F, threshold: F) -> F {
-        let h = F::of(self.half_width);
-        (F::one() - (u - threshold).abs() / h).max(F::zero()) / h
-    }
-
-    fn cuda(&self) -> Option<String> {
-        let h = self.half_width;
-        Some(format!(
-            "const real h = real({h:?}), y = real(1) - fabs(u - threshold) / h; return g * ((y > real(0) ? y : real(0)) / h);"
-        ))
+    fn slope<N: Number>(&self, u: N, threshold: N) -> N {
+        let h = N::of(self.half_width);
+        (N::of(1.0) - (u - threshold).abs() / h).positive() / h
     }
 }

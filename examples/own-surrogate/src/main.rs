@@ -2,7 +2,7 @@
 //! folder. Every flag of `cargo table4` is there.
 
 use experiments::Own;
-use surrogate::{Real, Surrogate};
+use surrogate::{Number, Surrogate};
 
 /// ∂o/∂u = exp(−((u − θ)/σ)²/2): a bell around the threshold.
 #[derive(Clone, Copy, Debug)]
@@ -11,9 +11,9 @@ struct Gaussian {
 }
 
 impl Surrogate for Gaussian {
-    fn slope<F: Real>(&self, u: F, threshold: F) -> F {
-        let z = (u - threshold) / F::of(self.sigma);
-        (-(z * z) / F::of(2.0)).exp()
+    fn slope<N: Number>(&self, u: N, threshold: N) -> N {
+        let z = (u - threshold) / N::of(self.sigma);
+        (-(z * z) / N::of(2.0)).exp()
     }
 }
 

@@ -94,7 +94,12 @@ impl<'a> Pass<'a> {
             if let Some(&first) = state.traces.first() {
                 found.layers[first].seconds[2] = start.elapsed().as_secs_f64();
             }
-            found.norm(&self.graph.blocks[i], g.norm)?;
+            let block = &self.graph.blocks[i];
+            found.norm(block, g.norm)?;
+            let parameters = kernel_at(block, state.rate).map_or(Vec::new(), |k| k.variables());
+            for (parameter, d) in parameters.iter().zip(g.parameters) {
+                found.add(parameter, vec![d])?;
+            }
             self.sources(i, state, g.z, None, &rates, &mut upstream, &mut found)?;
         }
         Ok(Gradients { scores, of: found.of, layers: found.layers })
@@ -115,7 +120,7 @@ impl<'a> Pass<'a> {
             false => self.everywhere(i, above),
         };
         if block.is_sum() {
-            return Ok(StageGradient { z: of_plain(above)?, norm: None });
+            return Ok(StageGradient { z: of_plain(above)?, norm: None, parameters: Vec::new() });
         }
         let z = match state.currents.take() {
             Some(z) => z,

@@ -101,7 +101,7 @@ impl<'n> Live<'n> {
             still: layout.still,
             z: vec![0.0; neurons],
             x: vec![0.0; neurons],
-            v: vec![0.0; neurons],
+            v: vec![0.0; neurons * kernel(block).map_or(1, |kernel| kernel.states())],
             fired: vec![0; neurons],
             counts: vec![0; pooled],
             entries: Vec::with_capacity(pooled),

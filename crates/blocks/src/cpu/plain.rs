@@ -66,7 +66,9 @@ impl Plain<'_> {
             let y = self.normalised(z);
             g.iter_mut().zip(y.iter()).for_each(|(g, &y)| *g = if y > 0.0 { *g } else { 0.0 });
         }
-        let Some((scales, affine)) = self.norm else { return StageGradient { z: g, norm: None } };
+        let Some((scales, affine)) = self.norm else {
+            return StageGradient { z: g, norm: None, parameters: Vec::new() };
+        };
         let sums = scales.gradient_sums(z, &g);
         let (c, sets) = (scales.channels, scales.sets());
         let total = |which: usize| -> Vec<f32> {
@@ -74,7 +76,7 @@ impl Plain<'_> {
             (0..c).map(of).collect()
         };
         let dz = scales.input_gradient(z, &g, &sums, &affine.gamma);
-        StageGradient { z: dz, norm: Some((total(1), total(0))) }
+        StageGradient { z: dz, norm: Some((total(1), total(0))), parameters: Vec::new() }
     }
 
     fn normalised<'z>(&self, z: &'z [f32]) -> Cow<'z, [f32]> {

@@ -13,12 +13,13 @@ use crate::{Block, Frames, Gradients, Graph, Observer, Weight};
 use candle_core::{DType, Result, Tensor, bail};
 use device::Math;
 use layers::Mode;
+use neuron::Source;
 
 /// A chain of blocks on a CUDA device.
 pub struct OnDevice {
     graph: Graph,
     /// The neurons of each block in CUDA C++.
-    neurons: Vec<String>,
+    neurons: Vec<Source>,
 }
 
 /// A block with all that a chain's blocks have.
@@ -27,7 +28,7 @@ struct Link<'n> {
     block: &'n Block,
     weight: &'n Weight,
     bias: &'n Tensor,
-    neuron: &'n String,
+    neuron: &'n Source,
 }
 
 impl OnDevice {
@@ -46,7 +47,7 @@ impl OnDevice {
         }
         graph.blocks.last().filter(|last| last.drop_activations.is_none())?;
         let source = |block: &Block| block.neuron.as_ref()?.source();
-        let neurons = graph.blocks.iter().map(source).collect::<Option<Vec<String>>>()?;
+        let neurons = graph.blocks.iter().map(source).collect::<Option<Vec<Source>>>()?;
         Some(OnDevice { graph, neurons })
     }
 

@@ -1,4 +1,4 @@
-use super::Cell;
+use super::rows::Rows;
 use rayon::prelude::*;
 use surrogate::Real;
 
@@ -9,55 +9,91 @@ use surrogate::Real;
 const BLOCK: usize = 1024;
 
 /// Spikes of currents `x` `[steps, n]`.
-pub fn forward<C: Cell, F: Real>(cell: &C, x: &[F], steps: usize) -> Vec<F> {
-    let n = x.len() / steps;
-    let mut out = vec![F::zero(); x.len()];
-    blocks(&mut out, n, BLOCK).into_par_iter().enumerate().for_each(|(b, mut rows)| {
-        let cell = *cell; // on the stack, where no write to a slice can change it: without that, no SIMD
-        let first = b * BLOCK;
-        let mut v = [F::zero(); BLOCK];
-        for (t, o) in rows.iter_mut().enumerate() {
-            let x = &x[t * n + first..][..o.len()];
-            for ((o, v), &x) in o.iter_mut().zip(&mut v).zip(x) {
-                let u = cell.charge(x, *v);
-                let fired = cell.fires(u);
-                *o = if fired { F::one() } else { F::zero() };
-                *v = cell.carry(u, fired);
-            }
-        }
-    });
-    out
-}
-
-/// D = ∂L/∂x of currents `x` and spike gradients `g`, all `[steps, n]`.
-pub fn backward<C: Cell, F: Real>(cell: &C, x: &[F], g: &[F], steps: usize) -> Vec<F> {
+pub fn forward<R: Rows, F: Real>(rows: &R, x: &[F], steps: usize) -> Vec<F> {
     let n = x.len() / steps;
     let mut out = vec![F::zero(); x.len()];
     let tasks = blocks(&mut out, n, BLOCK).into_par_iter().enumerate();
     tasks.for_each_init(
-        || vec![F::zero(); steps * BLOCK],
-        |membranes, (b, mut rows)| {
-            let cell = *cell; // as in `forward`
+        || vec![F::zero(); R::STATES * BLOCK],
+        |v, (b, mut steps)| {
+            // on the stack, where no write to a slice can change it: without that, no SIMD
+            let rows = *rows;
             let first = b * BLOCK;
-            let mut v = [F::zero(); BLOCK];
-            for (t, u) in membranes.chunks_exact_mut(BLOCK).enumerate() {
-                let x = &x[t * n + first..][..rows[t].len()];
-                for ((u, v), &x) in u.iter_mut().zip(&mut v).zip(x) {
-                    *u = cell.charge(x, *v);
-                    *v = cell.carry(*u, cell.fires(*u));
-                }
-            }
-            let mut m = [F::zero(); BLOCK];
-            for (t, d) in rows.iter_mut().enumerate().rev() {
-                let (u, g) = (&membranes[t * BLOCK..][..d.len()], &g[t * n + first..][..d.len()]);
-                for (((d, m), &u), &g) in d.iter_mut().zip(&mut m).zip(u).zip(g) {
-                    *m = cell.backward(u, cell.fires(u), g, *m);
-                    *d = *m;
-                }
+            v.fill(F::zero());
+            for (t, o) in steps.iter_mut().enumerate() {
+                let v = &mut v[..R::STATES * o.len()];
+                rows.fire(&x[t * n + first..][..o.len()], v, o);
             }
         },
     );
     out
+}
+
+/// D = ∂L/∂x of currents `x` and spike gradients `g`, all `[steps, n]`, and ∂L/∂parameter of each.
+/// Sums are taken block after block, so that they are the same for any number of threads.
+pub fn backward<R: Rows, F: Real>(rows: &R, x: &[F], g: &[F], steps: usize) -> (Vec<F>, Vec<f64>) {
+    let n = x.len() / steps;
+    let mut out = vec![F::zero(); x.len()];
+    let tasks = blocks(&mut out, n, BLOCK).into_par_iter().enumerate();
+    let parts: Vec<Vec<f64>> = tasks
+        .map_init(Memory::new, |memory, (b, mut pieces)| {
+            block_gradient(*rows, (x, g), (n, b * BLOCK), &mut pieces, memory)
+        })
+        .collect();
+    let mut sums = vec![0.0; R::PARAMETERS];
+    parts.iter().for_each(|part| sums.iter_mut().zip(part).for_each(|(sum, p)| *sum += p));
+    (out, sums)
+}
+
+/// Working memory of a task: states, what all steps kept, gradients.
+struct Memory<F> {
+    v: Vec<F>,
+    kept: Vec<F>,
+    back: Vec<F>,
+}
+
+impl<F> Memory<F> {
+    fn new() -> Self {
+        Memory { v: Vec::new(), kept: Vec::new(), back: Vec::new() }
+    }
+}
+
+/// D of the neurons from `first` on, of `n`, into their `pieces` of each step; gives the sums of
+/// the parameters' gradients.
+fn block_gradient<R: Rows, F: Real>(
+    rows: R,
+    (x, g): (&[F], &[F]),
+    (n, first): (usize, usize),
+    pieces: &mut [&mut [F]],
+    memory: &mut Memory<F>,
+) -> Vec<f64> {
+    let len = pieces[0].len();
+    let Memory { v, kept, back } = memory;
+    zeros(v, R::STATES * len);
+    zeros(back, R::BACK * len);
+    kept.resize(pieces.len() * R::KEPT * len, F::zero());
+    for (t, kept) in kept.chunks_exact_mut(R::KEPT * len).enumerate() {
+        rows.charge(&x[t * n + first..][..len], v, kept);
+    }
+    for (t, d) in pieces.iter_mut().enumerate().rev() {
+        let kept = &kept[t * R::KEPT * len..][..R::KEPT * len];
+        rows.back(kept, &g[t * n + first..][..len], back);
+        d.copy_from_slice(&back[..len]);
+    }
+    parameter_sums::<R, F>(back)
+}
+
+/// Zeros, `len` of them.
+fn zeros<F: Real>(values: &mut Vec<F>, len: usize) {
+    values.clear();
+    values.resize(len, F::zero());
+}
+
+/// The sum of each of the last planes of `back`, which hold ∂L/∂parameter of single neurons.
+pub(super) fn parameter_sums<R: Rows, F: Real>(back: &[F]) -> Vec<f64> {
+    let len = back.len() / R::BACK;
+    let planes = back.chunks_exact(len.max(1)).skip(R::BACK - R::PARAMETERS);
+    planes.map(|plane| plane.iter().map(|q| (*q).into()).sum()).collect()
 }
 
 /// `out` `[steps, n]` cut into blocks of `size` neurons, each with its piece of every step, so that

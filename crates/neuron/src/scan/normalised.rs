@@ -3,7 +3,9 @@
 //! Forward reads z and writes o. Backward reads z and G, keeps D for one more look at it (the sums
 //! that batch norm's gradient needs are known only at the end), and turns D into ∂L/∂z in place.
 
-use super::Cell;
+use super::Membrane;
+#[cfg(feature = "cuda")]
+use super::Rows;
 use super::cpu::blocks;
 #[cfg(feature = "cuda")]
 use candle_core::cuda_backend::CudaStorage;
@@ -33,7 +35,7 @@ pub struct Normalisation {
 }
 
 /// Spikes of the currents that `n` makes of `z`.
-pub fn scan_normalised<C: Cell>(cell: C, z: &Tensor, n: &Normalisation) -> Result<Tensor> {
+pub fn scan_normalised<C: Membrane>(cell: C, z: &Tensor, n: &Normalisation) -> Result<Tensor> {
     let (_, sets, c) = n.moments.dims3()?;
     if n.moments.dim(0)? != 3
         || z.dims().len() < 2
@@ -131,7 +133,7 @@ fn rectified<F: Real>(z: F, mean: F, scale: F, shift: F) -> F {
     if y > F::zero() { y } else { F::zero() }
 }
 
-fn forward<C: Cell, F: Real>(cell: &C, z: &[F], steps: usize, p: &Patterns<F>) -> Vec<F> {
+fn forward<C: Membrane, F: Real>(cell: &C, z: &[F], steps: usize, p: &Patterns<F>) -> Vec<F> {
     let n = z.len() / steps;
     let mut out = vec![F::zero(); z.len()];
     blocks(&mut out, n, BLOCK).into_par_iter().enumerate().for_each(|(b, mut rows)| {
@@ -143,7 +145,7 @@ fn forward<C: Cell, F: Real>(cell: &C, z: &[F], steps: usize, p: &Patterns<F>) -
             let z = &z[t * n + first..][..o.len()];
             let row = o.iter_mut().zip(&mut v).zip(z).zip(mean).zip(scale).zip(shift);
             for (((((o, v), &z), &mean), &scale), &shift) in row {
-                let u = cell.charge(rectified(z, mean, scale, shift), *v);
+                let u = rectified(z, mean, scale, shift) + *v;
                 let fired = cell.fires(u);
                 *o = if fired { F::one() } else { F::zero() };
                 *v = cell.carry(u, fired);
@@ -154,7 +156,7 @@ fn forward<C: Cell, F: Real>(cell: &C, z: &[F], steps: usize, p: &Patterns<F>) -
 }
 
 /// ∂L/∂z, ∂L/∂γ, ∂L/∂β.
-fn backward<C: Cell, F: Real + WithDType>(
+fn backward<C: Membrane, F: Real + WithDType>(
     cell: &C,
     z: &[F],
     g: &[F],
@@ -219,7 +221,7 @@ fn backward<C: Cell, F: Real + WithDType>(
 
 /// D of one block, already 0 where the ReLU was shut.
 #[allow(clippy::too_many_arguments)]
-fn block_gradient<C: Cell, F: Real>(
+fn block_gradient<C: Membrane, F: Real>(
     cell: &C,
     z: &[F],
     g: &[F],
@@ -242,7 +244,7 @@ fn block_gradient<C: Cell, F: Real>(
             .zip(scale)
             .zip(shift);
         for (((((u, v), &z), &mean), &scale), &shift) in row {
-            *u = cell.charge(rectified(z, mean, scale, shift), *v);
+            *u = rectified(z, mean, scale, shift) + *v;
             *v = cell.carry(*u, cell.fires(*u));
         }
     }
@@ -312,7 +314,7 @@ fn finish<F: Real>(d: &mut [F], z: &[F], n: usize, sums: &[f64], steps: usize, c
     }
 }
 
-impl<C: Cell> Normalised<C> {
+impl<C: Membrane> Normalised<C> {
     fn forward<F: Real + WithDType>(
         &self,
         z: &[F],
@@ -349,7 +351,7 @@ impl<C: Cell> Normalised<C> {
 
 type Gradients = (Option<Tensor>, Option<Tensor>, Option<Tensor>);
 
-impl<C: Cell> CustomOp3 for Normalised<C> {
+impl<C: Membrane> CustomOp3 for Normalised<C> {
     fn name(&self) -> &'static str {
         "normalise-rectify-fire"
     }
@@ -390,8 +392,7 @@ impl<C: Cell> CustomOp3 for Normalised<C> {
         _: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
         super::steps(zl)?;
-        let spikes =
-            super::cuda::normalised_forward(&super::source(&self.cell)?, z, zl, &self.norm)?;
+        let spikes = super::cuda::normalised_forward(&self.cell.source(), z, zl, &self.norm)?;
         Ok((spikes, zl.shape().clone()))
     }
 
@@ -407,7 +408,7 @@ impl<C: Cell> CustomOp3 for Normalised<C> {
         #[cfg(feature = "cuda")]
         if z.device().is_cuda() {
             let (z, gamma, beta) =
-                super::cuda::normalised_backward(&super::source(&self.cell)?, z, &self.norm, &g)?;
+                super::cuda::normalised_backward(&self.cell.source(), z, &self.norm, &g)?;
             return Ok((Some(z), Some(gamma), Some(beta)));
         }
         match z.dtype() {

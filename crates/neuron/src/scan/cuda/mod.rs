@@ -15,7 +15,7 @@ mod program;
 
 pub use operations::{backward, forward, normalised_backward, normalised_forward};
 
-use crate::Pooling;
+use crate::{Pooling, Source};
 use candle_core::cuda_backend::CudaStorage;
 use candle_core::{DType, Layout, Result, Tensor, bail};
 use device::{Arg, Gpu, Program, View};
@@ -26,7 +26,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug)]
 pub struct Stage<'a> {
     /// The neuron, see [`crate::Neuron::source`].
-    pub neuron: &'a str,
+    pub neuron: &'a Source,
     /// T.
     pub steps: usize,
     /// B, H, W, C.

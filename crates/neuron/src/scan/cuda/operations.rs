@@ -1,13 +1,13 @@
 //! The scan, plain and behind a batch norm, as operations on candle's tensors.
 
 use super::{Norm, Stage, Upstream, fire_into_storage, gradient};
-use crate::{Normalisation, Pooling};
+use crate::{Normalisation, Pooling, Source};
 use candle_core::cuda_backend::CudaStorage;
 use candle_core::{Layout, Result, Tensor, bail};
 use device::Gpu;
 
 /// A stage of `neurons` that is the scan alone: neurons know no channels, so any width will do.
-fn plain(neuron: &str, steps: usize, neurons: usize) -> Stage<'_> {
+fn plain(neuron: &Source, steps: usize, neurons: usize) -> Stage<'_> {
     let c = [8, 4, 2, 1].into_iter().find(|c| neurons.is_multiple_of(*c)).unwrap_or(1);
     Stage {
         neuron,
@@ -28,7 +28,7 @@ fn plain(neuron: &str, steps: usize, neurons: usize) -> Stage<'_> {
 /// # Errors
 /// If they are of a type that no kernel has, or the device fails.
 pub fn forward(
-    neuron: &str,
+    neuron: &Source,
     x: &CudaStorage,
     layout: &Layout,
     steps: usize,
@@ -45,7 +45,7 @@ pub fn forward(
 ///
 /// # Errors
 /// As [`forward`].
-pub fn backward(neuron: &str, x: &Tensor, g: &Tensor) -> Result<Tensor> {
+pub fn backward(neuron: &Source, x: &Tensor, g: &Tensor) -> Result<Tensor> {
     if x.elem_count() == 0 {
         return x.zeros_like();
     }
@@ -63,7 +63,7 @@ pub fn backward(neuron: &str, x: &Tensor, g: &Tensor) -> Result<Tensor> {
 }
 
 /// Batch norm and ReLU before the scan; maps are rows of channels.
-fn normalised<'a>(neuron: &'a str, dims: &[usize], norm: &'a Norm) -> Stage<'a> {
+fn normalised<'a>(neuron: &'a Source, dims: &[usize], norm: &'a Norm) -> Stage<'a> {
     let (steps, c) = (dims[0], dims[dims.len() - 1]);
     let rows = dims.iter().product::<usize>() / (steps * c).max(1);
     Stage { shape: [1, 1, rows, c], norm: Some(norm), rectify: true, ..plain(neuron, steps, 1) }
@@ -78,7 +78,7 @@ fn norm(n: &Normalisation) -> Result<Norm> {
 /// # Errors
 /// As [`forward`], and if the moments do not belong to `z`.
 pub fn normalised_forward(
-    neuron: &str,
+    neuron: &Source,
     z: &CudaStorage,
     layout: &Layout,
     n: &Normalisation,
@@ -93,7 +93,7 @@ pub fn normalised_forward(
 /// # Errors
 /// As [`normalised_forward`].
 pub fn normalised_backward(
-    neuron: &str,
+    neuron: &Source,
     z: &Tensor,
     n: &Normalisation,
     g: &Tensor,

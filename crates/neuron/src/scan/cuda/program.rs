@@ -2,13 +2,13 @@
 //! the choices of a stage.
 
 use super::Stage;
-use crate::Pooling;
+use crate::{Pooling, Source};
 use candle_core::{DType, Result};
 use device::{Program, real};
 
-/// Membranes that a thread of a backward pass holds at most. With all else it then takes about half
-/// of the 255 registers that there are, so that a processor holds threads enough to wait for
-/// memory.
+/// Numbers kept of steps, a membrane each for LIF, that a thread of a backward pass holds at most.
+/// With all else it then takes about half of the 255 registers that there are, so that a processor
+/// holds threads enough to wait for memory.
 const MEMBRANES: usize = 64;
 /// The same with the sums of the summing pass, two for each channel and set of statistics.
 const WITH_SUMS: usize = 96;
@@ -38,6 +38,9 @@ pub struct Shape {
     /// Steps of a segment.
     pub l: usize,
     pub sets: usize,
+    /// Numbers that a step of the neuron keeps, and that it carries on.
+    kept: usize,
+    states: usize,
     norm: bool,
     bias: bool,
     rectify: bool,
@@ -57,6 +60,8 @@ impl Shape {
             v: 1,
             l: stage.steps,
             sets: stage.norm.map_or(1, |n| n.sets),
+            kept: stage.neuron.kept,
+            states: stage.neuron.states,
             norm: stage.norm.is_some(),
             bias: stage.bias.is_some(),
             rectify: stage.rectify,
@@ -96,7 +101,7 @@ impl Shape {
 
     /// Channels of the forward pass: accesses of 16 bytes, as long as membranes stay few.
     pub fn forward(&self, addresses: &[u64], to: DType) -> Shape {
-        Shape { v: self.channels(32 / self.members(), addresses, to), ..*self }
+        Shape { v: self.channels(32 / (self.members() * self.states), addresses, to), ..*self }
     }
 
     /// Channels and segments of a backward pass: accesses of 4 bytes, membranes of all steps if
@@ -105,11 +110,12 @@ impl Shape {
         let side = if let Pooling::Average(_) = self.pool { 1 } else { self.pool.side() };
         let shape = Shape { side, ..*self };
         let own_sums = if sums { 2 * self.statistics() } else { 0 };
-        let fits = |v: usize| (self.steps * shape.members() + own_sums) * v <= WITH_SUMS;
+        let fits =
+            |v: usize| (self.steps * shape.members() * self.kept + own_sums) * v <= WITH_SUMS;
         let narrow = 4 / self.z.size_in_bytes().min(4);
         let v = self.channels(if fits(narrow) { narrow } else { 1 }, addresses, to);
         let room = MEMBRANES - (own_sums * v).min(MEMBRANES / 2);
-        let l = (room / (shape.members() * v)).clamp(1, self.steps);
+        let l = (room / (shape.members() * self.kept * v)).clamp(1, self.steps);
         // segments of one length: 17 steps become 9 and 8, not 16 and 1
         Shape { v, l: self.steps.div_ceil(self.steps.div_ceil(l)), ..shape }
     }
@@ -127,7 +133,7 @@ impl Shape {
 
     pub fn program(
         &self,
-        neuron: &str,
+        neuron: &Source,
         pass: Pass,
         z: DType,
         to: DType,
@@ -166,7 +172,7 @@ impl Shape {
         Ok(Program::new(
             ("stage.cu", include_str!("stage.cu")),
             super::computed(z),
-            neuron,
+            &neuron.text,
             definitions,
         ))
     }

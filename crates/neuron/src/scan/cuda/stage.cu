@@ -10,7 +10,7 @@
 //   TO type of activations and theirs NORM batch norm with a scale · BIAS a shift alone · SETS
 //   statistics of each step · RECTIFY · MASK · DROP · STILL COUNT whether spikes are counted
 //   VOTE the gradient comes from class scores · SUMS the pass that sums (else the one that writes)
-//   and the cell: fires, carry, backward.
+//   and the neuron: Kept, Carried, charge, fires, backward (neuron::Source).
 //
 // A block's threads are rows of windows times lanes of V channels, lanes innermost: neighbours read
 // neighbouring memory, a thread keeps its channels for all its windows, and sums over windows stay
@@ -24,6 +24,14 @@
 
 typedef pack<TZ, V> z_pack;
 typedef pack<TO, V> o_pack;
+
+// States before the first step, and their gradients behind the last.
+__device__ __forceinline__ Carried nothing() {
+  Carried v;
+#pragma unroll
+  for (int i = 0; i < (int)(sizeof(v.at) / sizeof(real)); ++i) v.at[i] = real(0);
+  return v;
+}
 
 struct Sizes {
   unsigned b, h, w, oh, ow;  // samples, map, pooled map
@@ -176,13 +184,14 @@ fire(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __rest
     for (unsigned i = blockIdx.x * p.rows + p.row; i < windows; i += gridDim.x * p.rows) {
       const Window w = window(i, s, p.channel);
       const Rows rows = again(all);
-      real v[MEMBERS][V], m[MEMBERS][V], d[V];
+      Carried v[MEMBERS][V];
+      real m[MEMBERS][V], d[V];
       masks(m, mask, w);
       drops(d, drop, w);
 #pragma unroll
       for (int k = 0; k < MEMBERS; ++k)
 #pragma unroll
-        for (int j = 0; j < V; ++j) v[k][j] = real(0);
+        for (int j = 0; j < V; ++j) v[k][j] = nothing();
 #pragma unroll(T <= 32 ? T : 8)
       for (int t = 0; t < T; ++t) {
         if (STATISTICS > 1) factors(f, rows, t * C);
@@ -195,10 +204,9 @@ fire(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __rest
           const z_pack x = *(const z_pack*)(z + t * z_step + w.member[k]);
 #pragma unroll
           for (int j = 0; j < V; ++j) {
-            const real u = current(behind_norm(load(&x.at[j]), f, j), m[k][j]) + v[k][j];
-            const bool now = fires(u);
-            v[k][j] = carry(u, now);
-            fired[j] += now;
+            Kept u;
+            charge(current(behind_norm(load(&x.at[j]), f, j), m[k][j]), v[k][j], u);
+            fired[j] += fires(u);
           }
         }
         o_pack o;
@@ -270,13 +278,17 @@ gradient(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __
     for (unsigned i = blockIdx.x * p.rows + p.row; i < windows; i += gridDim.x * p.rows) {
       const Window w = window(i, s, p.channel);
       const Rows rows = again(all);
-      real m[MEMBERS][V], d[V], back[MEMBERS][V], still[MEMBERS][V], start[SEGMENTS][MEMBERS][V], v[MEMBERS][V];
+      Carried back[MEMBERS][V], start[SEGMENTS][MEMBERS][V], v[MEMBERS][V];
+      real m[MEMBERS][V], d[V], still[MEMBERS][V];
       masks(m, mask, w);
       drops(d, drop, w);
 #pragma unroll
       for (int k = 0; k < MEMBERS; ++k)
 #pragma unroll
-        for (int j = 0; j < V; ++j) v[k][j] = back[k][j] = still[k][j] = real(0);
+        for (int j = 0; j < V; ++j) {
+          v[k][j] = back[k][j] = nothing();
+          still[k][j] = real(0);
+        }
       // v at the start of every segment but the first, where it is 0
 #pragma unroll(T <= 32 ? SEGMENTS : 1)
       for (int g = 0; g + 1 < SEGMENTS; ++g) {
@@ -290,8 +302,8 @@ gradient(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __
             const z_pack x = *(const z_pack*)(z + t * z_step + w.member[k]);
 #pragma unroll
             for (int j = 0; j < V; ++j) {
-              const real u = current(behind_norm(load(&x.at[j]), f, j), m[k][j]) + v[k][j];
-              v[k][j] = carry(u, fires(u));
+              Kept u;
+              charge(current(behind_norm(load(&x.at[j]), f, j), m[k][j]), v[k][j], u);
             }
           }
         }
@@ -302,11 +314,11 @@ gradient(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __
       }
 #pragma unroll(T <= 32 ? SEGMENTS : 1)
       for (int g = SEGMENTS - 1; g >= 0; --g) {
-        real u[L][MEMBERS][V];
+        Kept u[L][MEMBERS][V];
 #pragma unroll
         for (int k = 0; k < MEMBERS; ++k)
 #pragma unroll
-          for (int j = 0; j < V; ++j) v[k][j] = g ? start[g][k][j] : real(0);
+          for (int j = 0; j < V; ++j) v[k][j] = g ? start[g][k][j] : nothing();
 #pragma unroll
         for (int l = 0; l < L; ++l) {
           const int t = g * L + l;
@@ -318,8 +330,7 @@ gradient(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __
             const z_pack x = *(const z_pack*)(z + t * z_step + w.member[k]);
 #pragma unroll
             for (int j = 0; j < V; ++j) {
-              u[l][k][j] = current(behind_norm(load(&x.at[j]), f, j), m[k][j]) + v[k][j];
-              v[k][j] = carry(u[l][k][j], fires(u[l][k][j]));
+              charge(current(behind_norm(load(&x.at[j]), f, j), m[k][j]), v[k][j], u[l][k][j]);
             }
           }
         }
@@ -345,13 +356,11 @@ gradient(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __
             if (NORM || RECTIFY) x = *(const z_pack*)(z + t * z_step + w.member[k]);
 #pragma unroll
             for (int j = 0; j < V; ++j) {
-              const real now = u[l][k][j];
-              const bool fired = fires(now);
+              const bool fired = fires(u[l][k][j]);
               const bool wins = any[j] ? fired && !given[j] : k == 0;
               given[j] |= wins;
               const real g_spike = POOL != 1 || wins ? gradient[j] : real(0);
-              back[k][j] = backward(now, fired, g_spike, back[k][j]);
-              real D = back[k][j];
+              real D = backward(u[l][k][j], g_spike, back[k][j]);
               if (STILL) {
                 still[k][j] += D;
                 continue;

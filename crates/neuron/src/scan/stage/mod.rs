@@ -12,6 +12,8 @@ mod tile;
 
 pub use pass::{backward, fire, step};
 
+use candle_core::Tensor;
+
 /// What a [`Kernel`] does to currents `[T, B, H, W, C]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Stage<'a> {
@@ -85,6 +87,8 @@ pub struct StageGradient {
     pub z: Vec<f32>,
     /// ∂L/∂γ and ∂L/∂β.
     pub norm: Option<(Vec<f32>, Vec<f32>)>,
+    /// ∂L/∂parameter of each learnable parameter of the neurons, in their order.
+    pub parameters: Vec<f32>,
 }
 
 /// Writes the gradient of one pooled pixel, counted through `[T, B, H/k, W/k]`, into a row of
@@ -105,11 +109,21 @@ pub trait Kernel: Send + Sync {
     /// As [`Kernel::fire`].
     fn backward(&self, stage: &Stage, z: &[f32], upstream: &Upstream) -> StageGradient;
 
-    /// One step alone: currents `x` behind norm and ReLU and the carried membranes `v`, which are
-    /// changed, to spikes.
+    /// The learnable parameters, of whose gradients [`StageGradient::parameters`] has one each.
+    fn variables(&self) -> Vec<Tensor> {
+        Vec::new()
+    }
+
+    /// Numbers that a neuron carries from step to step.
+    fn states(&self) -> usize {
+        1
+    }
+
+    /// One step alone: currents `x` behind norm and ReLU and what the neurons carry, `v`
+    /// `[states, neurons]`, which is changed and was 0 before the first step, to spikes.
     ///
     /// # Panics
-    /// If the three differ in length.
+    /// If the lengths do not belong together.
     fn step(&self, x: &[f32], v: &mut [f32], fired: &mut [u8]);
 
     /// Whether a gradient passes a neuron only where it fired, so that all others may be left out.

@@ -2,7 +2,7 @@
 
 use super::tile::{Affine, Backward, Fire, Memory, Row};
 use super::{Fired, Norm, Stage, StageGradient, Upstream};
-use crate::scan::Cell;
+use crate::scan::Rows;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -18,8 +18,8 @@ fn by_row<F>(out: &mut [F], map: usize, size: usize, tasks: usize) -> Vec<Vec<&m
     rows
 }
 
-/// [`Kernel::fire`] of a cell.
-pub fn fire<C: Cell>(cell: C, stage: &Stage, z: &[f32]) -> Fired {
+/// [`Kernel::fire`](super::Kernel::fire) of neurons.
+pub fn fire<R: Rows>(rows: R, stage: &Stage, z: &[f32]) -> Fired {
     stage.check(z);
     let [batch, h, _, c] = stage.shape;
     let (oh, ow) = stage.pooled();
@@ -28,13 +28,13 @@ pub fn fire<C: Cell>(cell: C, stage: &Stage, z: &[f32]) -> Fired {
     let mut counts = vec![0; stage.steps * batch * oh * ow * c];
     // a row of windows that is none has no counts
     let mut pieces = by_row(&mut counts, oh * ow * c, (ow * c).max(1), batch * oh).into_iter();
-    let rows = h.div_ceil(k);
-    let mut tasks: Vec<Vec<&mut [u8]>> = (0..batch * rows)
-        .map(|i| if i % rows < oh { pieces.next().unwrap_or_default() } else { vec![] })
+    let down = h.div_ceil(k);
+    let mut tasks: Vec<Vec<&mut [u8]>> = (0..batch * down)
+        .map(|i| if i % down < oh { pieces.next().unwrap_or_default() } else { vec![] })
         .collect();
     let by_task =
         tasks.par_iter_mut().enumerate().map_init(Memory::default, |memory, (i, counts)| {
-            let row = Row::new(cell, stage, &affine, z, i);
+            let row = Row::new(rows, stage, &affine, z, i);
             Arch::new().dispatch(Fire { row, counts, memory })
         });
     let by_task: Vec<Vec<u64>> = by_task.collect();
@@ -44,70 +44,67 @@ pub fn fire<C: Cell>(cell: C, stage: &Stage, z: &[f32]) -> Fired {
     Fired { counts, spikes }
 }
 
-/// [`Kernel::step`] of a cell.
-pub fn step<C: Cell>(cell: C, x: &[f32], v: &mut [f32], fired: &mut [u8]) {
-    assert!(
-        x.len() == v.len() && x.len() == fired.len(),
-        "{} {} {}",
-        x.len(),
-        v.len(),
-        fired.len()
-    );
-    Arch::new().dispatch(Step { cell, x, v, fired });
+/// [`Kernel::step`](super::Kernel::step) of neurons.
+pub fn step<R: Rows>(rows: R, x: &[f32], v: &mut [f32], fired: &mut [u8]) {
+    let (n, states, spikes) = (x.len(), v.len(), fired.len());
+    assert!(states == R::STATES * n && spikes == n, "{n} {states} {spikes}");
+    Arch::new().dispatch(Step { rows, x, v, fired });
 }
 
-struct Step<'a, C> {
-    cell: C,
+struct Step<'a, R> {
+    rows: R,
     x: &'a [f32],
     v: &'a mut [f32],
     fired: &'a mut [u8],
 }
 
-impl<C: Cell> WithSimd for Step<'_, C> {
+impl<R: Rows> WithSimd for Step<'_, R> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let cell = self.cell;
-        for ((v, fired), &x) in self.v.iter_mut().zip(self.fired).zip(self.x) {
-            let u = cell.charge(x, *v);
-            let now = cell.fires(u);
-            *fired = u8::from(now);
-            *v = cell.carry(u, now);
-        }
+        let rows = self.rows;
+        rows.fire(self.x, self.v, self.fired);
     }
 }
 
-/// [`Kernel::backward`] of a cell.
-pub fn backward<C: Cell>(cell: C, stage: &Stage, z: &[f32], upstream: &Upstream) -> StageGradient {
+/// [`Kernel::backward`](super::Kernel::backward) of neurons.
+pub fn backward<R: Rows>(rows: R, stage: &Stage, z: &[f32], upstream: &Upstream) -> StageGradient {
     stage.check(z);
     let [batch, h, w, c] = stage.shape;
-    let rows = h.div_ceil(stage.pool.side());
+    let down = h.div_ceil(stage.pool.side());
     let affine = Affine::of(stage);
     let size = if stage.norm.is_some() { stage.sets() * 2 * c } else { 0 };
     let mut d = vec![0.0; z.len()];
-    let mut pieces = by_row(&mut d, stage.map(), stage.pool.side() * w * c, batch * rows);
-    let sums: Vec<Vec<f32>> = pieces
+    let mut pieces = by_row(&mut d, stage.map(), stage.pool.side() * w * c, batch * down);
+    let sums: Vec<(Vec<f32>, Vec<f64>)> = pieces
         .par_iter_mut()
         .enumerate()
         .map_init(Memory::default, |memory, (i, out)| {
-            let mut sums = vec![0.0; size];
-            let row = Row::new(cell, stage, &affine, z, i);
-            Arch::new().dispatch(Backward { row, upstream, out, sums: &mut sums, memory });
-            sums
+            let (mut sums, mut own) = (vec![0.0; size], vec![0.0; R::PARAMETERS]);
+            let row = Row::new(rows, stage, &affine, z, i);
+            let (sums_now, parameters) = (&mut sums, &mut own);
+            let task = Backward { row, upstream, out, sums: sums_now, parameters, memory };
+            Arch::new().dispatch(task);
+            (sums, own)
         })
         .collect();
     drop(pieces);
-    let Some(norm) = stage.norm else { return StageGradient { z: d, norm: None } };
+    // task after task, so that the sums are the same for any number of threads
+    let mut parameters = vec![0.0f64; R::PARAMETERS];
+    sums.iter().for_each(|(_, own)| parameters.iter_mut().zip(own).for_each(|(t, s)| *t += s));
+    let parameters = parameters.into_iter().map(|sum| sum as f32).collect();
+    let Some(norm) = stage.norm else { return StageGradient { z: d, norm: None, parameters } };
     let mut total = vec![0.0f64; size];
-    sums.iter().for_each(|sums| total.iter_mut().zip(sums).for_each(|(t, s)| *t += f64::from(*s)));
+    sums.iter()
+        .for_each(|(sums, _)| total.iter_mut().zip(sums).for_each(|(t, s)| *t += f64::from(*s)));
     finish(stage, &norm, z, &total, &mut d);
     let sum = |which: usize| -> Vec<f32> {
         let channel =
             |i| (0..stage.sets()).map(|set| total[(2 * set + which) * c + i]).sum::<f64>() as f32;
         (0..c).map(channel).collect()
     };
-    StageGradient { z: d, norm: Some((sum(1), sum(0))) }
+    StageGradient { z: d, norm: Some((sum(1), sum(0))), parameters }
 }
 
 /// D → ∂L/∂z = γ/√(σ² + ε) · (D − ΣD/n − x̂ · Σ(D·x̂)/n) in place. Of a still image D is the sum

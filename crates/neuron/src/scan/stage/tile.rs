@@ -2,7 +2,7 @@
 
 use super::loops::{Back, Charge, Count, First, Spikes};
 use super::{Pooling, Stage, Upstream};
-use crate::scan::Cell;
+use crate::scan::{Rows, parameter_sums};
 use pulp::{Simd, WithSimd};
 
 /// Factors of one set: x = (z − mean) · scale + shift.
@@ -61,8 +61,8 @@ fn positive(y: f32) -> f32 {
 
 /// A window of pixels and some channels of it: where its neurons stand in one step, and through it
 /// their membranes.
-struct Tile<'a, C> {
-    cell: C,
+struct Tile<'a, R> {
+    rows: R,
     stage: &'a Stage<'a>,
     affine: &'a Affine,
     z: &'a [f32],
@@ -78,14 +78,23 @@ struct Tile<'a, C> {
 pub struct Memory {
     x: Vec<f32>,
     v: Vec<f32>,
-    u: Vec<f32>,
+    /// What all steps kept, `[T, KEPT, members, channels]`.
+    kept: Vec<f32>,
     g: Vec<f32>,
-    m: Vec<f32>,
+    back: Vec<f32>,
+    /// D of a still image: its sum over the steps.
+    still: Vec<f32>,
     row: Vec<f32>,
     free: Vec<f32>,
 }
 
-impl<C: Cell> Tile<'_, C> {
+/// Zeros, `len` of them.
+fn zeros(values: &mut Vec<f32>, len: usize) {
+    values.clear();
+    values.resize(len, 0.0);
+}
+
+impl<R: Rows> Tile<'_, R> {
     fn members(&self) -> usize {
         self.sides[0] * self.sides[1]
     }
@@ -97,15 +106,14 @@ impl<C: Cell> Tile<'_, C> {
         (y * w + x) * c + self.channels.start
     }
 
-    /// Membranes u of all steps, `[T, members, channels]`, into `memory.u`.
+    /// Takes all neurons through all steps, and keeps of each what its way back needs.
     #[inline(always)]
-    fn membranes<S: Simd>(&self, simd: S, memory: &mut Memory) {
-        let (stage, cell, width) = (self.stage, self.cell, self.channels.len());
+    fn charge<S: Simd>(&self, simd: S, memory: &mut Memory) {
+        let (stage, rows, width) = (self.stage, self.rows, self.channels.len());
         let size = self.members() * width;
         memory.x.resize(size, 0.0);
-        memory.u.resize(stage.steps * size, 0.0);
-        memory.v.clear();
-        memory.v.resize(size, 0.0);
+        memory.kept.resize(stage.steps * R::KEPT * size, 0.0);
+        zeros(&mut memory.v, R::STATES * size);
         let [batch, .., c] = stage.shape;
         for t in 0..stage.steps {
             if t == 0 || !stage.still {
@@ -116,8 +124,8 @@ impl<C: Cell> Tile<'_, C> {
                     currents(stage, z, factors, stage.mask.map(|m| &m[place..][..width]), x);
                 }
             }
-            let u = &mut memory.u[t * size..][..size];
-            simd.vectorize(Charge { cell, x: &memory.x, v: &mut memory.v, u });
+            let kept = &mut memory.kept[t * R::KEPT * size..][..R::KEPT * size];
+            simd.vectorize(Charge { rows, x: &memory.x, v: &mut memory.v, kept });
         }
     }
 
@@ -132,15 +140,17 @@ impl<C: Cell> Tile<'_, C> {
         place: Option<usize>,
         spikes: &mut [u64],
     ) {
-        self.membranes(simd, memory);
+        self.charge(simd, memory);
         let (width, size) = (self.channels.len(), self.members() * self.channels.len());
         let any = matches!(self.stage.pool, Pooling::Max(_));
-        for (t, u) in memory.u[..self.stage.steps * size].chunks_exact(size).enumerate() {
-            spikes[t] += u64::from(simd.vectorize(Spikes { cell: self.cell, u }));
+        let kept = &memory.kept[..self.stage.steps * R::KEPT * size];
+        for (t, kept) in kept.chunks_exact(R::KEPT * size).enumerate() {
+            let u = &kept[..size];
+            spikes[t] += u64::from(simd.vectorize(Spikes { rows: self.rows, u }));
             let Some(place) = place else { continue };
             let counts = &mut counts[t][place..][..width];
             for u in u.chunks_exact(width) {
-                simd.vectorize(Count { cell: self.cell, any, u, counts: &mut *counts });
+                simd.vectorize(Count { rows: self.rows, any, u, counts: &mut *counts });
             }
         }
     }
@@ -155,35 +165,36 @@ impl<C: Cell> Tile<'_, C> {
         memory: &mut Memory,
         out: &mut [&mut [f32]],
         sums: &mut [f32],
+        parameters: &mut [f64],
     ) {
-        self.membranes(simd, memory);
-        let (stage, cell, width) = (self.stage, self.cell, self.channels.len());
+        self.charge(simd, memory);
+        let (stage, rows, width) = (self.stage, self.rows, self.channels.len());
         let size = self.members() * width;
         memory.g.resize(size, 0.0);
-        memory.m.clear();
-        memory.m.resize(size, 0.0);
-        memory.v.clear();
-        memory.v.resize(size, 0.0); // of a still image: sums over the steps
+        zeros(&mut memory.back, R::BACK * size);
+        zeros(&mut memory.still, if stage.still { size } else { 0 });
         for t in (0..stage.steps).rev() {
-            let u = &memory.u[t * size..][..size];
+            let kept = &memory.kept[t * R::KEPT * size..][..R::KEPT * size];
             let row = &memory.row[t * stage.shape[3]..][self.channels.clone()];
             let g = match stage.pool {
                 Pooling::None => row,
                 _ => {
-                    self.share(simd, row, u, &mut memory.g, &mut memory.free);
+                    self.share(simd, row, &kept[..size], &mut memory.g, &mut memory.free);
                     &memory.g
                 }
             };
-            let m = &mut memory.m;
-            let sum = stage.still.then_some(&mut memory.v[..]);
-            simd.vectorize(Back { cell, u, g, m, sum });
+            let back = &mut memory.back;
+            let sum = stage.still.then_some(&mut memory.still[..]);
+            simd.vectorize(Back { rows, kept, g, back, sum });
             if !stage.still {
-                self.keep(t, &memory.m, out[t], sums);
+                self.keep(t, &memory.back[..size], out[t], sums);
             }
         }
         if stage.still {
-            self.keep(0, &memory.v, out[0], sums);
+            self.keep(0, &memory.still, out[0], sums);
         }
+        let by_parameter = parameter_sums::<R, f32>(&memory.back);
+        parameters.iter_mut().zip(by_parameter).for_each(|(sum, part)| *sum += part);
     }
 
     /// Writes the gradient `d` of the currents behind norm, ReLU and mask as that of the currents
@@ -233,7 +244,7 @@ impl<C: Cell> Tile<'_, C> {
                 free.clear();
                 free.extend_from_slice(row);
                 for (u, g) in u.chunks_exact(width).zip(g.chunks_exact_mut(width)) {
-                    simd.vectorize(First { cell: self.cell, u, free: &mut *free, g });
+                    simd.vectorize(First { rows: self.rows, u, free: &mut *free, g });
                 }
                 // where none fired all are equal, and the first of equals is the largest
                 g[..width].iter_mut().zip(free).for_each(|(g, free)| *g += *free);
@@ -271,8 +282,8 @@ fn passed(
 
 /// A row of windows of one sample: a task.
 #[derive(Clone, Copy)]
-pub struct Row<'a, C> {
-    cell: C,
+pub struct Row<'a, R> {
+    rows: R,
     stage: &'a Stage<'a>,
     affine: &'a Affine,
     z: &'a [f32],
@@ -281,11 +292,11 @@ pub struct Row<'a, C> {
     row: usize,
 }
 
-impl<'a, C: Cell> Row<'a, C> {
+impl<'a, R: Rows> Row<'a, R> {
     /// The row of task `i`.
-    pub fn new(cell: C, stage: &'a Stage<'a>, affine: &'a Affine, z: &'a [f32], i: usize) -> Self {
-        let rows = stage.shape[1].div_ceil(stage.pool.side());
-        Row { cell, stage, affine, z, sample: i / rows, row: i % rows }
+    pub fn new(rows: R, stage: &'a Stage<'a>, affine: &'a Affine, z: &'a [f32], i: usize) -> Self {
+        let down = stage.shape[1].div_ceil(stage.pool.side());
+        Row { rows, stage, affine, z, sample: i / down, row: i % down }
     }
 
     /// Columns of windows.
@@ -297,28 +308,28 @@ impl<'a, C: Cell> Row<'a, C> {
     /// Calls `f` with the tiles of the window at column `i`, or beyond the last window of single
     /// pixels of the row.
     #[inline(always)]
-    fn tiles(&self, i: usize, mut f: impl FnMut(Tile<'a, C>)) {
-        let Row { cell, stage, affine, z, sample, row } = *self;
+    fn tiles(&self, i: usize, mut f: impl FnMut(Tile<'a, R>)) {
+        let Row { rows, stage, affine, z, sample, row } = *self;
         let [_, h, _, c] = stage.shape;
         let (k, windows) = (stage.pool.side(), self.windows());
         let (column, wide) = if i < windows { (i * k, k) } else { (windows * k + i - windows, 1) };
         let (at, sides) = ([row * k, column], [k.min(h - row * k), wide]);
-        let width = stage.tile(stage.steps * sides[0] * sides[1]);
+        let width = stage.tile(stage.steps * R::KEPT * sides[0] * sides[1]);
         for first in (0..c).step_by(width) {
             let channels = first..(first + width).min(c);
-            f(Tile { cell, stage, affine, z, sample, at, sides, channels });
+            f(Tile { rows, stage, affine, z, sample, at, sides, channels });
         }
     }
 }
 
-pub struct Fire<'a, 'o, C> {
-    pub row: Row<'a, C>,
+pub struct Fire<'a, 'o, R> {
+    pub row: Row<'a, R>,
     /// The row of counts of each step; none where no window is filled.
     pub counts: &'a mut [&'o mut [u8]],
     pub memory: &'a mut Memory,
 }
 
-impl<C: Cell> WithSimd for Fire<'_, '_, C> {
+impl<R: Rows> WithSimd for Fire<'_, '_, R> {
     type Output = Vec<u64>;
 
     #[inline(always)]
@@ -336,21 +347,23 @@ impl<C: Cell> WithSimd for Fire<'_, '_, C> {
     }
 }
 
-pub struct Backward<'a, 'o, C> {
-    pub row: Row<'a, C>,
+pub struct Backward<'a, 'o, R> {
+    pub row: Row<'a, R>,
     pub upstream: &'a Upstream<'a>,
     /// The rows of D of each step of z.
     pub out: &'a mut [&'o mut [f32]],
     pub sums: &'a mut [f32],
+    /// Sums of ∂L/∂parameter of the neurons.
+    pub parameters: &'a mut [f64],
     pub memory: &'a mut Memory,
 }
 
-impl<C: Cell> WithSimd for Backward<'_, '_, C> {
+impl<R: Rows> WithSimd for Backward<'_, '_, R> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Backward { row, upstream, out, sums, memory } = self;
+        let Backward { row, upstream, out, sums, parameters, memory } = self;
         let stage = row.stage;
         let [batch, .., c] = stage.shape;
         let (oh, ow) = stage.pooled();
@@ -359,7 +372,7 @@ impl<C: Cell> WithSimd for Backward<'_, '_, C> {
             for (t, g) in memory.row.chunks_exact_mut(c).enumerate() {
                 upstream(((t * batch + row.sample) * oh + row.row) * ow + i, g);
             }
-            row.tiles(i, |tile| tile.backward(simd, memory, out, sums));
+            row.tiles(i, |tile| tile.backward(simd, memory, out, sums, parameters));
         }
     }
 }

@@ -1,0 +1,39 @@
+use super::Firing;
+use crate::Cell;
+use surrogate::{Number, Surrogate};
+
+/// Adaptive LIF: every spike raises the threshold, which then sinks back to θ.
+///
+/// ```text
+/// u[t] = v[t-1] + x[t]      o[t] = 1 if u[t] ≥ θ + β·a[t-1]      v[t] = λ · reset(u[t], o[t])
+/// a[t] = ρ·a[t-1] + o[t]
+/// ```
+///
+/// A soft reset subtracts θ, not the raised threshold. The gradient passes the threshold as it
+/// passes the membrane. Source: Bellec et al. 2018, "Long short-term memory and learning-to-learn
+/// in networks of spiking neurons".
+#[derive(Clone, Copy, Debug)]
+pub struct Adaptive<S> {
+    /// Threshold at rest, surrogate and reset.
+    pub firing: Firing<S>,
+    /// λ in (0, 1]: the part of the membrane kept from one step to the next.
+    pub decay: f64,
+    /// β ≥ 0: what one spike adds to the threshold.
+    pub strength: f64,
+    /// ρ in [0, 1): the part of the adaptation kept.
+    pub adaptation_decay: f64,
+}
+
+impl<S: Surrogate> Cell<2, 0> for Adaptive<S> {
+    #[inline(always)]
+    fn step<N: Number>(&self, x: N, [v, a]: [N; 2], _: [N; 0]) -> (N, [N; 2]) {
+        let u = v + x;
+        let o = self.firing.spike(u, N::of(self.firing.threshold) + N::of(self.strength) * a);
+        let v = N::of(self.decay) * self.firing.reset(u, o);
+        (o, [v, N::of(self.adaptation_decay) * a + o])
+    }
+
+    fn only_where_fired(&self) -> bool {
+        self.firing.only_where_fired()
+    }
+}

@@ -1,0 +1,10 @@
+//! Kinds of [`Number`](surrogate::Number) beside the two floats: what an equation is run with to
+//! be differentiated, printed as CUDA C++, or lifted to tensors.
+
+mod dual;
+mod lifted;
+mod traced;
+
+pub use dual::{Dual, Gradient};
+pub use lifted::{Lifted, lifted};
+pub use traced::{Line, Traced, TracedMask, traced, traced_values};
