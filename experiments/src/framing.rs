@@ -2,6 +2,7 @@
 //! `duration:1000`.
 
 use crate::Encoding;
+use crate::fields::shown;
 use anyhow::anyhow;
 use events::{EmptyWindow, Error, Framing};
 
@@ -18,7 +19,8 @@ const MOST_FRAMES: u32 = 65_536;
 pub fn parse(text: &str) -> Result<Framing, String> {
     let expected = || {
         format!(
-            "expected number:T or time:T, T frames a recording from 1 to {MOST_FRAMES}, time:T,empty where frames may be without events, or duration:US, frames of so many µs, found \"{text}\""
+            "expected number:T or time:T, T frames a recording from 1 to {MOST_FRAMES}, time:T,empty where frames may be without events, or duration:US, frames of so many µs, found \"{}\"",
+            shown(text)
         )
     };
     let (by, value) = text.split_once(':').ok_or_else(expected)?;
@@ -47,7 +49,8 @@ pub fn parse(text: &str) -> Result<Framing, String> {
 pub fn parse_for_cache(text: &str) -> Result<Framing, String> {
     match parse(text)? {
         Framing::Duration { .. } => Err(format!(
-            "expected number:T or time:T, T frames a recording, since samples of a cache have one shape, found \"{text}\""
+            "expected number:T or time:T, T frames a recording, since samples of a cache have one shape, found \"{}\"",
+            shown(text)
         )),
         framing => Ok(framing),
     }

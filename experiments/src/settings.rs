@@ -169,7 +169,7 @@ impl Setting {
             // written as JSON it is a place like any other, and so are a spectrogram's chunks
             "framing" if !value.starts_with(['{', '"']) && value != "chunks" => {
                 let framing = framing::parse(value)
-                    .map_err(|expected| anyhow!("--set {key}={value}: {expected}"))?;
+                    .map_err(|expected| anyhow!("--set {key}={}: {expected}", shown(value)))?;
                 *field(&mut all, "framing", key)? = json!(framing);
             }
             place => {

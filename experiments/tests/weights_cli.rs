@@ -111,7 +111,7 @@ fn weights_of_another_neuron_are_refused_unless_asked_for() {
     assert_eq!(receipt["run"]["initial_weights_of_another_run"], true);
     assert!(receipt["profile"].as_str().unwrap().contains("+of-another-run"));
     let set = train(dir.path(), "--set initial_weights_of_another_run=true");
-    refused(&set, 1, &["it is what --weights-of-another-run says"]);
+    refused(&set, 2, &["it is what --weights-of-another-run says"]);
 }
 
 /// A path of the shared cases and recordings, or `None` (said aloud) where this machine has none.

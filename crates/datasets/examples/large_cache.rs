@@ -28,5 +28,5 @@ fn main() {
     let framing = Framing::Number { frames: 1 };
     let key = Key::of_recordings(&stand_in, framing, None, Dtype::F32);
     let made = write::<f32>(Path::new(&folder), &key, items, &make, &mut |_| {}).unwrap();
-    println!("{}", made.cache.path().display());
+    terminal::out!("{}", made.cache.path().display()).unwrap();
 }
