@@ -349,11 +349,12 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
+/// A text of a file as a message repeats it: on one line, and not longer than one.
 fn shortened(text: &str) -> String {
     const SHOWN: usize = 80;
     match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", words::line(&text[..end])),
+        None => words::line(text),
     }
 }
 

@@ -13,10 +13,17 @@ pub(crate) fn of(category: Category, text: &str) -> String {
         Category::Syntax => syntax(text).to_owned(),
         Category::Data => data(text),
     };
+    let words = line(&words);
     match words.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &words[..end]),
         None => words,
     }
+}
+
+/// A text without what commands a terminal or ends a line.
+pub(crate) fn line(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(plain).collect()
 }
 
 fn syntax(text: &str) -> &'static str {

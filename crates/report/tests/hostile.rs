@@ -71,20 +71,27 @@ fn places(value: &Value, at: &str, all: &mut Vec<String>) {
 /// Reads `bytes`; what passes is drawn. Whether they passed.
 #[track_caller]
 fn holds(bytes: &[u8], what: &str) -> bool {
+    let record = read(bytes, what);
+    record.iter().for_each(draw);
+    record.is_some()
+}
+
+/// The record that `bytes` are, or none, and then a sentence says why.
+#[track_caller]
+fn read(bytes: &[u8], what: &str) -> Option<Record> {
     match Record::parse(Path::new("runs/x.json"), bytes) {
-        Ok(record) => {
-            draw(&record);
-            true
-        }
+        Ok(record) => Some(record),
         Err(error) => {
             let said = error.to_string();
             assert!(said.starts_with("runs/x.json"), "{what}: {said}");
             assert!(said.contains("expected") && said.contains("found"), "{what}: {said}");
             assert!(said.len() < 600, "{what}: {said}");
             for word in ["struct", "u64", "f64", "variant", "EOF", " at line ", "`", "Some("] {
-                assert!(!said.contains(word), "{what} says {word}: {said}");
+                let of_the_file = word == "`" && what.contains(word);
+                assert!(of_the_file || !said.contains(word), "{what} says {word}: {said}");
             }
-            false
+            assert!(!said.contains(char::is_control), "{what}: {said:?}");
+            None
         }
     }
 }
@@ -152,7 +159,10 @@ fn any_value_in_any_place_is_a_record_or_a_sentence() {
             *changed.pointer_mut(place).unwrap() = value.clone();
             let text = serde_json::to_vec(&changed).unwrap();
             tried += 1;
-            passed += usize::from(holds(&text, &format!("{place} = {value:.60}")));
+            let found = read(&text, &format!("{place} = {value:.60}"));
+            passed += usize::from(found.is_some());
+            // figures take most of the time
+            found.iter().filter(|_| passed % 8 == 0).for_each(draw);
         }
         let mut changed = record();
         if let Some((parent, name)) = place.rsplit_once('/')
