@@ -1,5 +1,5 @@
-use crate::number::{Dual, Gradient, lifted, traced_values};
 use crate::Cell;
+use crate::number::{Dual, Gradient, lifted, traced_values};
 use candle_core::{Device, Tensor, Var};
 use std::array::from_fn;
 use std::slice;
