@@ -258,12 +258,9 @@ impl<C: Cell<S, P>, const S: usize, const P: usize> Rows for Bound<C, S, P> {
                 let (state, next) = (from_fn(|s| state[s][i]), from_fn(|s| m[s][i]));
                 let gradient = cell.backward(current[i], state, p, upstream[i], next);
                 d[i] = gradient.x;
-                for s in 0..S {
-                    m[s][i] = gradient.state[s];
-                }
-                for q in 0..P {
-                    sums[q][i] = sums[q][i] + gradient.parameters[q];
-                }
+                m.iter_mut().zip(gradient.state).for_each(|(m, d)| m[i] = d);
+                let by_parameter = sums.iter_mut().zip(gradient.parameters);
+                by_parameter.for_each(|(sum, d)| sum[i] = sum[i] + d);
             }
             store(&d, plane(back, 0, n), from);
             (0..S).for_each(|s| store(&m[s], plane(back, 1 + s, n), from));

@@ -1,7 +1,8 @@
+use crate::Cell;
 use crate::number::{Dual, Gradient, lifted, traced_values};
-use crate::{Cell, Number};
 use candle_core::{Device, Tensor, Var};
 use std::array::from_fn;
+use std::slice;
 
 /// How many steps a proof draws.
 const DRAWS: usize = 512;
@@ -48,8 +49,8 @@ pub fn prove<C: Cell<S, P>, const S: usize, const P: usize>(cell: &C) -> Result<
         let found: Vec<Gradient<f64, S, P>> = draws.of.iter().map(form).collect();
         let inputs: Vec<Vec<f64>> = found.iter().map(|g| joined(g.x, &g.state)).collect();
         equal(name, &inputs, &autograd.inputs)?;
-        let parameters = from_fn::<f64, P, _>(|i| found.iter().map(|g| g.parameters[i]).sum());
-        equal(name, &[parameters.to_vec()], &[autograd.parameters.clone()])?;
+        let sums = (0..P).map(|i| found.iter().map(|g| g.parameters[i]).sum()).collect();
+        equal(name, &[sums], slice::from_ref(&autograd.parameters))?;
     }
     only_where_fired(cell, &draws)
 }
@@ -174,7 +175,7 @@ fn only_where_fired<C: Cell<S, P>, const S: usize, const P: usize>(
         let (spike, _) = cell.step(x, state, parameters);
         let by = spike.by;
         let mut all = [by.x].into_iter().chain(by.state).chain(by.parameters);
-        spike.value == f64::of(0.0) && all.any(|d| d != 0.0)
+        spike.value == 0.0 && all.any(|d| d != 0.0)
     };
     match cell.only_where_fired() && draws.of.iter().any(passes) {
         true => Err("a gradient passes where the neuron did not fire".to_owned()),

@@ -8,6 +8,7 @@
 
 mod border;
 mod bytes;
+mod cells;
 mod check;
 mod form;
 mod frames;
@@ -132,6 +133,7 @@ fn family(stem: &str) -> Option<&str> {
         || {
             ["parts", "frames", "bytes", "schedule", "splits"]
                 .into_iter()
+                .chain(cells::FILES)
                 .find(|name| stem == *name)
         },
     )
@@ -168,6 +170,7 @@ fn dispatch(golden: &Golden, stem: &str, rows: &mut Rows, absent: &mut Vec<Strin
         Some("bytes") => bytes::check(golden, rows).map(|files| absent.extend(files)),
         Some("schedule") => tables::schedule(golden, rows),
         Some("splits") => tables::splits(golden, rows),
+        Some(neuron) if cells::FILES.contains(&neuron) => cells::check(golden, neuron, rows),
         _ => bail!("no golden file has this name"),
     }
 }
