@@ -73,14 +73,27 @@ fn block_gradient<R: Rows, F: Real>(
     zeros(back, R::BACK * len);
     kept.resize(pieces.len() * R::KEPT * len, F::zero());
     for (t, kept) in kept.chunks_exact_mut(R::KEPT * len).enumerate() {
-        rows.charge(&x[t * n + first..][..len], v, kept);
+        charge(rows, &x[t * n + first..][..len], v, kept);
     }
     for (t, d) in pieces.iter_mut().enumerate().rev() {
         let kept = &kept[t * R::KEPT * len..][..R::KEPT * len];
-        rows.back(kept, &g[t * n + first..][..len], back);
+        back_row(rows, kept, &g[t * n + first..][..len], back);
         d.copy_from_slice(&back[..len]);
     }
     parameter_sums::<R, F>(back)
+}
+
+/// One row and one step, a function of its own: in a larger one the compiler leaves the neuron's
+/// constant choices as branches inside the loop, and then uses no vectors.
+#[inline(never)]
+fn charge<R: Rows, F: Real>(rows: R, x: &[F], v: &mut [F], kept: &mut [F]) {
+    rows.charge(x, v, kept);
+}
+
+/// As [`charge`].
+#[inline(never)]
+fn back_row<R: Rows, F: Real>(rows: R, kept: &[F], g: &[F], back: &mut [F]) {
+    rows.back(kept, g, back);
 }
 
 /// Zeros, `len` of them.
