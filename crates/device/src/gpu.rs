@@ -276,8 +276,8 @@ impl Gpu {
         }
         let mut buffer = match kept {
             Some(buffer) => buffer,
-            // SAFETY: what is read below is written first.
             None => {
+                // SAFETY: what is read below is written first.
                 unsafe { self.context().alloc_pinned(bytes.len().max(1)) }.map_err(Error::wrap)?
             }
         };

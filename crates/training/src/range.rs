@@ -84,6 +84,10 @@ impl fmt::Display for Range {
         let Self { low, high, bounds } = *self;
         match bounds {
             Bounds::Whole => write!(f, "a whole number from {low} to {high}"),
+            // a small bound in full would be a row of zeros
+            Bounds::Closed if low > 0.0 && low < 1e-4 => {
+                write!(f, "a number from {low:e} to {high}")
+            }
             Bounds::Closed => write!(f, "a number from {low} to {high}"),
             Bounds::Above => write!(f, "a number above {low} and at most {high}"),
             Bounds::Below => write!(f, "a number from {low} to below {high}"),
