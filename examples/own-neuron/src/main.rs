@@ -37,7 +37,7 @@ fn main() -> Result<()> {
     }
     // [T, B, H, W, C] = [4, 16, 8, 8, 1]: two of three pixels in the quarter of the sample's class
     let quarter = |i: usize| 2 * (i / 32 % 2) + i / 4 % 2;
-    let event = |i: usize| i / 64 % 4 == quarter(i) && (7 * i + i / 64) % 3 > 0;
+    let event = |i: usize| i / 64 % 4 == quarter(i) && !(7 * i + i / 64).is_multiple_of(3);
     let values: Vec<f32> = (0..4 * 16 * 64).map(|i| f32::from(u8::from(event(i)))).collect();
     let wanted = Tensor::from_vec((0..16u32).map(|b| b % 4).collect(), 16, &Device::Cpu)?;
     let hot = candle_nn::encoding::one_hot(wanted.clone(), 4, 1f32, 0f32)?;
