@@ -48,8 +48,8 @@ pub fn entries(text: &[u8], fits: impl Fn(&str) -> bool) -> Result<Vec<Entry>, F
 /// The rows of a table `file,class,…`: entries with their class. The first line is its title.
 ///
 /// # Errors
-/// No title, or nothing behind it; the first line that is no UTF-8, whose name does not fit, or whose class is not 1 to
-/// `classes`.
+/// No title, or nothing behind it; the first line that is no UTF-8, whose name does not fit, or
+/// whose class is not 1 to `classes`.
 pub fn labelled(
     text: &[u8],
     classes: u32,

@@ -223,7 +223,8 @@ fn cifar_records_are_checked() {
     );
 }
 
-/// Fashion-MNIST and KMNIST have files of MNIST's names and sizes, and as many images of each class.
+/// Fashion-MNIST and KMNIST have files of MNIST's names and sizes, and as many images of each
+/// class.
 #[test]
 fn labels_of_a_look_alike_are_told() {
     for (file, each) in [("train-labels-idx1-ubyte", 6_000), ("t10k-labels-idx1-ubyte", 1_000)] {

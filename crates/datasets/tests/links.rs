@@ -1,5 +1,5 @@
-//! What stands where a folder or a file is expected: links that lead nowhere, files, pipes, sockets,
-//! devices. Each is one sentence at once: never an absent data set, never a wait.
+//! What stands where a folder or a file is expected: links that lead nowhere, files, pipes,
+//! sockets, devices. Each is one sentence at once: never an absent data set, never a wait.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
