@@ -91,7 +91,7 @@ pub fn available() -> Option<u128> {
 }
 
 /// Bytes for people.
-fn bytes(n: u128) -> String {
+pub(crate) fn bytes(n: u128) -> String {
     let (unit, name) = match n {
         n if n < 10 << 20 => (1u128 << 10, "KiB"),
         n if n < 10 << 30 => (1 << 20, "MiB"),

@@ -143,7 +143,8 @@ fn covers(experiment: &Experiment, record: &Record) -> bool {
     let Ok(base) = crate::Profile::of_name(&record.profile) else { return false };
     let rows = (experiment.choices)(&neuron::Method::ALL);
     rows.into_iter().any(|choice| {
-        crate::selection::row(choice, base, &record.profile, record.data.origin) == record.row
+        let row = crate::selection::row(choice, base, &record.profile, record.data.origin);
+        crate::names::of_row(&row) == record.row || row == record.row
     })
 }
 

@@ -121,8 +121,9 @@ impl RunFlags {
         let cache = root.map(|root| data::cache_folder(self.cache.as_deref(), &root));
         for (Item { title, row, run }, seed) in self.sought(items, recordings, receipts)?.0 {
             let (network, steps) = (run.outline()?, run.steps().unwrap_or(1));
+            let still = matches!(run.encoding, Encoding::Direct { .. });
             let sizes = BatchSizes::new(train, test, &run.setup)
-                .and_then(|sizes| sizes.prove(&network, run.frame(), steps));
+                .and_then(|sizes| sizes.prove(&network, run.frame(), steps, still));
             match sizes {
                 // of recordings too few to train on, a broken one is the better sentence: they are
                 // read before they are counted
@@ -314,6 +315,13 @@ impl RunFlags {
             let done = from.as_ref().map_or(0, |from| from.epochs_done());
             watch.board = Some(Board::new(&dir.join(&name), done, Box::new(probe))?);
         }
+        // before training: the file of named weights may be gone after it
+        let label = Label {
+            experiment: experiment.into(),
+            row: row.clone(),
+            title: title.clone(),
+            profile: self.profile_name()?,
+        };
         // from here to the receipt a signal must not lose what was trained
         let _saving = stop::under_way();
         let clock = Clock::start();
@@ -323,12 +331,6 @@ impl RunFlags {
         let job =
             Job { network: &network, sets: (train, test), setup, rules, compute, seed, device };
         let history = train_from(&job, &mut vars, from, &mut watch)?;
-        let label = Label {
-            experiment: experiment.into(),
-            row: row.clone(),
-            title: title.clone(),
-            profile: self.profile_name()?,
-        };
         let mut record = receipt::record(&label, run, identity, seed, &history, &clock, &program)?;
         record.device = place.name.clone();
         record.compute = compute::said(place, &network, &watch.layers);
@@ -344,7 +346,14 @@ impl RunFlags {
         outputs::try_folder(&weights, "--results", true)?;
         let file = weights.join(format!("{name}.safetensors"));
         save_weights(&file, &vars, &import::identity::of(run)?).map_err(|e| anyhow!("{e}"))?;
-        record.write(receipts)?;
+        if let Err(error) = record.write(receipts) {
+            // what was looked at after training costs no training
+            if record.analysis.take().is_none() {
+                return Err(error.into());
+            }
+            terminal::say!("{title} seed {seed}: its receipt has no analysis: {error}");
+            record.write(receipts)?;
+        }
         watch.keeper.take().map_or(Ok(()), Keeper::done)
     }
 

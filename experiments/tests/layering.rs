@@ -52,12 +52,7 @@ const ROOMS: [Room; 15] = [
         may_use: &["blocks", "device", "layers", "neuron"],
         must_not_use: FILES,
     },
-    Room {
-        name: "training",
-        level: 4,
-        may_use: &["models", "datasets", "events"],
-        must_not_use: FORMATS,
-    },
+    Room { name: "training", level: 4, may_use: &["models", "events"], must_not_use: FORMATS },
     Room {
         name: "energy",
         level: 4,

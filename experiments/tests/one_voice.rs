@@ -25,7 +25,7 @@ fn workspace() -> PathBuf {
 /// The lines of code that print by a macro of the standard library, from 1; code of tests is left
 /// out, whose output the test harness takes.
 fn prints(content: &str) -> Vec<usize> {
-    let code = content.split("#[cfg(test)]").next().unwrap_or_default();
+    let code = content.split("#[cfg(test)]\nmod").next().unwrap_or_default();
     let macros = ["print!", "println!", "eprint!", "eprintln!", "dbg!"];
     let prints = |line: &str| {
         let words = line.split(|c: char| !c.is_alphanumeric() && !"_!:".contains(c));

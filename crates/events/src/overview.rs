@@ -212,11 +212,13 @@ fn narrowed(bound: &mut Bound, counts: &[usize]) {
             // both lie within the bound, which is of 64 bits
             let high = high.min(bound.high_us.into());
             (bound.low_us, bound.high_us) = (low as i64, high as i64);
-            break;
+            bound.below = below;
+            return;
         }
         below += count;
     }
-    bound.below = below;
+    // fewer events than the pass before saw: the file changed, and no bin has the rank
+    bound.low_us = bound.high_us;
 }
 
 /// Counts events into frames.

@@ -133,7 +133,8 @@ fn unwrapped(mut name: &str) -> &str {
 /// The arguments of the call that makes a tensor, whether or not a parameter is wrapped around it.
 /// A call's arguments came before the call, so this ends.
 fn arguments<'p>(pickle: &'p Pickle, mut id: Id) -> Option<&'p [Id]> {
-    loop {
+    // a parameter of a parameter is what torch writes at most; deeper ones would cost their depth
+    for _ in 0..4 {
         let Value::Call { callable, args } = pickle.get(id) else { return None };
         let args = pickle.tuple(args)?;
         match pickle.global(callable)? {
@@ -144,6 +145,7 @@ fn arguments<'p>(pickle: &'p Pickle, mut id: Id) -> Option<&'p [Id]> {
             _ => return None,
         }
     }
+    None
 }
 
 fn is_tensor(pickle: &Pickle, id: Id) -> bool {

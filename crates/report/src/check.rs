@@ -5,8 +5,10 @@ use crate::{Analysis, Curve, Histogram, Metric, Record, Trace};
 
 /// Counts above this are no counts: a number of JSON holds no more exactly.
 const MOST: u64 = 1 << 53;
-/// Layers of a network, classes of a data set, steps of a run: more are no record of ours.
+/// Layers of a network, classes of a data set: more are no record of ours.
 const MANY: usize = 4096;
+/// Time steps: as many as a run may take.
+const STEPS: usize = 1 << 16;
 
 /// What is wrong with a record.
 pub(crate) struct Wrong {
@@ -70,7 +72,7 @@ fn curves(record: &Record) -> Checked {
 fn analysis(analysis: &Analysis) -> Checked {
     let Analysis { samples, steps, layers, classes, confusion, .. } = analysis;
     ensure(*samples <= MOST, "a number of samples below 2⁵³", samples)?;
-    ensure((1..=MANY).contains(steps), "1 to 4096 time steps", steps)?;
+    ensure((1..=STEPS).contains(steps), "1 to 65536 time steps", steps)?;
     ensure(layers.len() <= MANY, "at most 4096 layers", layers.len())?;
     ensure(classes.len() <= MANY, "at most 4096 classes", classes.len())?;
     let square = confusion.iter().all(|row| row.len() == classes.len());

@@ -193,6 +193,14 @@ impl Record {
         self.check(&path)?;
         let mut text = serde_json::to_string_pretty(self).map_err(|e| json(&path, &e))?;
         text.push('\n');
+        if text.len() as u64 > MOST_BYTES {
+            return Err(Error::Content {
+                path,
+                expected: "a record of at most 16 MiB, which is all that is read of one".to_owned(),
+                found: format!("{} bytes", text.len()),
+                advice: "keep less of the run in it",
+            });
+        }
         write_text(&path, &text)?;
         Ok(path)
     }

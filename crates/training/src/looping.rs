@@ -192,7 +192,8 @@ pub fn train_from(
     if sizes.smallest() == 1 {
         let shape = train.samples.values(0)?.shape();
         let frame = [shape.height, shape.width, shape.channels];
-        sizes.prove(job.network, frame, train.shown.still.unwrap_or(shape.steps))?;
+        let still = train.shown.still;
+        sizes.prove(job.network, frame, still.unwrap_or(shape.steps), still.is_some())?;
     }
     let used = sizes.used;
     let optimiser = AdamW::new(vars.trainable(), job.setup.adamw)?;

@@ -1,4 +1,4 @@
-use crate::{Error, Setup, WarmUp};
+use crate::{Error, Setup};
 use models::{Network, StatisticsOver};
 
 /// The sizes of an epoch's batches: whether all of them can be trained is known before the first.
@@ -44,11 +44,12 @@ impl<'a> BatchSizes<'a> {
         network: &Network,
         [height, width, channels]: [usize; 3],
         steps: usize,
+        still: bool,
     ) -> Result<(), Error> {
         let Self { used, setup } = *self;
         let (height, width) = setup.side.map_or((height, width), |side| (side, side));
         // an analogue epoch shows a still image once
-        let steps = if matches!(setup.warm_up, WarmUp::Ann { .. }) { 1 } else { steps };
+        let steps = if still && setup.warm_up.analogue(0) { 1 } else { steps };
         let together = |over| if over == StatisticsOver::Time { steps } else { 1 };
         let advice = match (setup.batch, used) {
             (1, _) => "a batch of two or more (setup.batch)",

@@ -112,7 +112,8 @@ fn tune(flags: Tune) -> Result<()> {
     let start = match &flags.start {
         None => Model::default(),
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|cause| {
+            let read = datasets::open_file(path).and_then(std::io::read_to_string);
+            let text = read.map_err(|cause| {
                 anyhow!(
                     "cannot read {}: {cause}; name a file that this command wrote",
                     path.display()
@@ -120,8 +121,10 @@ fn tune(flags: Tune) -> Result<()> {
             })?;
             serde_json::from_str(&text).map_err(|cause| {
                 anyhow!(
-                    "{}: expected constants as this command prints them, found an error ({cause})",
-                    path.display()
+                    "{}: expected constants as this command prints them, found something else at line {}, column {}; take what it printed",
+                    path.display(),
+                    cause.line(),
+                    cause.column()
                 )
             })?
         }

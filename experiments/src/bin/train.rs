@@ -94,7 +94,9 @@ fn work(flags: &Flags) -> Result<()> {
     }
     let all: Vec<&Run> = found.iter().flat_map(|(items, _)| items).map(|item| &item.run).collect();
     contradictions::prove_used(&runs.overrides().settings, &all)?;
-    found.iter().try_for_each(|(items, _)| runs.prove_receipts(items, &receipts))?;
+    if !flags.evaluate {
+        found.iter().try_for_each(|(items, _)| runs.prove_receipts(items, &receipts))?;
+    }
     if runs.dry_run {
         let planned =
             found.iter().map(|(items, chosen)| runs.plan(items, &chosen.recordings, &receipts));

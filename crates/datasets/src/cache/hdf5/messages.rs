@@ -214,6 +214,9 @@ pub(super) struct Child {
 /// The nodes of a B-tree over one chunk a sample, which will lie at `at`, level after level; and
 /// the address of the root.
 pub(super) fn chunk_tree(at: u64, rank: usize, chunks: Vec<Child>) -> (u64, Vec<u8>) {
+    if chunks.is_empty() {
+        return (NOWHERE, Vec::new());
+    }
     let samples = chunks.len() as u64;
     let key_bytes = 8 + 8 * (rank + 1);
     let node_bytes = 24 + (CHUNK_CHILDREN + 1) * key_bytes + CHUNK_CHILDREN * 8;
