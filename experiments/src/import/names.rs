@@ -57,13 +57,8 @@ impl Names {
                 }
                 Layer::Norm(name, _) => names.norm(i, name),
                 Layer::Neuron(..) => names.neuron(i, run),
-                Layer::Conv(_) => bail!(
-                    "the paper's released code has no convolution without bias, so its checkpoints have no names for {}; \
-                     take a .safetensors file of this program",
-                    run.network
-                ),
-                Layer::Residual { .. } | Layer::Recurrent { .. } => bail!(
-                    "the paper's released code has no residual or recurrent network, so its checkpoints have no names for {}; \
+                Layer::Conv(_) | Layer::Residual { .. } | Layer::Recurrent { .. } => bail!(
+                    "the paper's released code has no residual or recurrent network and no convolution without bias, so its checkpoints have no names for {}; \
                      take a .safetensors file of this program",
                     run.network
                 ),

@@ -427,7 +427,8 @@ fn our_own_files_go_by_name_residual_networks_too() {
     let case = Case::new(Name::Cifar10, &Overrides { network: Some(spec), ..Default::default() });
     let torch = Names::of(&case.run, &case.network).map(|_| ()).unwrap_err().to_string();
     assert!(
-        torch.contains("no residual network") && torch.contains("take a .safetensors file"),
+        torch.contains("no residual or recurrent network")
+            && torch.contains("take a .safetensors file"),
         "{torch}"
     );
     let file = case.folder.path().join("ours.safetensors");
