@@ -41,7 +41,10 @@ fn prints(content: &str) -> Vec<usize> {
 #[test]
 fn nothing_prints_but_the_crate_for_it() {
     assert_eq!(prints("a();\n    eprintln!(\"x\");\nstd::println!();"), [2, 3]);
-    assert_eq!(prints("// println!\nterminal::out!(x);\n#[cfg(test)]\nmod t {\nprintln!();"), [0; 0]);
+    assert_eq!(
+        prints("// println!\nterminal::out!(x);\n#[cfg(test)]\nmod t {\nprintln!();"),
+        [0; 0]
+    );
     let mut seen = 0;
     for folder in ["crates", "experiments", "benches"] {
         for (path, content) in sources(&workspace().join(folder)) {
