@@ -24,8 +24,20 @@ const LONG: [&str; 13] = [
     "64",
 ];
 
+/// The program with every signal as it is by default: whoever runs the tests may have some ignored
+/// (`nohup`, a job in the background), and a program keeps that.
+fn program() -> Command {
+    let exe = env!("CARGO_BIN_EXE_paper");
+    if !cfg!(target_os = "linux") {
+        return Command::new(exe);
+    }
+    let mut command = Command::new("env");
+    command.args(["--default-signal", exe]);
+    command
+}
+
 fn long(dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_paper"));
+    let mut command = program();
     command.args(LONG).current_dir(dir).env_remove("SPIKEGRAD_DATA");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
