@@ -333,9 +333,9 @@ fn one_size(train: &[Example], test: &[Example], framing: Framing) -> Result<()>
     let Some(first) = all.next() else { return Ok(()) };
     match all.find(|&steps| steps != first) {
         Some(other) => bail!(
-            "framing {}: expected one number of frames of all recordings, found {first} and {other}; frame by a number, {{\"number\":{{\"frames\":T}}}}, \
-             or by time",
-            serde_json::to_string(&framing)?
+            "framing={}: expected one number of frames of all recordings, found {first} and {other}; \
+             frame by number or by time, not by duration",
+            framing::words(framing)
         ),
         None => Ok(()),
     }
