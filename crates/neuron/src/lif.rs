@@ -1,10 +1,13 @@
-use crate::scan::{Fire, Membrane, Rows, scan, scan_normalised, stage};
+use crate::Fires::{AboveThreshold, AtThreshold};
+use crate::Reset::{Subtract, ToZero};
+use crate::ResetGradient::{Cut, Detached, Differentiated, Residual};
+use crate::scan::{Fire, Membrane, Rows, membrane, scan, scan_normalised, stage};
 use crate::{
     Cell, Fired, Fires, Firing, Gradient, Kernel, Neuron, Normalisation, Reset, ResetGradient,
     Source, Stage, StageGradient, Stepwise, Upstream,
 };
 use candle_core::{Result, Tensor};
-use surrogate::{Number, Surrogate};
+use surrogate::{Number, Real, Surrogate};
 
 /// The leaky integrate-and-fire neuron; with `decay` 1 the integrate-and-fire neuron.
 ///
@@ -37,11 +40,7 @@ impl<S: Copy> Lif<S> {
     /// Whether the gradient of a membrane that fired crosses its reset whole.
     #[inline(always)]
     fn crosses(&self) -> bool {
-        self.reset == Reset::Subtract
-            && matches!(
-                self.reset_gradient,
-                ResetGradient::Differentiated | ResetGradient::Detached
-            )
+        self.reset == Subtract && matches!(self.reset_gradient, Differentiated | Detached)
     }
 }
 
@@ -53,27 +52,21 @@ impl<S: Surrogate> Neuron for Lif<S> {
         let silent = fixed.affine(-1.0, 1.0)?;
         // What stays at silent neurons, with its gradient; at firing ones the value alone.
         let kept = match self.reset {
-            Reset::ToZero => (&u * &silent)?,
-            Reset::Subtract => {
-                ((&u * &silent)? + (&u.affine(1.0, -self.threshold)? * &fixed)?.detach())?
-            }
+            ToZero => (&u * &silent)?,
+            Subtract => ((&u * &silent)? + (&u.affine(1.0, -self.threshold)? * &fixed)?.detach())?,
         };
         let v = match (self.reset_gradient, self.reset) {
             // The leak first, as the paper's code has it: the same value, and its gradient to the
             // last bit.
-            (ResetGradient::Differentiated, Reset::ToZero) => {
+            (Differentiated, ToZero) => {
                 let v = (u.affine(self.decay, 0.0)? * o.affine(-1.0, 1.0)?)?;
                 return Ok((o, v));
             }
-            (ResetGradient::Differentiated, Reset::Subtract) => {
-                (&u - o.affine(self.threshold, 0.0)?)?
-            }
-            (ResetGradient::Detached, Reset::Subtract) => {
-                (&u - fixed.affine(self.threshold, 0.0)?)?
-            }
-            (ResetGradient::Detached, Reset::ToZero) | (ResetGradient::Cut, _) => kept,
+            (Differentiated, Subtract) => (&u - o.affine(self.threshold, 0.0)?)?,
+            (Detached, Subtract) => (&u - fixed.affine(self.threshold, 0.0)?)?,
+            (Detached, ToZero) | (Cut, _) => kept,
             // α(o − o) adds nothing forward and α backward.
-            (ResetGradient::Residual { alpha }, _) => (kept + ((&o - &fixed)? * alpha)?)?,
+            (Residual { alpha }, _) => (kept + ((&o - &fixed)? * alpha)?)?,
         };
         Ok((o, v.affine(self.decay, 0.0)?))
     }
@@ -155,8 +148,8 @@ impl<S: Surrogate> Membrane for Lif<S> {
     #[inline(always)]
     fn carry<N: Number>(&self, u: N, fired: N::Mask) -> N {
         let reset = match self.reset {
-            Reset::ToZero => N::of(0.0),
-            Reset::Subtract => u - N::of(self.threshold),
+            ToZero => N::of(0.0),
+            Subtract => u - N::of(self.threshold),
         };
         N::of(self.decay) * N::select(fired, reset, u)
     }
@@ -171,14 +164,73 @@ impl<S: Surrogate> Membrane for Lif<S> {
         let decay = N::of(self.decay);
         // M·∂v/∂o, in the order of the paper's code
         let through_reset = match (self.reset_gradient, self.reset) {
-            (ResetGradient::Differentiated, Reset::ToZero) => -(m * (u * decay)),
-            (ResetGradient::Differentiated, Reset::Subtract) => {
-                -(m * N::of(self.threshold * self.decay))
-            }
-            (ResetGradient::Detached | ResetGradient::Cut, _) => N::of(0.0),
-            (ResetGradient::Residual { alpha }, _) => N::of(alpha) * (m * decay),
+            (Differentiated, ToZero) => -(m * (u * decay)),
+            (Differentiated, Subtract) => -(m * N::of(self.threshold * self.decay)),
+            (Detached | Cut, _) => N::of(0.0),
+            (Residual { alpha }, _) => N::of(alpha) * (m * decay),
         };
         let kept = if self.crosses() { m } else { N::select(fired, N::of(0.0), m) };
         Membrane::times_slope(self, g + through_reset, u) + kept * decay
+    }
+
+    #[inline(always)]
+    fn fire_row<F: Real, O: From<bool>>(&self, x: &[F], v: &mut [F], o: &mut [O]) {
+        match (self.fires, self.reset) {
+            (AtThreshold, ToZero) => membrane::fire(&self.with(AtThreshold, ToZero), x, v, o),
+            (AtThreshold, Subtract) => membrane::fire(&self.with(AtThreshold, Subtract), x, v, o),
+            (AboveThreshold, ToZero) => membrane::fire(&self.with(AboveThreshold, ToZero), x, v, o),
+            (AboveThreshold, Subtract) => {
+                membrane::fire(&self.with(AboveThreshold, Subtract), x, v, o);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn charge_row<F: Real>(&self, x: &[F], v: &mut [F], u: &mut [F]) {
+        match (self.fires, self.reset) {
+            (AtThreshold, ToZero) => membrane::charge(&self.with(AtThreshold, ToZero), x, v, u),
+            (AtThreshold, Subtract) => membrane::charge(&self.with(AtThreshold, Subtract), x, v, u),
+            (AboveThreshold, ToZero) => {
+                membrane::charge(&self.with(AboveThreshold, ToZero), x, v, u);
+            }
+            (AboveThreshold, Subtract) => {
+                membrane::charge(&self.with(AboveThreshold, Subtract), x, v, u);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn back_row<F: Real>(&self, u: &[F], g: &[F], m: &mut [F]) {
+        match self.fires {
+            AtThreshold => self.with(AtThreshold, self.reset).back_by_reset(u, g, m),
+            AboveThreshold => self.with(AboveThreshold, self.reset).back_by_reset(u, g, m),
+        }
+    }
+}
+
+/// Loops whose choices are constants: of each choice one copy, which has no branch left inside.
+impl<S: Surrogate> Lif<S> {
+    #[inline(always)]
+    fn with(&self, fires: Fires, reset: Reset) -> Self {
+        Lif { fires, reset, ..*self }
+    }
+
+    #[inline(always)]
+    fn back_by_reset<F: Real>(&self, u: &[F], g: &[F], m: &mut [F]) {
+        match self.reset {
+            ToZero => self.with(self.fires, ToZero).back_by_gradient(u, g, m),
+            Subtract => self.with(self.fires, Subtract).back_by_gradient(u, g, m),
+        }
+    }
+
+    #[inline(always)]
+    fn back_by_gradient<F: Real>(&self, u: &[F], g: &[F], m: &mut [F]) {
+        let by = |reset_gradient| Lif { reset_gradient, ..*self };
+        match self.reset_gradient {
+            Differentiated => membrane::back(&by(Differentiated), u, g, m),
+            Detached => membrane::back(&by(Detached), u, g, m),
+            Cut => membrane::back(&by(Cut), u, g, m),
+            Residual { alpha } => membrane::back(&by(Residual { alpha }), u, g, m),
+        }
     }
 }

@@ -1,4 +1,6 @@
+use super::loops::{Back, Charge, Fire};
 use super::rows::Rows;
+use pulp::Arch;
 use rayon::prelude::*;
 use surrogate::Real;
 
@@ -16,13 +18,12 @@ pub fn forward<R: Rows, F: Real>(rows: &R, x: &[F], steps: usize) -> Vec<F> {
     tasks.for_each_init(
         || vec![F::zero(); R::STATES * BLOCK],
         |v, (b, mut steps)| {
-            // on the stack, where no write to a slice can change it: without that, no SIMD
-            let rows = *rows;
+            let (rows, arch) = (*rows, Arch::new());
             let first = b * BLOCK;
             v.fill(F::zero());
             for (t, o) in steps.iter_mut().enumerate() {
                 let v = &mut v[..R::STATES * o.len()];
-                rows.fire(&x[t * n + first..][..o.len()], v, o);
+                arch.dispatch(Fire { rows, x: &x[t * n + first..][..o.len()], v, o });
             }
         },
     );
@@ -67,33 +68,20 @@ fn block_gradient<R: Rows, F: Real>(
     pieces: &mut [&mut [F]],
     memory: &mut Memory<F>,
 ) -> Vec<f64> {
-    let len = pieces[0].len();
+    let (arch, len) = (Arch::new(), pieces[0].len());
     let Memory { v, kept, back } = memory;
     zeros(v, R::STATES * len);
     zeros(back, R::BACK * len);
     kept.resize(pieces.len() * R::KEPT * len, F::zero());
     for (t, kept) in kept.chunks_exact_mut(R::KEPT * len).enumerate() {
-        charge(rows, &x[t * n + first..][..len], v, kept);
+        arch.dispatch(Charge { rows, x: &x[t * n + first..][..len], v, kept });
     }
     for (t, d) in pieces.iter_mut().enumerate().rev() {
         let kept = &kept[t * R::KEPT * len..][..R::KEPT * len];
-        back_row(rows, kept, &g[t * n + first..][..len], back);
+        arch.dispatch(Back { rows, kept, g: &g[t * n + first..][..len], back, sum: None });
         d.copy_from_slice(&back[..len]);
     }
     parameter_sums::<R, F>(back)
-}
-
-/// One row and one step, a function of its own: in a larger one the compiler leaves the neuron's
-/// constant choices as branches inside the loop, and then uses no vectors.
-#[inline(never)]
-fn charge<R: Rows, F: Real>(rows: R, x: &[F], v: &mut [F], kept: &mut [F]) {
-    rows.charge(x, v, kept);
-}
-
-/// As [`charge`].
-#[inline(never)]
-fn back_row<R: Rows, F: Real>(rows: R, kept: &[F], g: &[F], back: &mut [F]) {
-    rows.back(kept, g, back);
 }
 
 /// Zeros, `len` of them.

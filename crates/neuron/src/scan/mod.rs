@@ -8,7 +8,8 @@ mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 mod fire;
-mod membrane;
+mod loops;
+pub mod membrane;
 mod normalised;
 mod operation;
 mod rows;

@@ -6,7 +6,6 @@
 //! gradient needs are known only at the end), and turns D into ∂L/∂z in place. A tile is one pooled
 //! pixel and some of its channels through all steps; it stays in the second-level cache.
 
-mod loops;
 mod pass;
 mod tile;
 

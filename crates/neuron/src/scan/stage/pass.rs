@@ -2,7 +2,7 @@
 
 use super::tile::{Affine, Backward, Fire, Memory, Row};
 use super::{Fired, Norm, Stage, StageGradient, Upstream};
-use crate::scan::Rows;
+use crate::scan::{Rows, loops};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -48,24 +48,7 @@ pub fn fire<R: Rows>(rows: R, stage: &Stage, z: &[f32]) -> Fired {
 pub fn step<R: Rows>(rows: R, x: &[f32], v: &mut [f32], fired: &mut [u8]) {
     let (n, states, spikes) = (x.len(), v.len(), fired.len());
     assert!(states == R::STATES * n && spikes == n, "{n} {states} {spikes}");
-    Arch::new().dispatch(Step { rows, x, v, fired });
-}
-
-struct Step<'a, R> {
-    rows: R,
-    x: &'a [f32],
-    v: &'a mut [f32],
-    fired: &'a mut [u8],
-}
-
-impl<R: Rows> WithSimd for Step<'_, R> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let rows = self.rows;
-        rows.fire(self.x, self.v, self.fired);
-    }
+    Arch::new().dispatch(loops::Fire { rows, x, v, o: fired });
 }
 
 /// [`Kernel::backward`](super::Kernel::backward) of neurons.

@@ -1,7 +1,7 @@
 //! A window of pixels through all steps, and a row of windows as a task.
 
-use super::loops::{Back, Charge, Count, First, Spikes};
 use super::{Pooling, Stage, Upstream};
+use crate::scan::loops::{Back, Charge, Count, First, Spikes};
 use crate::scan::{Rows, parameter_sums};
 use pulp::{Simd, WithSimd};
 

@@ -2,18 +2,37 @@
 //! neuron's constant choices (how it fires, how it resets) as branches inside the loop, and then
 //! uses no vectors.
 
-use crate::scan::Rows;
+use super::Rows;
 use pulp::NullaryFnOnce;
+use surrogate::Real;
 
-/// One step of charge, fire, reset and leak, which keeps what its way back needs.
-pub struct Charge<'a, R> {
+/// One step of charge, fire, reset and leak: the spikes alone.
+pub struct Fire<'a, R, F, O> {
     pub rows: R,
-    pub x: &'a [f32],
-    pub v: &'a mut [f32],
-    pub kept: &'a mut [f32],
+    pub x: &'a [F],
+    pub v: &'a mut [F],
+    pub o: &'a mut [O],
 }
 
-impl<R: Rows> NullaryFnOnce for Charge<'_, R> {
+impl<R: Rows, F: Real, O: From<bool>> NullaryFnOnce for Fire<'_, R, F, O> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let rows = self.rows;
+        rows.fire(self.x, self.v, self.o);
+    }
+}
+
+/// One step of charge, fire, reset and leak, which keeps what its way back needs.
+pub struct Charge<'a, R, F> {
+    pub rows: R,
+    pub x: &'a [F],
+    pub v: &'a mut [F],
+    pub kept: &'a mut [F],
+}
+
+impl<R: Rows, F: Real> NullaryFnOnce for Charge<'_, R, F> {
     type Output = ();
 
     #[inline(always)]
@@ -24,15 +43,15 @@ impl<R: Rows> NullaryFnOnce for Charge<'_, R> {
 }
 
 /// One step backward: D from G, added to a sum if there is one.
-pub struct Back<'a, R> {
+pub struct Back<'a, R, F> {
     pub rows: R,
-    pub kept: &'a [f32],
-    pub g: &'a [f32],
-    pub back: &'a mut [f32],
-    pub sum: Option<&'a mut [f32]>,
+    pub kept: &'a [F],
+    pub g: &'a [F],
+    pub back: &'a mut [F],
+    pub sum: Option<&'a mut [F]>,
 }
 
-impl<R: Rows> NullaryFnOnce for Back<'_, R> {
+impl<R: Rows, F: Real> NullaryFnOnce for Back<'_, R, F> {
     type Output = ();
 
     #[inline(always)]
@@ -40,7 +59,7 @@ impl<R: Rows> NullaryFnOnce for Back<'_, R> {
         let rows = self.rows;
         rows.back(self.kept, self.g, self.back);
         if let Some(sum) = self.sum {
-            sum.iter_mut().zip(self.back).for_each(|(sum, d)| *sum += *d);
+            sum.iter_mut().zip(self.back).for_each(|(sum, d)| *sum = *sum + *d);
         }
     }
 }
