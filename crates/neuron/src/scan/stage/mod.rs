@@ -153,6 +153,12 @@ impl Stage<'_> {
         }
     }
 
+    /// Windows that a tile takes side by side: of few channels as many as fill vectors, and still
+    /// lie in the first-level cache through all steps.
+    fn side_by_side(&self) -> usize {
+        (128 / self.shape[3]).max(1)
+    }
+
     /// Channels of a tile: as many as keep `rows` rows of them in the second-level cache.
     fn tile(&self, rows: usize) -> usize {
         ((32 << 10) / rows.max(1)).next_multiple_of(16).min(self.shape[3]).max(1)
