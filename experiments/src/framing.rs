@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use events::{EmptyWindow, Error, Framing};
 
 /// More frames than any recording is cut into.
-const MOST_FRAMES: u32 = 65_536;
+const MOST_FRAMES: u32 = Framing::MOST_FRAMES as u32;
 
 /// `number:T`: T frames of equally many events. `time:T`: T frames of equal duration, each of which
 /// must hold an event. `time:T,empty`: a frame without events is one of zeros; `time:1` is that

@@ -127,7 +127,9 @@ impl Keeper {
     pub fn done(self) -> Result<()> {
         let removed =
             Checkpoint::remove(&self.path).and_then(|()| std::fs::remove_file(&self.lock.0));
-        removed.map_err(|e| anyhow!("cannot remove the checkpoint {}: {e}", self.path.display()))
+        removed.map_err(|e| {
+            anyhow!("cannot remove the checkpoint {}: {}", self.path.display(), words::cause(&e))
+        })
     }
 }
 
@@ -136,8 +138,9 @@ fn lock(path: &Path) -> Result<(PathBuf, File)> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let fail = |e: std::io::Error| {
         anyhow!(
-            "cannot write in the folder of checkpoints {}: {e}; choose another with --results DIR",
-            folder.display()
+            "cannot write in the folder of checkpoints {}: {}; choose another with --results DIR",
+            folder.display(),
+            words::cause(&e)
         )
     };
     std::fs::create_dir_all(folder).map_err(fail)?;

@@ -83,11 +83,8 @@ impl Made {
 }
 
 fn read(path: &Path) -> std::io::Result<String> {
-    if !path.metadata()?.is_file() {
-        return Err(ErrorKind::InvalidData.into());
-    }
     let mut text = String::new();
-    std::fs::File::open(path)?.take(MOST).read_to_string(&mut text)?;
+    datasets::open_file(path)?.take(MOST).read_to_string(&mut text)?;
     Ok(text)
 }
 

@@ -17,8 +17,9 @@ pub fn try_folder(dir: &Path, flag: &str, kept: bool) -> Result<()> {
         .collect();
     let made = std::fs::create_dir_all(dir).map_err(|cause| {
         anyhow!(
-            "cannot make the results folder {}: {cause}; choose another with {flag} DIR",
-            dir.display()
+            "cannot make the results folder {}: {}; choose another with {flag} DIR",
+            dir.display(),
+            words::cause(&cause)
         )
     });
     let tried = made.and_then(|()| {

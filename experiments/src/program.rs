@@ -47,6 +47,10 @@ pub fn ended(result: Result<()>) -> ExitCode {
             );
             ExitCode::from(stop::status())
         }
+        Err(error) if error.is::<stop::Ended>() => {
+            terminal::say!("{error}");
+            ExitCode::from(stop::status())
+        }
         Err(error) if error.is::<Usage>() => {
             terminal::ended(Err(error));
             ExitCode::from(2)

@@ -71,7 +71,9 @@ impl RunFlags {
         receipt::say(&receipt::of_all_experiments(&self.results).faults);
         if let Some(threads) = self.threads {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-            pool.map_err(|e| anyhow!("--threads {threads}: cannot start them: {e}; take fewer"))?;
+            pool.map_err(|_| {
+                anyhow!("--threads {threads}: this machine does not start as many; take fewer")
+            })?;
         }
         Ok(receipts)
     }

@@ -126,8 +126,8 @@ fn what_is_no_recording_is_refused_in_a_sentence_and_nothing_is_written() {
         .is_one_sentence_with(&["header.aedat", "at least one event, found none"]);
     show(dir.path(), &["cut.aedat"]).is_one_sentence_with(&["cut.aedat", "a packet header"]);
     show(dir.path(), &["absent.bin"])
-        .is_one_sentence_with(&["cannot read absent.bin", "No such file"]);
-    show(dir.path(), &["."]).is_one_sentence_with(&["cannot read .", "expected a file"]);
+        .is_one_sentence_with(&["absent.bin: expected to read it, found nothing of that name"]);
+    show(dir.path(), &["."]).is_one_sentence_with(&[".: expected a file, found a folder"]);
     show(dir.path(), &["cut.aedat", "--format", "nmnist"]).is_one_sentence_with(&["cut.aedat"]);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), before);
 }

@@ -177,6 +177,7 @@ pub(crate) const LAYOUT_10: Layout = Layout {
     inner: &["cifar10batchesbin"],
     // an image may occur twice in the published files
     distinct: false,
+    longest_us: 0,
     most_bytes: 256 << 20,
     expected: "data_batch_1.bin to data_batch_5.bin and test_batch.bin",
     recognise: |names| names.iter().any(|name| name == "test_batch.bin"),
@@ -188,6 +189,7 @@ pub(crate) const LAYOUT_100: Layout = Layout {
     inner: &["cifar100binary"],
     // an image may occur twice in the published files
     distinct: false,
+    longest_us: 0,
     most_bytes: 256 << 20,
     expected: "train.bin and test.bin",
     recognise: |names| {

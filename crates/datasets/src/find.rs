@@ -37,6 +37,8 @@ pub(crate) struct Layout {
     /// Whether two of its files with the same content are one recording under two names. Not where
     /// a publisher or a maker of extracts may repeat a recording.
     pub distinct: bool,
+    /// Longest recording or cut of a recording, several times the longest published, in µs.
+    pub longest_us: i64,
     /// Lists the recordings of such a folder; without a split, by the one that is usual for what is
     /// there.
     pub list: fn(&Path, Option<Split>) -> Result<Listing, Error>,
@@ -54,6 +56,8 @@ pub(crate) struct Listing {
     pub origin: Option<Origin>,
     /// What a reader of results should know, in whole sentences.
     pub notes: Vec<String>,
+    /// What, besides, no publisher's files have.
+    pub faults: Vec<String>,
 }
 
 /// Looks for `name` below a data root: in a folder of its name (any case, with or without `-` and
@@ -161,8 +165,9 @@ fn load(
     folder: &Path,
     split: Option<Split>,
 ) -> Result<Recordings, Error> {
-    let Listing { train, validation, test, files, split, origin, notes } =
+    let Listing { train, validation, test, files, split, origin, mut notes, faults } =
         (layout.list)(folder, split)?;
+    notes.extend(faults.iter().cloned());
     for (recordings, half) in [(&train, "train"), (&test, "test")] {
         if recordings.is_empty() {
             return Err(Error::Layout {
@@ -179,6 +184,6 @@ fn load(
     let origin = origin.unwrap_or(if complete { Origin::Complete } else { Origin::Sample });
     let sums = files::sums(&files, layout.most_bytes)?;
     let manifest_sha256 = files::manifest(folder, &files, &sums);
-    let sources = Sources { folder: folder.to_owned(), files, sums };
+    let sources = Sources { folder: folder.to_owned(), files, sums, faults };
     Ok(Recordings { name, origin, train, validation, test, manifest_sha256, split, notes, sources })
 }

@@ -32,7 +32,7 @@ pub use cifar10_dvs::{decode as decode_cifar10_dvs, text_order_split};
 pub use download::{Download, Unpack};
 pub use dvs_gesture::reference_label;
 pub use error::Error;
-pub use files::{check_folder, open_file};
+pub use files::{check_folder, open_file, unreadable};
 pub use find::{Found, find, find_with};
 pub use images::ImageFile;
 pub use name::{Content, Info, Name};

@@ -5,7 +5,8 @@ use std::path::Path;
 use events::{Columns, Sensor, formats};
 
 use crate::{
-    Content, Download, Error, Info, Name, Origin, Recording, Source, Split, Unpack, files,
+    Content, Download, Error, Info, Name, Origin, Recording, Source, Split, Unpack,
+    files::{self, Others},
     find::{Layout, Listing},
 };
 
@@ -50,6 +51,8 @@ pub(crate) const LAYOUT: Layout = Layout {
     inner: &[],
     most_bytes: 16 << 20,
     distinct: true,
+    // published: 0.3 s
+    longest_us: 1_000_000,
     expected: "the folders Train and Test with <digit>/<number>.bin",
     recognise: |names| names.iter().any(|name| name == "Train" || name == "Test"),
     list,
@@ -66,6 +69,7 @@ const SIMULATED: &str = "SIMULATED.json";
 fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
     let mut listing =
         Listing { split: "publisher: Train and Test folders".to_owned(), ..Listing::default() };
+    let mut others = Others::default();
     let marker = folder.join(SIMULATED);
     if files::is_file(&marker)? {
         listing.split = format!("simulated recordings ({SIMULATED}): Train and Test folders");
@@ -85,6 +89,7 @@ fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
                 advice: "unpack both Train.zip and Test.zip there",
             });
         }
+        others.files(&half)?;
         for digit in files::folders(&half, INFO.classes)? {
             let digits = half.join(&digit);
             let label = label(&digit).ok_or_else(|| Error::Layout {
@@ -93,7 +98,7 @@ fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
                 found: format!("\"{digit}\""),
                 advice: "move it away, or name it by its label",
             })?;
-            for name in files::names_with(&digits, "bin")? {
+            for name in others.recordings(&digits, "bin")? {
                 let path = digits.join(name);
                 listing.files.push(path.clone());
                 recordings.push(Recording {
@@ -104,6 +109,7 @@ fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
             }
         }
     }
+    listing.notes.extend(others.note(folder, "recording (.bin) in a folder of a digit"));
     Ok(listing)
 }
 

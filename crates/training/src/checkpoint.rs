@@ -38,7 +38,7 @@ impl Checkpoint {
 #[non_exhaustive]
 pub enum CheckpointError {
     /// It could not be written; the one before it is untouched.
-    #[error("cannot write the checkpoint {}: {cause}; the one before it is kept, so free space or choose another folder and run the same command again", path.display())]
+    #[error("cannot write the checkpoint {}: {}; the one before it is kept, so free space or choose another folder and run the same command again", path.display(), words::cause(cause))]
     Write {
         /// The file.
         path: PathBuf,
@@ -46,7 +46,7 @@ pub enum CheckpointError {
         cause: io::Error,
     },
     /// It could not be read.
-    #[error("cannot read the checkpoint {}: {cause}; check that you may read it, or delete it to begin again", path.display())]
+    #[error("cannot read the checkpoint {}: {}; check that you may read it, or delete it to begin again", path.display(), words::cause(cause))]
     Read {
         /// The file.
         path: PathBuf,

@@ -115,8 +115,9 @@ fn tune(flags: Tune) -> Result<()> {
             let read = datasets::open_file(path).and_then(std::io::read_to_string);
             let text = read.map_err(|cause| {
                 anyhow!(
-                    "cannot read {}: {cause}; name a file that this command wrote",
-                    path.display()
+                    "cannot read {}: {}; name a file that this command wrote",
+                    path.display(),
+                    words::cause(&cause)
                 )
             })?;
             serde_json::from_str(&text).map_err(|cause| {

@@ -2,7 +2,7 @@
 
 use crate::{
     data::{self, in_one_sentence},
-    framing, progress,
+    framing, progress, stop,
 };
 use anyhow::{Result, anyhow, bail};
 use datasets::{
@@ -12,7 +12,7 @@ use datasets::{
 };
 use events::{Framing, Shape};
 use indicatif::ProgressBar;
-use std::{path::PathBuf, time::Instant};
+use std::{ops::ControlFlow, path::PathBuf, time::Instant};
 
 /// Flags of `data prepare`.
 #[derive(clap::Args)]
@@ -74,9 +74,15 @@ pub fn run(flags: &Flags) -> Result<()> {
     let samples = recordings.train.len() + recordings.test.len();
     let bar = progress::counter(&format!("{title}: events to frames"), samples as u64);
     let side = flags.side.map(usize::from);
+    stop::listen()?;
+    let under_way = stop::under_way();
     let prepared =
         prepare(&recordings, flags.frames, side, dtype, &folder, &mut |step| tell(&bar, &step));
     bar.finish_and_clear();
+    drop(under_way);
+    if matches!(prepared, Err(Error::Ended)) {
+        return Err(stop::Ended.into());
+    }
     let prepared = prepared.map_err(|error| refusal(&error, flags.frames))?;
     let seconds = start.elapsed().as_secs_f64();
     let how = if prepared.was_there { "there already, every sample checked" } else { "written" };
@@ -94,7 +100,8 @@ fn refusal(error: &Error, frames: Framing) -> anyhow::Error {
     anyhow!("{error}{advice}")
 }
 
-fn tell(bar: &ProgressBar, step: &Step) {
+/// Says what happens; a signal ends it.
+fn tell(bar: &ProgressBar, step: &Step) -> ControlFlow<()> {
     match step {
         Step::Waits => {
             bar.suspend(|| terminal::say!("another process is making this cache; waiting for it"))
@@ -103,7 +110,9 @@ fn tell(bar: &ProgressBar, step: &Step) {
             bar.suspend(|| terminal::say!("making the cache anew, because of {why}"))
         }
         Step::Done(samples, _) => bar.set_position(*samples as u64),
+        Step::Still => {}
     }
+    if stop::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 fn describe(cache: &Cache) -> Result<String> {

@@ -38,6 +38,9 @@ pub fn run(flags: &Flags) -> Result<()> {
     if let Some(said) = left_out(&overview) {
         terminal::say!("{}: {said}", file.display());
     }
+    if let Some(said) = recording::restarts(file, overview.clock_restarts) {
+        terminal::say!("{said}");
+    }
     Ok(terminal::out!("{}", out.display())?)
 }
 

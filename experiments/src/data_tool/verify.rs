@@ -52,8 +52,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         wrong += proof.failures.len();
         let verdict = match proof.failures.len() {
             0 => "ok".to_owned(),
-            1 => "1 failure".to_owned(),
-            n => format!("{n} failures"),
+            n => words::counted(n, "failure"),
         };
         terminal::out!("{name}: {says}: {verdict}")?;
         print(&proof.failures, "")?;
@@ -64,8 +63,10 @@ pub fn run(flags: &Flags) -> Result<()> {
             bail!("expected a data set below {}, found none; fetch one first", root.display())
         }
         (_, 0) => Ok(()),
-        (_, 1) => bail!("1 failure, listed above; move what is wrong away and fetch it again"),
-        (_, n) => bail!("{n} failures, listed above; move what is wrong away and fetch it again"),
+        (_, n) => bail!(
+            "{}, listed above; move what is wrong away and fetch it again",
+            words::counted(n, "failure")
+        ),
     }
 }
 
@@ -121,7 +122,7 @@ fn archives(name: Name, root: &Path, failures: &mut Vec<String>) -> String {
     bar.finish_and_clear();
     match right {
         0 => String::new(),
-        n => format!(", {n} published files with the right checksum"),
+        n => format!(", {} with the right checksum", words::counted(n, "published file")),
     }
 }
 
@@ -136,11 +137,12 @@ fn describe(found: &Recordings) -> String {
     let bytes: u64 =
         files.iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum();
     format!(
-        "{}, {} train and {} test recordings in {} files of {bytes} bytes, manifest {}",
+        "{}, {} train and {} test recordings in {} of {bytes} bytes, split {}, manifest {}",
         list::state(found.origin),
         found.train.len(),
         found.test.len(),
-        files.len(),
+        words::counted(files.len(), "file"),
+        found.split,
         found.manifest_sha256
     )
 }

@@ -20,6 +20,7 @@ use models::Network;
 use names::{Names, Wanted};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 use training::{SeededVars, Weights};
 
@@ -60,15 +61,18 @@ const ADVICE: &str = "give the run theirs, or take them all the same with --weig
 /// # Errors
 /// If it cannot be read, or is larger than any network's.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let file = std::fs::metadata(path)?;
-    ensure!(file.is_file(), "expected a regular file, found a folder, a pipe or a device");
+    let failed =
+        |cause: std::io::Error| anyhow!("expected a regular file, found {}", words::cause(&cause));
+    let file = datasets::open_file(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
     ensure!(
-        file.len() <= LARGEST,
-        "expected a file of at most {} GiB, found {} bytes",
-        LARGEST >> 30,
-        file.len()
+        length <= LARGEST,
+        "expected a file of at most {} GiB, found {length} bytes",
+        LARGEST >> 30
     );
-    Ok(std::fs::read(path)?)
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.take(length).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
 }
 
 /// SHA-256, in hex, of a file's bytes.
