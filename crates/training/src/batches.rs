@@ -74,7 +74,7 @@ impl Batch {
             )
             .into());
         }
-        let steps = match set.shown.still {
+        let steps = match set.encoding.still {
             Some(steps) if shape.steps == 1 => steps,
             Some(_) => {
                 return Err(format!(
@@ -142,7 +142,7 @@ impl Floats {
             Values::Bytes(grid) => change.floats(&grid),
             Values::Features(grid) => change.floats(&grid),
         };
-        let standard = &set.shown.standard;
+        let standard = &set.encoding.standard;
         if !standard.is_empty() {
             if standard.len() != sample.shape.channels {
                 let found = sample.shape.channels;

@@ -2,7 +2,7 @@
 //! has its own name (`128C3-1.weight`), its moments stand under `adamw.first.` and `adamw.second.`,
 //! what a setback returns to under `epoch-start.`, and the rest as lines of text in the header.
 
-use crate::standing::{Snapshot, Standing, State};
+use crate::state::{Snapshot, State, TrainingState};
 use crate::stored::{Named, Stored, line_of_run, partial, previous, put, tensor, unsound, write};
 use crate::vars::values;
 use crate::{Epoch, Evaluation, SeededVars, Setback};
@@ -21,7 +21,7 @@ const START: &str = "epoch-start.";
 pub struct Checkpoint {
     /// Names the run: a run goes on only from its own checkpoint.
     pub identity: String,
-    pub(crate) standing: Standing,
+    pub(crate) training: TrainingState,
     pub(crate) now: Snapshot,
     pub(crate) epoch_start: Option<Snapshot>,
 }
@@ -29,7 +29,7 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Epochs that were finished when it was made.
     pub fn epochs_done(&self) -> usize {
-        self.standing.epoch
+        self.training.epoch
     }
 }
 
@@ -98,7 +98,7 @@ impl State<'_> {
             }
         }
         let start = self.epoch_start.map(|start| start.steps);
-        let text = text(identity, run, self.standing, self.optimiser.steps, start);
+        let text = text(identity, run, self.training, self.optimiser.steps, start);
         write(path, &all, &text, true)
             .map_err(|cause| CheckpointError::Write { path: path.into(), cause })
     }
@@ -180,8 +180,8 @@ fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
 
 /// One fact a line, its parts apart by tabs. Rust writes an f64 with as many digits as bring back
 /// its very bits.
-fn text(identity: &str, run: &str, at: &Standing, steps: u64, start: Option<u64>) -> String {
-    let Standing { epoch, step, loss, correct, seen, seconds, quiet, history } = at;
+fn text(identity: &str, run: &str, at: &TrainingState, steps: u64, start: Option<u64>) -> String {
+    let TrainingState { epoch, step, loss, correct, seen, seconds, quiet, history } = at;
     let mut text = format!("{FIRST_LINE}\nidentity\t{identity}\n{}", line_of_run(run));
     text += &format!("at\t{epoch}\t{step}\t{loss:?}\t{correct}\t{seen}\t{seconds:?}\t{steps}\n");
     if let Some(steps) = start {
@@ -212,7 +212,7 @@ fn text(identity: &str, run: &str, at: &Standing, steps: u64, start: Option<u64>
 fn parse(bytes: &[u8]) -> Result<Checkpoint, String> {
     let Stored { text, tensors } = Stored::parse(bytes)?;
     let text = text.ok_or("no header of ours")?;
-    let (identity, standing, steps, start) = lines(&text)?;
+    let (identity, training, steps, start) = lines(&text)?;
     let mut now = Snapshot { vars: Vec::new(), moments: Vec::new(), steps };
     let mut then =
         Snapshot { vars: Vec::new(), moments: Vec::new(), steps: start.unwrap_or_default() };
@@ -239,12 +239,12 @@ fn parse(bytes: &[u8]) -> Result<Checkpoint, String> {
             snapshot.vars.push((rest.to_owned(), tensor.clone()));
         }
     }
-    Ok(Checkpoint { identity, standing, now, epoch_start: start.map(|_| then) })
+    Ok(Checkpoint { identity, training, now, epoch_start: start.map(|_| then) })
 }
 
-/// Identity, standing, the optimiser's steps, and those at the beginning of the epoch where that is
+/// Identity, where training is, the optimiser's steps, and those at the beginning of the epoch where that is
 /// kept.
-fn lines(text: &str) -> Result<(String, Standing, u64, Option<u64>), String> {
+fn lines(text: &str) -> Result<(String, TrainingState, u64, Option<u64>), String> {
     let mut lines = text.lines();
     match lines.next() {
         Some(FIRST_LINE) => (),
@@ -253,7 +253,7 @@ fn lines(text: &str) -> Result<(String, Standing, u64, Option<u64>), String> {
         }
     }
     let (mut identity, mut at, mut steps, mut start) =
-        (String::new(), Standing::default(), 0, None);
+        (String::new(), TrainingState::default(), 0, None);
     for line in lines {
         let parts: Vec<&str> = line.split('\t').collect();
         match parts[..] {

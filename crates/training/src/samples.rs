@@ -80,7 +80,7 @@ pub struct Set<'a> {
     /// The samples.
     pub samples: &'a dyn Samples,
     /// What becomes of their values.
-    pub shown: &'a Shown,
+    pub encoding: &'a InputEncoding,
 }
 
 impl<'a> Set<'a> {
@@ -103,14 +103,14 @@ impl<'a> Set<'a> {
 
     /// Samples that are shown as they are.
     pub fn recorded(samples: &'a dyn Samples) -> Self {
-        const AS_THEY_ARE: &Shown = &Shown { still: None, standard: Vec::new() };
-        Self { samples, shown: AS_THEY_ARE }
+        const AS_THEY_ARE: &InputEncoding = &InputEncoding { still: None, standard: Vec::new() };
+        Self { samples, encoding: AS_THEY_ARE }
     }
 }
 
 /// How a sample's values become the input of every step.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Shown {
+pub struct InputEncoding {
     /// Direct encoding: a sample of one frame is shown at each of this many steps. `None`: a sample
     /// has its own steps.
     pub still: Option<usize>,

@@ -7,8 +7,8 @@ use models::{Mode, Network, Spec, StatisticsOver};
 use neuron::Method;
 use std::borrow::Cow;
 use training::{
-    AdamW, AdamWConfig, Augment, Compute, Error, Example, History, Progress, Reduction, Refusal,
-    Samples, SeededVars, Set, Setup, Shown, Values, WarmUp, learning_rate, mse, train,
+    AdamW, AdamWConfig, Augment, Compute, Error, Example, History, InputEncoding, Progress,
+    Reduction, Refusal, Samples, SeededVars, Set, Setup, Values, WarmUp, learning_rate, mse, train,
 };
 
 const SETUP: Setup = Setup {
@@ -291,9 +291,9 @@ impl Samples for Repeated {
 
 #[test]
 fn an_image_shown_for_five_steps_is_five_equal_frames() {
-    let shown = Shown { still: Some(5), standard: vec![(50.0, 70.0), (20.0, 30.0)] };
+    let shown = InputEncoding { still: Some(5), standard: vec![(50.0, 70.0), (20.0, 30.0)] };
     let images = Images { broken: None };
-    let stills = Set { samples: &images, shown: &shown };
+    let stills = Set { samples: &images, encoding: &shown };
     let run = |set: Set| {
         let mut vars = SeededVars::new(3);
         let net = network(&vars, "4C3-AP2-10Voting");
@@ -320,14 +320,17 @@ fn a_sample_that_cannot_be_read_stops_the_run_with_its_own_sentence() {
     let mut vars = SeededVars::new(3);
     let net = network(&vars, "4C3-AP2-10Voting");
     let images = Images { broken: Some(7) };
-    let set = Set { samples: &images, shown: &Shown { still: Some(2), standard: vec![] } };
+    let set =
+        Set { samples: &images, encoding: &InputEncoding { still: Some(2), standard: vec![] } };
     let error =
         train(&net, &mut vars, (set, set), &SETUP, &Compute::default(), 3, &Device::Cpu, &mut ())
             .unwrap_err();
     assert_eq!(error.to_string(), "image 7 is broken");
     let good = Images { broken: None };
-    let one_channel =
-        Set { samples: &good, shown: &Shown { still: Some(2), standard: vec![(0.0, 1.0)] } };
+    let one_channel = Set {
+        samples: &good,
+        encoding: &InputEncoding { still: Some(2), standard: vec![(0.0, 1.0)] },
+    };
     let error = train(
         &net,
         &mut vars,

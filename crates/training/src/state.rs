@@ -1,11 +1,11 @@
 use crate::{AdamW, History, SeededVars};
 use candle_core::{Result, Tensor};
 
-/// Where a run stands between two steps: with weights and moments ([`State`]) all that decides how
+/// Where a run is between two steps: with weights and moments ([`State`]) all that decides how
 /// it goes on. Random streams need no place here: each is a function of the run's seed, the epoch
 /// and the step.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Standing {
+pub struct TrainingState {
     /// The epoch under way, from 0.
     pub epoch: usize,
     /// Steps of it that are done.
@@ -24,7 +24,7 @@ pub struct Standing {
     pub history: History,
 }
 
-impl Standing {
+impl TrainingState {
     /// The learning rate's factor: a half for every setback.
     pub(crate) fn scale(&self) -> f64 {
         0.5f64.powi(i32::try_from(self.history.setbacks.len()).unwrap_or(i32::MAX))
@@ -38,7 +38,7 @@ impl Standing {
 
     /// Notes whether each layer fired in a step; the layers that by this step have been silent for
     /// `steps` of them.
-    pub(crate) fn hear(&mut self, fired: Vec<(String, bool)>, steps: usize) -> Vec<String> {
+    pub(crate) fn note(&mut self, fired: Vec<(String, bool)>, steps: usize) -> Vec<String> {
         let mut silent = Vec::new();
         for (layer, fired) in fired {
             let place = match self.quiet.iter().position(|(name, _)| *name == layer) {
@@ -65,7 +65,7 @@ pub struct State<'a> {
     /// Moments.
     pub optimiser: &'a AdamW,
     /// The rest.
-    pub standing: &'a Standing,
+    pub training: &'a TrainingState,
     /// What the epoch under way began with, where a setback returns there.
     pub epoch_start: Option<&'a Snapshot>,
 }
