@@ -269,7 +269,11 @@ pub fn load(recordings: &Recordings, encoding: Encoding, cache: Option<&Path>) -
         }
         (Content::Images { .. }, Encoding::Direct { steps }) => {
             let (train, test) = (Images(train.clone()), Images(test.clone()));
-            let shown = InputEncoding { still: Some(steps), standard: preset::standard(*name) };
+            let shown = InputEncoding {
+                still: Some(steps),
+                standard: preset::standard(*name),
+                bernoulli: None,
+            };
             Ok(Sets { train: Box::new(train), test: Box::new(test), encoding: shown })
         }
         (Content::Speech { .. }, Encoding::Direct { steps }) => {

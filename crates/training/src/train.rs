@@ -1,12 +1,13 @@
 use crate::batches::{Batch, Gathering, each_batch, order};
+use crate::clip::clamp_weights;
 use crate::evaluation::{count_correct, evaluate_while};
 use crate::firing_monitor::FiringMonitor;
 use crate::state::{Snapshot, State, TrainingState};
 use crate::{
-    AdamW, BatchSizes, Checkpoint, Compute, Engine, Epoch, Error, History, InputEncoding, Progress,
-    Reduction, Rule, Rules, SeededVars, Set, Setback, Setup, learning_rate, mse, stream,
+    BatchSizes, Checkpoint, Compute, Engine, Epoch, Error, GradientsOf, History, Optimiser,
+    Progress, Rule, Rules, SeededVars, Set, Setback, Setup, stream,
 };
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Tensor};
 use models::{Mode, Network};
 use rand_chacha::rand_core::RngCore;
 use std::time::Instant;
@@ -65,11 +66,12 @@ pub fn train_from(
     if sizes.smallest() == 1 {
         let shape = train.samples.values(0)?.shape();
         let frame = [shape.height, shape.width, shape.channels];
-        let still = train.encoding.still;
-        sizes.prove(job.network, frame, still.unwrap_or(shape.steps), still.is_some())?;
+        let encoding = train.encoding;
+        let steps = encoding.still.unwrap_or(shape.steps);
+        sizes.prove(job.network, frame, steps, encoding.repeats())?;
     }
     let used = sizes.used;
-    let optimiser = AdamW::new(vars.trainable(), job.setup.adamw)?;
+    let optimiser = Optimiser::new(vars.trainable(), job.setup.optimiser, job.setup.adamw)?;
     let analogue = job.network.analogue();
     let mut run = Loop {
         job,
@@ -108,7 +110,7 @@ struct Loop<'a> {
     used: usize,
     analogue: Network,
     vars: &'a mut SeededVars,
-    optimiser: AdamW,
+    optimiser: Optimiser,
     at: TrainingState,
     epoch_start: Option<Snapshot>,
 }
@@ -123,16 +125,12 @@ impl Loop<'_> {
         let analogue = setup.warm_up.analogue(index);
         let network = if analogue { self.analogue.clone() } else { self.job.network.clone() };
         // an analogue network has no kernels, and a still image needs to be shown to it once only
-        let (once, plain) = (
-            InputEncoding { still: train.encoding.still.map(|_| 1), ..train.encoding.clone() },
-            compute.in_tensors(),
-        );
+        let (once, plain) = (train.encoding.once(), compute.in_tensors());
         let seen = |set| if analogue { Set { encoding: &once, ..set } } else { set };
         let (train, test, compute) =
             (seen(train), seen(test), if analogue { &plain } else { compute });
-        let engine = compute.engine(&network, device)?;
-        let rate = self.at.scale()
-            * learning_rate(index, setup.epochs, setup.ramp_epochs, setup.learning_rate);
+        let engine = compute.engine_for(&network, &setup.criterion(), device)?;
+        let rate = self.at.scale() * setup.rate(index);
         let order = order(train.samples.len(), seed, index);
         let steps: Vec<&[usize]> = order[..self.used].chunks(setup.batch).collect();
         let done = self.at.step;
@@ -177,31 +175,31 @@ impl Loop<'_> {
         let index = self.at.epoch;
         let dropout = stream(seed, &format!("dropout of epoch {index} step {step}")).next_u64();
         let labels = std::mem::take(&mut batch.labels);
+        let (criterion, frames) = (setup.criterion(), batch.frames());
+        let of_all = frames.steps;
         let mut error = 0.0;
-        let loss_of = |scores: &Tensor| {
-            let (gradient, value) = loss_gradient(scores, &labels, setup.reduction)?;
+        let loss_of = |votes: &Tensor| {
+            let (gradient, value) = criterion.gradient(votes, of_all, &labels)?;
             error = value;
             Ok(gradient)
         };
         let mut monitor = FiringMonitor::new(self.vars);
         let (scores, value, lost);
         if let Some(gradients) =
-            engine.gradients(batch.frames(), dropout, compute, &mut monitor, loss_of)?
+            engine.gradients(frames, dropout, &criterion, compute, &mut monitor, loss_of)?
         {
-            lost = self.optimiser.step(&gradients, rate)?;
-            (scores, value) = (gradients.scores.clone(), error);
+            lost = self.update(&gradients, rate)?;
+            (scores, value) = (criterion.scores(&gradients.scores, of_all)?, error);
             if step + 1 == steps {
                 progress.layers(&gradients.layers);
             }
         } else {
-            scores = network.forward(
-                &batch.into_tensor(device)?,
-                Mode::Train { seed: dropout },
-                &mut monitor,
-            )?;
-            let error = mse(&scores, &labels, setup.reduction)?;
+            let frames = batch.into_tensor(device)?;
+            let votes = network.votes(&frames, Mode::Train { seed: dropout }, &mut monitor)?;
+            let error;
+            (scores, error) = criterion.define(&votes, &labels)?;
             value = f64::from(error.to_scalar::<f32>()?);
-            lost = self.optimiser.step(&error.backward()?, rate)?;
+            lost = self.update(&error.backward()?, rate)?;
         }
         let fired = monitor.fired()?;
         let (epoch, of) = (index + 1, step + 1);
@@ -220,6 +218,25 @@ impl Loop<'_> {
         let TrainingState { loss, correct, seen, .. } = self.at;
         progress.step(index, step, steps, loss / seen as f64, 100.0 * correct as f64 / seen as f64);
         Ok(())
+    }
+
+    /// One step of the optimiser on gradients, bounded before and weights bounded behind where the
+    /// setup has it so; the first variable that is not finite any more.
+    fn update(&mut self, gradients: &impl GradientsOf, rate: f64) -> Result<Option<String>, Error> {
+        let Setup { clip, clamp, .. } = *self.job.setup;
+        let lost = match clip {
+            None => self.optimiser.step(gradients, rate)?,
+            Some(clip) => {
+                let vars = self.optimiser.state.iter().map(|s| &s.var);
+                let clipped = clip.clipped(vars, gradients)?;
+                self.optimiser.step(&clipped, rate)?
+            }
+        };
+        if let Some(limit) = clamp {
+            let vars = self.optimiser.state.iter().map(|s| (s.name.as_str(), &s.var));
+            clamp_weights(vars, limit)?;
+        }
+        Ok(lost)
     }
 
     /// Lets the state be saved, and ends here if that was asked for.
@@ -264,21 +281,3 @@ impl Loop<'_> {
 
 /// After so many setbacks a lower learning rate is not what is missing.
 const SETBACKS: usize = 8;
-
-/// ∂L/∂scores and the loss L of scores `[B, K]`.
-///
-/// # Errors
-/// As [`mse`].
-pub fn loss_gradient(
-    scores: &Tensor,
-    labels: &[u32],
-    reduction: Reduction,
-) -> candle_core::Result<(Tensor, f64)> {
-    let scores = Var::from_tensor(scores)?;
-    let loss = mse(&scores, labels, reduction)?;
-    let gradients = loss.backward()?;
-    match gradients.get(&scores) {
-        Some(gradient) => Ok((gradient.clone(), f64::from(loss.to_scalar::<f32>()?))),
-        None => candle_core::bail!("a loss that does not depend on its scores"),
-    }
-}

@@ -6,8 +6,8 @@ use events::{Frames, Grid, Shape};
 use models::{Network, StatisticsOver};
 use neuron::Method;
 use training::{
-    AdamW, AdamWConfig, Augment, Compute, Error, Example, InputEncoding, Progress, Reduction,
-    SeededVars, Set, Setup, WarmUp, train,
+    AdamWConfig, Augment, Compute, Error, Example, InputEncoding, Optimiser, Progress, SeededVars,
+    Set, Setup, WarmUp, train,
 };
 
 const SETUP: Setup = Setup {
@@ -16,11 +16,7 @@ const SETUP: Setup = Setup {
     drop_last: false,
     learning_rate: 1e-2,
     ramp_epochs: 2,
-    adamw: AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 1e-4 },
-    reduction: Reduction::Mean,
-    augment: None,
-    side: None,
-    warm_up: WarmUp::None,
+    ..Setup::PAPER
 };
 
 /// `n` samples of `steps` frames of 4×4.
@@ -70,7 +66,7 @@ fn a_batch_of_one_under_batch_norm_is_refused_before_the_first_step() {
     use StatisticsOver::{Step, Time};
     const DEEP: &str = "2C3-AP4-4C3-2Voting";
     let recorded = InputEncoding::default();
-    let still = InputEncoding { still: Some(3), standard: Vec::new() };
+    let still = InputEncoding { still: Some(3), standard: Vec::new(), bernoulli: None };
     let none = WarmUp::None;
     let ann = WarmUp::Ann { epochs: 1 };
     // network, statistics, samples, batch, drop_last, still, warm-up, and what is said
@@ -154,6 +150,6 @@ fn a_setup_made_in_rust_is_checked_where_it_is_used() {
         assert_eq!(steps, 0, "{field}");
     }
     let beyond = AdamWConfig { beta1: 2.0, ..adamw };
-    let said = AdamW::new(Vec::new(), beyond).err().unwrap().to_string();
+    let said = Optimiser::adamw(Vec::new(), beyond).err().unwrap().to_string();
     assert!(said.contains("adamw.beta1 must be a number from 0 to below 1, found 2"), "{said}");
 }
