@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use training::{Example, InputEncoding, Refusal, Samples, Set, Values};
+use training::{Bernoulli, Example, InputEncoding, Refusal, Samples, Set, Values};
 
 /// Train and test samples, in memory or in a cache, and how a network sees them.
 pub struct Sets {
@@ -275,6 +275,20 @@ pub fn load(recordings: &Recordings, encoding: Encoding, cache: Option<&Path>) -
                 bernoulli: None,
             };
             Ok(Sets { train: Box::new(train), test: Box::new(test), encoding: shown })
+        }
+        (Content::Images { .. }, Encoding::Bernoulli { steps, scale }) => {
+            let (train, test) = (Images(train.clone()), Images(test.clone()));
+            let encoding = InputEncoding {
+                still: Some(steps),
+                standard: preset::standard(*name),
+                bernoulli: Some(Bernoulli { scale }),
+            };
+            Ok(Sets { train: Box::new(train), test: Box::new(test), encoding })
+        }
+        (Content::Speech { .. }, Encoding::Bernoulli { steps, scale }) => {
+            let bernoulli = Some(Bernoulli { scale });
+            let shown = InputEncoding { still: Some(steps), bernoulli, ..InputEncoding::default() };
+            spoken(recordings, shown, None)
         }
         (Content::Speech { .. }, Encoding::Direct { steps }) => {
             let shown = InputEncoding { still: Some(steps), ..InputEncoding::default() };
