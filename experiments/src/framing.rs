@@ -74,6 +74,7 @@ pub(crate) fn encoding_words(encoding: Encoding) -> String {
     match encoding {
         Encoding::Events(framing) => words(framing),
         Encoding::Direct { steps } => format!("direct:{steps}"),
+        Encoding::Bernoulli { steps, scale } => format!("bernoulli:{steps}:{scale}"),
         Encoding::Chunks => "chunks".into(),
     }
 }
@@ -93,6 +94,12 @@ pub fn advice(error: &Error, framing: Framing, flag: &str) -> String {
 /// `error` with its [`advice`].
 pub(crate) fn advised(error: Error, framing: Framing, flag: &str) -> anyhow::Error {
     anyhow!("{error}{}", advice(&error, framing, flag))
+}
+
+/// `bernoulli:T:SCALE`, spikes drawn at each of T steps; `None` where the text is none of it.
+pub(crate) fn bernoulli(text: &str) -> Option<Encoding> {
+    let (steps, scale) = text.strip_prefix("bernoulli:")?.split_once(':')?;
+    Some(Encoding::Bernoulli { steps: steps.parse().ok()?, scale: scale.parse().ok()? })
 }
 
 #[cfg(test)]

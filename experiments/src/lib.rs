@@ -38,6 +38,7 @@ pub mod settings;
 pub mod simulator_check;
 pub mod stop;
 pub mod tables;
+mod training_words;
 
 pub use choice::Choice;
 pub use run::{Encoding, Own, Run};

@@ -8,7 +8,7 @@ use models::Footprint;
 /// Bytes that a run takes at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
-    /// Weights, their gradients and the optimiser's two moments.
+    /// Weights, their gradients and what the optimiser keeps, AdamW two moments.
     pub weights: u128,
     /// The largest operation of one training step, and the frames that it starts from.
     pub step: u128,
@@ -33,7 +33,8 @@ impl Need {
         let step = early.max(late).saturating_mul(batch).saturating_mul(NUMBER);
         // a budget has what does not fit computed again
         let step = memory_budget.map_or(step, |budget| step.min(budget as u128));
-        Self { weights: network.weights.saturating_mul(4 * NUMBER), step }
+        let kept = run.setup.optimiser.kept() as u128;
+        Self { weights: network.weights.saturating_mul((2 + kept) * NUMBER), step }
     }
 
     /// Refuses a run that needs more than there is.

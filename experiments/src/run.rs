@@ -103,13 +103,21 @@ impl Serialize for Own {
 }
 
 /// How a recording becomes the input of each step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
     /// Direct encoding: an image, or a spectrogram, is shown at every one of `steps` steps.
     Direct {
         /// Number of steps T.
         steps: usize,
+    },
+    /// Signed Bernoulli encoding, see [`training::Bernoulli`]: spikes that are drawn anew at every
+    /// one of `steps` steps.
+    Bernoulli {
+        /// Number of steps T.
+        steps: usize,
+        /// The size of a value that always fires.
+        scale: f64,
     },
     /// Sixteen windows that move over a spectrogram, so that time is time.
     Chunks,
@@ -125,13 +133,16 @@ impl<'de> Deserialize<'de> for Encoding {
         #[serde(rename_all = "snake_case", deny_unknown_fields)]
         enum Other {
             Direct { steps: usize },
+            Bernoulli { steps: usize, scale: f64 },
             Chunks,
         }
         let value = serde_json::Value::deserialize(from)?;
-        let other = value == "chunks" || value.get("direct").is_some();
+        let of_objects = ["direct", "bernoulli"].iter().any(|name| value.get(name).is_some());
+        let other = value == "chunks" || of_objects;
         let read = match other {
             true => serde_json::from_value(value).map(|other| match other {
                 Other::Direct { steps } => Self::Direct { steps },
+                Other::Bernoulli { steps, scale } => Self::Bernoulli { steps, scale },
                 Other::Chunks => Self::Chunks,
             }),
             false => serde_json::from_value(value).map(Self::Events),
@@ -168,9 +179,18 @@ impl Run {
     fn built(&self, network: candle_core::Result<Network>) -> Result<Network> {
         let [height, width, _] = self.frame();
         let (network_text, title) = (crate::fields::shown(&self.network), self.data.info().title);
-        network.map_err(in_one_sentence).with_context(|| {
+        let network = network.map_err(in_one_sentence).with_context(|| {
             format!("cannot build {network_text} for {height}×{width} frames of {title}")
+        })?;
+        Ok(match self.setup.head.without_neurons() {
+            true => network.without_output_neurons(),
+            false => network,
         })
+    }
+
+    /// The variables of a network of this run, none of them made yet.
+    pub fn variables(&self, seed: u64) -> SeededVars {
+        SeededVars::with(seed, self.setup.initialisation)
     }
 
     /// The network with the initial weights of `vars`.
@@ -224,7 +244,7 @@ impl Run {
         device: &Device,
         progress: &mut dyn Progress,
     ) -> Result<History, training::Error> {
-        let mut vars = SeededVars::new(seed);
+        let mut vars = self.variables(seed);
         let network = self.network(&vars, device).map_err(candle_core::Error::wrap)?;
         train(
             &network,

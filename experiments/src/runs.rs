@@ -276,7 +276,7 @@ impl RunFlags {
         let program = machine::program_sha256()?;
         let identity = receipt::identity(recordings);
         let name = names::of_run(row, seed);
-        let mut vars = SeededVars::new(seed);
+        let mut vars = run.variables(seed);
         let network = run.network(&vars, &place.device)?;
         self.begin_with(run, &network, &vars)?;
         let path = self.results.join("checkpoints").join(format!("{name}.safetensors"));

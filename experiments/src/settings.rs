@@ -4,7 +4,7 @@
 
 use crate::fields::shown;
 use crate::flags::Usage;
-use crate::{Run, framing};
+use crate::{Run, framing, training_words};
 use anyhow::{Result, anyhow, bail};
 use neuron::Method;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ const SHORT: [(&str, &str); 6] = [
     ("network", "the paper's notation, taken as it is written"),
     ("neuron.alpha", "the residual factor of BPTA; other methods have none and stay as they are"),
     ("neuron.decay", "what a membrane keeps of itself each step"),
-    ("framing", "number:T, time:T, time:T,empty or duration:US"),
+    ("framing", "number:T, time:T, time:T,empty, duration:US or bernoulli:T:SCALE"),
     ("warm-up", "none, ann:EPOCHS or sigmoid:RATE"),
 ];
 
@@ -48,8 +48,8 @@ impl FromStr for Setting {
 impl Setting {
     /// Short names are written in several ways; places in a run in one.
     fn with_key(mut self, written: &str) -> Self {
-        let short = |name: &str| SHORT.iter().any(|(short, _)| *short == name);
-        if !short(&self.key) {
+        let short = SHORT.iter().any(|(short, _)| *short == self.key);
+        if !short && training_words::place(&self.key).is_none() {
             self.key = written.to_owned();
         }
         self
@@ -82,7 +82,7 @@ impl Setting {
             "neuron.alpha" => "neuron.reset_gradient",
             "neuron.decay" => "neuron.kind",
             "warm-up" => "setup.warm_up",
-            place => place,
+            place => training_words::place(place).unwrap_or(place),
         }
     }
 
@@ -126,9 +126,11 @@ impl Setting {
 
     fn applied(&self, run: &Run) -> Result<Run> {
         let mut all = serde_json::to_value(Run { own_surrogate: None, ..run.clone() })?;
-        // a receipt leaves it out where there is none
+        // a receipt leaves them out where they are as usual
         if let Some(setup) = all.pointer_mut("/setup").and_then(Value::as_object_mut) {
-            setup.entry("warm_up").or_insert(json!("none"));
+            for (name, usual) in training_words::usual() {
+                setup.entry(name).or_insert(usual);
+            }
         }
         let (key, value) = (&shown(&self.key), &self.value);
         match self.key.as_str() {
@@ -167,14 +169,24 @@ impl Setting {
                 *field(&mut all, "setup.warm_up", key)? = self.warm_up()?;
             }
             // written as JSON it is a place like any other, and so are a spectrogram's chunks
+            "framing" if framing::bernoulli(value).is_some() => {
+                *field(&mut all, "framing", key)? = json!(framing::bernoulli(value));
+            }
             "framing" if !value.starts_with(['{', '"']) && value != "chunks" => {
                 let framing = framing::parse(value)
                     .map_err(|expected| anyhow!("--set {key}={}: {expected}", shown(value)))?;
                 *field(&mut all, "framing", key)? = json!(framing);
             }
-            place => {
-                *field(&mut all, place, key)? =
-                    serde_json::from_str(value).unwrap_or_else(|_| json!(value))
+            _ => {
+                let read = match training_words::value(self.place(), value) {
+                    Some(Ok(read)) => read,
+                    Some(Err(takes)) => {
+                        let found = shown(value);
+                        bail!("--set {key}={found}: expected {takes}, found \"{found}\"")
+                    }
+                    None => serde_json::from_str(value).unwrap_or_else(|_| json!(value)),
+                };
+                *field(&mut all, self.place(), key)? = read;
             }
         }
         let value = shown(value);
@@ -251,7 +263,8 @@ fn field<'a>(all: &'a mut Value, place: &str, key: &str) -> Result<&'a mut Value
                 bail!("--set {key}: {path} has no fields, found \"{}\"; leave it out", shown(part))
             }
             None => {
-                let short: Vec<&str> = SHORT.iter().map(|(name, _)| *name).collect();
+                let words = training_words::NAMES.iter().map(|(name, ..)| *name);
+                let short: Vec<&str> = SHORT.iter().map(|(name, _)| *name).chain(words).collect();
                 bail!(
                     "--set {key}: {path} has no field \"{}\"; it has {}; short names are {}",
                     shown(part),

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use training::{Refusal, Samples, Shown, Values};
+use training::{InputEncoding, Refusal, Samples, Values};
 
 /// Both halves from a cache of exactly these recordings and this framing, if there is one.
 pub(super) fn cached(
@@ -25,7 +25,7 @@ pub(super) fn cached(
             let cache = Arc::new(cache);
             let half = |range: Range<usize>| Box::new(Cached { cache: cache.clone(), range });
             let (train, test) = (half(cache.train()), half(cache.test()));
-            return Ok(Some(Sets { train, test, shown: Shown::default() }));
+            return Ok(Some(Sets { train, test, encoding: InputEncoding::default() }));
         }
     }
     Ok(None)

@@ -11,19 +11,19 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::path::Path;
-use training::{Example, Refusal, Samples, Set, Shown, Values};
+use training::{Bernoulli, Example, InputEncoding, Refusal, Samples, Set, Values};
 
 /// Train and test samples, in memory or in a cache, and how a network sees them.
 pub struct Sets {
     pub(super) train: Box<dyn Samples>,
     pub(super) test: Box<dyn Samples>,
-    pub(super) shown: Shown,
+    pub(super) encoding: InputEncoding,
 }
 
 impl Sets {
     /// The training samples.
     pub fn train(&self) -> Set<'_> {
-        Set { samples: &*self.train, shown: &self.shown }
+        Set { samples: &*self.train, encoding: &self.encoding }
     }
 
     /// The same with another training half.
@@ -33,7 +33,7 @@ impl Sets {
 
     /// The test samples.
     pub fn test(&self) -> Set<'_> {
-        Set { samples: &*self.test, shown: &self.shown }
+        Set { samples: &*self.test, encoding: &self.encoding }
     }
 }
 
@@ -63,19 +63,33 @@ pub fn load(recordings: &Recordings, encoding: Encoding, cache: Option<&Path>) -
             bar.finish_and_clear();
             let (train, test) = halves?;
             one_size(&train, &test, framing)?;
-            Ok(Sets { train: Box::new(train), test: Box::new(test), shown: Shown::default() })
+            let encoding = InputEncoding::default();
+            Ok(Sets { train: Box::new(train), test: Box::new(test), encoding })
         }
         (Content::Images { .. }, Encoding::Direct { steps }) => {
             let (train, test) = (Images(train.clone()), Images(test.clone()));
-            let shown = Shown { still: Some(steps), standard: preset::standard(*name) };
-            Ok(Sets { train: Box::new(train), test: Box::new(test), shown })
+            let standard = preset::standard(*name);
+            let encoding = InputEncoding { still: Some(steps), standard, bernoulli: None };
+            Ok(Sets { train: Box::new(train), test: Box::new(test), encoding })
+        }
+        (Content::Images { .. }, Encoding::Bernoulli { steps, scale }) => {
+            let (train, test) = (Images(train.clone()), Images(test.clone()));
+            let (standard, bernoulli) = (preset::standard(*name), Some(Bernoulli { scale }));
+            let encoding = InputEncoding { still: Some(steps), standard, bernoulli };
+            Ok(Sets { train: Box::new(train), test: Box::new(test), encoding })
+        }
+        (Content::Speech { .. }, Encoding::Bernoulli { steps, scale }) => {
+            let bernoulli = Some(Bernoulli { scale });
+            let encoding =
+                InputEncoding { still: Some(steps), bernoulli, ..InputEncoding::default() };
+            spoken(recordings, encoding, None)
         }
         (Content::Speech { .. }, Encoding::Direct { steps }) => {
-            let shown = Shown { still: Some(steps), ..Shown::default() };
-            spoken(recordings, shown, None)
+            let encoding = InputEncoding { still: Some(steps), ..InputEncoding::default() };
+            spoken(recordings, encoding, None)
         }
         (Content::Speech { .. }, Encoding::Chunks) => {
-            spoken(recordings, Shown::default(), Some(speech::chunks))
+            spoken(recordings, InputEncoding::default(), Some(speech::chunks))
         }
         _ => bail!(
             "{} cannot be shown to a network as framing={}; leave framing as its profile has it",

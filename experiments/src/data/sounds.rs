@@ -7,13 +7,13 @@ use datasets::{Error, Recording, Recordings, speech};
 use events::Grid;
 use rayon::prelude::*;
 use std::borrow::Cow;
-use training::{Refusal, Samples, Shown, Values};
+use training::{InputEncoding, Refusal, Samples, Values};
 
 /// Spectrograms, standardised by the training half; the training half rebalanced, as the paper
 /// does, with the repeats of seed 0.
 pub(super) fn spoken(
     recordings: &Recordings,
-    shown: Shown,
+    encoding: InputEncoding,
     windows: Option<Windows>,
 ) -> Result<Sets> {
     let Recordings { name, train, test, .. } = recordings;
@@ -57,7 +57,7 @@ pub(super) fn spoken(
     Ok(Sets {
         train: sounds(train_maps, order, train)?,
         test: sounds(test_maps, (0..test.len()).collect(), test)?,
-        shown,
+        encoding,
     })
 }
 
