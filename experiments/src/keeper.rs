@@ -43,7 +43,7 @@ impl Identity {
         crossover: Crossovers,
     ) -> Result<Self> {
         let text = serde_json::to_string(what)?;
-        let run = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let run = sentence::hex(&Sha256::digest(&text));
         Ok(Self {
             run,
             program: program_sha256.to_owned(),

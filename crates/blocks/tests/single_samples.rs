@@ -76,13 +76,9 @@ fn an_early_class_is_that_of_the_full_run() {
         (state >> 40) as f32 / (1u64 << 24) as f32
     };
     let (mut stopped, mut samples) = (0, 0);
-    for pool in [
-        Pooling::None,
-        Pooling::Max(2),
-        Pooling::Max(4),
-        Pooling::Average(2),
-        Pooling::Average(4),
-    ] {
+    for pool in
+        [Pooling::None, Pooling::Max(2), Pooling::Max(4), Pooling::Average(2), Pooling::Average(4)]
+    {
         for _ in 0..60 {
             // some steps are empty, some full, some of one class
             let mut values = vec![0.0; 8 * MAP];

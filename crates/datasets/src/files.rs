@@ -1,6 +1,7 @@
 //! Looking at files and folders: what is there, its content within bounds, and the digest over all
 //! of it. Every file of a user is opened by [`open_file`].
 
+pub(crate) use sentence::hex;
 use std::{
     fmt,
     fs::{self, File},
@@ -310,8 +311,4 @@ fn line(folder: &Path, path: &Path, Sum { bytes, sha256 }: &Sum) -> String {
     let below = path.strip_prefix(folder).unwrap_or(path).components();
     let parts: Vec<_> = below.map(|part| part.as_os_str().to_string_lossy()).collect();
     format!("{} {bytes} {sha256}\n", parts.join("/"))
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -73,7 +73,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// SHA-256, in hex, of a file's bytes.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    sentence::hex(&Sha256::digest(bytes))
 }
 
 /// Sets `vars`, the variables of `network`, to the weights in the file at `path`. `run` is what the

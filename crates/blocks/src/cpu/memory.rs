@@ -95,19 +95,10 @@ pub fn plan(pass: &Pass, budget: Option<usize>) -> Result<Plan> {
              {}; give it more, or a smaller batch",
             frames.shape[0],
             frames.steps,
-            size(bytes),
-            size(budget)
+            sentence::size(bytes as u128),
+            sentence::size(budget as u128)
         ),
         _ => Ok(Plan { keep, bytes }),
-    }
-}
-
-/// Bytes in words, never "0 MiB" of what is there.
-fn size(bytes: usize) -> String {
-    match bytes {
-        0..=1023 => format!("{bytes} bytes"),
-        _ if bytes < 1 << 20 => format!("{} KiB", bytes.div_ceil(1 << 10)),
-        _ => format!("{} MiB", bytes.div_ceil(1 << 20)),
     }
 }
 
