@@ -4,6 +4,7 @@
 use crate::{Encoding, Run};
 use datasets::Content;
 use events::Framing;
+use sentence::shown;
 use serde_json::Value;
 use training::{BadField, Bernoulli, Range};
 
@@ -78,9 +79,6 @@ const WORDS: [(&str, &str); 36] = [
     ("", "an object of data, framing, network, batch_norm, method, neuron and setup"),
 ];
 
-/// Characters of a value that a message repeats.
-const SHOWN: usize = 80;
-
 /// The nearest place at or above `place` of which it is known what it takes, and that.
 fn known(place: &str) -> (&str, String) {
     let mut at = place;
@@ -105,13 +103,6 @@ pub fn misfit(all: &Value, place: &str) -> BadField {
     let found = all.pointer(&pointer).map_or("nothing".to_owned(), ToString::to_string);
     let field = if place.is_empty() { "a run" } else { place };
     BadField { field: field.to_owned(), expected, found: shown(&found) }
-}
-
-/// A text as a message repeats it: on one line, and not longer than one.
-pub fn shown(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    let more = if text.chars().count() > SHOWN { "…" } else { "" };
-    text.chars().take(SHOWN).map(plain).chain(more.chars()).collect()
 }
 
 fn wrong(field: &str, found: impl ToString) -> BadField {

@@ -2,9 +2,9 @@
 //! `duration:1000`.
 
 use crate::Encoding;
-use crate::fields::shown;
 use anyhow::anyhow;
 use events::{EmptyWindow, Error, Framing};
+use sentence::shown;
 
 /// More frames than any recording is cut into.
 const MOST_FRAMES: u32 = Framing::MOST_FRAMES as u32;

@@ -65,7 +65,7 @@ impl Profile {
         known.into_iter().find(|profile| profile.to_string() == base).ok_or_else(|| {
             anyhow::anyhow!(
                 "the profile \"{}\" is not known; a profile begins with paper, short or smoke",
-                fields::shown(name)
+                sentence::shown(name)
             )
         })
     }

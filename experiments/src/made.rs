@@ -47,7 +47,7 @@ impl Made {
 
     /// What names the content of a file.
     pub fn digest(bytes: &[u8]) -> String {
-        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        sentence::hex(&Sha256::digest(bytes))
     }
 
     /// `files`, names and digests, take the place of the experiment's earlier ones. Of those each

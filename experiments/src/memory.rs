@@ -48,12 +48,12 @@ impl Need {
         bail!(
             "{}{steps}, batch {}, needs at least {} of memory ({} for weights, gradients and moments, {} for a step), \
              found {} available; take a smaller network (--narrow), a smaller batch or fewer steps",
-            crate::fields::shown(&run.network),
+            sentence::shown(&run.network),
             run.setup.batch,
-            bytes(needed),
-            bytes(self.weights),
-            bytes(self.step),
-            bytes(found)
+            sentence::size(needed),
+            sentence::size(self.weights),
+            sentence::size(self.step),
+            sentence::size(found)
         )
     }
 }
@@ -75,8 +75,8 @@ pub fn prove_frames(run: &Run, recordings: usize, found: Option<u128>) -> Result
         "{}: {recordings} recordings as {steps} frames each need {} of memory, found {} available; take fewer (`train --train N`), \
          fewer steps, or a cache (`data prepare {name}`), from which frames are read as they are needed",
         run.data.title(),
-        bytes(needed),
-        bytes(found)
+        sentence::size(needed),
+        sentence::size(found)
     )
 }
 
@@ -89,17 +89,6 @@ pub fn available() -> Option<u128> {
     let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
     let limit = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u128>().ok();
     limits.into_iter().filter_map(limit).chain([kibibytes.saturating_mul(1024)]).min()
-}
-
-/// Bytes for people.
-pub(crate) fn bytes(n: u128) -> String {
-    let (unit, name) = match n {
-        n if n < 10 << 20 => (1u128 << 10, "KiB"),
-        n if n < 10 << 30 => (1 << 20, "MiB"),
-        n if n < 10 << 40 => (1 << 30, "GiB"),
-        _ => (1 << 40, "TiB"),
-    };
-    format!("{} {name}", n.div_ceil(unit))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub fn try_folder(dir: &Path, flag: &str, kept: bool) -> Result<()> {
         anyhow!(
             "cannot make the results folder {}: {}; choose another with {flag} DIR",
             dir.display(),
-            words::cause(&cause)
+            sentence::cause(&cause)
         )
     });
     let tried = made.and_then(|()| {

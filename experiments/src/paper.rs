@@ -111,7 +111,7 @@ pub fn with_surrogate(id: &str, own: Result<Own>) -> ExitCode {
         flags.runs.own = Some(own);
         Ok(program::ended(table(experiment, &flags)))
     };
-    machine::remember_program();
+    machine::remember_program(true);
     run().unwrap_or_else(|error| program::ended(Err(error)))
 }
 

@@ -16,7 +16,7 @@ pub fn run<F: Parser>(work: impl FnOnce(F) -> Result<()>) -> ExitCode {
 pub fn run_to_status<F: Parser>(work: impl FnOnce(F) -> Result<ExitCode>) -> ExitCode {
     match F::try_parse() {
         Ok(flags) => {
-            machine::remember_program();
+            machine::remember_program(false);
             work(flags).unwrap_or_else(|error| ended(Err(error)))
         }
         // names of files may be among the arguments: clap's sentence is about safe ones

@@ -59,11 +59,10 @@ impl Own {
     /// # Errors
     /// Another character in the name.
     pub fn new<S: Surrogate>(name: &str, surrogate: S) -> Result<Self> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_+.".contains(c);
         ensure!(
-            (1..=64).contains(&name.len()) && name.chars().all(plain),
+            Self::is_name(name),
             "the surrogate's name: expected 1 to 64 letters, digits and -_+., found \"{}\"; choose another",
-            crate::fields::shown(name)
+            sentence::shown(name)
         );
         let ours =
             surrogate::Kind::all().map(|kind| serde_json::to_value(kind).unwrap_or_default());
@@ -76,6 +75,12 @@ impl Own {
             None => config.build(),
         };
         Ok(Self { name: name.to_owned(), neuron, value: Arc::new(surrogate) })
+    }
+
+    /// Whether a surrogate of a user's own can be called so.
+    pub fn is_name(name: &str) -> bool {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_+.".contains(c);
+        (1..=64).contains(&name.len()) && name.chars().all(plain)
     }
 
     /// Its name.
@@ -178,7 +183,7 @@ impl Run {
 
     fn built(&self, network: candle_core::Result<Network>) -> Result<Network> {
         let [height, width, _] = self.frame();
-        let (network_text, title) = (crate::fields::shown(&self.network), self.data.info().title);
+        let (network_text, title) = (sentence::shown(&self.network), self.data.info().title);
         let network = network.map_err(in_one_sentence).with_context(|| {
             format!("cannot build {network_text} for {height}×{width} frames of {title}")
         })?;

@@ -2,11 +2,11 @@
 //! as a receipt shows it (`setup.adamw.weight_decay`, `neuron.threshold`), or one of the short
 //! names below.
 
-use crate::fields::shown;
 use crate::flags::Usage;
 use crate::{Run, framing, training_words};
 use anyhow::{Result, anyhow, bail};
 use neuron::Method;
+use sentence::shown;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::str::FromStr;
@@ -104,14 +104,7 @@ impl Setting {
             true => name,
             false => {
                 let digest = Sha256::digest(&self.value);
-                format!(
-                    "{}-{:02x}{:02x}{:02x}{:02x}",
-                    plain(&self.key),
-                    digest[0],
-                    digest[1],
-                    digest[2],
-                    digest[3]
-                )
+                format!("{}-{}", plain(&self.key), sentence::hex(&digest[..4]))
             }
         }
     }
@@ -158,7 +151,10 @@ impl Setting {
             "neuron.alpha" => {
                 let alpha = self.number()?;
                 if !(0.0..=1e6).contains(&alpha) {
-                    bail!("--set {key}={alpha}: {key} must be from 0 to 1000000, found {alpha}")
+                    bail!(
+                        "--set {key}={alpha}: {key} must be from 0 to 1000000, found {}",
+                        sentence::number(alpha)
+                    )
                 }
             }
             "neuron.decay" => {

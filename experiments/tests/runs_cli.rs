@@ -174,7 +174,7 @@ fn names_of_any_length_are_kept() {
             data["manifest_sha256"].as_str().unwrap(),
             data["split"].as_str().unwrap()
         ));
-        let digest: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest: String = sentence::hex(&digest[..4]);
         let profile = receipt["profile"].as_str().unwrap();
         format!("n-mnist-bpsa+bpta-{profile}-sample-20+10-{digest}")
     };

@@ -189,7 +189,7 @@ fn old(case: &Case) -> Vec<u8> {
         hash.update(format!("{name} {dims:?} "));
         hash.update(bytes);
     }
-    let sum: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum: String = sentence::hex(&hash.finalize());
     let header = HashMap::from([("spikegrad".into(), format!("{text}sha256\t{sum}\n"))]);
     let views = all.iter().map(|(name, dims, bytes)| {
         let dtype = safetensors::Dtype::F32;

@@ -1,6 +1,6 @@
 #![no_main]
 
-/// The file itself, which needs nothing but `words`: the crate around it would bring a web client
+/// The file itself, which needs nothing but `sentence`: the crate around it would bring a web client
 /// and HDF5 into every target.
 #[path = "../../crates/datasets/src/lists.rs"]
 #[allow(dead_code)]

@@ -197,7 +197,7 @@ fn overlapping(csv_name: &str, trials: &[Trial]) -> Option<String> {
     };
     let more = match pairs.len() {
         1 => String::new(),
-        n => format!(", and {} more", words::counted(n - 1, "overlap")),
+        n => format!(", and {} more", sentence::counted(n - 1, "overlap")),
     };
     Some(format!(
         "{csv_name}: expected labels one after the other, found {} and {} with events in common{more}; correct the table",
@@ -266,7 +266,7 @@ fn clips(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
     }
     listing.notes.extend(others.note(folder, "clip of labels.csv"));
     listing.test = listing.train.clone();
-    let clips = words::counted(listing.train.len(), "clip");
+    let clips = sentence::counted(listing.train.len(), "clip");
     listing.split = format!("no split: {clips}, tested on what they were trained on");
     Ok(listing)
 }

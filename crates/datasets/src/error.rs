@@ -40,7 +40,7 @@ pub enum Error {
         advice: &'static str,
     },
     /// A file or folder could not be read.
-    #[error("{}: expected to read it, found {}; check the path and its permissions", path.display(), words::cause(source))]
+    #[error("{}: expected to read it, found {}; check the path and its permissions", path.display(), sentence::cause(source))]
     Read {
         /// The file or folder.
         path: PathBuf,

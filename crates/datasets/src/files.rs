@@ -1,6 +1,7 @@
 //! Looking at files and folders: what is there, its content within bounds, and the digest over all
 //! of it. Every file of a user is opened by [`open_file`].
 
+pub(crate) use sentence::hex;
 use std::{
     fmt,
     fs::{self, File},
@@ -111,7 +112,7 @@ fn broken_link(path: &Path) -> Option<Error> {
         }
         let why = match cause.kind() {
             io::ErrorKind::NotFound => "which is not there".to_owned(),
-            _ => format!("which cannot be followed: {}", words::cause(&cause)),
+            _ => format!("which cannot be followed: {}", sentence::cause(&cause)),
         };
         let link = if place == path {
             "a link".to_owned()
@@ -298,7 +299,7 @@ pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
 }
 
 fn too_long(path: &Path, most: u64, length: u64) -> Error {
-    let found = words::counted(length as usize, "byte");
+    let found = sentence::counted(length as usize, "byte");
     unlike(path, format!("at most {most} bytes"), found, "it is damaged or another file")
 }
 
@@ -351,8 +352,4 @@ fn line(folder: &Path, path: &Path, Sum { bytes, sha256 }: &Sum) -> String {
     let below = path.strip_prefix(folder).unwrap_or(path).components();
     let parts: Vec<_> = below.map(|part| part.as_os_str().to_string_lossy()).collect();
     format!("{} {bytes} {sha256}\n", parts.join("/"))
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use words::quoted;
+use sentence::quoted;
 
 /// A name in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]

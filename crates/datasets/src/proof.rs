@@ -100,7 +100,7 @@ fn sound(recording: &Recording) -> Result<(), Error> {
     }
     let expected = format!("at most {most} samples, one second, as published");
     let advice = "training takes its first second: cut it, or copy the publisher's file again";
-    Err(unlike(path, expected, words::counted(found, "sample"), advice))
+    Err(unlike(path, expected, sentence::counted(found, "sample"), advice))
 }
 
 /// The times between which a recording lies but for the earliest and the latest of 64 events each:
@@ -179,7 +179,7 @@ fn repeated(found: &Recordings, proof: &mut Proof) {
         let have = if notes.len() == 1 { "has" } else { "have" };
         proof.notes.push(format!(
             "{} {have} the content of another one, {apart} of them in another half; the first: {said}",
-            words::counted(notes.len(), "file")
+            sentence::counted(notes.len(), "file")
         ));
     }
 }

@@ -262,7 +262,7 @@ pub(crate) fn sound(path: &Path) -> Result<Vec<i16>, Error> {
     if (sound.channels, sound.rate_hz, sound.bits) != (1, RATE_HZ, 16) {
         let found = format!(
             "{}, {} Hz, {} bits",
-            words::counted(sound.channels.into(), "channel"),
+            sentence::counted(sound.channels.into(), "channel"),
             sound.rate_hz,
             sound.bits
         );
@@ -272,7 +272,7 @@ pub(crate) fn sound(path: &Path) -> Result<Vec<i16>, Error> {
     let samples = sound.data.as_chunks().0.iter().map(|&sample| i16::from_le_bytes(sample));
     // the publisher left out clips without a voice, so no sound is a loss and not a recording
     if sound.data.iter().all(|&byte| byte == 0) {
-        let found = format!("{}, all of them 0", words::counted(samples.len(), "sample"));
+        let found = format!("{}, all of them 0", sentence::counted(samples.len(), "sample"));
         return Err(unlike(path, "a sound", found, LOST));
     }
     Ok(samples.collect())

@@ -208,7 +208,7 @@ fn every_reader_of_a_file_refuses_what_is_none() {
     for name in ["pipe", "socket", "device", "folder", "link"] {
         let path = at(name);
         let said = at_once(move || {
-            let opened = words::cause(&open_file(&path).unwrap_err());
+            let opened = sentence::cause(&open_file(&path).unwrap_err());
             let cache = Cache::open(&path).unwrap_err().to_string();
             let images = datasets::synthetic::idx::images(&path, 1).unwrap_err().to_string();
             let sums = fetch::Sums::of(&path, &mut ()).unwrap_err().to_string();

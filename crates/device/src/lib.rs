@@ -25,7 +25,6 @@ pub use tensors::View;
 
 use candle_core::Device;
 use std::fmt;
-use std::io::Write;
 use std::str::FromStr;
 
 /// Which device a program is to run on.
@@ -114,7 +113,7 @@ pub fn for_a_test() -> Result<Option<Device>, Error> {
         Ok(device) => Ok(Some(device)),
         Err(error) if std::env::var_os("SPIKEGRAD_CUDA").is_none() => {
             // not `eprintln!`, which a passing test does not show
-            let _ = writeln!(std::io::stderr(), "SKIPPED: {error}");
+            terminal::say!("SKIPPED: {error}");
             Ok(None)
         }
         Err(error) => Err(error),

@@ -32,7 +32,7 @@ pub enum Error {
     UnknownFormat(String),
     /// The data could not be read at all.
     #[error(
-        "expected to read the recording to its end, found {}; check the file and its permissions", words::cause(.0)
+        "expected to read the recording to its end, found {}; check the file and its permissions", sentence::cause(.0)
     )]
     Read(#[from] io::Error),
     /// The four columns have different lengths.

@@ -81,7 +81,7 @@ impl Config {
 
 /// A neuron's parameter lies outside its range.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("the neuron's {name} must be {expected}, found {found}")]
+#[error("the neuron's {name} must be {expected}, found {}", sentence::number(*.found))]
 pub struct BadParameter {
     name: &'static str,
     expected: &'static str,
@@ -91,7 +91,7 @@ pub struct BadParameter {
 impl BadParameter {
     /// The parameter's name, its range and its value, in words.
     pub fn parts(&self) -> (String, String, String) {
-        (self.name.to_owned(), self.expected.to_owned(), self.found.to_string())
+        (self.name.to_owned(), self.expected.to_owned(), sentence::number(self.found))
     }
 }
 

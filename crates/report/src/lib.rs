@@ -20,6 +20,7 @@ pub mod page;
 mod raster;
 mod record;
 mod recording;
+mod results;
 pub mod simulator_figure;
 mod student;
 mod summary;

@@ -50,11 +50,14 @@ pub struct Record {
     pub threads: usize,
     /// The machine.
     pub host: Host,
-    /// SHA-256 of the program that ran, in hex.
+    /// What tells the program that ran from others, as SHA-256 in hex: of the sources that it was
+    /// built from; in older records, and of a program of a user's own, of its file.
     pub program_sha256: String,
-    /// The commit of the program's checkout when the run started, where known.
+    /// The commit of the checkout that the program was built in, where known; in older records as
+    /// it was when the run started.
     pub commit: Option<String>,
-    /// Whether the work tree differed from that commit, where known.
+    /// Whether the program's sources differed from that commit, where known; in older records
+    /// whether the work tree did.
     pub dirty: Option<bool>,
     /// Start of the run, RFC 3339 in UTC.
     pub started_utc: String,
@@ -305,7 +308,7 @@ impl Record {
                 path: path.to_owned(),
                 expected: "a row id of letters, digits and -_+. that does not begin with a dot"
                     .to_owned(),
-                found: format!("\"{}\"", shortened(&self.row)),
+                found: format!("\"{}\"", sentence::shown(&self.row)),
                 advice: "rename the row",
             });
         }
@@ -355,15 +358,6 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
         return Err(unlike("a record of at most 16 MiB", format!("{} bytes", metadata.len())));
     }
     Ok(bytes)
-}
-
-/// A text of a file as a message repeats it: on one line, and not longer than one.
-fn shortened(text: &str) -> String {
-    const SHOWN: usize = 80;
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", words::line(&text[..end])),
-        None => words::line(text),
-    }
 }
 
 fn json(path: &Path, error: &serde_json::Error) -> Error {

@@ -39,7 +39,7 @@ fn sentence(error: &anyhow::Error) -> String {
 
 /// An error in words; the system's without its number.
 fn said(error: &(dyn std::error::Error + 'static)) -> String {
-    error.downcast_ref().map_or_else(|| error.to_string(), words::cause)
+    error.downcast_ref().map_or_else(|| error.to_string(), sentence::cause)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Text that is safe on a terminal.
 
-use words::escaped;
+use sentence::escaped;
 
 /// `text` as one line: without the frames of a backtrace, without the secrets of addresses, and
 /// with every character that could command a terminal or hide text written as in JSON: a line

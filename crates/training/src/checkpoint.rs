@@ -40,7 +40,7 @@ impl Checkpoint {
 #[non_exhaustive]
 pub enum CheckpointError {
     /// It could not be written; the one before it is untouched.
-    #[error("cannot write the checkpoint {}: {}; the one before it is kept, so free space or choose another folder and run the same command again", path.display(), words::cause(cause))]
+    #[error("cannot write the checkpoint {}: {}; the one before it is kept, so free space or choose another folder and run the same command again", path.display(), sentence::cause(cause))]
     Write {
         /// The file.
         path: PathBuf,
@@ -48,7 +48,7 @@ pub enum CheckpointError {
         cause: io::Error,
     },
     /// It could not be read.
-    #[error("cannot read the checkpoint {}: {}; check that you may read it, or delete it to begin again", path.display(), words::cause(cause))]
+    #[error("cannot read the checkpoint {}: {}; check that you may read it, or delete it to begin again", path.display(), sentence::cause(cause))]
     Read {
         /// The file.
         path: PathBuf,

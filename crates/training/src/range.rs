@@ -70,7 +70,7 @@ impl Range {
         let value: Number = value.into();
         let (number, found) = match value {
             Number::Whole(n) => (n as f64, n.to_string()),
-            Number::Real(x) => (x, x.to_string()),
+            Number::Real(x) => (x, sentence::number(x)),
         };
         if self.holds(number) {
             return Ok(());
@@ -84,11 +84,7 @@ impl fmt::Display for Range {
         let Self { low, high, bounds } = *self;
         match bounds {
             Bounds::Whole => write!(f, "a whole number from {low} to {high}"),
-            // a small bound in full would be a row of zeros
-            Bounds::Closed if low > 0.0 && low < 1e-4 => {
-                write!(f, "a number from {low:e} to {high}")
-            }
-            Bounds::Closed => write!(f, "a number from {low} to {high}"),
+            Bounds::Closed => write!(f, "a number from {} to {high}", sentence::number(low)),
             Bounds::Above => write!(f, "a number above {low} and at most {high}"),
             Bounds::Below => write!(f, "a number from {low} to below {high}"),
         }
@@ -180,7 +176,10 @@ mod tests {
         for (name, range) in RANGES {
             for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 1e30] {
                 let error = range.check(name, value).unwrap_err().to_string();
-                assert!(error.starts_with(name) && error.ends_with(&value.to_string()), "{error}");
+                assert!(
+                    error.starts_with(name) && error.ends_with(&sentence::number(value)),
+                    "{error}"
+                );
             }
         }
         assert_eq!(

@@ -117,7 +117,7 @@ fn tune(flags: Tune) -> Result<()> {
                 anyhow!(
                     "cannot read {}: {}; name a file that this command wrote",
                     path.display(),
-                    words::cause(&cause)
+                    sentence::cause(&cause)
                 )
             })?;
             serde_json::from_str(&text).map_err(|cause| {

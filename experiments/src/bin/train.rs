@@ -143,6 +143,5 @@ fn work(flags: &Flags) -> Result<()> {
 /// Two parts or two splits of a data set are two rows.
 fn part(identity: &DataIdentity) -> String {
     let digest = Sha256::digest(format!("{}\n{}", identity.manifest_sha256, identity.split));
-    let digest: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("-{}+{}-{digest}", identity.train, identity.test)
+    format!("-{}+{}-{}", identity.train, identity.test, sentence::hex(&digest[..4]))
 }

@@ -109,7 +109,7 @@ fn names(folder: &Path) -> Result<BTreeSet<String>> {
         anyhow!(
             "{}: expected a folder of golden files, found {}; name the folder that holds them",
             folder.display(),
-            words::cause(&error)
+            sentence::cause(&error)
         )
     })
 }

@@ -170,7 +170,7 @@ impl Folder {
             anyhow!(
                 "cannot make a folder in {}: {}; choose another place with --out DIR",
                 parent.display(),
-                words::cause(&cause)
+                sentence::cause(&cause)
             )
         };
         std::fs::create_dir_all(parent).map_err(fail)?;
@@ -191,7 +191,7 @@ impl Folder {
             anyhow!(
                 "cannot write {}: {}; free some space or choose another place with --out DIR",
                 path.display(),
-                words::cause(&cause)
+                sentence::cause(&cause)
             )
         })
     }
@@ -210,7 +210,7 @@ impl Folder {
             anyhow!(
                 "cannot move the recordings to {}: {}; choose another folder with --out DIR",
                 out.display(),
-                words::cause(&cause)
+                sentence::cause(&cause)
             )
         })
     }

@@ -52,7 +52,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         wrong += proof.failures.len();
         let verdict = match proof.failures.len() {
             0 => "ok".to_owned(),
-            n => words::counted(n, "failure"),
+            n => sentence::counted(n, "failure"),
         };
         terminal::out!("{name}: {says}: {verdict}")?;
         print(&proof.failures, "")?;
@@ -65,7 +65,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         (_, 0) => Ok(()),
         (_, n) => bail!(
             "{}, listed above; move what is wrong away and fetch it again",
-            words::counted(n, "failure")
+            sentence::counted(n, "failure")
         ),
     }
 }
@@ -122,7 +122,7 @@ fn archives(name: Name, root: &Path, failures: &mut Vec<String>) -> String {
     bar.finish_and_clear();
     match right {
         0 => String::new(),
-        n => format!(", {} with the right checksum", words::counted(n, "published file")),
+        n => format!(", {} with the right checksum", sentence::counted(n, "published file")),
     }
 }
 
@@ -141,7 +141,7 @@ fn describe(found: &Recordings) -> String {
         list::state(found.origin),
         found.train.len(),
         found.test.len(),
-        words::counted(files.len(), "file"),
+        sentence::counted(files.len(), "file"),
         found.split,
         found.manifest_sha256
     )

@@ -5,6 +5,7 @@
 
 use crate::Run;
 use anyhow::Result;
+use sentence::shown;
 use serde_json::{Value, json};
 
 /// The line that says which run weights are of.
@@ -51,8 +52,8 @@ pub fn mismatch(stored: &str, run: &Run) -> Result<Option<String>> {
     if differ.is_empty() {
         return Ok(None);
     }
-    let theirs = differ.iter().map(|(label, their, _)| format!("{label} {}", short(their)));
-    let ours = differ.iter().map(|(_, _, our)| short(our));
+    let theirs = differ.iter().map(|(label, their, _)| format!("{label} {}", shown(their)));
+    let ours = differ.iter().map(|(_, _, our)| shown(our));
     Ok(Some(format!(
         "these weights were trained with {}, the run has {}",
         listed(theirs.collect()),
@@ -69,16 +70,6 @@ fn find(facts: &[Fact], label: &str) -> String {
 fn listed(mut all: Vec<String>) -> String {
     let last = all.pop().unwrap_or_default();
     if all.is_empty() { last } else { format!("{} and {last}", all.join(", ")) }
-}
-
-/// At most so much of a value as a sentence bears, without control characters.
-fn short(value: &str) -> String {
-    const LONGEST: usize = 120;
-    let mut short: String = value.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
-    if value.chars().nth(LONGEST).is_some() {
-        short += "…";
-    }
-    short
 }
 
 /// All that decides what a network computes.

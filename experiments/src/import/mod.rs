@@ -61,8 +61,9 @@ const ADVICE: &str = "give the run theirs, or take them all the same with --weig
 /// # Errors
 /// If it cannot be read, or is larger than any network's.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let failed =
-        |cause: std::io::Error| anyhow!("expected a regular file, found {}", words::cause(&cause));
+    let failed = |cause: std::io::Error| {
+        anyhow!("expected a regular file, found {}", sentence::cause(&cause))
+    };
     let file = datasets::open_file(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     ensure!(
@@ -77,7 +78,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// SHA-256, in hex, of a file's bytes.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    sentence::hex(&Sha256::digest(bytes))
 }
 
 /// Sets `vars`, the variables of `network`, to the weights in the file at `path`. `run` is what the

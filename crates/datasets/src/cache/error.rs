@@ -57,7 +57,7 @@ pub enum Error {
     #[error("expected to finish the cache, was asked to end; nothing of it is left, prepare again")]
     Ended,
     /// A file or folder cannot be used.
-    #[error("{}: expected to {doing} it, found {}; check the path and its permissions", path.display(), words::cause(source))]
+    #[error("{}: expected to {doing} it, found {}; check the path and its permissions", path.display(), sentence::cause(source))]
     Io {
         /// The file or folder.
         path: PathBuf,

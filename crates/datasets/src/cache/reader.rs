@@ -61,7 +61,7 @@ impl Cache {
         let Described { tables, dtype, shape, deflated, places } =
             hdf5::describe(path).map_err(|error| match error.kind() {
                 io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-                    foreign(words::cause(&error))
+                    foreign(sentence::cause(&error))
                 }
                 _ => unreadable(error),
             })?;

@@ -272,8 +272,8 @@ impl Source<'_> {
                 Ok(n) => n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    let had = words::counted(part.bytes() as usize, "byte");
-                    let why = words::cause(&error);
+                    let had = sentence::counted(part.bytes() as usize, "byte");
+                    let why = sentence::cause(&error);
                     return Err(Failure::Dropped(format!("after {had}: {why}")));
                 }
             };
@@ -303,7 +303,7 @@ fn no_answer(error: ureq::Error) -> Failure {
         E::TooManyRedirects => {
             return Failure::Refused("an address that leads on without end".to_owned());
         }
-        E::Io(error) => words::cause(&error),
+        E::Io(error) => sentence::cause(&error),
         E::Timeout(_) => "no answer in time".to_owned(),
         E::HostNotFound => "no machine of that name".to_owned(),
         E::ConnectionFailed => "no connection".to_owned(),

@@ -18,7 +18,7 @@ use super::decoder::{Decoder, cut_off, whole};
 use super::turns::Turns;
 use super::{HEAD, is_header_line, next_line, value_after};
 use crate::{Columns, Error};
-use words::quoted;
+use sentence::quoted;
 
 const FORMAT: &str = "AEDAT 2.0";
 pub(super) const MAGIC: &[u8] = b"#!AER-DAT";

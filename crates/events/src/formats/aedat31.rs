@@ -9,7 +9,7 @@
 use super::decoder::{Decoder, whole};
 use super::next_line;
 use crate::{Columns, Error};
-use words::quoted;
+use sentence::quoted;
 
 const FORMAT: &str = "AEDAT 3.1";
 const HEADER: usize = 28;

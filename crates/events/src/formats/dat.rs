@@ -10,7 +10,7 @@ use super::decoder::{Decoder, cut_off, whole};
 use super::prophesee::Header;
 use super::turns::Turns;
 use crate::{Columns, Error};
-use words::quoted;
+use sentence::quoted;
 
 const FORMAT: &str = "DAT";
 const EVENT: usize = 8;

@@ -13,7 +13,7 @@ use super::camera::{is_davis, size};
 use super::decoder::{Decoder, cut_off, whole};
 use super::turns::Turns;
 use crate::{Columns, Error};
-use words::quoted;
+use sentence::quoted;
 
 const FORMAT: &str = "AEDAT 2.0 of a DAVIS";
 

@@ -4,7 +4,7 @@ use super::prophesee::{Header, is_one_of};
 use super::turns::Turns;
 use super::{Format, HEAD, aedat2, camera, dat, evt2, evt3, evt21, is_header_line, nmnist};
 use crate::Error;
-use words::quoted;
+use sentence::quoted;
 
 /// Tells a recording's format by its content; a file's name plays no part, and no more than the
 /// first 4 MiB are looked at.

@@ -6,7 +6,7 @@
 
 use super::{camera, is_header_line, next_line};
 use crate::{Error, Sensor};
-use words::quoted;
+use sentence::quoted;
 
 /// What a header says.
 #[derive(Default)]

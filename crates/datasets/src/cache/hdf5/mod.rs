@@ -79,7 +79,7 @@ fn has_signature(path: &Path) -> io::Result<()> {
     match &head[..] {
         SIGNATURE => Ok(()),
         [] => Err(wrong("an empty file".to_owned())),
-        head => Err(wrong(format!("a file that begins with {}", words::quoted(head)))),
+        head => Err(wrong(format!("a file that begins with {}", sentence::quoted(head)))),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use super::Limits;
 use crate::fetch::{CHUNK_BYTES, Error, Progress};
-use words::quoted;
+use sentence::quoted;
 
 /// The longest name of an entry, its longest part and its most parts: what file systems hold, and
 /// no way into memory.
@@ -198,7 +198,7 @@ fn damage(error: &io::Error) -> String {
         | io::ErrorKind::UnexpectedEof
         | io::ErrorKind::Unsupported
         | io::ErrorKind::Other => "bytes that do not unpack".to_owned(),
-        _ => words::cause(error),
+        _ => sentence::cause(error),
     }
 }
 

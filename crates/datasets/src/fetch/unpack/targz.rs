@@ -8,7 +8,7 @@ use tar::EntryType;
 
 use super::sink::{BETWEEN_FILES, Sink};
 use crate::{fetch::Error, files::open_file};
-use words::quoted;
+use sentence::quoted;
 
 /// The most that may stand between two files: headers with long names, and the rest of the last
 /// block. The tar reader keeps it in memory, so it must not be what a bomb unpacks to.

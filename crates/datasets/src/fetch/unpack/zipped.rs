@@ -4,7 +4,7 @@ use zip::ZipArchive;
 
 use super::sink::Sink;
 use crate::{fetch::Error, files::open_file};
-use words::quoted;
+use sentence::quoted;
 
 /// The bits of a Unix mode that say what an entry is.
 const TYPE_BITS: u32 = 0o170_000;

@@ -118,6 +118,11 @@ pub trait Kernel: Send + Sync {
         1
     }
 
+    /// Numbers that a step leaves of a neuron for its way back.
+    fn kept(&self) -> usize {
+        1
+    }
+
     /// One step alone: currents `x` behind norm and ReLU and what the neurons carry, `v`
     /// `[states, neurons]`, which is changed and was 0 before the first step, to spikes.
     ///
