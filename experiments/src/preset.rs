@@ -194,21 +194,6 @@ fn augment(data: Name) -> Option<Augment> {
     }
 }
 
-/// Mean and standard deviation of a channel of bytes, by which images are standardised. MNIST: of
-/// its training images. CIFAR-10: the values of common practice, whose deviations are means over
-/// images and not over pixels. CIFAR-100: over all pixels of its training images.
-pub fn standard(data: Name) -> Vec<(f32, f32)> {
-    let of = |mean: &[f32], deviation: &[f32]| {
-        mean.iter().zip(deviation).map(|(m, d)| (m * 255.0, d * 255.0)).collect()
-    };
-    match data {
-        Name::Mnist => of(&[0.1307], &[0.3081]),
-        Name::Cifar10 => of(&[0.4914, 0.4822, 0.4465], &[0.2023, 0.1994, 0.2010]),
-        Name::Cifar100 => of(&[0.5071, 0.4865, 0.4409], &[0.2673, 0.2564, 0.2762]),
-        Name::NMnist | Name::DvsGesture | Name::Cifar10Dvs | Name::SpeechCommands => Vec::new(),
-    }
-}
-
 /// The profile's name with what was overridden, as it stands in receipt and table.
 pub fn profile_name(profile: Profile, o: &Overrides) -> String {
     let mut name = profile.to_string();

@@ -38,6 +38,12 @@ pub(crate) const INFO_10: Info = Info {
     citation: CITATION,
     licence: LICENCE,
     page: PAGE,
+    // the values of common practice, whose deviations are means over images and not over pixels
+    standard: &[
+        (0.4914 * 255.0, 0.2023 * 255.0),
+        (0.4822 * 255.0, 0.1994 * 255.0),
+        (0.4465 * 255.0, 0.2010 * 255.0),
+    ],
     downloads: &[Download {
         file: "cifar-10-binary.tar.gz",
         urls: &["https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"],
@@ -161,6 +167,12 @@ pub(crate) const INFO_100: Info = Info {
     citation: CITATION,
     licence: LICENCE,
     page: PAGE,
+    // over all pixels of the training images
+    standard: &[
+        (0.5071 * 255.0, 0.2673 * 255.0),
+        (0.4865 * 255.0, 0.2564 * 255.0),
+        (0.4409 * 255.0, 0.2762 * 255.0),
+    ],
     downloads: &[Download {
         file: "cifar-100-binary.tar.gz",
         urls: &["https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"],

@@ -36,6 +36,7 @@ pub(crate) const INFO: Info = Info {
     citation: "H. Li, H. Liu, X. Ji, G. Li, L. Shi, \"CIFAR10-DVS: An Event-Stream Dataset for Object Classification\", Frontiers in Neuroscience 11:309, 2017",
     licence: "as stated on the publisher's page",
     page: "https://doi.org/10.3389/fnins.2017.00309",
+    standard: &[],
     downloads: &[
         archive(
             "airplane.zip",

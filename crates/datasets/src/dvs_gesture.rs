@@ -42,6 +42,7 @@ pub(crate) const INFO: Info = Info {
     citation: "A. Amir et al., \"A Low Power, Fully Event-Based Gesture Recognition System\", CVPR 2017",
     licence: "CC BY 4.0",
     page: "http://research.ibm.com/dvsgesture/",
+    standard: &[],
     downloads: &[Download {
         file: "DvsGesture.tar.gz",
         urls: &[],

@@ -83,6 +83,18 @@ pub fn find_with(name: Name, root: &Path, split: Split) -> Result<Found, Error> 
     look(name, root, Some(split))
 }
 
+/// As [`find()`], where nothing else will do: what is no recordings is an error.
+///
+/// # Errors
+/// As [`find()`], and a root without the data set, or with something else in its folder.
+pub fn open(name: Name, root: &Path) -> Result<Recordings, Error> {
+    match find(name, root)? {
+        Found::Recordings(recordings) => Ok(recordings),
+        Found::Unusable { path, why } => Err(Error::Unusable { name, path, why }),
+        Found::Absent => Err(Error::Absent { name, root: root.to_owned() }),
+    }
+}
+
 /// How a data set lies on disk.
 pub(crate) fn layout(name: Name) -> &'static Layout {
     match name {

@@ -26,6 +26,8 @@ pub(crate) const INFO: Info = Info {
     citation: "Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, \"Gradient-Based Learning Applied to Document Recognition\", Proceedings of the IEEE 86(11), 1998",
     licence: "CC BY-SA 3.0",
     page: "http://yann.lecun.com/exdb/mnist/",
+    // of the training images
+    standard: &[(0.1307 * 255.0, 0.3081 * 255.0)],
     // the publisher's own server stands last: it often refuses
     downloads: &[
         Download {

@@ -32,7 +32,7 @@ pub enum Name {
 }
 
 /// What is published about a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Info {
     /// The identifier used in commands and records.
     pub id: &'static str,
@@ -55,6 +55,9 @@ pub struct Info {
     pub licence: &'static str,
     /// The publisher's page.
     pub page: &'static str,
+    /// For each channel of an image the mean and the standard deviation of its bytes, by which
+    /// networks are shown `(v − mean) / deviation`; empty where values stay as they are.
+    pub standard: &'static [(f32, f32)],
     /// The publisher's files.
     pub downloads: &'static [Download],
     /// What a person has to do where the publisher has no direct link.

@@ -21,6 +21,7 @@ pub(crate) const INFO: Info = Info {
     citation: "G. Orchard, A. Jayawant, G. K. Cohen, N. Thakor, \"Converting Static Image Datasets to Spiking Neuromorphic Datasets Using Saccades\", Frontiers in Neuroscience 9:437, 2015",
     licence: "CC BY-SA 4.0",
     page: "https://www.garrickorchard.com/datasets/n-mnist",
+    standard: &[],
     downloads: &[
         Download {
             file: "Train.zip",

@@ -34,6 +34,7 @@ pub(crate) const INFO: Info = Info {
     citation: "P. Warden, \"Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition\", arXiv:1804.03209, 2018",
     licence: "CC BY 4.0",
     page: "https://arxiv.org/abs/1804.03209",
+    standard: &[],
     downloads: &[Download {
         file: "speech_commands_v0.02.tar.gz",
         urls: &[

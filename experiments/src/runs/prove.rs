@@ -87,7 +87,7 @@ impl RunFlags {
         // a receipt of more than there is would be believed by nobody
         receipt::prove_recordings(recordings.name, &receipt::identity(recordings))
             .map_err(|wrong| anyhow!("{wrong}; run `data verify {}`", recordings.name))?;
-        let (train, test) = data::samples(recordings);
+        let (train, test) = datasets::sample_counts(recordings);
         let root = data::root(self.data.clone())?;
         let cache = root.map(|root| data::cache_folder(self.cache.as_deref(), &root));
         for (Item { title, row, run }, seed) in self.sought(items, recordings, receipts)?.0 {
