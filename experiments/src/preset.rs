@@ -10,7 +10,7 @@ use crate::data::StandIn;
 use crate::settings::Setting;
 use crate::{Encoding, Own, Profile, Run, contradictions};
 use anyhow::Result;
-use datasets::Name;
+use datasets::{Content, Name};
 use events::Framing;
 use models::{Architecture, Spec, StatisticsOver, Variant};
 use neuron::Method;
@@ -126,7 +126,7 @@ fn architecture(data: Name) -> Architecture {
         Name::Mnist => Architecture::Small,
         Name::NMnist => Architecture::Middle,
         Name::Cifar10 | Name::Cifar100 => Architecture::MiddleCifar,
-        Name::DvsGesture | Name::Cifar10Dvs | Name::SpeechCommands => Architecture::Large,
+        _ => Architecture::Large,
     }
 }
 
@@ -148,14 +148,10 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
     let steps = o.steps.unwrap_or(size.steps);
     let run = Run {
         data,
-        encoding: match data {
-            Name::NMnist | Name::DvsGesture | Name::Cifar10Dvs => {
-                Encoding::Events(Framing::Number { frames: steps })
-            }
-            Name::SpeechCommands if o.chunks => Encoding::Chunks,
-            Name::SpeechCommands | Name::Mnist | Name::Cifar10 | Name::Cifar100 => {
-                Encoding::Direct { steps }
-            }
+        encoding: match data.info().content {
+            Content::Events { .. } => Encoding::Events(Framing::Number { frames: steps }),
+            Content::Speech { .. } if o.chunks => Encoding::Chunks,
+            Content::Speech { .. } | Content::Images { .. } => Encoding::Direct { steps },
         },
         network: spec.to_string(),
         batch_norm: StatisticsOver::Step,
@@ -186,11 +182,11 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
 /// crop and, for CIFAR, mirror.
 fn augment(data: Name) -> Option<Augment> {
     match data {
-        Name::NMnist | Name::SpeechCommands => None,
         Name::DvsGesture => Some(Augment { padding: 16, flip: false, degrees: 5.0 }),
         Name::Cifar10Dvs => Some(Augment { padding: 16, flip: true, degrees: 15.0 }),
         Name::Mnist => Some(Augment { padding: 4, flip: false, degrees: 0.0 }),
         Name::Cifar10 | Name::Cifar100 => Some(Augment { padding: 4, flip: true, degrees: 0.0 }),
+        _ => None,
     }
 }
 

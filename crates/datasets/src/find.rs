@@ -1,9 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use crate::{
-    Error, Name, Origin, Recording, Recordings, Split, cifar, cifar10_dvs, dvs_gesture, files,
-    mnist, nmnist, recordings::Sources, speech_commands,
-};
+use crate::{Error, Name, Origin, Recording, Recordings, Split, files, recordings::Sources};
 
 /// What a data root holds of a data set.
 #[derive(Clone, Debug)]
@@ -97,15 +94,7 @@ pub fn open(name: Name, root: &Path) -> Result<Recordings, Error> {
 
 /// How a data set lies on disk.
 pub(crate) fn layout(name: Name) -> &'static Layout {
-    match name {
-        Name::NMnist => &nmnist::LAYOUT,
-        Name::DvsGesture => &dvs_gesture::LAYOUT,
-        Name::Cifar10Dvs => &cifar10_dvs::LAYOUT,
-        Name::SpeechCommands => &speech_commands::LAYOUT,
-        Name::Mnist => &mnist::LAYOUT,
-        Name::Cifar10 => &cifar::LAYOUT_10,
-        Name::Cifar100 => &cifar::LAYOUT_100,
-    }
+    name.set().layout
 }
 
 fn look(name: Name, root: &Path, split: Option<Split>) -> Result<Found, Error> {

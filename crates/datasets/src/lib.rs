@@ -26,6 +26,7 @@
 pub mod cache;
 mod cifar;
 mod cifar10_dvs;
+mod data_set;
 mod download;
 mod dvs_gesture;
 mod error;
