@@ -7,12 +7,12 @@ use candle_core::{DType, Device::Cpu};
 use datasets::{Form, Name, Recordings};
 use models::{Network, Spec, StatisticsOver};
 use neuron::{Method, surrogate::Atan};
-use training::{Compute, EachEpoch, InputEncoding, SeededVars, Set, Setup, train};
+use training::{Compute, EachEpoch, Epoch, History, InputEncoding, SeededVars, Set, Setup, train};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Trains and returns the test accuracy after the last epoch, in percent.
-pub fn train_on(recordings: &Recordings, setup: &Setup, seed: u64) -> Result<f64> {
+/// Trains, and prints each epoch.
+pub fn train_on(recordings: &Recordings, setup: &Setup, seed: u64) -> Result<History> {
     // the same image at each of 4 steps, standardised
     let encoding = InputEncoding::direct(4, Name::Mnist.info().standard);
     let halves = datasets::load(recordings, Form::Images, None, &|| ())?;
@@ -27,20 +27,25 @@ pub fn train_on(recordings: &Recordings, setup: &Setup, seed: u64) -> Result<f64
     let builder = vars.builder(DType::F32, &Cpu);
     let network = Network::new(&spec, [28, 28, 1], 10, neuron, StatisticsOver::Step, builder)?;
 
-    let mut each = EachEpoch(|index, epoch: &training::Epoch| {
+    let mut each = EachEpoch(|index, epoch: &Epoch| {
         let (trained, tested) = (epoch.train_accuracy_percent, epoch.test.accuracy_percent());
         let loss = epoch.train_loss;
         println!("epoch {}: loss {loss:.4}, train {trained:.2} %, test {tested:.2} %", index + 1);
     });
     let (sets, compute) = ((train_set, test_set), Compute::default());
-    let history = train(&network, &mut vars, sets, setup, &compute, seed, &Cpu, &mut each)?;
-    Ok(history.epochs.last().map_or(0.0, |epoch| epoch.test.accuracy_percent()))
+    Ok(train(&network, &mut vars, sets, setup, &compute, seed, &Cpu, &mut each)?)
 }
 
-fn main() -> Result<()> {
+fn run() -> Result<History> {
     let folder = std::env::args_os().nth(1).ok_or("usage: train_mnist DIR, which holds mnist/")?;
     let recordings = datasets::open(Name::Mnist, folder.as_ref())?;
     let setup = Setup { epochs: 2, batch: 64, ramp_epochs: 0, ..Setup::PAPER };
-    println!("test accuracy {:.2} %", train_on(&recordings, &setup, 0)?);
-    Ok(())
+    train_on(&recordings, &setup, 0)
+}
+
+fn main() {
+    if let Err(error) = run() {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
 }
