@@ -1,6 +1,6 @@
 //! [`train`] walks epochs of [`Samples`] through a network, a loss ([`Criterion`]) and an
-//! [`Optimiser`], and returns what happened as a [`History`]. It formats nothing, and the one file it
-//! writes is a [`Checkpoint`], which brings back the very state of a run.
+//! [`Optimiser`], and returns what happened as a [`History`]. It formats nothing, and the one file
+//! it writes is a [`Checkpoint`], which brings back the very state of a run.
 //!
 //! Everything random is a pure function of the run's seed and of what it is for ([`stream`]): a
 //! weight of its name, the order of an epoch of the epoch's number, a dropout mask of epoch and
