@@ -219,7 +219,7 @@ fn the_split_in_use_is_named() {
     digits(root);
     let verify = call("data", root, &["verify", "--data", "."]);
     let first = verify.stdout.lines().next().unwrap();
-    assert!(first.contains(", split publisher: Train and Test folders, "), "{first}");
+    assert!(first.contains(", split publisher: Train and Test folders: ok"), "{first}");
     let train = training(root, &["--dry-run"]);
     let words = "test recordings, split publisher: Train and Test folders";
     assert!(train.stderr.lines().next().unwrap().contains(words), "{}", train.stderr);
