@@ -157,14 +157,14 @@ fn table(experiment: &Experiment, flags: &TableFlags) -> Result<()> {
     if runs.dry_run {
         let mut planned = Vec::new();
         for Part { chosen, items } in &parts {
-            terminal::say!("{}", chosen.says);
+            chosen.say();
             planned.extend(runs.plan(items, &chosen.recordings, &receipts)?);
         }
         return publish::print(&plan::table(&planned)?.to_terminal());
     }
     let mut diverged = Vec::new();
     for Part { chosen, items } in &parts {
-        terminal::say!("{}", chosen.says);
+        chosen.say();
         diverged.extend(runs.train(experiment.id, items, &chosen.recordings, &receipts)?);
     }
     publish(experiment, runs, &parts)?;

@@ -98,6 +98,7 @@ fn work(flags: &Flags) -> Result<()> {
         found.iter().try_for_each(|(items, _)| runs.prove_receipts(items, &receipts))?;
     }
     if runs.dry_run {
+        found.iter().for_each(|(_, chosen)| chosen.say());
         let planned =
             found.iter().map(|(items, chosen)| runs.plan(items, &chosen.recordings, &receipts));
         let planned =
@@ -106,7 +107,7 @@ fn work(flags: &Flags) -> Result<()> {
     }
     if flags.evaluate {
         for (items, chosen) in &found {
-            terminal::say!("{}", chosen.says);
+            chosen.say();
             for item in items {
                 let said = runs.evaluate(&item.run, &chosen.recordings)?;
                 let accuracy = said.accuracy_percent();
@@ -126,7 +127,7 @@ fn work(flags: &Flags) -> Result<()> {
     }
     let mut diverged = Vec::new();
     for (items, chosen) in &found {
-        terminal::say!("{}", chosen.says);
+        chosen.say();
         diverged.extend(runs.train("train", items, &chosen.recordings, &receipts)?);
     }
     let receipt::Found { records, faults } = receipt::of_folder(&receipts);

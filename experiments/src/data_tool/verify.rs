@@ -137,12 +137,12 @@ fn describe(found: &Recordings) -> String {
     let bytes: u64 =
         files.iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum();
     format!(
-        "{}, {} train and {} test recordings in {} of {bytes} bytes, split {}, manifest {}",
+        "{}, {} train and {} test recordings in {} of {bytes} bytes, manifest {}, split {}",
         list::state(found.origin),
         found.train.len(),
         found.test.len(),
         sentence::counted(files.len(), "file"),
-        found.split,
-        found.manifest_sha256
+        found.manifest_sha256,
+        found.split
     )
 }
