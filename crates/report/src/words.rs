@@ -13,7 +13,12 @@ pub(crate) fn of(category: Category, text: &str) -> String {
         Category::Syntax => syntax(text).to_owned(),
         Category::Data => data(text),
     };
-    let words = line(&words);
+    short(&words)
+}
+
+/// A text on one line, and not longer than one.
+pub(crate) fn short(text: &str) -> String {
+    let words = line(text);
     match words.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &words[..end]),
         None => words,
