@@ -28,6 +28,7 @@ pub mod plan;
 pub mod preset;
 pub mod program;
 pub mod progress;
+mod proofs;
 pub mod publish;
 pub mod receipt;
 mod run;
@@ -38,6 +39,7 @@ pub mod settings;
 pub mod simulator_check;
 pub mod stop;
 pub mod tables;
+pub mod usage;
 
 pub use choice::Choice;
 pub use run::{Encoding, Own, Run};
