@@ -104,9 +104,9 @@ pub fn untold(run: &Run, told: &[&str], parts: Vec<String>) -> Result<Option<Str
             label if told.contains(&label) => (),
             "framing" => all.push(format!("framing and time steps {value}")),
             // names and sizes of tensors tell the rest of a network
-            "network" => all.push(format!("pools and voters of {}", sentence::shown(&value))),
+            "network" => all.push(format!("pools and voters of {}", shown(&value))),
             "classes" => all.push("the order of classes".into()),
-            label => all.push(format!("{label} {}", sentence::shown(&value))),
+            label => all.push(format!("{label} {}", shown(&value))),
         }
     }
     let sentence = |all| {
