@@ -1,8 +1,6 @@
 //! From a data root to frames in memory.
 
-mod cached;
 mod load;
-mod sounds;
 
 use anyhow::{Result, anyhow, bail};
 use datasets::{
@@ -11,8 +9,7 @@ use datasets::{
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use cached::is_cached;
-pub use load::{Sets, load, samples};
+pub use load::{Sets, is_cached, load};
 
 /// How many recordings the generator makes where no data set is found.
 #[derive(Clone, Copy, Debug)]

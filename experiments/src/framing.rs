@@ -2,7 +2,6 @@
 //! `duration:1000`.
 
 use crate::Encoding;
-use anyhow::anyhow;
 use events::{EmptyWindow, Error, Framing};
 use sentence::shown;
 
@@ -89,11 +88,6 @@ pub fn advice(error: &Error, framing: Framing, flag: &str) -> String {
         }
         _ => String::new(),
     }
-}
-
-/// `error` with its [`advice`].
-pub(crate) fn advised(error: Error, framing: Framing, flag: &str) -> anyhow::Error {
-    anyhow!("{error}{}", advice(&error, framing, flag))
 }
 
 /// `bernoulli:T:SCALE`, spikes drawn at each of T steps; `None` where the text is none of it.

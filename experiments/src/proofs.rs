@@ -94,6 +94,9 @@ impl RunFlags {
         recordings: &Recordings,
         receipts: &Path,
     ) -> Result<()> {
+        // a receipt of more than there is would be believed by nobody
+        receipt::prove_recordings(recordings.name, &receipt::identity(recordings))
+            .map_err(|wrong| anyhow!("{wrong}; run `data verify {}`", recordings.name))?;
         for (item, seed) in self.sought(items, recordings, receipts)?.0 {
             self.compute.device()?;
             self.prove_sizes(item, recordings)?;
@@ -105,7 +108,7 @@ impl RunFlags {
     /// What sizes tell of a run.
     fn prove_sizes(&self, item: &Item, recordings: &Recordings) -> Result<()> {
         let Item { title, run, .. } = item;
-        let (train, test) = data::samples(recordings);
+        let (train, test) = datasets::sample_counts(recordings);
         let (network, steps) = (run.outline()?, run.steps().unwrap_or(1));
         let still = matches!(run.encoding, Encoding::Direct { .. });
         let sizes = BatchSizes::new(train, test, &run.setup)
@@ -161,7 +164,7 @@ impl RunFlags {
             for &seed in self.seeds().list() {
                 let path = report::Record::path(receipts, &names::of_row(row), seed);
                 if path.symlink_metadata().is_ok() {
-                    report::Record::read(&path)?;
+                    receipt::read(receipts, &path)?;
                 }
             }
         }

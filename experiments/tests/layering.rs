@@ -53,7 +53,12 @@ const ROOMS: [Room; 16] = [
         may_use: &["blocks", "device", "layers", "neuron"],
         must_not_use: FILES,
     },
-    Room { name: "training", level: 4, may_use: &["models", "events"], must_not_use: FORMATS },
+    Room {
+        name: "training",
+        level: 4,
+        may_use: &["models", "datasets", "events"],
+        must_not_use: FORMATS,
+    },
     Room {
         name: "energy",
         level: 4,
@@ -220,6 +225,7 @@ fn a_forbidden_edge_is_a_fault() {
     for (name, uses) in [
         ("layers", "neuron"),
         ("experiments", "report"),
+        ("training", "datasets"),
         ("events", "thiserror"),
         ("device", "terminal"),
         ("pth", "sentence"),

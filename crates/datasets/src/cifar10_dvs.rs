@@ -3,15 +3,20 @@
 
 use std::path::Path;
 
-use events::{Columns, Sensor, formats::aedat2};
+use events::{
+    Columns, Sensor,
+    formats::{Format, aedat2},
+};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
     Content, Download, Error, Info, Name, Recording, Source, Split, Unpack,
+    data_set::{DataSet, EventFiles},
     error::unlike,
     files::{self, Others},
     find::{Layout, Listing},
+    synthetic::{self, Generator},
 };
 
 pub(crate) const INFO: Info = Info {
@@ -36,6 +41,7 @@ pub(crate) const INFO: Info = Info {
     citation: "H. Li, H. Liu, X. Ji, G. Li, L. Shi, \"CIFAR10-DVS: An Event-Stream Dataset for Object Classification\", Frontiers in Neuroscience 11:309, 2017",
     licence: "as stated on the publisher's page",
     page: "https://doi.org/10.3389/fnins.2017.00309",
+    standard: &[],
     downloads: &[
         archive(
             "airplane.zip",
@@ -112,6 +118,14 @@ pub(crate) const LAYOUT: Layout = Layout {
         named(INFO.classes) && !named(&["testing_list.txt", "validation_list.txt"])
     },
     list,
+};
+
+pub(crate) static SET: DataSet = DataSet {
+    info: &INFO,
+    layout: &LAYOUT,
+    splits: &["reference", "first100", "tebn", "seeded:N"],
+    events: Some(EventFiles { format: |_| Format::Aedat2, decode: |_, bytes| decode(bytes) }),
+    stand_in: Generator::Scene { camera: synthetic::dvs, show: synthetic::shapes::show },
 };
 
 /// Decodes a recording as the released loader does, whose golden vectors fix it: x = 127 − y' and y

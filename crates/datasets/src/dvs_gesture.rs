@@ -13,10 +13,12 @@ use events::{
 
 use crate::{
     Content, Download, Error, Info, Name, Origin, Recording, Source, Split, Unpack,
+    data_set::{DataSet, EventFiles},
     error::unlike,
     files::{self, Others},
     find::{Layout, Listing},
     lists::{self, Entry, Fault},
+    synthetic::{self, Generator},
 };
 
 pub(crate) const INFO: Info = Info {
@@ -42,6 +44,7 @@ pub(crate) const INFO: Info = Info {
     citation: "A. Amir et al., \"A Low Power, Fully Event-Based Gesture Recognition System\", CVPR 2017",
     licence: "CC BY 4.0",
     page: "http://research.ibm.com/dvsgesture/",
+    standard: &[],
     downloads: &[Download {
         file: "DvsGesture.tar.gz",
         urls: &[],
@@ -71,19 +74,27 @@ pub(crate) const LAYOUT: Layout = Layout {
     list,
 };
 
+pub(crate) static SET: DataSet = DataSet {
+    info: &INFO,
+    layout: &LAYOUT,
+    splits: &["published"],
+    events: Some(EventFiles { format, decode }),
+    stand_in: Generator::Scene { camera: synthetic::dvs, show: synthetic::gestures::show },
+};
+
 /// A folder of converted clips with their labels, as they are passed around: one 5-byte file a
 /// clip, no split.
 const CLIPS: &str = "clips_bs2";
 
 /// The format of a file of this data set.
-pub(crate) fn format(path: &Path) -> Format {
+fn format(path: &Path) -> Format {
     match path.extension().is_some_and(|extension| extension == "bs2") {
         true => Format::NMnist,
         false => Format::Aedat31,
     }
 }
 
-pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<Columns, events::Error> {
+fn decode(path: &Path, bytes: &[u8]) -> Result<Columns, events::Error> {
     formats::decode(format(path), bytes)
 }
 

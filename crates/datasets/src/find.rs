@@ -1,9 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use crate::{
-    Error, Name, Origin, Recording, Recordings, Split, cifar, cifar10_dvs, dvs_gesture, files,
-    mnist, nmnist, recordings::Sources, speech_commands,
-};
+use crate::{Error, Name, Origin, Recording, Recordings, Split, files, recordings::Sources};
 
 /// What a data root holds of a data set.
 #[derive(Clone, Debug)]
@@ -83,17 +80,21 @@ pub fn find_with(name: Name, root: &Path, split: Split) -> Result<Found, Error> 
     look(name, root, Some(split))
 }
 
+/// As [`find()`], where nothing else will do: what is no recordings is an error.
+///
+/// # Errors
+/// As [`find()`], and a root without the data set, or with something else in its folder.
+pub fn open(name: Name, root: &Path) -> Result<Recordings, Error> {
+    match find(name, root)? {
+        Found::Recordings(recordings) => Ok(recordings),
+        Found::Unusable { path, why } => Err(Error::Unusable { name, path, why }),
+        Found::Absent => Err(Error::Absent { name, root: root.to_owned() }),
+    }
+}
+
 /// How a data set lies on disk.
 pub(crate) fn layout(name: Name) -> &'static Layout {
-    match name {
-        Name::NMnist => &nmnist::LAYOUT,
-        Name::DvsGesture => &dvs_gesture::LAYOUT,
-        Name::Cifar10Dvs => &cifar10_dvs::LAYOUT,
-        Name::SpeechCommands => &speech_commands::LAYOUT,
-        Name::Mnist => &mnist::LAYOUT,
-        Name::Cifar10 => &cifar::LAYOUT_10,
-        Name::Cifar100 => &cifar::LAYOUT_100,
-    }
+    name.set().layout
 }
 
 fn look(name: Name, root: &Path, split: Option<Split>) -> Result<Found, Error> {

@@ -2,12 +2,18 @@
 
 use std::path::Path;
 
-use events::{Columns, Sensor, formats};
+use events::{
+    Sensor,
+    camera::Camera,
+    formats::{self, Format},
+};
 
 use crate::{
     Content, Download, Error, Info, Name, Origin, Recording, Source, Split, Unpack,
+    data_set::{DataSet, EventFiles},
     files::{self, Others},
     find::{Layout, Listing},
+    synthetic::{self, Generator},
 };
 
 pub(crate) const INFO: Info = Info {
@@ -21,6 +27,7 @@ pub(crate) const INFO: Info = Info {
     citation: "G. Orchard, A. Jayawant, G. K. Cohen, N. Thakor, \"Converting Static Image Datasets to Spiking Neuromorphic Datasets Using Saccades\", Frontiers in Neuroscience 9:437, 2015",
     licence: "CC BY-SA 4.0",
     page: "https://www.garrickorchard.com/datasets/n-mnist",
+    standard: &[],
     downloads: &[
         Download {
             file: "Train.zip",
@@ -58,9 +65,16 @@ pub(crate) const LAYOUT: Layout = Layout {
     list,
 };
 
-pub(crate) fn decode(bytes: &[u8]) -> Result<Columns, events::Error> {
-    formats::nmnist::decode(bytes)
-}
+pub(crate) static SET: DataSet = DataSet {
+    info: &INFO,
+    layout: &LAYOUT,
+    splits: &["published"],
+    events: Some(EventFiles {
+        format: |_| Format::NMnist,
+        decode: |_, bytes| formats::nmnist::decode(bytes),
+    }),
+    stand_in: Generator::Scene { camera: Camera::default, show: synthetic::digits::show },
+};
 
 /// The file by which a folder of simulated recordings in this layout says so.
 const SIMULATED: &str = "SIMULATED.json";

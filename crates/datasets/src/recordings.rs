@@ -7,8 +7,7 @@ use std::{
 use events::{Columns, Events, Grid, Order};
 
 use crate::{
-    Content, Error, ImageFile, Name, cifar10_dvs, dvs_gesture, error::unlike, files, find::layout,
-    nmnist, speech_commands, synthetic,
+    Content, Error, ImageFile, Name, error::unlike, files, find::layout, speech_commands, synthetic,
 };
 
 /// What to do about a recording that was lost on its way here.
@@ -173,21 +172,14 @@ impl Recording {
             Source::Synthetic { .. } => return Ok(self.events()?.columns().clone()),
             Source::Image { .. } => return Err(self.holds_no("events")),
         };
-        let decode: fn(&Path, &[u8]) -> _ = match self.name {
-            Name::NMnist => |_, bytes| nmnist::decode(bytes),
-            Name::DvsGesture => dvs_gesture::decode,
-            Name::Cifar10Dvs => |_, bytes| cifar10_dvs::decode(bytes),
-            Name::SpeechCommands | Name::Mnist | Name::Cifar10 | Name::Cifar100 => {
-                return Err(self.holds_no("events"));
-            }
-        };
+        let Some(events) = &self.name.set().events else { return Err(self.holds_no("events")) };
         let bytes = files::read(path, layout(self.name).most_bytes)?;
         if let Some((at, zeros)) = zeroed(&bytes) {
             let found = format!("{zeros} bytes of zero from byte {at} on");
             return Err(unlike(path, "events", found, LOST));
         }
-        let columns =
-            decode(path, &bytes).map_err(|source| Error::Decode { path: path.clone(), source })?;
+        let columns = (events.decode)(path, &bytes)
+            .map_err(|source| Error::Decode { path: path.clone(), source })?;
         match disorder(&bytes, &columns) {
             Some(found) => Err(unlike(path, "one recording in order of time", found, DISORDER)),
             None => Ok(columns),

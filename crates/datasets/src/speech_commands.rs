@@ -7,11 +7,13 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Content, Download, Error, Info, Name, Origin, Recording, Source, Split, Unpack,
+    data_set::DataSet,
     error::unlike,
     files::{self, Others},
     find::{Layout, Listing},
     lists::{self, Entry},
     recordings::LOST,
+    synthetic::{self, Generator},
     wav,
 };
 
@@ -34,6 +36,7 @@ pub(crate) const INFO: Info = Info {
     citation: "P. Warden, \"Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition\", arXiv:1804.03209, 2018",
     licence: "CC BY 4.0",
     page: "https://arxiv.org/abs/1804.03209",
+    standard: &[],
     downloads: &[Download {
         file: "speech_commands_v0.02.tar.gz",
         urls: &[
@@ -63,6 +66,14 @@ pub(crate) const LAYOUT: Layout = Layout {
     expected: "testing_list.txt, validation_list.txt and 35 folders named by word with <speaker>_nohash_<number>.wav",
     recognise: |names| names.iter().any(|name| LISTS.contains(&name.as_str())),
     list,
+};
+
+pub(crate) static SET: DataSet = DataSet {
+    info: &INFO,
+    layout: &LAYOUT,
+    splits: &["published", "by-speaker:N"],
+    events: None,
+    stand_in: Generator::Sound(synthetic::words::word),
 };
 
 /// A clip: word and name as the lists write them.
