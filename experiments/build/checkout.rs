@@ -14,8 +14,8 @@ pub struct Commit {
     pub moves: Vec<PathBuf>,
 }
 
-/// The commit of the checkout whose top `workspace` is; `None` where there is none, as in an archive
-/// of the sources, or below another project's checkout, or without git.
+/// The commit of the checkout whose top `workspace` is; `None` where there is none, as in an
+/// archive of the sources, or below another project's checkout, or without git.
 pub fn commit(workspace: &Path, roots: &[String]) -> Option<Commit> {
     let top = PathBuf::from(git(workspace, &["rev-parse", "--show-toplevel"])?);
     if top.canonicalize().ok()? != workspace.canonicalize().ok()? {

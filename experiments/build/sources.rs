@@ -1,4 +1,5 @@
-//! What the programs are built from: the files of the workspace that go into them, and their digest.
+//! What the programs are built from: the files of the workspace that go into them, and their
+//! digest.
 //!
 //! Part of the build script, and of the test that holds it to its words.
 
@@ -6,12 +7,12 @@ use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What a crate has of its own beside its manifest: code, and what code includes. Its tests, examples
-/// and benchmarks are in no program.
+/// What a crate has of its own beside its manifest: code, and what code includes. Its tests,
+/// examples and benchmarks are in no program.
 const PARTS: [&str; 4] = ["src", "assets", "build", "build.rs"];
 
-/// The files and folders below `workspace` whose content decides what the programs compute, as paths
-/// below it, sorted; `None` where the crates are not there, as in a tree of single packages.
+/// The files and folders below `workspace` whose content decides what the programs compute, as
+/// paths below it, sorted; `None` where the crates are not there, as in a tree of single packages.
 pub fn roots(workspace: &Path) -> io::Result<Option<Vec<String>>> {
     let mut crates = vec!["experiments".to_owned()];
     let folder = workspace.join("crates");
@@ -36,10 +37,10 @@ pub fn roots(workspace: &Path) -> io::Result<Option<Vec<String>>> {
 }
 
 /// SHA-256, in hex, of all files below the roots, in order of their paths, and of the features that
-/// the programs were built with. It is the same in every folder, on every machine, and whatever ends
-/// a line.
+/// the programs were built with. It is the same in every folder, on every machine, and whatever
+/// ends a line.
 ///
-/// Neither compiler nor profile is part of it: arithmetic is the same for both.
+/// Neither compiler nor profile is part of it: arithmetic of Rust is the same for each.
 pub fn digest(workspace: &Path, roots: &[String], features: &[String]) -> io::Result<String> {
     let mut files = Vec::new();
     for root in roots {

@@ -63,6 +63,16 @@ pub struct Chosen {
     pub says: String,
 }
 
+impl Chosen {
+    /// Says on standard error which they are, by which split, and what is to be known of them.
+    pub fn say(&self) {
+        terminal::say!("{}", self.says);
+        for note in &self.recordings.notes {
+            terminal::say!("{}: {note}", self.recordings.name.title());
+        }
+    }
+}
+
 /// The data set below `root`, or, if it has none and `stand_in` is given, the generator's
 /// recordings; `None` where neither is to be had, with the reason on stderr. A folder of the data
 /// set's name that holds something else counts as none, unless the data set was `named` by the
@@ -85,9 +95,6 @@ pub fn choose(
     };
     let why = match found {
         Found::Recordings(recordings) => {
-            for note in &recordings.notes {
-                terminal::say!("{}: {note}", name.title());
-            }
             let says = describe(&recordings);
             return Ok(Some(Chosen { recordings, says }));
         }

@@ -13,7 +13,7 @@ pub const STEPS: Range = Range::whole(1, Framing::MOST_FRAMES as u32);
 
 /// What fields take that are no numbers of the setup, by their place in a run. What stands inside
 /// of one of them and not here takes what that one takes.
-const WORDS: [(&str, &str); 36] = [
+const WORDS: [(&str, &str); 37] = [
     ("data", "one of n-mnist, dvs-gesture, dvs-cifar10, speech-commands, mnist, cifar10, cifar100"),
     (
         "framing",
@@ -21,6 +21,7 @@ const WORDS: [(&str, &str); 36] = [
     ),
     ("network", "a network in the paper's notation, such as 16C3-MP2-32C3-AP4-10Voting"),
     ("batch_norm", "step or time"),
+    ("classes", "some of the data set's classes, in its order, each once"),
     ("method", "baseline, bpsa or bpsa+bpta"),
     ("neuron", "an object of kind, threshold, fires, reset, reset_gradient and surrogate"),
     ("neuron.kind", r#"if or {"lif":{"decay":λ}}, λ above 0 and at most 1"#),
@@ -141,6 +142,16 @@ impl Run {
             && (sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()))
         {
             return Err(wrong("initial_weights_sha256", sha256));
+        }
+        if let Some(classes) = &self.classes {
+            let known = self.data.info().classes.iter();
+            let ordered: Vec<&str> = known
+                .copied()
+                .filter(|&known| classes.iter().any(|class| class == known))
+                .collect();
+            if ordered.is_empty() || ordered != *classes {
+                return Err(wrong("classes", classes.join(", ")));
+            }
         }
         self.check_frames()
     }

@@ -28,6 +28,7 @@ pub mod plan;
 pub mod preset;
 pub mod program;
 pub mod progress;
+mod proofs;
 pub mod publish;
 pub mod receipt;
 mod run;
@@ -39,6 +40,7 @@ pub mod simulator_check;
 pub mod stop;
 pub mod tables;
 mod training_words;
+pub mod usage;
 
 pub use choice::Choice;
 pub use run::{Encoding, Own, Run};

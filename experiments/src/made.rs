@@ -27,7 +27,7 @@ impl Made {
             Err(cause) if cause.kind() == ErrorKind::NotFound => return Self::default(),
             Err(_) => String::new(),
         };
-        serde_json::from_str(&text).unwrap_or_else(|_| {
+        report::json::parse(&text).unwrap_or_else(|_| {
             terminal::say!(
                 "{}: expected the list of figures made, found something else; figures of earlier \
                  commands stay where they are",

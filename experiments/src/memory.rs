@@ -3,7 +3,9 @@
 
 use crate::Run;
 use anyhow::{Result, bail};
-use models::Footprint;
+use candle_core::Device;
+use models::{Footprint, Frames, Options};
+use training::SeededVars;
 
 /// Bytes that a run takes at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,35 @@ impl Need {
             sentence::size(found)
         )
     }
+}
+
+/// Refuses a memory budget into which no step of a run over `train` samples fits, as its first step
+/// would. The weights are allocated for it, as the run would.
+///
+/// # Errors
+/// Too small a budget; the message has what is needed.
+pub fn prove_budget(run: &Run, train: usize, budget: usize) -> Result<()> {
+    let network = run.network(&SeededVars::new(0), &Device::Cpu)?;
+    let (Some(passes), Some(steps)) = (network.event_driven(), run.steps()) else { return Ok(()) };
+    if run.is_analogue() {
+        return Ok(());
+    }
+    let [height, width, channels] = run.frame();
+    let batch = run.setup.batch.min(train);
+    // sizes of a step that no machine has are not added up
+    let least = Need::of(run, &network.footprint(run.frame()), None).step;
+    if least > 1 << 50 {
+        bail!(
+            "a training step takes at least {}, the memory budget is {}; take a smaller network, a smaller batch or fewer steps",
+            sentence::size(least),
+            sentence::size(budget as u128)
+        );
+    }
+    let still = matches!(run.encoding, crate::Encoding::Direct { .. });
+    let shape = [batch, height, width, channels];
+    let frames = Frames { values: &[], steps, bytes: None, shape, still };
+    let options = Options { memory_budget: Some(budget), ..Options::default() };
+    passes.plan(frames, options).map(drop).map_err(crate::run::in_one_sentence)
 }
 
 /// Refuses frames of `recordings` recordings that do not fit into memory, where they are kept.

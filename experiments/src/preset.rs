@@ -45,6 +45,9 @@ pub struct Overrides {
     pub weights: Option<String>,
     /// Whether they are taken whatever run their file says that they are of.
     pub weights_of_another_run: bool,
+    /// Only these classes of the data set, in its order; part of the data, not of the profile's
+    /// name.
+    pub classes: Option<Vec<String>>,
     /// Single fields, set last and in order.
     pub settings: Vec<Setting>,
 }
@@ -148,6 +151,7 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
     let steps = o.steps.unwrap_or(size.steps);
     let run = Run {
         data,
+        classes: o.classes.clone(),
         encoding: match data.info().content {
             Content::Events { .. } => Encoding::Events(Framing::Number { frames: steps }),
             Content::Speech { .. } if o.chunks => Encoding::Chunks,

@@ -17,6 +17,10 @@ use training::{Compute, History, Progress, SeededVars, Setup, WarmUp, train};
 pub struct Run {
     /// The data set.
     pub data: Name,
+    /// The classes that it is trained and tested on, where it is not all of the data set's; in the
+    /// data set's order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<String>>,
     /// How a recording becomes the input of each step.
     #[serde(rename = "framing")]
     pub encoding: Encoding,

@@ -1,8 +1,6 @@
 //! Runs as the programs share them: training what is missing of a data set, leaving a receipt of
 //! each run.
 
-mod prove;
-
 use crate::board::Board;
 use crate::compute::{self, Place};
 use crate::data::Sets;
@@ -31,7 +29,7 @@ pub struct Item {
 }
 
 /// Items, each with a seed.
-type Seeded<'i> = Vec<(&'i Item, u64)>;
+pub(crate) type Seeded<'i> = Vec<(&'i Item, u64)>;
 
 impl RunFlags {
     /// What the cells of these recordings are to hold.
@@ -67,7 +65,7 @@ impl RunFlags {
     }
 
     /// Every seed of every item: those without a receipt, and those with one.
-    fn sought<'i>(
+    pub(crate) fn sought<'i>(
         &self,
         items: &'i [Item],
         recordings: &Recordings,
@@ -260,8 +258,8 @@ impl RunFlags {
     pub fn evaluate(&self, run: &Run, recordings: &Recordings) -> Result<Evaluation> {
         let root = data::root(self.data.clone())?;
         let cache = root.map(|root| data::cache_folder(self.cache.as_deref(), &root));
-        let sets = data::load(recordings, run.encoding, cache.as_deref())?;
         let place = self.compute.choose()?;
+        let sets = data::load(recordings, run.encoding, cache.as_deref())?;
         let vars = SeededVars::new(0);
         let network = run.network(&vars, &place.device)?;
         self.begin_with(run, &network, &vars)?;

@@ -5,7 +5,8 @@
 use crate::flags::Usage;
 use crate::{Run, framing, training_words};
 use anyhow::{Result, anyhow, bail};
-use neuron::Method;
+use neuron::{Config, Method, ResetGradient};
+use report::json::{self, Fault};
 use sentence::shown;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -133,6 +134,7 @@ impl Setting {
             "setup" | "setup.epochs" => {
                 bail!("--set {key}: a table's warm-ups go with the number of epochs; use --epochs")
             }
+            "classes" => bail!("--set {key}: it is what --classes of `train` says; use that"),
             "initial_weights_sha256" => bail!("--set {key}: it is what --weights says; use that"),
             "initial_weights_of_another_run" => {
                 bail!("--set {key}: it is what --weights-of-another-run says; use that")
@@ -148,14 +150,11 @@ impl Setting {
                 *field(&mut all, "neuron.reset_gradient", key)? =
                     json!({ "residual": { "alpha": self.number()? } });
             }
+            // no field of this run, but of others beside it: the same values are wrong
             "neuron.alpha" => {
-                let alpha = self.number()?;
-                if !(0.0..=1e6).contains(&alpha) {
-                    bail!(
-                        "--set {key}={alpha}: {key} must be from 0 to 1000000, found {}",
-                        sentence::number(alpha)
-                    )
-                }
+                let reset_gradient = ResetGradient::Residual { alpha: self.number()? };
+                let wrong = Config { reset_gradient, ..run.neuron }.build().map(drop);
+                wrong.map_err(|wrong| anyhow!("--set {key}={}: {wrong}", shown(value)))?;
             }
             "neuron.decay" => {
                 *field(&mut all, "neuron.kind", key)? =
@@ -173,16 +172,16 @@ impl Setting {
                     .map_err(|expected| anyhow!("--set {key}={}: {expected}", shown(value)))?;
                 *field(&mut all, "framing", key)? = json!(framing);
             }
-            _ => {
-                let read = match training_words::value(self.place(), value) {
+            place => {
+                let read = match training_words::value(place, value) {
                     Some(Ok(read)) => read,
                     Some(Err(takes)) => {
                         let found = shown(value);
                         bail!("--set {key}={found}: expected {takes}, found \"{found}\"")
                     }
-                    None => serde_json::from_str(value).unwrap_or_else(|_| json!(value)),
+                    None => self.json()?,
                 };
-                *field(&mut all, self.place(), key)? = read;
+                *field(&mut all, place, key)? = read;
             }
         }
         let value = shown(value);
@@ -204,11 +203,32 @@ impl Setting {
 
     fn number(&self) -> Result<f64> {
         let Self { key, value } = self;
-        let value = value.parse().ok().filter(|number: &f64| number.is_finite());
-        value.ok_or_else(|| {
-            let found = shown(&self.value);
-            anyhow!("--set {key}={found}: expected a number, found \"{found}\"")
+        json::number(value).ok_or_else(|| {
+            let found = shown(value);
+            match value.parse::<f64>() {
+                Ok(0.0) => anyhow!(
+                    "--set {key}={found}: expected 0 or a number that double precision does not take for 0, found {found}"
+                ),
+                _ => anyhow!("--set {key}={found}: expected a number, found \"{found}\""),
+            }
         })
+    }
+
+    /// The value as JSON, or as a text where it is none.
+    fn json(&self) -> Result<Value> {
+        let Self { key, value } = self;
+        match json::parse(value) {
+            Ok(value) => Ok(value),
+            Err(fault) if fault.kind == Fault::NoJson => Ok(json!(value)),
+            // the field says which numbers it takes
+            Err(_) if value.parse().is_ok_and(f64::is_infinite) => Ok(json!(value)),
+            Err(fault) => bail!(
+                "--set {}={}: expected every field once and numbers that double precision holds, found {}",
+                shown(key),
+                shown(value),
+                fault.found
+            ),
+        }
     }
 
     fn surrogate(&self) -> Result<Value> {
@@ -223,7 +243,7 @@ impl Setting {
             names.push(name);
         }
         bail!(
-            "--set surrogate={}: expected one of {}; use one of those names",
+            "--set surrogate={0}: expected one of {1}, found \"{0}\"; use one of those names",
             shown(&self.value),
             names.join(", ")
         )
@@ -231,10 +251,10 @@ impl Setting {
 
     fn warm_up(&self) -> Result<Value> {
         let (kind, parameter) = self.value.split_once(':').unwrap_or((&self.value, ""));
-        Ok(match (kind, parameter.parse::<usize>(), parameter.parse::<f64>()) {
+        Ok(match (kind, parameter.parse::<usize>(), json::number(parameter)) {
             ("none", ..) if parameter.is_empty() => json!("none"),
             ("ann", Ok(epochs), _) => json!({ "ann": { "epochs": epochs } }),
-            ("sigmoid", _, Ok(rate)) if (0.0..=1.0).contains(&rate) => {
+            ("sigmoid", _, Some(rate)) if (0.0..=1.0).contains(&rate) => {
                 json!({ "sigmoid-when-silent": { "rate": rate } })
             }
             _ => bail!(
@@ -280,7 +300,7 @@ mod tests {
     use super::*;
     use crate::{Profile, preset};
     use datasets::Name;
-    use neuron::{Kind, ResetGradient};
+    use neuron::Kind;
     use training::WarmUp;
 
     fn with(method: Method, text: &str) -> Result<Run> {

@@ -167,7 +167,7 @@ fn a_signal_leaves_nothing_unfinished() {
         met += 1;
         assert_eq!(output.status.code(), Some(status), "{said}");
         assert!(said.contains("interrupted: nothing unfinished is left"), "{said}");
-        assert_eq!(files(&cache), [PathBuf::new(); 0]);
+        assert!(files(&cache).is_empty(), "{:?}", files(&cache));
     }
     assert!(met > 0, "no signal met the writing");
     succeeds(&prepare(root.path(), &[]).output().unwrap());

@@ -365,7 +365,7 @@ fn every_field_of_a_receipt_under_every_value() {
         }
     }
     println!("receipts: {taken} taken, {refused} refused");
-    assert!(taken > 100 && refused > 1500, "{taken} taken, {refused} refused");
+    assert!(taken > 80 && refused > 1500, "{taken} taken, {refused} refused");
     for value in [json!(null), json!(1), json!([]), json!({}), json!("run")] {
         let said = Run::from_value(&value).unwrap_err().to_string();
         assert!(said.starts_with("a run must be an object of data, framing"), "{said}");

@@ -105,3 +105,24 @@ fn no_test_looks_away_from_backtraces() {
         assert_eq!(found, None, "{}", path.display());
     }
 }
+
+/// A system's error is worded by `sentence::cause`: its own text has a number at its end. By habit of
+/// this code such an error is called `cause`.
+#[test]
+fn no_system_error_is_said_as_it_is() {
+    let mut seen = 0;
+    for folder in ["crates", "experiments", "benches"] {
+        for (path, content) in sources(&workspace().join(folder)) {
+            let code = content.split("#[cfg(test)]\nmod").next().unwrap_or_default();
+            if path.iter().any(|part| part == "tests" || part == "words") {
+                continue;
+            }
+            seen += 1;
+            for said in [concat!("{", "cause}"), "found the error \\\"", "os error"] {
+                let at = code.lines().position(|line| line.contains(said));
+                assert_eq!(at, None, "{}: {said}: use sentence::cause", path.display());
+            }
+        }
+    }
+    assert!(seen > 200, "{seen} files");
+}

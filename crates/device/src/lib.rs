@@ -48,7 +48,7 @@ impl FromStr for Choice {
             "cpu" => Ok(Choice::Cpu),
             _ => match text.strip_prefix("cuda:").map(str::parse) {
                 Some(Ok(number)) => Ok(Choice::Cuda(number)),
-                _ => Err(format!("expected auto, cpu or cuda:0 (1, 2 …), found {text}")),
+                _ => Err(format!("expected auto, cpu or cuda:0 (1, 2 …), found \"{text}\"")),
             },
         }
     }
@@ -214,7 +214,7 @@ impl FromStr for Precision {
         let all = [Precision::F32, Precision::Tf32, Precision::Bf16];
         all.into_iter()
             .find(|p| p.id() == text)
-            .ok_or_else(|| format!("expected f32, tf32 or bf16, found {text}"))
+            .ok_or_else(|| format!("expected f32, tf32 or bf16, found \"{text}\""))
     }
 }
 

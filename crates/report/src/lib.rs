@@ -13,6 +13,7 @@ mod analysis;
 mod check;
 mod error;
 pub mod figures;
+pub mod json;
 mod latex;
 mod mosaic;
 mod number;

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::check::{self, Wrong};
-use crate::{Analysis, Error, number, words, write_text};
+use crate::json::{self, Unreadable};
+use crate::{Analysis, Error, number, write_text};
 
 /// The version of [`Record`]'s JSON that this crate writes and reads; it rises whenever a field
 /// changes its meaning.
@@ -194,7 +195,8 @@ impl Record {
     pub fn write(&self, dir: &Path) -> Result<PathBuf, Error> {
         let path = Record::path(dir, &self.row, self.seed);
         self.check(&path)?;
-        let mut text = serde_json::to_string_pretty(self).map_err(|e| json(&path, &e))?;
+        let mut text = serde_json::to_string_pretty(self)
+            .map_err(|e| unreadable(&path, json::unreadable(&e)))?;
         text.push('\n');
         if text.len() as u64 > MOST_BYTES {
             return Err(Error::Content {
@@ -235,9 +237,10 @@ impl Record {
             advice: "restore the file, or delete it so that the row runs again",
         })?;
         // Another schema would stumble over its first new field; its number is the better answer.
-        let version: Version = serde_json::from_str(text).map_err(|e| json(path, &e))?;
+        let version: Version = serde_json::from_str(text)
+            .map_err(|error| unreadable(path, json::unreadable(&error)))?;
         check_schema(path, version.schema)?;
-        let record: Record = serde_json::from_str(text).map_err(|e| json(path, &e))?;
+        let record: Record = json::parse(text).map_err(|fault| unreadable(path, fault))?;
         record.check(path)?;
         Ok(record)
     }
@@ -360,10 +363,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-fn json(path: &Path, error: &serde_json::Error) -> Error {
-    let (line, column) = (error.line(), error.column());
-    let text = error.to_string();
-    // serde_json ends its sentence with the position, which ours begins with.
-    let found = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
-    Error::Json { path: path.to_owned(), line, column, found: words::of(error.classify(), found) }
+fn unreadable(path: &Path, fault: Unreadable) -> Error {
+    let Unreadable { line, column, found, .. } = fault;
+    Error::Json { path: path.to_owned(), line, column, found }
 }

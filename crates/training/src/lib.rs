@@ -1,6 +1,6 @@
 //! [`train`] walks epochs of [`Samples`] through a network, a loss ([`Criterion`]) and an
-//! [`Optimiser`], and returns what happened as a [`History`]. It formats nothing, and the one file it
-//! writes is a [`Checkpoint`], which brings back the very state of a run.
+//! [`Optimiser`], and returns what happened as a [`History`]. It formats nothing, and the one file
+//! it writes is a [`Checkpoint`], which brings back the very state of a run.
 //!
 //! From files to a trained network, here of stand-ins so that it runs without any; `datasets::open`
 //! reads files, and a type of yours with [`Samples`] takes the place of both:

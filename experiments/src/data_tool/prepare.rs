@@ -3,6 +3,7 @@
 use crate::{
     data::{self, in_one_sentence},
     framing, progress, stop,
+    usage::between,
 };
 use anyhow::{Result, anyhow, bail};
 use datasets::{
@@ -30,7 +31,7 @@ pub struct Flags {
     frames: Framing,
     /// Resize to SIDE x SIDE pixels, for readers of your own: training reads full-size caches only,
     /// for it resizes after augmentation
-    #[arg(long, value_name = "SIDE", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "SIDE", value_parser = between::<u16>(1, u16::MAX.into()))]
     side: Option<u16>,
     /// Type of a count: u8, or u16 where a pixel counts more than 255 events in a frame
     #[arg(long, default_value = "u8", value_parser = ["u8", "u16"].map(clap::builder::PossibleValue::new))]

@@ -2,6 +2,7 @@
 
 use crate::data::in_one_sentence;
 use crate::simulator_check::{Image, Model};
+use crate::usage::between;
 use crate::{progress, stop};
 use anyhow::{Context, Result, anyhow, bail};
 use datasets::synthetic::idx;
@@ -23,13 +24,13 @@ pub struct Flags {
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Images to simulate as train recordings, from the first on
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = between::<u32>(1, 1_000_000))]
     count: u32,
     /// Images after those to simulate as test recordings [default: a tenth of --count, at least 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = between::<u32>(1, 1_000_000))]
     test: Option<u32>,
     /// Seed of the camera and its noise
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = between::<u64>(0, u64::MAX))]
     seed: u64,
     /// Folder to make: <Train|Test>/<label>/<number>.bin, as N-MNIST lays its files out
     #[arg(long, value_name = "DIR")]

@@ -3,6 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::usage::prove_once;
 use anyhow::{Result, anyhow, bail};
 use datasets::{Found, Name, Proof, Recordings, fetch::check, find, prove};
 
@@ -29,6 +30,7 @@ pub struct Flags {
 /// # Errors
 /// Something is wrong with one of them, or one that was named is not here, or none is.
 pub fn run(flags: &Flags) -> Result<()> {
+    prove_once("NAME", flags.names.iter().map(|name| name.id()))?;
     let root = data::root(flags.data.clone())?.ok_or_else(|| {
         anyhow!("expected a data folder, found none; name it by --data or SPIKEGRAD_DATA")
     })?;
@@ -137,12 +139,12 @@ fn describe(found: &Recordings) -> String {
     let bytes: u64 =
         files.iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum();
     format!(
-        "{}, {} train and {} test recordings in {} of {bytes} bytes, split {}, manifest {}",
+        "{}, {} train and {} test recordings in {} of {bytes} bytes, manifest {}, split {}",
         list::state(found.origin),
         found.train.len(),
         found.test.len(),
         sentence::counted(files.len(), "file"),
-        found.split,
-        found.manifest_sha256
+        found.manifest_sha256,
+        found.split
     )
 }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 /// The row of [`receipt`] in Table 2.
 pub const ROW: &str = "n-mnist-bpsa+bpta-short-sample";
 
+const RATE: &str = "spikes per neuron and step";
+
 /// A run of two epochs.
 pub fn run(data: Name) -> Value {
     let overrides = Overrides { epochs: Some(2), ..Overrides::default() };
@@ -30,8 +32,8 @@ pub fn receipt(row: &str, seed: u64) -> Value {
             { "name": "test loss, last epoch", "value": 0.25, "unit": "1" },
             { "name": "train accuracy, last epoch", "value": 99.0, "unit": "%" },
             { "name": "train loss, last epoch", "value": 0.125, "unit": "1" },
-            { "name": "firing rate, mean over layers", "value": 0.25, "unit": "spikes per neuron and step" },
-            { "name": "firing rate, 16C3-1", "value": 0.25, "unit": "spikes per neuron and step" }
+            { "name": "firing rate, mean over layers", "value": 0.25, "unit": RATE },
+            { "name": "firing rate, 16C3-1", "value": 0.25, "unit": RATE }
         ],
         "curves": [
             { "name": "test accuracy", "unit": "%", "values": [94.5, 90.25] },

@@ -1,14 +1,16 @@
-//! What is proven of runs before any is trained, so that no hours are lost on what cannot end well.
+//! What is proven of a command's runs before the first step of any, with and without `--dry-run`:
+//! hours are not spent on what cannot end well.
 
-use super::Item;
 use crate::flags::RunFlags;
 use crate::memory::{self, Need};
+use crate::runs::Item;
+use crate::usage::Usage;
 use crate::{Encoding, Run, data, names, outputs, receipt, stop};
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use candle_core::Device;
 use datasets::{Name, Recordings};
 use std::path::{Path, PathBuf};
-use training::{BatchSizes, SeededVars};
+use training::{BatchSizes, Checkpoint, SeededVars};
 
 impl RunFlags {
     /// The folder of an experiment's receipts, made and proven to be writable, before hours are
@@ -31,6 +33,13 @@ impl RunFlags {
         for ending in ["md", "tex", "csv", "json"] {
             outputs::try_file(&self.results.join(format!("{experiment}.{ending}")))?;
         }
+        outputs::try_figures(&self.results, experiment)?;
+        if let Some(cache) = self.cache.as_ref().filter(|cache| !cache.is_dir()) {
+            bail!(
+                "--cache: expected a folder, found none at {}; name the one of `data prepare`, or leave it out",
+                cache.display()
+            );
+        }
         if !self.dry_run {
             stop::listen()?;
         }
@@ -51,10 +60,10 @@ impl RunFlags {
     /// If not.
     pub fn prove(&self, run: &Run) -> Result<()> {
         if self.chunks && run.data != Name::SpeechCommands {
-            bail!(
+            bail!(Usage(format!(
                 "--chunks is for speech-commands, found {}; leave it out, or name speech-commands alone",
                 run.data
-            );
+            )));
         }
         let footprint = run.outline()?.footprint(run.frame());
         let (here, budget) = (self.compute.on_this_machine(), self.compute.memory_budget());
@@ -72,9 +81,10 @@ impl RunFlags {
         Ok(())
     }
 
-    /// Proves what sizes tell of the runs of these recordings that have no receipt yet: that every
-    /// batch of them can be trained, that frames fit into memory, and that nothing is where their
-    /// files are to be written.
+    /// Proves what can be told of the runs of these recordings that have no receipt yet before the
+    /// first step of any: that the device is there, that every batch of them can be trained, that
+    /// frames and steps fit into memory, that what an interrupted run left can be read, and that
+    /// nothing is where their files are to be written.
     ///
     /// # Errors
     /// The first that cannot, or a broken receipt.
@@ -87,33 +97,58 @@ impl RunFlags {
         // a receipt of more than there is would be believed by nobody
         receipt::prove_recordings(recordings.name, &receipt::identity(recordings))
             .map_err(|wrong| anyhow!("{wrong}; run `data verify {}`", recordings.name))?;
+        for (item, seed) in self.sought(items, recordings, receipts)?.0 {
+            self.compute.device()?;
+            self.prove_sizes(item, recordings)?;
+            self.prove_places(&item.row, seed, receipts)?;
+        }
+        Ok(())
+    }
+
+    /// What sizes tell of a run.
+    fn prove_sizes(&self, item: &Item, recordings: &Recordings) -> Result<()> {
+        let Item { title, run, .. } = item;
         let (train, test) = datasets::sample_counts(recordings);
-        let root = data::root(self.data.clone())?;
-        let cache = root.map(|root| data::cache_folder(self.cache.as_deref(), &root));
-        for (Item { title, row, run }, seed) in self.sought(items, recordings, receipts)?.0 {
-            let (network, steps) = (run.outline()?, run.steps().unwrap_or(1));
-            let still = matches!(run.encoding, Encoding::Direct { .. });
-            let sizes = BatchSizes::new(train, test, &run.setup)
-                .and_then(|sizes| sizes.prove(&network, run.frame(), steps, still));
-            match sizes {
-                // of recordings too few to train on, a broken one is the better sentence: they are
-                // read before they are counted
-                Err(training::Error::NoBatch { .. }) if !self.dry_run => (),
-                sizes => sizes.map_err(|error| anyhow!("{title}: {error}"))?,
-            }
-            if let Encoding::Events(framing) = run.encoding {
-                let fits = memory::prove_frames(run, train + test, memory::available());
-                if fits.is_err() && !data::is_cached(recordings, framing, cache.as_deref())? {
-                    fits?;
-                }
-            }
-            let name = names::of_run(row, seed);
-            for folder in ["weights", "checkpoints"] {
-                let path = self.results.join(folder).join(format!("{name}.safetensors"));
-                outputs::try_file(&path)?;
+        let (network, steps) = (run.outline()?, run.steps().unwrap_or(1));
+        let still = matches!(run.encoding, Encoding::Direct { .. });
+        let sizes = BatchSizes::new(train, test, &run.setup)
+            .and_then(|sizes| sizes.prove(&network, run.frame(), steps, still));
+        match sizes {
+            // of recordings too few to train on, a broken one is the better sentence: they are
+            // read before they are counted
+            Err(training::Error::NoBatch { .. }) if !self.dry_run => (),
+            sizes => sizes.map_err(|error| anyhow!("{title}: {error}"))?,
+        }
+        if let Some(budget) = self.compute.memory_budget() {
+            memory::prove_budget(run, train, budget)
+                .with_context(|| format!("{title}, --memory-budget"))?;
+        }
+        if let Encoding::Events(framing) = run.encoding {
+            let root = data::root(self.data.clone())?;
+            let cache = root.map(|root| data::cache_folder(self.cache.as_deref(), &root));
+            // a damaged cache is found here too
+            if !data::is_cached(recordings, framing, cache.as_deref())? {
+                memory::prove_frames(run, train + test, memory::available())?;
             }
         }
         Ok(())
+    }
+
+    /// What stands where the files of a run are to be.
+    fn prove_places(&self, row: &str, seed: u64, receipts: &Path) -> Result<()> {
+        let name = names::of_run(row, seed);
+        let of = |folder: &str| self.results.join(folder).join(format!("{name}.safetensors"));
+        let receipt = report::Record::path(receipts, &names::of_row(row), seed);
+        for path in [of("weights"), of("checkpoints"), receipt] {
+            outputs::try_file(&path)?;
+        }
+        if self.dry_run {
+            Checkpoint::read(&of("checkpoints")).map_err(|error| anyhow!("{error}"))?;
+        }
+        match &self.tensorboard {
+            Some(board) => outputs::try_run_folder(&board.join(&name), "--tensorboard"),
+            None => Ok(()),
+        }
     }
 
     /// Proves that no run will have to replace a file that is no receipt, before any is trained;
