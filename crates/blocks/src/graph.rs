@@ -111,9 +111,16 @@ impl Block {
     pub fn tensors(&self) -> impl Iterator<Item = &Tensor> {
         let weights = self.sources.iter().filter_map(|source| source.weight.as_ref());
         let norm = self.affine.as_ref().map(|(_, n)| n);
-        let of_norm =
-            norm.map(|n| [&n.weight, &n.bias, &n.running_mean, &n.running_var]).into_iter();
-        weights.flat_map(|w| [Some(w.weight()), w.bias()]).flatten().chain(of_norm.flatten())
+        let of_norm = norm.map(|n| {
+            [Some(&n.weight), n.bias.as_ref(), Some(&n.running_mean), Some(&n.running_var)]
+        });
+        let of_weights = weights.flat_map(|w| [Some(w.weight()), w.bias()]);
+        of_weights.flatten().chain(of_norm.into_iter().flatten().flatten())
+    }
+
+    /// Whether its norm differs from step to step, so that equal currents do not stay equal.
+    pub(crate) fn by_step(&self) -> bool {
+        self.affine.as_ref().is_some_and(|(_, norm)| norm.by_step())
     }
 }
 
@@ -130,7 +137,7 @@ impl Weight {
     pub fn bias(&self) -> Option<&Tensor> {
         match self {
             Weight::Conv(conv) => conv.bias.as_ref(),
-            Weight::Linear(linear) => Some(&linear.bias),
+            Weight::Linear(linear) => linear.bias.as_ref(),
         }
     }
 
@@ -184,10 +191,12 @@ impl Graph {
         self.stepwise().into_iter().find(|(first, last)| (*first..=*last).contains(&block))
     }
 
-    /// Whether a CUDA device can run it: a chain of neurons that have a source for one.
+    /// Whether a CUDA device can run it: a chain of neurons that have a source for one, with norms
+    /// of the usual form.
     pub fn runs_on_a_device(&self) -> bool {
         let source = |block: &Block| block.neuron.as_ref().is_some_and(|n| n.source().is_some());
-        self.is_chain() && self.blocks.iter().all(source)
+        let norm = |block: &Block| block.affine.as_ref().is_none_or(|(_, norm)| norm.is_usual());
+        self.is_chain() && self.blocks.iter().all(|block| source(block) && norm(block))
     }
 
     /// Whether every block reads the one before it through a weight with a bias, has neurons, and

@@ -47,7 +47,7 @@ impl Fan {
         let (_, outputs) = linear.weight.dims2()?;
         let alive = alive(&linear.weight, outputs)?;
         let dense = linear.weight.elem_count() as u64;
-        Fan::new(alive.clone(), dense, &linear.weight, &alive, Some(&linear.bias))
+        Fan::new(alive.clone(), dense, &linear.weight, &alive, linear.bias.as_ref())
     }
 
     fn new(

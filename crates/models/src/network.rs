@@ -1,8 +1,8 @@
-use crate::{Mode, Observer, Spec, build};
+use crate::{Mode, Observer, Spec, StageOptions, build};
 use blocks::DROPOUT;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use layers::{BatchNorm, Conv2d, Linear, StatisticsOver};
+use layers::{BatchNorm, Conv2d, Linear};
 use neuron::Neuron;
 use std::sync::Arc;
 
@@ -62,22 +62,25 @@ pub struct Network {
 }
 
 impl Network {
-    /// Builds `spec` for samples of `[height, width, channels]` and so many classes; `vb` supplies
+    /// Builds `spec` for samples of `[height, width, channels]` and so many classes, with `options`
+    /// (or [`StatisticsOver`](layers::StatisticsOver) alone, else the paper's); `vb` supplies
     /// the weights by name, with PyTorch's default initialisation as the hint: uniform in
     /// ±1/√fan_in for weight and bias of convolution and linear layers, 1 and 0 for batch norm.
     ///
     /// # Errors
     /// If a pooling window is larger than its map, a map that is pooled as a whole is not square, a
-    /// convolution follows a fully connected stage, or a weight cannot be had.
+    /// convolution follows a fully connected stage, an option is outside its range, or a weight
+    /// cannot be had.
     pub fn new(
         spec: &Spec,
         sample: [usize; 3],
         classes: usize,
         neuron: Arc<dyn Neuron>,
-        over: StatisticsOver,
+        options: impl Into<StageOptions>,
         vb: VarBuilder<'_>,
     ) -> Result<Network> {
-        Ok(Network { layers: build::layers(spec, sample, classes, neuron, over, vb)? })
+        let options = options.into();
+        Ok(Network { layers: build::layers(spec, sample, classes, neuron, options, vb)? })
     }
 
     /// A network of these operations, for what the notation has no word for. The last one is

@@ -1,6 +1,6 @@
 //! What a network would be and take, told by its shapes: nothing is allocated for its weights.
 
-use crate::{Layer, Network, Spec};
+use crate::{Layer, Network, Spec, StageOptions};
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
@@ -61,10 +61,10 @@ impl Network {
         sample: [usize; 3],
         classes: usize,
         neuron: Arc<dyn Neuron>,
-        over: StatisticsOver,
+        options: impl Into<StageOptions>,
     ) -> Result<Network> {
         let vb = VarBuilder::from_backend(Box::new(OneNumber), DType::F32, Device::Cpu);
-        Network::new(spec, sample, classes, neuron, over, vb)
+        Network::new(spec, sample, classes, neuron, options, vb)
     }
 
     /// What it takes for samples of `[height, width, channels]`.
@@ -107,7 +107,8 @@ impl Walk {
             }
             Layer::Norm(name, norm) => {
                 let BatchNorm { weight, bias, running_mean, running_var, over, .. } = norm;
-                [weight, bias, running_mean, running_var].into_iter().for_each(&mut weigh);
+                [weight, running_mean, running_var].into_iter().for_each(&mut weigh);
+                bias.iter().for_each(&mut weigh);
                 let (name, over) = (name.clone(), *over);
                 self.of.norms.push(NormSize { name, map: [h, w], over });
                 [h, w, c]
@@ -125,8 +126,9 @@ impl Walk {
             Layer::MaxPool(k) | Layer::AvgPool(k) => [h / (*k).max(1), w / (*k).max(1), c],
             Layer::Flatten => [1, 1, h.saturating_mul(w).saturating_mul(c)],
             Layer::Linear(linear) => {
-                [&linear.weight, &linear.bias].into_iter().for_each(&mut weigh);
-                [1, 1, linear.bias.elem_count()]
+                weigh(&linear.weight);
+                linear.bias.iter().for_each(&mut weigh);
+                [1, 1, linear.weight.dims().last().copied().unwrap_or_default()]
             }
             Layer::Vote(voters) => [1, 1, c / (*voters).max(1)],
             Layer::Residual { body, shortcut } => {

@@ -18,14 +18,12 @@ impl Affine {
         let Some(n) = stage.norm else {
             return Affine { mean: vec![0.0; c], scale: vec![1.0; c], shift: vec![0.0; c] };
         };
-        let scale: Vec<f32> =
-            n.inverse.iter().enumerate().map(|(i, inverse)| n.gamma[i % c] * inverse).collect();
-        let shift = scale
-            .iter()
-            .zip(n.lost)
-            .enumerate()
-            .map(|(i, (scale, lost))| n.beta[i % c] - scale * lost);
-        Affine { mean: n.mean.to_vec(), shift: shift.collect(), scale }
+        // statistics and γ are each of all steps or of every one
+        let of = |values: &[f32], i: usize| values[i % values.len()];
+        let all = 0..n.factors();
+        let scale: Vec<f32> = all.clone().map(|i| of(n.gamma, i) * of(n.inverse, i)).collect();
+        let shift = all.clone().map(|i| n.beta[i % c] - scale[i] * of(n.lost, i)).collect();
+        Affine { mean: all.map(|i| of(n.mean, i)).collect(), scale, shift }
     }
 
     /// The factors of step t, channels `range`.
