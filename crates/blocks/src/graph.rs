@@ -2,7 +2,7 @@
 
 use crate::layout::Range;
 use candle_core::{Result, Tensor, bail};
-use layers::{BatchNorm, Conv2d, Linear, Product, Sizes};
+use layers::{BatchNorm, Conv2d, Depthwise, DepthwiseSizes, Linear, Product, Sizes};
 use neuron::{Neuron, Pooling};
 use std::sync::Arc;
 
@@ -74,6 +74,8 @@ pub enum Delay {
 pub enum Weight {
     /// A convolution.
     Conv(Conv2d),
+    /// A depthwise convolution.
+    Depthwise(Depthwise),
     /// A fully connected layer over the flattened map.
     Linear(Linear),
 }
@@ -125,10 +127,11 @@ impl Block {
 }
 
 impl Weight {
-    /// `[k, k, in, out]` or `[in, out]`.
+    /// `[k, k, in, out]`, `[k, k, 1, channels]` or `[in, out]`.
     pub fn weight(&self) -> &Tensor {
         match self {
             Weight::Conv(conv) => &conv.weight,
+            Weight::Depthwise(depthwise) => &depthwise.weight,
             Weight::Linear(linear) => &linear.weight,
         }
     }
@@ -137,7 +140,22 @@ impl Weight {
     pub fn bias(&self) -> Option<&Tensor> {
         match self {
             Weight::Conv(conv) => conv.bias.as_ref(),
+            Weight::Depthwise(_) => None,
             Weight::Linear(linear) => linear.bias.as_ref(),
+        }
+    }
+
+    /// Currents of the maps `x` `[T, B, H, W, C]`, as maps: of a linear layer of one pixel.
+    ///
+    /// # Errors
+    /// If they do not fit.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Weight::Conv(conv) => conv.forward(x),
+            Weight::Depthwise(depthwise) => depthwise.forward(x),
+            Weight::Linear(linear) => {
+                linear.forward(&x.flatten_from(2)?)?.unsqueeze(2)?.unsqueeze(2)
+            }
         }
     }
 
@@ -151,6 +169,10 @@ impl Weight {
             Weight::Conv(conv) => {
                 let sizes = Sizes::new(shape, conv.weight.dims(), conv.stride, conv.padding)?;
                 Ok((Product::Convolution(sizes), [sizes.oh, sizes.ow, sizes.co]))
+            }
+            Weight::Depthwise(depthwise) => {
+                let sizes = DepthwiseSizes::new(shape, depthwise.weight.dims())?;
+                Ok((Product::Depthwise(sizes), [h, w, c]))
             }
             Weight::Linear(linear) => {
                 let (inputs, outputs) = linear.weight.dims2()?;

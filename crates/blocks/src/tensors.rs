@@ -1,6 +1,6 @@
 //! The definition: a graph in tensor operations, differentiable by the tensor library.
 
-use crate::{Block, DROPOUT, Delay, Graph, Observer, Origin, Weight};
+use crate::{Block, DROPOUT, Delay, Graph, Observer, Origin};
 use candle_core::{Result, Tensor, bail};
 use layers::{BatchStatistics, Mode, StatisticsOver};
 use neuron::{Neuron, Pooling};
@@ -192,11 +192,7 @@ fn sum(block: &Block, read: impl Fn(&crate::Source) -> Result<Option<Tensor>>) -
         };
         let y = match &source.weight {
             None => x,
-            Some(Weight::Conv(conv)) => conv.forward(&x)?,
-            // maps of one pixel, as blocks have them
-            Some(Weight::Linear(linear)) => {
-                linear.forward(&x.flatten_from(2)?)?.unsqueeze(2)?.unsqueeze(2)?
-            }
+            Some(weight) => weight.forward(&x)?,
         };
         sum = Some(match sum {
             None => y,

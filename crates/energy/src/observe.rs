@@ -87,6 +87,10 @@ impl Seen {
                 self.store([&conv.weight].into_iter().chain(&conv.bias));
                 self.weights("conv", &Fan::of_conv(conv, x)?, x, y)?;
             }
+            Operation::Depthwise(depthwise) => {
+                self.store([&depthwise.weight]);
+                self.weights("conv", &Fan::of_depthwise(depthwise, x)?, x, y)?;
+            }
             Operation::Linear(linear) => {
                 self.store([&linear.weight].into_iter().chain(&linear.bias));
                 self.weights("linear", &Fan::of_linear(linear)?, x, y)?;

@@ -4,7 +4,8 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use layers::{
-    BatchNorm, Conv2d, Linear, Mode, StatisticsOver, avg_pool2d, dropout, max_pool2d, rectify, vote,
+    BatchNorm, Conv2d, Depthwise, DepthwiseSizes, Linear, Mode, Product, StatisticsOver,
+    avg_pool2d, dropout, max_pool2d, rectify, vote,
 };
 use proptest::prelude::*;
 
@@ -357,6 +358,51 @@ fn linear_and_voting_by_hand() {
     assert_eq!(y.to_vec3::<f32>().unwrap(), [[[1.5, 1.5], [3.5, 3.5]]]);
     assert_eq!(vote(&y, 2).unwrap().to_vec3::<f32>().unwrap(), [[[1.5], [3.5]]]);
     assert!(vote(&y, 3).unwrap_err().to_string().contains("multiple of 3"));
+}
+
+#[test]
+fn depthwise_equals_a_convolution_in_groups_and_its_kernels() {
+    let mut r = Numbers(11);
+    for [n, h, w, c, k] in [[2, 5, 4, 3, 5], [1, 3, 3, 1, 3], [3, 1, 2, 4, 1], [2, 2, 2, 2, 5]] {
+        let what = format!("{n}×{h}×{w}×{c}, window {k}");
+        let (x, weight) = (r.var(&[1, n, h, w, c]), r.var(&[k, k, 1, c]));
+        let layer = Depthwise { weight: weight.as_tensor().clone() };
+        let maps = x.squeeze(0).unwrap().permute((0, 3, 1, 2)).unwrap().contiguous().unwrap();
+        let windows = weight.permute((3, 2, 0, 1)).unwrap().contiguous().unwrap();
+        let plain = maps.conv2d(&windows, k / 2, 1, 1, c).unwrap();
+        let plain = plain.permute((0, 2, 3, 1)).unwrap().unsqueeze(0).unwrap();
+        let y = layer.forward(&x).unwrap();
+        // the kernels beside autograd of the definition, for the loss Σy²/2
+        let loss = (y.sqr().unwrap().sum_all().unwrap() / 2.0).unwrap();
+        let gradients = loss.backward().unwrap();
+        let single = |t: &Tensor| -> Vec<f32> {
+            t.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+        };
+        let product = Product::Depthwise(DepthwiseSizes::new([n, h, w, c], weight.dims()).unwrap());
+        let (x32, w32) = (single(&x), single(&weight));
+        let forward = product.dense_forward(&x32, &w32, &vec![0.0; c]);
+        let by_weight = product.dense_weight_gradient(&x32, &forward);
+        let by_x = product.dense_input_gradient(&w32, &forward);
+        for (ours, plain, of) in [
+            (&forward, single(&y), "y"),
+            (&by_weight, single(gradients.get(&weight).unwrap()), "dw"),
+            (&by_x, single(gradients.get(&x).unwrap()), "dx"),
+        ] {
+            let largest = plain.iter().fold(0f32, |m, v| m.max(v.abs()));
+            let off = ours.iter().zip(&plain).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+            assert!(ours.len() == plain.len() && off <= 1e-5 * largest, "{what}: {of} {off}");
+        }
+        let mut scattered = vec![0.0; h * w * c];
+        let entries: Vec<(u32, f32)> = (0..).zip(x32[..h * w * c].iter().copied()).collect();
+        product.add(&entries, &w32, &mut scattered);
+        let off = scattered.iter().zip(&forward).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+        assert!(off < 1e-4, "{what}: scattered {off}");
+        same(&[&x, &weight], y, plain, &what);
+    }
+    let layer =
+        Depthwise { weight: Tensor::zeros((3, 3, 1, 2), DType::F32, &Device::Cpu).unwrap() };
+    let x = Tensor::zeros((1, 4, 4, 3), DType::F32, &Device::Cpu).unwrap();
+    assert!(layer.forward(&x).unwrap_err().to_string().contains("cannot take maps"));
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! From a spec to the operations of a network.
 
 use crate::{Biases, Layer, Norm, Spec, Stage, StageOptions};
+use blocks::Weight;
 use candle_core::{Result, bail};
 use candle_nn::{Init, VarBuilder};
-use layers::{BatchNorm, Conv2d, Linear};
-use neuron::Neuron;
+use layers::{BatchNorm, Conv2d, Depthwise, Linear};
+use neuron::{Neuron, Population, Sbpsnn};
 use std::collections::HashMap;
 use std::iter;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ struct Window {
     kernel: usize,
     stride: usize,
     bias: bool,
+    /// Whether there are no zeros around the map.
+    valid: bool,
 }
 
 /// The operations of `spec`, see [`crate::Network::new`].
@@ -59,13 +62,21 @@ impl Builder<'_> {
     fn stage(&mut self, stage: Stage, classes: usize) -> Result<()> {
         let name = self.name(stage);
         match stage {
-            Stage::Conv { channels, kernel } => {
-                let conv = self.conv(&name, Window { kernel, stride: 1, bias: true }, channels)?;
-                let activation = self.activation(&name, channels)?;
+            Stage::Conv { channels, kernel, valid, lateral } => {
+                let window = Window { kernel, stride: 1, bias: true, valid };
+                let conv = self.conv(&name, window, channels)?;
+                let mut activation = self.activation(&name, channels)?;
+                if let (Some(side), Some(neurons)) = (lateral, activation.last_mut()) {
+                    *neurons = self.lateral(&name, side, channels)?;
+                }
                 self.layers.extend(iter::once(conv).chain(activation));
             }
             Stage::Stem { channels, kernel, stride } => {
-                let conv = self.conv(&name, Window { kernel, stride, bias: false }, channels)?;
+                let conv = self.conv(
+                    &name,
+                    Window { kernel, stride, bias: false, valid: false },
+                    channels,
+                )?;
                 self.layers.push(conv);
             }
             Stage::Residual { channels, kernel, stride, post: false } => {
@@ -86,6 +97,12 @@ impl Builder<'_> {
             Stage::AvgPool(k) => {
                 self.shrink(stage, k)?;
                 self.layers.push(Layer::AvgPool(k));
+            }
+            Stage::PoolNeurons(k) => {
+                self.shrink(stage, k)?;
+                let cell = Sbpsnn { threshold: 0.75, decay: 1.0, slope: 1.0 };
+                let neurons = Arc::new(Population::new(cell, [])?);
+                self.layers.extend([Layer::AvgPool(k), Layer::Neuron(name, neurons)]);
             }
             Stage::Dropout => self.layers.push(Layer::Dropout(name)),
             Stage::FullyConnected { units, dropout } => {
@@ -119,16 +136,31 @@ impl Builder<'_> {
                 "network: {name} needs maps, but a fully connected stage before it has flattened them"
             );
         }
-        let Window { kernel, stride, bias } = window;
+        let Window { kernel, stride, bias, valid } = window;
         let [h, w, inputs] = self.shape;
+        if valid && (h < kernel || w < kernel) {
+            bail!("network: {name} needs maps of at least {kernel}×{kernel}, found {h}×{w}");
+        }
         fits(name, &[kernel, kernel, inputs, channels])?;
         let vb = self.vb.pp(name);
         let uniform = uniform(kernel * kernel * inputs);
         let weight = vb.get_with_hints((kernel, kernel, inputs, channels), "weight", uniform)?;
         let bias = bias && self.options.bias == Biases::All;
         let bias = bias.then(|| vb.get_with_hints(channels, "bias", uniform)).transpose()?;
-        self.shape = [h.div_ceil(stride), w.div_ceil(stride), channels];
-        Ok(Layer::Conv(Conv2d { weight, bias, stride, padding: kernel / 2 }))
+        let lost = if valid { kernel - 1 } else { 0 };
+        self.shape = [(h - lost).div_ceil(stride), (w - lost).div_ceil(stride), channels];
+        let padding = if valid { 0 } else { kernel / 2 };
+        Ok(Layer::Conv(Conv2d { weight, bias, stride, padding }))
+    }
+
+    /// Neurons with lateral connections.
+    fn lateral(&self, name: &str, side: usize, channels: usize) -> Result<Layer> {
+        fits(name, &[side, side, channels])?;
+        let vb = self.vb.pp(name).pp("lateral");
+        let weight =
+            vb.get_with_hints((side, side, 1, channels), "weight", uniform(side * side))?;
+        let weight = Weight::Depthwise(Depthwise { weight });
+        Ok(Layer::Recurrent { name: name.into(), neuron: self.neuron.clone(), weight })
     }
 
     /// The norm of a stage, if the network has norms; `branch` is what its factor is multiplied
@@ -189,16 +221,24 @@ impl Builder<'_> {
         let [first, second, third] = ["1", "2", "shortcut"].map(|part| format!("{name}.{part}"));
         let before = self.shape;
         let mut body = self.activation(&first, before[2])?;
-        body.push(self.conv(&first, Window { kernel, stride, bias: false }, channels)?);
+        body.push(self.conv(
+            &first,
+            Window { kernel, stride, bias: false, valid: false },
+            channels,
+        )?);
         body.extend(self.activation(&second, channels)?);
-        body.push(self.conv(&second, Window { kernel, stride: 1, bias: false }, channels)?);
+        body.push(self.conv(
+            &second,
+            Window { kernel, stride: 1, bias: false, valid: false },
+            channels,
+        )?);
         let mut shortcut = Vec::new();
         if (before[2], 1) != (channels, stride) {
             self.shape = before;
             shortcut.extend(self.activation(&third, before[2])?);
             shortcut.push(self.conv(
                 &third,
-                Window { kernel: 1, stride, bias: false },
+                Window { kernel: 1, stride, bias: false, valid: false },
                 channels,
             )?);
         }
@@ -210,16 +250,24 @@ impl Builder<'_> {
     fn post(&mut self, name: &str, channels: usize, kernel: usize, stride: usize) -> Result<()> {
         let [first, second, third] = ["1", "2", "shortcut"].map(|part| format!("{name}.{part}"));
         let before = self.shape;
-        let mut body = vec![self.conv(&first, Window { kernel, stride, bias: false }, channels)?];
+        let mut body = vec![self.conv(
+            &first,
+            Window { kernel, stride, bias: false, valid: false },
+            channels,
+        )?];
         body.extend(self.activation(&first, channels)?);
-        body.push(self.conv(&second, Window { kernel, stride: 1, bias: false }, channels)?);
+        body.push(self.conv(
+            &second,
+            Window { kernel, stride: 1, bias: false, valid: false },
+            channels,
+        )?);
         body.extend(self.norm(&second, channels, self.branch_scale())?);
         let mut shortcut = Vec::new();
         if (before[2], 1) != (channels, stride) {
             self.shape = before;
             shortcut.push(self.conv(
                 &third,
-                Window { kernel: 1, stride, bias: false },
+                Window { kernel: 1, stride, bias: false, valid: false },
                 channels,
             )?);
             shortcut.extend(self.norm(&third, channels, self.branch_scale())?);

@@ -1,8 +1,8 @@
 use crate::{Mode, Observer, Spec, StageOptions, build};
-use blocks::DROPOUT;
+use blocks::{DROPOUT, Weight};
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use layers::{BatchNorm, Conv2d, Linear};
+use layers::{BatchNorm, Conv2d, Depthwise, Linear};
 use neuron::Neuron;
 use std::sync::Arc;
 
@@ -11,21 +11,23 @@ use std::sync::Arc;
 pub enum Layer {
     /// Convolution.
     Conv(Conv2d),
+    /// Depthwise convolution.
+    Depthwise(Depthwise),
     /// Batch norm of the stage `name`.
     Norm(String, BatchNorm),
     /// ReLU.
     Rectify,
     /// The neurons of the stage `name`.
     Neuron(String, Arc<dyn Neuron>),
-    /// The neurons of the stage `name`, to whose currents a convolution of their own spikes of the
-    /// step before is added: a lateral connection. It must give maps of the same shape.
+    /// The neurons of the stage `name`, to whose currents a product of their own spikes of the step
+    /// before is added: a lateral connection. It must give maps of the same shape.
     Recurrent {
         /// The stage.
         name: String,
         /// Its neurons.
         neuron: Arc<dyn Neuron>,
         /// What their spikes return through.
-        conv: Conv2d,
+        weight: Weight,
     },
     /// Max pooling.
     MaxPool(usize),
@@ -150,6 +152,16 @@ fn run(layers: &[Layer], x: &Tensor, mode: Mode, observer: &mut dyn Observer) ->
     Ok(x)
 }
 
+impl From<Weight> for Layer {
+    fn from(weight: Weight) -> Layer {
+        match weight {
+            Weight::Conv(conv) => Layer::Conv(conv),
+            Weight::Depthwise(depthwise) => Layer::Depthwise(depthwise),
+            Weight::Linear(linear) => Layer::Linear(linear),
+        }
+    }
+}
+
 impl Layer {
     /// This operation on `[T, B, …]`.
     ///
@@ -158,6 +170,7 @@ impl Layer {
     pub fn forward(&self, x: &Tensor, mode: Mode, observer: &mut dyn Observer) -> Result<Tensor> {
         match self {
             Layer::Conv(conv) => conv.forward(x),
+            Layer::Depthwise(depthwise) => depthwise.forward(x),
             Layer::Norm(name, norm) => {
                 let (y, statistics) = norm.forward(x, mode)?;
                 if let Some(statistics) = statistics {
@@ -171,8 +184,8 @@ impl Layer {
                 observer.spikes(name, &spikes)?;
                 Ok(spikes)
             }
-            Layer::Recurrent { name, neuron, conv } => {
-                let spikes = recurrent(x, neuron.as_ref(), conv)?;
+            Layer::Recurrent { name, neuron, weight } => {
+                let spikes = recurrent(x, neuron.as_ref(), weight)?;
                 observer.spikes(name, &spikes)?;
                 Ok(spikes)
             }
@@ -189,14 +202,14 @@ impl Layer {
     }
 }
 
-/// Spikes of currents `[T, B, H, W, C]`, to which at each step `conv` of those of the step before
-/// is added.
-fn recurrent(x: &Tensor, neuron: &dyn Neuron, conv: &Conv2d) -> Result<Tensor> {
+/// Spikes of currents `[T, B, H, W, C]`, to which at each step the product of those of the step
+/// before is added.
+fn recurrent(x: &Tensor, neuron: &dyn Neuron, weight: &Weight) -> Result<Tensor> {
     let mut before = x.narrow(0, 0, 1)?.zeros_like()?;
     let mut v = neuron.start(&before.squeeze(0)?)?;
     let mut spikes = Vec::new();
     for t in 0..x.dim(0)? {
-        let x = (x.narrow(0, t, 1)? + conv.forward(&before)?)?;
+        let x = (x.narrow(0, t, 1)? + weight.forward(&before)?)?;
         let (o, next) = neuron.step(&x.squeeze(0)?, &v)?;
         v = next;
         before = o.unsqueeze(0)?;

@@ -103,7 +103,13 @@ impl Walk {
                 weigh(&conv.weight);
                 conv.bias.iter().for_each(&mut weigh);
                 let outputs = conv.weight.dims().last().copied().unwrap_or_default();
-                [h.div_ceil(conv.stride.max(1)), w.div_ceil(conv.stride.max(1)), outputs]
+                let kernel = conv.weight.dims().first().copied().unwrap_or_default();
+                // as many windows as begin inside
+                let windows = |size: usize| {
+                    let steps = (size + 2 * conv.padding).saturating_sub(kernel);
+                    steps / conv.stride.max(1) + 1
+                };
+                [windows(h), windows(w), outputs]
             }
             Layer::Norm(name, norm) => {
                 let BatchNorm { weight, bias, running_mean, running_var, over, .. } = norm;
@@ -117,9 +123,13 @@ impl Walk {
                 self.fired = true;
                 [h, w, c]
             }
-            Layer::Recurrent { conv, .. } => {
-                weigh(&conv.weight);
-                conv.bias.iter().for_each(&mut weigh);
+            Layer::Depthwise(depthwise) => {
+                weigh(&depthwise.weight);
+                [h, w, c]
+            }
+            Layer::Recurrent { weight, .. } => {
+                weigh(weight.weight());
+                weight.bias().into_iter().for_each(&mut weigh);
                 self.fired = true;
                 [h, w, c]
             }

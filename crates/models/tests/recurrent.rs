@@ -2,6 +2,7 @@
 //! and what a walk sees of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use blocks::Weight;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{Init, VarBuilder, VarMap};
 use layers::{BatchNorm, Conv2d, Linear};
@@ -36,7 +37,7 @@ fn network(vars: &VarMap, neuron: &Arc<dyn Neuron>, over: StatisticsOver) -> Net
     let recurrent = |name: &str, shape, bias| Layer::Recurrent {
         name: name.to_owned(),
         neuron: neuron.clone(),
-        conv: conv(&format!("{name}.lateral"), shape, bias),
+        weight: Weight::Conv(conv(&format!("{name}.lateral"), shape, bias)),
     };
     let linear = Linear {
         weight: get("head.weight", &[3 * 3 * 4, 6], uniform(36, -1.0, 2.0)),

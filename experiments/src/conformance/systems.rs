@@ -1,6 +1,7 @@
 //! `tdbn_norm` and `…_network` of the comparators: the networks of other systems, built from our
 //! notation and the options of a run, in tensor operations of both precisions and event-driven.
 
+mod others;
 mod pass;
 
 use super::border::{Layout, channels_last};
@@ -12,7 +13,7 @@ use candle_core::{Tensor, Var};
 use layers::{BatchNorm, Mode};
 use models::{Biases, Norm, NormOptions, StageOptions, StatisticsOver};
 use neuron::{Fires, Lif, Neuron, Reset, ResetGradient};
-use pass::{Loss, System};
+use pass::{Head, Loss, System};
 use std::sync::Arc;
 use surrogate::{Rectangular, Triangular};
 
@@ -20,7 +21,8 @@ use surrogate::{Rectangular, Triangular};
 const OUTPUTS: Limit = Limit::OfLargest(1e-6);
 
 /// Files that this module checks.
-pub const FILES: [&str; 3] = ["tdbn_norm", "tdbn_network", "bntt_network"];
+pub const FILES: [&str; 5] =
+    ["tdbn_norm", "tdbn_network", "bntt_network", "lisnn_network", "sbpsnn_network"];
 
 /// Checks every tensor of the file `stem`.
 pub fn check(golden: &Golden, stem: &str, rows: &mut Rows) -> Result<()> {
@@ -30,8 +32,15 @@ pub fn check(golden: &Golden, stem: &str, rows: &mut Rows) -> Result<()> {
             "tdbn_norm" => tdbn_norm(&case, rows)?,
             "tdbn_network" => pass::check(&case, &tdbn(&case)?, rows)?,
             "bntt_network" => {
-                encoder(&case, rows)?;
+                let signs = |random: Tensor, size: &Tensor| (random * 2.0)?.le(size);
+                encoder(&case, rows, &signs)?;
                 pass::check(&case, &bntt(&case)?, rows)?;
+            }
+            "lisnn_network" => pass::check(&case, &others::lisnn(&case)?, rows)?,
+            "sbpsnn_network" => {
+                let signs = |random: Tensor, size: &Tensor| (size * 0.5)?.gt(&random);
+                encoder(&case, rows, &signs)?;
+                others::sbpsnn(&case, rows)?;
             }
             _ => bail!("no system has this name"),
         }
@@ -136,7 +145,7 @@ fn tdbn(case: &Case) -> Result<System> {
         frames: time_first(&case.shared("input")?)?,
         options: StageOptions { norm, rectify: false, bias: Biases::Linear, steps: None },
         neuron: Arc::new(neuron),
-        votes: true,
+        head: Head::Votes,
         // words of the file's loss: "cross entropy (example.py)", "mse …"
         loss: match case.golden.field::<String>(&format!("/loss/{}", case.seed))? {
             text if text.starts_with("cross entropy") => Loss::CrossEntropy,
@@ -206,7 +215,7 @@ fn bntt(case: &Case) -> Result<System> {
         frames: channels_last(&case.shared("encoded")?)?,
         options: StageOptions { norm, rectify: false, bias: Biases::None, steps: Some(steps) },
         neuron,
-        votes: false,
+        head: Head::Currents,
         loss: Loss::CrossEntropy,
         parameters: Vec::new(),
         norms: Vec::new(),
@@ -228,11 +237,14 @@ fn bntt(case: &Case) -> Result<System> {
     Ok(system)
 }
 
-/// BNTT's encoder, on the file's random numbers: a spike of the image's sign where it is large.
-fn encoder(case: &Case, rows: &mut Rows) -> Result<()> {
+/// Which pixels spike: of the encoder's random numbers and the size of each pixel.
+type Spikes<'a> = &'a dyn Fn(Tensor, &Tensor) -> candle_core::Result<Tensor>;
+
+/// An encoder on the file's random numbers: spikes of the image's sign.
+fn encoder(case: &Case, rows: &mut Rows, spikes: Spikes) -> Result<()> {
     let (random, image) = (case.shared("random")?, case.shared("image")?);
     let image = image.unsqueeze(0)?.broadcast_as(random.shape())?;
-    let fires = (random * 2.0)?.le(&image.abs()?)?.to_dtype(image.dtype())?;
+    let fires = spikes(random, &image.abs()?)?.to_dtype(image.dtype())?;
     let ours = (fires * image.sign()?)?;
     let row = format!("{} encoded", case.seed);
     rows.compare_one(&row, Limit::Exactly, Ok(ours), case.shared("encoded"));

@@ -70,6 +70,7 @@ pub fn forward(
         let (product, weight, [h, w, c]) = weighted(link.weight, input.dims4()?, dtype)?;
         let z = match product {
             Product::Convolution(sizes) => convolve(&sizes, &input, &weight, math)?,
+            Product::Depthwise(_) => bail!("no CUDA device multiplies depthwise"),
             Product::Linear { n, inputs, .. } => {
                 multiply(&input.reshape((n, inputs))?, &weight, math)?
             }
@@ -158,6 +159,7 @@ fn weighted(
             let weight = to_cudnn(&conv.weight, padded, dtype)?;
             Ok((Product::Convolution(s), weight, [s.oh, s.ow, s.co]))
         }
+        Weight::Depthwise(_) => bail!("no CUDA device multiplies depthwise"),
         Weight::Linear(linear) => {
             let (product, shape) = weight.product([n, h, w, c])?;
             let weight = match linear.weight.dtype() == dtype {
@@ -245,6 +247,7 @@ pub fn backward(
                 drop(input);
                 (dw, (i > 0).then(|| convolve_input(&sizes, &weight, &found.z, math)).transpose()?)
             }
+            Product::Depthwise(_) => bail!("no CUDA device multiplies depthwise"),
             Product::Linear { n, inputs, .. } => {
                 let dw = multiply_weight(&input.reshape((n, inputs))?, &found.z, math)?;
                 drop(input);

@@ -20,8 +20,7 @@ pub struct System {
     pub frames: Tensor,
     pub options: StageOptions,
     pub neuron: Arc<dyn Neuron>,
-    /// Whether the last neurons vote; else their currents do.
-    pub votes: bool,
+    pub head: Head,
     pub loss: Loss,
     /// Names of parameters, theirs and ours; `{t}` stands for every step, and is our first axis.
     pub parameters: Vec<(String, String, Layout)>,
@@ -36,6 +35,18 @@ pub struct System {
 pub enum Loss {
     CrossEntropy,
     MeanSquares,
+    Squares,
+}
+
+/// What gives the scores.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Head {
+    /// Votes of the last neurons.
+    Votes,
+    /// The mean over time of their currents.
+    Currents,
+    /// A membrane of them that leaks, but not in the gradient, over θ and T.
+    Membrane { leak: f64, threshold: f64 },
 }
 
 impl Loss {
@@ -54,6 +65,7 @@ impl Loss {
                 (of_goal.sum_all()? * (-1.0 / batch as f64))?
             }
             Loss::MeanSquares => (scores - goal)?.sqr()?.mean_all()?,
+            Loss::Squares => (scores - goal)?.sqr()?.sum_all()?,
         })
     }
 }
@@ -101,7 +113,7 @@ impl System {
             all.get(ours).with_context(|| format!("no variable {ours}"))?.set(&value)?;
         }
         let mut layers = network.layers().to_vec();
-        if !self.votes {
+        if self.head != Head::Votes {
             layers.retain(|layer| !matches!(layer, Layer::Neuron(name, _) if name == "head"));
         }
         Ok((Network::of(layers), vars))
@@ -143,7 +155,9 @@ pub fn check(case: &Case, system: &System, rows: &mut Rows) -> Result<()> {
     let labels = case.golden.integers(&format!("{}.label", case.seed))?;
     for (tag, dtype) in case.golden.precisions(&format!("{}.", case.seed))? {
         for event in [false, true] {
-            if event && dtype == DType::F64 {
+            // no engine has this head
+            let membrane = matches!(system.head, Head::Membrane { .. });
+            if event && (dtype == DType::F64 || membrane) {
                 continue;
             }
             let form = if event { "event" } else { "tensors" };
@@ -218,7 +232,24 @@ impl Run<'_> {
         frames: &Tensor,
         seen: &mut Seen,
     ) -> Result<Found> {
-        let scores = network.forward(frames, Mode::Train { seed: 0 }, seen)?;
+        let mode = Mode::Train { seed: 0 };
+        let scores = match self.system.head {
+            Head::Membrane { leak, threshold } => {
+                let mut x = frames.clone();
+                for layer in network.layers() {
+                    x = layer.forward(&x, mode, seen)?;
+                }
+                let steps = x.dim(0)?;
+                let mut membrane = x.get(0)?.zeros_like()?;
+                for t in 0..steps {
+                    // it leaks behind the charge, also in the last step
+                    let charged = (membrane + x.get(t)?)?;
+                    membrane = (&charged + (charged.detach() * (leak - 1.0))?)?;
+                }
+                (membrane / (threshold * steps as f64))?
+            }
+            _ => network.forward(frames, mode, seen)?,
+        };
         let loss = self.system.loss.of(&scores, self.labels)?;
         let gradients = loss.backward()?;
         let of = |(name, var): (&String, &Var)| Some((name.clone(), gradients.get(var)?.clone()));
