@@ -2,11 +2,12 @@
 //! as a receipt shows it (`setup.adamw.weight_decay`, `neuron.threshold`), or one of the short
 //! names below.
 
-use crate::fields::shown;
 use crate::flags::Usage;
-use crate::{Run, framing};
+use crate::{Run, framing, training_words};
 use anyhow::{Result, anyhow, bail};
-use neuron::Method;
+use neuron::{Config, Method, ResetGradient};
+use report::json::{self, Fault};
+use sentence::shown;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::str::FromStr;
@@ -27,7 +28,7 @@ const SHORT: [(&str, &str); 6] = [
     ("network", "the paper's notation, taken as it is written"),
     ("neuron.alpha", "the residual factor of BPTA; other methods have none and stay as they are"),
     ("neuron.decay", "what a membrane keeps of itself each step"),
-    ("framing", "number:T, time:T, time:T,empty or duration:US"),
+    ("framing", "number:T, time:T, time:T,empty, duration:US or bernoulli:T:SCALE"),
     ("warm-up", "none, ann:EPOCHS or sigmoid:RATE"),
 ];
 
@@ -48,8 +49,8 @@ impl FromStr for Setting {
 impl Setting {
     /// Short names are written in several ways; places in a run in one.
     fn with_key(mut self, written: &str) -> Self {
-        let short = |name: &str| SHORT.iter().any(|(short, _)| *short == name);
-        if !short(&self.key) {
+        let short = SHORT.iter().any(|(short, _)| *short == self.key);
+        if !short && training_words::place(&self.key).is_none() {
             self.key = written.to_owned();
         }
         self
@@ -83,7 +84,7 @@ impl Setting {
             "neuron.decay" => "neuron.kind",
             "warm-up" => "setup.warm_up",
             "batch_norm" => "norm",
-            place => place,
+            place => training_words::place(place).unwrap_or(place),
         }
     }
 
@@ -105,14 +106,7 @@ impl Setting {
             true => name,
             false => {
                 let digest = Sha256::digest(&self.value);
-                format!(
-                    "{}-{:02x}{:02x}{:02x}{:02x}",
-                    plain(&self.key),
-                    digest[0],
-                    digest[1],
-                    digest[2],
-                    digest[3]
-                )
+                format!("{}-{}", plain(&self.key), sentence::hex(&digest[..4]))
             }
         }
     }
@@ -127,9 +121,11 @@ impl Setting {
 
     fn applied(&self, run: &Run) -> Result<Run> {
         let mut all = serde_json::to_value(Run { own_surrogate: None, ..run.clone() })?;
-        // a receipt leaves it out where there is none
+        // a receipt leaves them out where they are as usual
         if let Some(setup) = all.pointer_mut("/setup").and_then(Value::as_object_mut) {
-            setup.entry("warm_up").or_insert(json!("none"));
+            for (name, usual) in training_words::usual() {
+                setup.entry(name).or_insert(usual);
+            }
         }
         if let Some(run_fields) = all.as_object_mut() {
             run_fields.entry("rectify").or_insert(json!(true));
@@ -146,6 +142,7 @@ impl Setting {
             "setup" | "setup.epochs" => {
                 bail!("--set {key}: a table's warm-ups go with the number of epochs; use --epochs")
             }
+            "classes" => bail!("--set {key}: it is what --classes of `train` says; use that"),
             "initial_weights_sha256" => bail!("--set {key}: it is what --weights says; use that"),
             "initial_weights_of_another_run" => {
                 bail!("--set {key}: it is what --weights-of-another-run says; use that")
@@ -161,11 +158,11 @@ impl Setting {
                 *field(&mut all, "neuron.reset_gradient", key)? =
                     json!({ "residual": { "alpha": self.number()? } });
             }
+            // no field of this run, but of others beside it: the same values are wrong
             "neuron.alpha" => {
-                let alpha = self.number()?;
-                if !(0.0..=1e6).contains(&alpha) {
-                    bail!("--set {key}={alpha}: {key} must be from 0 to 1000000, found {alpha}")
-                }
+                let reset_gradient = ResetGradient::Residual { alpha: self.number()? };
+                let wrong = Config { reset_gradient, ..run.neuron }.build().map(drop);
+                wrong.map_err(|wrong| anyhow!("--set {key}={}: {wrong}", shown(value)))?;
             }
             "neuron.decay" => {
                 *field(&mut all, "neuron.kind", key)? =
@@ -175,14 +172,25 @@ impl Setting {
                 *field(&mut all, "setup.warm_up", key)? = self.warm_up()?;
             }
             // written as JSON it is a place like any other, and so are a spectrogram's chunks
+            "framing" if framing::bernoulli(value).is_some() => {
+                *field(&mut all, "framing", key)? = json!(framing::bernoulli(value));
+            }
             "framing" if !value.starts_with(['{', '"']) && value != "chunks" => {
                 let framing = framing::parse(value)
                     .map_err(|expected| anyhow!("--set {key}={}: {expected}", shown(value)))?;
                 *field(&mut all, "framing", key)? = json!(framing);
             }
-            _ => {
-                *field(&mut all, self.place(), key)? =
-                    serde_json::from_str(value).unwrap_or_else(|_| json!(value))
+            "batch_norm" => *field(&mut all, "norm", key)? = self.json()?,
+            place => {
+                let read = match training_words::value(place, value) {
+                    Some(Ok(read)) => read,
+                    Some(Err(takes)) => {
+                        let found = shown(value);
+                        bail!("--set {key}={found}: expected {takes}, found \"{found}\"")
+                    }
+                    None => self.json()?,
+                };
+                *field(&mut all, place, key)? = read;
             }
         }
         let value = shown(value);
@@ -204,11 +212,32 @@ impl Setting {
 
     fn number(&self) -> Result<f64> {
         let Self { key, value } = self;
-        let value = value.parse().ok().filter(|number: &f64| number.is_finite());
-        value.ok_or_else(|| {
-            let found = shown(&self.value);
-            anyhow!("--set {key}={found}: expected a number, found \"{found}\"")
+        json::number(value).ok_or_else(|| {
+            let found = shown(value);
+            match value.parse::<f64>() {
+                Ok(0.0) => anyhow!(
+                    "--set {key}={found}: expected 0 or a number that double precision does not take for 0, found {found}"
+                ),
+                _ => anyhow!("--set {key}={found}: expected a number, found \"{found}\""),
+            }
         })
+    }
+
+    /// The value as JSON, or as a text where it is none.
+    fn json(&self) -> Result<Value> {
+        let Self { key, value } = self;
+        match json::parse(value) {
+            Ok(value) => Ok(value),
+            Err(fault) if fault.kind == Fault::NoJson => Ok(json!(value)),
+            // the field says which numbers it takes
+            Err(_) if value.parse().is_ok_and(f64::is_infinite) => Ok(json!(value)),
+            Err(fault) => bail!(
+                "--set {}={}: expected every field once and numbers that double precision holds, found {}",
+                shown(key),
+                shown(value),
+                fault.found
+            ),
+        }
     }
 
     fn surrogate(&self) -> Result<Value> {
@@ -223,7 +252,7 @@ impl Setting {
             names.push(name);
         }
         bail!(
-            "--set surrogate={}: expected one of {}; use one of those names",
+            "--set surrogate={0}: expected one of {1}, found \"{0}\"; use one of those names",
             shown(&self.value),
             names.join(", ")
         )
@@ -231,10 +260,10 @@ impl Setting {
 
     fn warm_up(&self) -> Result<Value> {
         let (kind, parameter) = self.value.split_once(':').unwrap_or((&self.value, ""));
-        Ok(match (kind, parameter.parse::<usize>(), parameter.parse::<f64>()) {
+        Ok(match (kind, parameter.parse::<usize>(), json::number(parameter)) {
             ("none", ..) if parameter.is_empty() => json!("none"),
             ("ann", Ok(epochs), _) => json!({ "ann": { "epochs": epochs } }),
-            ("sigmoid", _, Ok(rate)) if (0.0..=1.0).contains(&rate) => {
+            ("sigmoid", _, Some(rate)) if (0.0..=1.0).contains(&rate) => {
                 json!({ "sigmoid-when-silent": { "rate": rate } })
             }
             _ => bail!(
@@ -259,7 +288,8 @@ fn field<'a>(all: &'a mut Value, place: &str, key: &str) -> Result<&'a mut Value
                 bail!("--set {key}: {path} has no fields, found \"{}\"; leave it out", shown(part))
             }
             None => {
-                let short: Vec<&str> = SHORT.iter().map(|(name, _)| *name).collect();
+                let words = training_words::NAMES.iter().map(|(name, ..)| *name);
+                let short: Vec<&str> = SHORT.iter().map(|(name, _)| *name).chain(words).collect();
                 bail!(
                     "--set {key}: {path} has no field \"{}\"; it has {}; short names are {}",
                     shown(part),
@@ -280,7 +310,7 @@ mod tests {
     use crate::{Profile, preset};
     use datasets::Name;
     use models::{Biases, Norm};
-    use neuron::{Kind, ResetGradient};
+    use neuron::Kind;
     use training::WarmUp;
 
     fn with(method: Method, text: &str) -> Result<Run> {

@@ -62,11 +62,13 @@ impl Config {
         let Config { threshold, fires, reset, reset_gradient, .. } = *self;
         let decay = self.decay();
         positive("threshold", threshold)?;
-        // scans run in f32: what is 0 there is none of these
-        let some = decay as f32 > 0.0;
-        range("decay", decay, some && decay <= 1.0, "above 0 and at most 1")?;
+        range("decay", decay, decay > 0.0 && decay <= 1.0, "above 0 and at most 1")?;
+        // scans run in f32
+        range("decay", decay, decay as f32 > 0.0, "not so small that f32 takes it for 0")?;
         if let ResetGradient::Residual { alpha } = reset_gradient {
             range("alpha", alpha, (0.0..=1e6).contains(&alpha), "from 0 to 1000000")?;
+            let zero_or_some = alpha == 0.0 || alpha as f32 > 0.0;
+            range("alpha", alpha, zero_or_some, "0, or not so small that f32 takes it for 0")?;
         }
         Ok(Arc::new(Lif { threshold, decay, fires, reset, reset_gradient, surrogate }))
     }
@@ -81,7 +83,7 @@ impl Config {
 
 /// A neuron's parameter lies outside its range.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("the neuron's {name} must be {expected}, found {found}")]
+#[error("the neuron's {name} must be {expected}, found {}", sentence::number(*.found))]
 pub struct BadParameter {
     name: &'static str,
     expected: &'static str,
@@ -91,7 +93,7 @@ pub struct BadParameter {
 impl BadParameter {
     /// The parameter's name, its range and its value, in words.
     pub fn parts(&self) -> (String, String, String) {
-        (self.name.to_owned(), self.expected.to_owned(), self.found.to_string())
+        (self.name.to_owned(), self.expected.to_owned(), sentence::number(self.found))
     }
 }
 
@@ -105,8 +107,9 @@ pub(crate) fn range(
 }
 
 fn positive(name: &'static str, found: f64) -> Result<(), BadParameter> {
+    range(name, found, found > 0.0 && found <= 1e6, "positive and at most 1000000")?;
     // scans run in f32, in which less than 1e-45 is 0; far above 1 nothing ever fires
-    range(name, found, found as f32 > 0.0 && found <= 1e6, "positive and at most 1000000")
+    range(name, found, found as f32 > 0.0, "not so small that f32 takes it for 0")
 }
 
 /// The paper's three ways to train, by name. All are LIF with θ = 0.5, λ = 0.9 and a hard reset.
@@ -173,6 +176,6 @@ impl std::str::FromStr for Method {
         Method::ALL
             .into_iter()
             .find(|m| m.id() == s)
-            .ok_or_else(|| format!("unknown method '{s}': expected baseline, bpsa or bpsa+bpta"))
+            .ok_or_else(|| format!("expected baseline, bpsa or bpsa+bpta, found \"{s}\""))
     }
 }
