@@ -13,14 +13,26 @@ pub const STEPS: Range = Range::whole(1, Framing::MOST_FRAMES as u32);
 
 /// What fields take that are no numbers of the setup, by their place in a run. What stands inside
 /// of one of them and not here takes what that one takes.
-const WORDS: [(&str, &str); 37] = [
+const WORDS: [(&str, &str); 49] = [
     ("data", "one of n-mnist, dvs-gesture, dvs-cifar10, speech-commands, mnist, cifar10, cifar100"),
     (
         "framing",
         r#"{"number":{"frames":T}}, {"time":{"frames":T,"empty_window":"error" or "zero_frame"}} or {"duration":{"us":N}} for event data, {"direct":{"steps":T}} or {"bernoulli":{"steps":T,"scale":S}} for others, or "chunks" for speech-commands, with T from 1 to 65536"#,
     ),
     ("network", "a network in the paper's notation, such as 16C3-MP2-32C3-AP4-10Voting"),
-    ("batch_norm", "step or time"),
+    ("norm", NORM),
+    ("batch_norm", NORM),
+    ("norm.over", "step or time"),
+    ("norm.per_step_weight", "true or false"),
+    ("norm.per_step_running", "true or false"),
+    ("norm.shift", "true or false"),
+    ("norm.scale", "a positive number of at most 1000000"),
+    ("norm.branch_scale", "a positive number of at most 1000000"),
+    ("norm.eps", "a positive number of at most 1"),
+    ("norm.momentum", "a positive number of at most 1"),
+    ("norm.linear", "true or false"),
+    ("rectify", "true or false"),
+    ("bias", "all, linear or none"),
     ("classes", "some of the data set's classes, in its order, each once"),
     ("method", "baseline, bpsa or bpsa+bpta"),
     ("neuron", "an object of kind, threshold, fires, reset, reset_gradient and surrogate"),
@@ -77,8 +89,12 @@ const WORDS: [(&str, &str); 37] = [
     ("neuron.kind.lif.decay", "a number above 0 and at most 1"),
     ("neuron.reset_gradient.residual.alpha", "a number from 0 to 1000000"),
     ("own_surrogate", "nothing, since a receipt has only its name"),
-    ("", "an object of data, framing, network, batch_norm, method, neuron and setup"),
+    ("", "an object of data, framing, network, norm, method, neuron and setup"),
 ];
+
+/// What the norm of a run takes.
+const NORM: &str = "none, step, time or an object of over, per_step_weight, per_step_running, \
+                    shift, scale, branch_scale, eps, momentum and linear";
 
 /// The nearest place at or above `place` of which it is known what it takes, and that.
 fn known(place: &str) -> (&str, String) {
@@ -135,6 +151,21 @@ impl Run {
             let (name, expected, found) = e.parts();
             BadField { field: format!("neuron.{}", name.replace(' ', ".")), expected, found }
         })?;
+        self.norm.check().map_err(|wrong| BadField {
+            field: format!("norm.{}", wrong.field),
+            expected: wrong.expected.to_owned(),
+            found: wrong.found,
+        })?;
+        if self.norm.by_step() && self.steps().is_none() {
+            return Err(BadField {
+                field: "norm".to_owned(),
+                expected:
+                    "one γ and one pair of running statistics for all steps where the number \
+                           of steps is not fixed (framing duration)"
+                        .to_owned(),
+                found: "some of each step".to_owned(),
+            });
+        }
         if self.network.parse::<models::Spec>().is_err() {
             return Err(wrong("network", &self.network));
         }

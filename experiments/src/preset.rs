@@ -12,7 +12,7 @@ use crate::{Encoding, Own, Profile, Run, contradictions};
 use anyhow::Result;
 use datasets::{Content, Name};
 use events::Framing;
-use models::{Architecture, Spec, StatisticsOver, Variant};
+use models::{Architecture, Biases, Norm, Spec, Variant};
 use neuron::Method;
 use sha2::{Digest, Sha256};
 use training::{AdamWConfig, Augment, Reduction, Setup, WarmUp};
@@ -158,7 +158,9 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
             Content::Speech { .. } | Content::Images { .. } => Encoding::Direct { steps },
         },
         network: spec.to_string(),
-        batch_norm: StatisticsOver::Step,
+        norm: Norm::default(),
+        rectify: true,
+        bias: Biases::All,
         method,
         neuron: method.config(),
         own_surrogate: o.own.clone(),

@@ -3,7 +3,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use candle_core::{DType, Device};
 use datasets::Name;
 use events::Framing;
-use models::{Network, Spec, StatisticsOver};
+use models::{Biases, Network, Norm, Spec, StageOptions};
 use neuron::{BadParameter, Config, Method, Neuron, WhenSilent};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -26,8 +26,16 @@ pub struct Run {
     pub encoding: Encoding,
     /// The network in the paper's notation, as wide as it runs.
     pub network: String,
-    /// What batch norm averages over.
-    pub batch_norm: StatisticsOver,
+    /// The norm between products and neurons; receipts of before it had options call it
+    /// `batch_norm`.
+    #[serde(alias = "batch_norm")]
+    pub norm: Norm,
+    /// Whether a ReLU stands between norm and neurons.
+    #[serde(default = "rectified", skip_serializing_if = "is_rectified")]
+    pub rectify: bool,
+    /// Which products have a bias.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub bias: Biases,
     /// The method by name.
     pub method: Method,
     /// The method's neuron, or what was made of it.
@@ -43,6 +51,18 @@ pub struct Run {
     pub initial_weights_of_another_run: bool,
     /// Epochs, batches, optimiser, loss, augmentation.
     pub setup: Setup,
+}
+
+fn rectified() -> bool {
+    true
+}
+
+fn is_rectified(rectify: &bool) -> bool {
+    *rectify
+}
+
+fn is_usual(bias: &Biases) -> bool {
+    *bias == Biases::default()
 }
 
 /// A surrogate of a user's own, with the name under which receipts have it.
@@ -175,8 +195,14 @@ impl Run {
     pub fn outline(&self) -> Result<Network> {
         let (spec, neuron) = self.parts()?;
         let classes = self.data.info().classes.len();
-        let built = Network::outline(&spec, self.frame(), classes, neuron, self.batch_norm);
+        let built = Network::outline(&spec, self.frame(), classes, neuron, self.stages());
         self.built(built)
+    }
+
+    /// What stands around its products.
+    fn stages(&self) -> StageOptions {
+        let Run { norm, rectify, bias, .. } = *self;
+        StageOptions { norm, rectify, bias, steps: self.steps() }
     }
 
     /// What a network is made of, every field checked.
@@ -211,7 +237,7 @@ impl Run {
         let (spec, neuron) = self.parts()?;
         let classes = self.data.info().classes.len();
         let builder = vars.builder(DType::F32, device);
-        self.built(Network::new(&spec, self.frame(), classes, neuron, self.batch_norm, builder))
+        self.built(Network::new(&spec, self.frame(), classes, neuron, self.stages(), builder))
     }
 
     /// The neuron, with the user's surrogate and the warm-up's fallback where the run has them.

@@ -83,6 +83,7 @@ impl Setting {
             "neuron.alpha" => "neuron.reset_gradient",
             "neuron.decay" => "neuron.kind",
             "warm-up" => "setup.warm_up",
+            "batch_norm" => "norm",
             place => training_words::place(place).unwrap_or(place),
         }
     }
@@ -124,6 +125,13 @@ impl Setting {
         if let Some(setup) = all.pointer_mut("/setup").and_then(Value::as_object_mut) {
             for (name, usual) in training_words::usual() {
                 setup.entry(name).or_insert(usual);
+            }
+        }
+        if let Some(run_fields) = all.as_object_mut() {
+            run_fields.entry("rectify").or_insert(json!(true));
+            run_fields.entry("bias").or_insert(json!("all"));
+            if let Some(options) = run.norm.options() {
+                run_fields.insert("norm".to_owned(), json!(options));
             }
         }
         let (key, value) = (&shown(&self.key), &self.value);
@@ -172,6 +180,7 @@ impl Setting {
                     .map_err(|expected| anyhow!("--set {key}={}: {expected}", shown(value)))?;
                 *field(&mut all, "framing", key)? = json!(framing);
             }
+            "batch_norm" => *field(&mut all, "norm", key)? = self.json()?,
             place => {
                 let read = match training_words::value(place, value) {
                     Some(Ok(read)) => read,
@@ -300,6 +309,7 @@ mod tests {
     use super::*;
     use crate::{Profile, preset};
     use datasets::Name;
+    use models::{Biases, Norm};
     use neuron::Kind;
     use training::WarmUp;
 
@@ -342,19 +352,54 @@ mod tests {
         );
         assert_eq!(with(Method::Bpsa, "warm_up=none").unwrap().setup.warm_up, WarmUp::None);
         assert_eq!(
-            with(Method::Bpsa, "batch_norm=time").unwrap().batch_norm,
-            models::StatisticsOver::Time
+            with(Method::Bpsa, "batch_norm=time").unwrap(),
+            with(Method::Bpsa, "norm.over=time").unwrap()
         );
+        assert_eq!(
+            with(Method::Bpsa, "norm=time").unwrap().norm,
+            models::StatisticsOver::Time.into()
+        );
+        assert_eq!(with(Method::Bpsa, "norm=none").unwrap().norm, Norm::None);
+        assert_eq!(with(Method::Bpsa, "norm=step").unwrap(), Run { ..plain_run() });
+        let scaled = with(Method::Bpsa, "norm.scale=0.5").unwrap().norm;
+        assert_eq!(scaled.options().unwrap().scale, 0.5);
+        assert!(!with(Method::Bpsa, "rectify=false").unwrap().rectify);
+        assert_eq!(with(Method::Bpsa, "bias=linear").unwrap().bias, Biases::Linear);
         assert_eq!(
             with(Method::Bpsa, "setup.adamw.weight_decay=0").unwrap().setup.adamw.weight_decay,
             0.0
         );
     }
 
+    fn plain_run() -> Run {
+        preset::run(Name::NMnist, Method::Bpsa, Profile::Paper, &preset::Overrides::default())
+            .unwrap()
+    }
+
+    /// A receipt of before the norm had options is the same run, and one of today reads as one of
+    /// then where nothing of it was changed.
+    #[test]
+    fn old_receipts_are_read() {
+        let run = plain_run();
+        let mut stored = serde_json::to_value(&run).unwrap();
+        let fields = stored.as_object_mut().unwrap();
+        assert!(!fields.contains_key("rectify") && !fields.contains_key("bias"));
+        let norm = fields.remove("norm").unwrap();
+        assert_eq!(norm, json!("step"));
+        fields.insert("batch_norm".into(), norm);
+        assert_eq!(Run::from_value(&stored).unwrap(), run);
+    }
+
     #[test]
     fn what_does_not_fit_is_named() {
         for (text, words) in [
-            ("surrogate=atn", &["atn", "triangular", "use one of those"][..]),
+            ("norm=layer", &["norm", "none, step, time or an object"][..]),
+            ("norm.scale=0", &["norm.scale", "a positive number", "found 0"]),
+            ("norm.shift=maybe", &["norm.shift", "true or false"]),
+            ("norm.gamma=1", &["no field \"gamma\"", "per_step_weight"]),
+            ("rectify=perhaps", &["true or false"]),
+            ("bias=some", &["all, linear or none"]),
+            ("surrogate=atn", &["atn", "triangular", "use one of those"]),
             ("neuron.tau=2", &["no field \"tau\"", "threshold", "short names are surrogate"]),
             ("setup.batch=many", &["setup.batch=many", "a whole number from 1 to 1048576"]),
             ("neuron.threshold=-1", &["threshold must be positive"]),

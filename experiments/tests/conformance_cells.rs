@@ -36,6 +36,14 @@ fn the_cells_are_the_comparators_neurons() {
         "PASS sbpsnn_neuron s2 f32 grad_in scan ",
         "PASS iirsnn_neuron s1 f64 low_membrane.grad.weight ",
         "PASS salt_neuron s1 f64 grad.theta step ",
+        "PASS tdbn_norm s2 f64 grad_in ",
+        "PASS tdbn_network s1 f32 gradients event ",
+        "PASS tdbn_network s2 f64 running statistics tensors ",
+        "PASS bntt_network s1 f32 gradients event ",
+        "PASS bntt_network s2 f64 eval output tensors ",
+        "PASS lisnn_network s1 f32 gradients event ",
+        "PASS lisnn_network s2 f64 gradients tensors ",
+        "PASS sbpsnn_network s1 f32 gradients tensors ",
     ] {
         assert!(text.contains(row), "{row}: {text}");
     }

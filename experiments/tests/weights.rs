@@ -96,7 +96,7 @@ fn weights_of_a_run_that_computes_otherwise_are_refused_with_both_values() {
         (|run| run.neuron.kind = Kind::If, "decay 0.9 and neuron lif", "has none and if;"),
         (|run| run.neuron.fires = Fires::AboveThreshold, "fires at-threshold", "above-threshold;"),
         (|run| run.neuron.reset = Reset::Subtract, "reset to-zero", "has subtract;"),
-        (|run| run.batch_norm = StatisticsOver::Time, "batch norm over a step", "has time;"),
+        (|run| run.norm = StatisticsOver::Time.into(), "batch norm over a step", "has time;"),
         (|run| run.setup.side = Some(28), "side none", "has 28;"),
         (|run| run.encoding = Encoding::Direct { steps: 9 }, "framing direct steps 4", "steps 9;"),
         (

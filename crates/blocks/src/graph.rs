@@ -2,7 +2,7 @@
 
 use crate::layout::Range;
 use candle_core::{Result, Tensor, bail};
-use layers::{BatchNorm, Conv2d, Linear, Product, Sizes};
+use layers::{BatchNorm, Conv2d, Depthwise, DepthwiseSizes, Linear, Product, Sizes};
 use neuron::{Neuron, Pooling};
 use std::sync::Arc;
 
@@ -74,6 +74,8 @@ pub enum Delay {
 pub enum Weight {
     /// A convolution.
     Conv(Conv2d),
+    /// A depthwise convolution.
+    Depthwise(Depthwise),
     /// A fully connected layer over the flattened map.
     Linear(Linear),
 }
@@ -111,17 +113,25 @@ impl Block {
     pub fn tensors(&self) -> impl Iterator<Item = &Tensor> {
         let weights = self.sources.iter().filter_map(|source| source.weight.as_ref());
         let norm = self.affine.as_ref().map(|(_, n)| n);
-        let of_norm =
-            norm.map(|n| [&n.weight, &n.bias, &n.running_mean, &n.running_var]).into_iter();
-        weights.flat_map(|w| [Some(w.weight()), w.bias()]).flatten().chain(of_norm.flatten())
+        let of_norm = norm.map(|n| {
+            [Some(&n.weight), n.bias.as_ref(), Some(&n.running_mean), Some(&n.running_var)]
+        });
+        let of_weights = weights.flat_map(|w| [Some(w.weight()), w.bias()]);
+        of_weights.flatten().chain(of_norm.into_iter().flatten().flatten())
+    }
+
+    /// Whether its norm differs from step to step, so that equal currents do not stay equal.
+    pub(crate) fn by_step(&self) -> bool {
+        self.affine.as_ref().is_some_and(|(_, norm)| norm.by_step())
     }
 }
 
 impl Weight {
-    /// `[k, k, in, out]` or `[in, out]`.
+    /// `[k, k, in, out]`, `[k, k, 1, channels]` or `[in, out]`.
     pub fn weight(&self) -> &Tensor {
         match self {
             Weight::Conv(conv) => &conv.weight,
+            Weight::Depthwise(depthwise) => &depthwise.weight,
             Weight::Linear(linear) => &linear.weight,
         }
     }
@@ -130,7 +140,22 @@ impl Weight {
     pub fn bias(&self) -> Option<&Tensor> {
         match self {
             Weight::Conv(conv) => conv.bias.as_ref(),
-            Weight::Linear(linear) => Some(&linear.bias),
+            Weight::Depthwise(_) => None,
+            Weight::Linear(linear) => linear.bias.as_ref(),
+        }
+    }
+
+    /// Currents of the maps `x` `[T, B, H, W, C]`, as maps: of a linear layer of one pixel.
+    ///
+    /// # Errors
+    /// If they do not fit.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Weight::Conv(conv) => conv.forward(x),
+            Weight::Depthwise(depthwise) => depthwise.forward(x),
+            Weight::Linear(linear) => {
+                linear.forward(&x.flatten_from(2)?)?.unsqueeze(2)?.unsqueeze(2)
+            }
         }
     }
 
@@ -144,6 +169,10 @@ impl Weight {
             Weight::Conv(conv) => {
                 let sizes = Sizes::new(shape, conv.weight.dims(), conv.stride, conv.padding)?;
                 Ok((Product::Convolution(sizes), [sizes.oh, sizes.ow, sizes.co]))
+            }
+            Weight::Depthwise(depthwise) => {
+                let sizes = DepthwiseSizes::new(shape, depthwise.weight.dims())?;
+                Ok((Product::Depthwise(sizes), [h, w, c]))
             }
             Weight::Linear(linear) => {
                 let (inputs, outputs) = linear.weight.dims2()?;
@@ -184,10 +213,12 @@ impl Graph {
         self.stepwise().into_iter().find(|(first, last)| (*first..=*last).contains(&block))
     }
 
-    /// Whether a CUDA device can run it: a chain of neurons that have a source for one.
+    /// Whether a CUDA device can run it: a chain of neurons that have a source for one, with norms
+    /// of the usual form.
     pub fn runs_on_a_device(&self) -> bool {
         let source = |block: &Block| block.neuron.as_ref().is_some_and(|n| n.source().is_some());
-        self.is_chain() && self.blocks.iter().all(source)
+        let norm = |block: &Block| block.affine.as_ref().is_none_or(|(_, norm)| norm.is_usual());
+        self.is_chain() && self.blocks.iter().all(|block| source(block) && norm(block))
     }
 
     /// Whether every block reads the one before it through a weight with a bias, has neurons, and

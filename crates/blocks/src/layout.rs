@@ -107,9 +107,9 @@ fn one(
     steps: usize,
 ) -> Result<Layout> {
     let block = &graph.blocks[i];
-    // what runs step by step holds every step
+    // what runs step by step holds every step, and so does what a norm makes differ
     let (mut currents, mut products) = (None, Vec::new());
-    let mut still = graph.range_of(i).is_none();
+    let mut still = graph.range_of(i).is_none() && !block.by_step();
     for source in &block.sources {
         let (shape, still_source) = match (source.from, source.delay) {
             (Origin::Frames, Delay::Now) => (frames, still_frames),

@@ -1,6 +1,6 @@
 //! The definition: a graph in tensor operations, differentiable by the tensor library.
 
-use crate::{Block, DROPOUT, Delay, Graph, Observer, Origin, Weight};
+use crate::{Block, DROPOUT, Delay, Graph, Observer, Origin};
 use candle_core::{Result, Tensor, bail};
 use layers::{BatchStatistics, Mode, StatisticsOver};
 use neuron::{Neuron, Pooling};
@@ -33,7 +33,7 @@ pub fn scores(
             None => {
                 let block = &graph.blocks[i];
                 let x = sum(block, |source| Ok(Some(read(source.from, frames, &outputs)?)))?;
-                let x = currents(block, &x, mode, observer)?;
+                let x = currents(block, &x, None, mode, observer)?;
                 let o = match &block.neuron {
                     Some(neuron) => {
                         let spikes = neuron.scan(&x)?;
@@ -113,7 +113,7 @@ impl Range<'_> {
                     }
                     (from, _) => Ok(Some(read(from, frames, outputs)?.narrow(0, t, 1)?)),
                 })?;
-                let x = currents(block, &x, self.mode, &mut statistics)?;
+                let x = currents(block, &x, Some(t), self.mode, &mut statistics)?;
                 let o = match &block.neuron {
                     Some(neuron) => {
                         let o = step(neuron.as_ref(), &x, &mut membranes[at])?;
@@ -166,7 +166,9 @@ fn joined(all: &[BatchStatistics]) -> Result<BatchStatistics> {
     let cat = |of: fn(&BatchStatistics) -> &Tensor| {
         Tensor::cat(&all.iter().map(of).collect::<Vec<_>>(), 0)
     };
-    Ok(BatchStatistics { mean: cat(|s| &s.mean)?, unbiased_var: cat(|s| &s.unbiased_var)? })
+    let (mean, unbiased_var) = (cat(|s| &s.mean)?, cat(|s| &s.unbiased_var)?);
+    let momentum = all.first().map_or(0.0, |s| s.momentum);
+    Ok(BatchStatistics { mean, unbiased_var, momentum })
 }
 
 fn read(from: Origin, frames: &Tensor, outputs: &[Tensor]) -> Result<Tensor> {
@@ -190,11 +192,7 @@ fn sum(block: &Block, read: impl Fn(&crate::Source) -> Result<Option<Tensor>>) -
         };
         let y = match &source.weight {
             None => x,
-            Some(Weight::Conv(conv)) => conv.forward(&x)?,
-            // maps of one pixel, as blocks have them
-            Some(Weight::Linear(linear)) => {
-                linear.forward(&x.flatten_from(2)?)?.unsqueeze(2)?.unsqueeze(2)?
-            }
+            Some(weight) => weight.forward(&x)?,
         };
         sum = Some(match sum {
             None => y,
@@ -208,11 +206,20 @@ fn sum(block: &Block, read: impl Fn(&crate::Source) -> Result<Option<Tensor>>) -
     Ok(sum)
 }
 
-/// Norm, ReLU and dropout of currents.
-fn currents(block: &Block, x: &Tensor, mode: Mode, observer: &mut dyn Observer) -> Result<Tensor> {
+/// Norm, ReLU and dropout of currents, of all steps or `only` one.
+fn currents(
+    block: &Block,
+    x: &Tensor,
+    only: Option<usize>,
+    mode: Mode,
+    observer: &mut dyn Observer,
+) -> Result<Tensor> {
     let mut x = x.clone();
     if let Some((name, norm)) = &block.affine {
-        let (y, statistics) = norm.forward(&x, mode)?;
+        let (y, statistics) = match only {
+            Some(t) => norm.at(t)?.forward(&x, mode)?,
+            None => norm.forward(&x, mode)?,
+        };
         if let Some(statistics) = statistics {
             observer.statistics(name, &statistics)?;
         }

@@ -1,5 +1,5 @@
 use candle_core::{DType, Result, Tensor, bail};
-use layers::{Conv2d, Linear};
+use layers::{Conv2d, Depthwise, Linear};
 
 /// To how many outputs each input value of one sample leads. A synaptic operation is a value that
 /// is not 0 meeting a weight that is not 0, so the operations of an input are the sum of its
@@ -42,12 +42,36 @@ impl Fan {
         Fan::new(effective, dense, &conv.weight, &alive, conv.bias.as_ref())
     }
 
+    /// Of a depthwise convolution of maps `[…, H, W, C]`.
+    pub fn of_depthwise(depthwise: &Depthwise, x: &Tensor) -> Result<Fan> {
+        let [h, w, c] = *last_three(x)?;
+        let weight = &depthwise.weight;
+        let (k, ..) = weight.dims4()?;
+        // each weight is the row of one channel's only output
+        let alive = alive(weight, 1)?;
+        let (mut effective, mut windows) = (vec![0; h * w * c], 0);
+        let met = |size: usize, tap: usize| {
+            (0..size).filter_map(move |at| (at + tap).checked_sub(k / 2)).filter(move |i| *i < size)
+        };
+        for ky in 0..k {
+            for kx in 0..k {
+                let alive = &alive[(ky * k + kx) * c..][..c];
+                for (y, x) in met(h, ky).flat_map(|y| met(w, kx).map(move |x| (y, x))) {
+                    windows += 1;
+                    let fan = &mut effective[(y * w + x) * c..][..c];
+                    fan.iter_mut().zip(alive).for_each(|(fan, alive)| *fan += alive);
+                }
+            }
+        }
+        Fan::new(effective, windows * c as u64, weight, &alive, None)
+    }
+
     /// Of a fully connected layer.
     pub fn of_linear(linear: &Linear) -> Result<Fan> {
         let (_, outputs) = linear.weight.dims2()?;
         let alive = alive(&linear.weight, outputs)?;
         let dense = linear.weight.elem_count() as u64;
-        Fan::new(alive.clone(), dense, &linear.weight, &alive, Some(&linear.bias))
+        Fan::new(alive.clone(), dense, &linear.weight, &alive, linear.bias.as_ref())
     }
 
     fn new(
@@ -133,5 +157,24 @@ mod tests {
             let full = Conv2d { weight: weight.ones_like().unwrap(), ..conv };
             assert_eq!(fan.dense, by_definition(&full, &ones), "{place}");
         }
+    }
+
+    #[test]
+    fn a_depthwise_window_meets_its_own_channel() {
+        let size = 5 * 5 * 3;
+        let weight: Vec<f32> = (0..size).map(|i| f32::from(u8::from(i % 4 != 0))).collect();
+        let weight = Tensor::from_vec(weight, (5, 5, 1, 3), &Device::Cpu).unwrap();
+        let values: Vec<f32> = (0..4 * 6 * 3).map(|i| f32::from(u8::from(i % 5 < 2))).collect();
+        let x = Tensor::from_vec(values.clone(), (1, 4, 6, 3), &Device::Cpu).unwrap();
+        let by_definition = |weight: &Tensor, x: &Tensor| {
+            let y = Depthwise { weight: weight.clone() }.forward(x).unwrap();
+            y.sum_all().unwrap().to_scalar::<f32>().unwrap() as u64
+        };
+        let fan = Fan::of_depthwise(&Depthwise { weight: weight.clone() }, &x).unwrap();
+        let met = fan.effective.iter().zip(&values).filter(|(_, v)| **v != 0.0);
+        assert_eq!(met.map(|(fan, _)| fan).sum::<u64>(), by_definition(&weight, &x));
+        let ones = x.ones_like().unwrap();
+        assert_eq!(fan.dense, by_definition(&weight.ones_like().unwrap(), &ones));
+        assert_eq!((fan.weights, fan.zero_weights, fan.outputs), (75, 19, 3));
     }
 }

@@ -87,8 +87,12 @@ impl Seen {
                 self.store([&conv.weight].into_iter().chain(&conv.bias));
                 self.weights("conv", &Fan::of_conv(conv, x)?, x, y)?;
             }
+            Operation::Depthwise(depthwise) => {
+                self.store([&depthwise.weight]);
+                self.weights("conv", &Fan::of_depthwise(depthwise, x)?, x, y)?;
+            }
             Operation::Linear(linear) => {
-                self.store([&linear.weight, &linear.bias]);
+                self.store([&linear.weight].into_iter().chain(&linear.bias));
                 self.weights("linear", &Fan::of_linear(linear)?, x, y)?;
             }
             Operation::Norm(name, norm) => self.norm(name, norm, x, y)?,
@@ -147,7 +151,7 @@ impl Seen {
     }
 
     fn norm(&mut self, name: &str, norm: &BatchNorm, x: &Tensor, y: &Tensor) -> Result<()> {
-        self.store([&norm.weight, &norm.bias]);
+        self.store([&norm.weight].into_iter().chain(&norm.bias));
         let running = [&norm.running_mean, &norm.running_var];
         self.activity.stored.norm_buffer_bytes +=
             running.map(bytes).iter().sum::<u64>() + Stored::BATCH_COUNT_BYTES;

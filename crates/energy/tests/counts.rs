@@ -72,20 +72,14 @@ fn binary(x: &Tensor, ones: bool) -> Result<Tensor> {
 /// layer then gives is the number of operations of each output. In f64, where no sum is rounded.
 fn by_definition(layer: &Layer, x: &Tensor, ones: bool) -> Result<u64> {
     let x = binary(&x.to_dtype(DType::F64)?, ones)?;
-    let both = |w: &Tensor, b: &Tensor| {
-        Ok::<_, candle_core::Error>((
-            binary(&w.to_dtype(DType::F64)?, ones)?,
-            b.to_dtype(DType::F64)?.zeros_like()?,
-        ))
-    };
     let y = match layer {
         Layer::Conv(conv) => {
             let weight = binary(&conv.weight.to_dtype(DType::F64)?, ones)?;
             Conv2d { weight, bias: None, ..conv.clone() }.forward(&x)?
         }
         Layer::Linear(linear) => {
-            let (weight, bias) = both(&linear.weight, &linear.bias)?;
-            Linear { weight, bias }.forward(&x)?
+            let weight = binary(&linear.weight.to_dtype(DType::F64)?, ones)?;
+            Linear { weight, bias: None }.forward(&x)?
         }
         _ => return Ok(0),
     };

@@ -13,6 +13,7 @@ mod calibration;
 mod conv;
 #[cfg(feature = "cuda")]
 pub mod cuda;
+mod depthwise;
 mod dropout;
 mod event;
 mod kernel;
@@ -26,6 +27,7 @@ mod sparse;
 
 pub use calibration::calibrate;
 pub use conv::{Conv2d, Sizes};
+pub use depthwise::{Depthwise, DepthwiseSizes};
 pub use dropout::{dropout, dropout_mask};
 pub use linear::Linear;
 pub use norm::{BatchNorm, BatchStatistics, StatisticsOver, batch_moments};

@@ -5,8 +5,8 @@ use candle_core::{Result, Tensor};
 pub struct Linear {
     /// W `[in, out]`.
     pub weight: Tensor,
-    /// b `[out]`.
-    pub bias: Tensor,
+    /// b `[out]`; `None` adds nothing and trains nothing.
+    pub bias: Option<Tensor>,
 }
 
 impl Linear {
@@ -20,6 +20,10 @@ impl Linear {
         if let Some(last) = dims.last_mut() {
             *last = outputs;
         }
-        x.reshape(((), inputs))?.matmul(&self.weight)?.broadcast_add(&self.bias)?.reshape(dims)
+        let y = x.reshape(((), inputs))?.matmul(&self.weight)?;
+        match &self.bias {
+            Some(bias) => y.broadcast_add(bias)?.reshape(dims),
+            None => y.reshape(dims),
+        }
     }
 }

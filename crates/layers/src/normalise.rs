@@ -86,14 +86,22 @@ impl<F: Stored> Scales<F> {
         Scales { mean, lost, inverse, channels: c }
     }
 
-    /// y = γ(x − μ)/√(σ² + ε) + β.
+    /// The only set, once for each of so many steps.
+    pub fn repeated(&self, steps: usize) -> Self {
+        let [mean, lost, inverse] =
+            [&self.mean, &self.lost, &self.inverse].map(|all| all.repeat(steps));
+        Scales { mean, lost, inverse, channels: self.channels }
+    }
+
+    /// y = γ(x − μ)/√(σ² + ε) + β, with γ `[C]`, or one of each step, `[T, C]`.
     pub fn apply(&self, x: &[F], gamma: &[F], beta: &[F]) -> Vec<F> {
         let c = self.channels;
-        let per_set = x.len() / self.sets();
+        let per_set = x.len() / self.sets().max(gamma.len() / c);
         let mut y = vec![F::zero(); x.len()];
         let chunk = ROWS * c;
         for ((set, y), x) in y.chunks_mut(per_set).enumerate().zip(x.chunks(per_set)) {
-            let at = set * c;
+            let at = set * c % self.mean.len();
+            let gamma = &gamma[set * c % gamma.len()..][..c];
             let scale: Vec<F> =
                 gamma.iter().zip(&self.inverse[at..]).map(|(&g, &i)| g * i).collect();
             let shift = beta.iter().zip(&scale).zip(&self.lost[at..]);
@@ -134,7 +142,7 @@ impl<F: Stored> Scales<F> {
     }
 
     /// ∂L/∂x = γ/√(σ² + ε) · (g − Σg/n − x̂ · Σ(g·x̂)/n) with the sums of
-    /// [`Scales::gradient_sums`].
+    /// [`Scales::gradient_sums`], and γ `[C]`, or one of each set.
     pub fn input_gradient(&self, x: &[F], g: &[F], sums: &[F], gamma: &[F]) -> Vec<F> {
         let (c, sets) = (self.channels, self.sets());
         let per_set = x.len() / sets;
@@ -147,6 +155,7 @@ impl<F: Stored> Scales<F> {
             // d = p·g − q·x + r with three numbers per channel
             let row = |which: usize| &sums[(which * sets + set) * c..][..c];
             let (mean, inverse) = (&self.mean[set * c..][..c], &self.inverse[set * c..][..c]);
+            let gamma = &gamma[set * c % gamma.len()..][..c];
             let p: Vec<F> = gamma.iter().zip(inverse).map(|(&g, &i)| g * i).collect();
             let q: Vec<F> = (0..c).map(|i| row(1)[i] / n * inverse[i]).collect();
             let r: Vec<F> = (0..c).map(|i| row(0)[i] / n).collect();

@@ -1,5 +1,5 @@
 use crate::conv::{Matrix, Sizes, forward, input_gradient, parallel_product, weight_gradient};
-use crate::{Consumer, Sparse, event};
+use crate::{Consumer, DepthwiseSizes, Sparse, event};
 use rayon::prelude::*;
 
 /// What a weight does to the activations below it, on slices of f32: the three products of a
@@ -8,6 +8,8 @@ use rayon::prelude::*;
 pub enum Product {
     /// Maps `[n, h, w, ci]`, weight `[k, k, ci, co]`.
     Convolution(Sizes),
+    /// Maps `[n, h, w, c]`, weight `[k, k, 1, c]`; always dense.
+    Depthwise(DepthwiseSizes),
     /// Rows `[n, inputs]`, weight `[inputs, outputs]`.
     Linear {
         /// Rows.
@@ -48,7 +50,7 @@ impl Crossovers {
     /// Those of a product's kind.
     pub fn of(&self, product: &Product) -> Crossover {
         match product {
-            Product::Convolution(_) => self.convolution,
+            Product::Convolution(_) | Product::Depthwise(_) => self.convolution,
             Product::Linear { .. } => self.linear,
         }
     }
@@ -88,20 +90,25 @@ impl Product {
     fn path(&self, x: &Sparse, crossover: f64) -> Path {
         let belongs = match self {
             Product::Convolution(s) => x.belongs([s.n, s.h, s.w, s.ci], Consumer::Convolution),
+            Product::Depthwise(s) => x.belongs([s.n, s.h, s.w, s.c], Consumer::Convolution),
             Product::Linear { n, inputs, .. } => {
                 let [m, h, w, c] = x.shape();
                 (m, h * w * c) == (*n, *inputs) && x.belongs(x.shape(), Consumer::Linear)
             }
         };
         assert!(belongs, "activations {:?} are not those of {self:?}", x.shape());
-        let reaches = matches!(self, Product::Convolution(s) if s.padding >= s.k);
-        if x.density() < crossover && !reaches { Path::Event } else { Path::Dense }
+        let dense = match self {
+            Product::Convolution(s) => s.padding >= s.k,
+            Product::Depthwise(_) => true,
+            Product::Linear { .. } => false,
+        };
+        if x.density() < crossover && !dense { Path::Event } else { Path::Dense }
     }
 
     /// Who reads the activations.
     pub fn consumer(&self) -> Consumer {
         match self {
-            Product::Convolution(_) => Consumer::Convolution,
+            Product::Convolution(_) | Product::Depthwise(_) => Consumer::Convolution,
             Product::Linear { .. } => Consumer::Linear,
         }
     }
@@ -110,6 +117,7 @@ impl Product {
     pub fn outputs(&self) -> usize {
         match self {
             Product::Convolution(s) => s.n * s.pixels() * s.co,
+            Product::Depthwise(s) => s.n * s.h * s.w * s.c,
             Product::Linear { n, outputs, .. } => n * outputs,
         }
     }
@@ -118,6 +126,7 @@ impl Product {
     pub fn fan_in(&self) -> usize {
         match self {
             Product::Convolution(s) => s.window(),
+            Product::Depthwise(s) => s.k * s.k,
             Product::Linear { inputs, .. } => *inputs,
         }
     }
@@ -126,6 +135,7 @@ impl Product {
     pub fn over(self, n: usize) -> Product {
         match self {
             Product::Convolution(s) => Product::Convolution(Sizes { n, ..s }),
+            Product::Depthwise(s) => Product::Depthwise(DepthwiseSizes { n, ..s }),
             Product::Linear { inputs, outputs, .. } => Product::Linear { n, inputs, outputs },
         }
     }
@@ -145,7 +155,7 @@ impl Product {
         let y = match (self, path) {
             (Product::Convolution(s), Path::Event) => event::conv_forward(*s, x, weight, bias),
             (Product::Linear { .. }, Path::Event) => event::linear_forward(x, weight, bias),
-            (_, Path::Dense) => self.dense_forward(&x.to_dense(), weight, bias),
+            _ => self.dense_forward(&x.to_dense(), weight, bias),
         };
         (y, path)
     }
@@ -163,6 +173,12 @@ impl Product {
     pub fn dense_forward(&self, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
         match *self {
             Product::Convolution(s) => forward(s, x, weight, bias),
+            Product::Depthwise(s) => {
+                let mut y = s.forward(x, weight);
+                let pixels = y.chunks_exact_mut(s.c.max(1));
+                pixels.for_each(|y| y.iter_mut().zip(bias).for_each(|(y, b)| *y += b));
+                y
+            }
             Product::Linear { n, inputs, outputs } => {
                 let mut y = bias.repeat(n);
                 let (x, weight) = (Matrix::new(x, n, inputs), Matrix::new(weight, inputs, outputs));
@@ -183,7 +199,7 @@ impl Product {
             (Product::Linear { outputs, .. }, Path::Event) => {
                 event::linear_weight_gradient(x, g, *outputs)
             }
-            (_, Path::Dense) => self.dense_weight_gradient(&x.to_dense(), g),
+            _ => self.dense_weight_gradient(&x.to_dense(), g),
         };
         (dw, path)
     }
@@ -192,6 +208,7 @@ impl Product {
     pub fn dense_weight_gradient(&self, x: &[f32], g: &[f32]) -> Vec<f32> {
         match *self {
             Product::Convolution(s) => weight_gradient(s, x, g).0,
+            Product::Depthwise(s) => s.weight_gradient(x, g),
             Product::Linear { n, inputs, outputs } => {
                 let mut dw = vec![0.0; inputs * outputs];
                 parallel_product(
@@ -210,6 +227,7 @@ impl Product {
     pub fn bias_gradient(&self, g: &[f32]) -> Vec<f32> {
         let channels = match self {
             Product::Convolution(s) => s.co,
+            Product::Depthwise(s) => s.c,
             Product::Linear { outputs, .. } => *outputs,
         };
         let pieces: Vec<Vec<f32>> = g
@@ -247,7 +265,7 @@ impl Product {
             (Product::Linear { outputs, .. }, Path::Event) => {
                 InputGradient::AtEntries(event::linear_input_gradient(x, weight, g, *outputs))
             }
-            (_, Path::Dense) => InputGradient::Everywhere(self.dense_input_gradient(weight, g)),
+            _ => InputGradient::Everywhere(self.dense_input_gradient(weight, g)),
         };
         (dx, path)
     }
@@ -256,6 +274,7 @@ impl Product {
     pub fn dense_input_gradient(&self, weight: &[f32], g: &[f32]) -> Vec<f32> {
         match *self {
             Product::Convolution(s) => input_gradient(s, weight, g),
+            Product::Depthwise(s) => s.input_gradient(weight, g),
             Product::Linear { n, inputs, outputs } => {
                 let mut dx = vec![0.0; n * inputs];
                 parallel_product(

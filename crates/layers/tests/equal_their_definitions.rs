@@ -4,7 +4,8 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use layers::{
-    BatchNorm, Conv2d, Linear, Mode, StatisticsOver, avg_pool2d, dropout, max_pool2d, rectify, vote,
+    BatchNorm, Conv2d, Depthwise, DepthwiseSizes, Linear, Mode, Product, StatisticsOver,
+    avg_pool2d, dropout, max_pool2d, rectify, vote,
 };
 use proptest::prelude::*;
 
@@ -130,10 +131,10 @@ proptest! {
         let mut r = Numbers(seed);
         let (x, weight, bias) = (r.var(&[t, n, h, 3, c]), r.var(&[c]), r.var(&[c]));
         let over = if over_time { StatisticsOver::Time } else { StatisticsOver::Step };
-        let norm = BatchNorm {
-            weight: weight.as_tensor().clone(), bias: bias.as_tensor().clone(),
-            running_mean: r.tensor(&[c]), running_var: r.tensor(&[c]).abs().unwrap(), eps: 1e-5, over,
-        };
+        let running = [r.tensor(&[c]), r.tensor(&[c]).abs().unwrap()];
+        let norm = BatchNorm::new(
+            weight.as_tensor().clone(), bias.as_tensor().clone(), running, over,
+        );
         let (fast, statistics) = norm.forward(&x, TRAIN).unwrap();
         let rows = x.reshape((if over_time { 1 } else { t }, (), c)).unwrap();
         let mean = rows.mean_keepdim(1).unwrap();
@@ -147,6 +148,61 @@ proptest! {
         prop_assert!(largest(&(&statistics.mean - mean.squeeze(1).unwrap()).unwrap()) < 1e-13);
         prop_assert!(largest(&(&statistics.unbiased_var - unbiased).unwrap()) < 1e-13);
         same(&[&x, &weight, &bias], fast, plain, "batch norm");
+    }
+
+    /// Every option beside the formula written out: in training, with the gradients, and in
+    /// evaluation.
+    #[test]
+    fn batch_norm_with_options(
+        t in 1usize..4, n in 2usize..4, c in 1usize..5, over_time: bool, by_step: bool,
+        running_by_step: bool, shift: bool, scale in 0.2f64..2.0, seed: u64,
+    ) {
+        let mut r = Numbers(seed);
+        let of = |by_step: bool| if by_step { vec![t, c] } else { vec![c] };
+        let (x, weight, bias) = (r.var(&[t, n, 3, c]), r.var(&of(by_step)), r.var(&[c]));
+        let running = [r.tensor(&of(running_by_step)), r.tensor(&of(running_by_step)).abs().unwrap()];
+        let over = if over_time { StatisticsOver::Time } else { StatisticsOver::Step };
+        let norm = BatchNorm {
+            bias: shift.then(|| bias.as_tensor().clone()), scale, eps: 1e-3,
+            ..BatchNorm::new(weight.as_tensor().clone(), bias.as_tensor().clone(), running, over)
+        };
+        // everything as [T | 1, 1, 1, C]
+        let wide = |v: &Tensor| v.reshape(((), 1, 1, c)).unwrap();
+        let formula = |mean: Tensor, var: Tensor| {
+            let y = x.broadcast_sub(&mean).unwrap()
+                .broadcast_div(&(var + 1e-3).unwrap().sqrt().unwrap()).unwrap()
+                .broadcast_mul(&(wide(&weight) * scale).unwrap()).unwrap();
+            if shift { y.broadcast_add(&bias).unwrap() } else { y }
+        };
+        let rows = x.reshape((if over_time { 1 } else { t }, (), c)).unwrap();
+        let mean = rows.mean_keepdim(1).unwrap();
+        let var = rows.broadcast_sub(&mean).unwrap().sqr().unwrap().mean_keepdim(1).unwrap();
+        let (fast, statistics) = norm.forward(&x, TRAIN).unwrap();
+        let variables = if shift { vec![&x, &weight, &bias] } else { vec![&x, &weight] };
+        same(&variables, fast, formula(wide(&mean), wide(&var)), "batch norm with options");
+        let (mean, var) = (wide(&norm.running_mean), wide(&norm.running_var));
+        let evaluated = norm.forward(&x, Mode::Eval).unwrap().0;
+        same(&variables, evaluated, formula(mean, var), "in evaluation");
+        // running statistics of each step are moved once by theirs, others once by every row
+        let statistics = statistics.unwrap();
+        if !(over_time && running_by_step) {
+            let (moved, _) = statistics.update(&norm.running_mean, &norm.running_var).unwrap();
+            let rows = statistics.mean.to_vec2::<f64>().unwrap();
+            let mut plain: Vec<f64> = norm.running_mean.flatten_all().unwrap().to_vec1().unwrap();
+            for (row, values) in rows.iter().enumerate() {
+                let first = if running_by_step { row * c } else { 0 };
+                for (i, value) in values.iter().enumerate() {
+                    plain[first + i] = 0.9 * plain[first + i] + 0.1 * value;
+                }
+            }
+            let plain = Tensor::from_vec(plain, moved.shape(), &Device::Cpu).unwrap();
+            prop_assert!(largest(&(moved - plain).unwrap()) < 1e-13);
+        }
+        // one step of a norm that differs from step to step is the norm of that step
+        let last = x.narrow(0, t - 1, 1).unwrap();
+        let alone = norm.at(t - 1).unwrap().forward(&last, Mode::Eval).unwrap().0;
+        let whole = norm.forward(&x, Mode::Eval).unwrap().0.narrow(0, t - 1, 1).unwrap();
+        prop_assert!(largest(&(alone - whole).unwrap()) < 1e-13);
     }
 
     #[test]
@@ -274,14 +330,9 @@ fn the_same_bits_for_any_number_of_threads() {
                 stride: 1,
                 padding: 1,
             };
-            let norm = BatchNorm {
-                weight: gamma.as_tensor().clone(),
-                bias: beta.as_tensor().clone(),
-                running_mean: beta.as_tensor().clone(),
-                running_var: beta.as_tensor().clone(),
-                eps: 1e-5,
-                over: StatisticsOver::Step,
-            };
+            let of = |v: &Var| v.as_tensor().clone();
+            let running = [of(&beta), of(&beta)];
+            let norm = BatchNorm::new(of(&gamma), of(&beta), running, StatisticsOver::Step);
             let y = norm.forward(&conv.forward(&x).unwrap(), TRAIN).unwrap().0;
             let grads = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
             [&x, &w, &gamma, &beta]
@@ -301,11 +352,57 @@ fn the_same_bits_for_any_number_of_threads() {
 #[test]
 fn linear_and_voting_by_hand() {
     let t = |v: &[f32], shape: &[usize]| Tensor::from_slice(v, shape, &Device::Cpu).unwrap();
-    let layer = Linear { weight: t(&[1.0, 2.0, 3.0, 4.0], &[2, 2]), bias: t(&[0.5, -0.5], &[2]) };
+    let layer =
+        Linear { weight: t(&[1.0, 2.0, 3.0, 4.0], &[2, 2]), bias: Some(t(&[0.5, -0.5], &[2])) };
     let y = layer.forward(&t(&[1.0, 0.0, 0.0, 1.0], &[1, 2, 2])).unwrap();
     assert_eq!(y.to_vec3::<f32>().unwrap(), [[[1.5, 1.5], [3.5, 3.5]]]);
     assert_eq!(vote(&y, 2).unwrap().to_vec3::<f32>().unwrap(), [[[1.5], [3.5]]]);
     assert!(vote(&y, 3).unwrap_err().to_string().contains("multiple of 3"));
+}
+
+#[test]
+fn depthwise_equals_a_convolution_in_groups_and_its_kernels() {
+    let mut r = Numbers(11);
+    for [n, h, w, c, k] in [[2, 5, 4, 3, 5], [1, 3, 3, 1, 3], [3, 1, 2, 4, 1], [2, 2, 2, 2, 5]] {
+        let what = format!("{n}×{h}×{w}×{c}, window {k}");
+        let (x, weight) = (r.var(&[1, n, h, w, c]), r.var(&[k, k, 1, c]));
+        let layer = Depthwise { weight: weight.as_tensor().clone() };
+        let maps = x.squeeze(0).unwrap().permute((0, 3, 1, 2)).unwrap().contiguous().unwrap();
+        let windows = weight.permute((3, 2, 0, 1)).unwrap().contiguous().unwrap();
+        let plain = maps.conv2d(&windows, k / 2, 1, 1, c).unwrap();
+        let plain = plain.permute((0, 2, 3, 1)).unwrap().unsqueeze(0).unwrap();
+        let y = layer.forward(&x).unwrap();
+        // the kernels beside autograd of the definition, for the loss Σy²/2
+        let loss = (y.sqr().unwrap().sum_all().unwrap() / 2.0).unwrap();
+        let gradients = loss.backward().unwrap();
+        let single = |t: &Tensor| -> Vec<f32> {
+            t.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+        };
+        let product = Product::Depthwise(DepthwiseSizes::new([n, h, w, c], weight.dims()).unwrap());
+        let (x32, w32) = (single(&x), single(&weight));
+        let forward = product.dense_forward(&x32, &w32, &vec![0.0; c]);
+        let by_weight = product.dense_weight_gradient(&x32, &forward);
+        let by_x = product.dense_input_gradient(&w32, &forward);
+        for (ours, plain, of) in [
+            (&forward, single(&y), "y"),
+            (&by_weight, single(gradients.get(&weight).unwrap()), "dw"),
+            (&by_x, single(gradients.get(&x).unwrap()), "dx"),
+        ] {
+            let largest = plain.iter().fold(0f32, |m, v| m.max(v.abs()));
+            let off = ours.iter().zip(&plain).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+            assert!(ours.len() == plain.len() && off <= 1e-5 * largest, "{what}: {of} {off}");
+        }
+        let mut scattered = vec![0.0; h * w * c];
+        let entries: Vec<(u32, f32)> = (0..).zip(x32[..h * w * c].iter().copied()).collect();
+        product.add(&entries, &w32, &mut scattered);
+        let off = scattered.iter().zip(&forward).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+        assert!(off < 1e-4, "{what}: scattered {off}");
+        same(&[&x, &weight], y, plain, &what);
+    }
+    let layer =
+        Depthwise { weight: Tensor::zeros((3, 3, 1, 2), DType::F32, &Device::Cpu).unwrap() };
+    let x = Tensor::zeros((1, 4, 4, 3), DType::F32, &Device::Cpu).unwrap();
+    assert!(layer.forward(&x).unwrap_err().to_string().contains("cannot take maps"));
 }
 
 #[test]
@@ -316,14 +413,8 @@ fn shapes_that_do_not_fit_are_refused_in_one_sentence() {
     let conv = Conv2d { weight: w, bias: Some(b.clone()), stride: 1, padding: 1 };
     assert!(conv.forward(&x).unwrap_err().to_string().contains("cannot take maps"));
     assert!(max_pool2d(&x, 5).unwrap_err().to_string().contains("at least that size"));
-    let norm = BatchNorm {
-        weight: b.clone(),
-        bias: b.clone(),
-        running_mean: b.clone(),
-        running_var: b,
-        eps: 1e-5,
-        over: StatisticsOver::Step,
-    };
+    let running = [b.clone(), b.clone()];
+    let norm = BatchNorm::new(b.clone(), b, running, StatisticsOver::Step);
     let one = Tensor::zeros((4, 1, 5), DType::F32, &Device::Cpu).unwrap();
     assert!(norm.forward(&one, TRAIN).unwrap_err().to_string().contains("at least two values"));
     assert!(norm.forward(&one, Mode::Eval).is_ok(), "evaluation takes any batch");

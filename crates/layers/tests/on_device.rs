@@ -110,13 +110,9 @@ fn batch_norm_is_the_same_on_a_device() {
     for c in [3, 20, 300] {
         for over in [StatisticsOver::Step, StatisticsOver::Time] {
             let arguments = [n.tensor(&[3, 2, 4, 3, c]), n.tensor(&[c]), n.tensor(&[c])];
-            let norm = |a: &[Tensor]| BatchNorm {
-                weight: a[1].clone(),
-                bias: a[2].clone(),
-                running_mean: a[2].clone(),
-                running_var: a[1].abs().unwrap(),
-                eps: 1e-5,
-                over,
+            let norm = |a: &[Tensor]| {
+                let running = [a[2].clone(), a[1].abs().unwrap()];
+                BatchNorm::new(a[1].clone(), a[2].clone(), running, over)
             };
             let what = format!("{c} channels over {over:?}");
             same(&there, &arguments, &what, &|a| {

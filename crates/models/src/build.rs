@@ -1,22 +1,20 @@
 //! From a spec to the operations of a network.
 
-use crate::{Layer, Spec, Stage};
+use crate::{Biases, Layer, Norm, Spec, Stage, StageOptions};
+use blocks::Weight;
 use candle_core::{Result, bail};
 use candle_nn::{Init, VarBuilder};
-use layers::{BatchNorm, Conv2d, Linear, StatisticsOver};
-use neuron::Neuron;
+use layers::{BatchNorm, Conv2d, Depthwise, Linear};
+use neuron::{Neuron, Population, Sbpsnn};
 use std::collections::HashMap;
 use std::iter;
 use std::sync::Arc;
-
-/// ε of batch norm (PyTorch's default, used by the paper).
-pub const EPS: f64 = 1e-5;
 
 /// Follows the shape of one sample while a network is built.
 struct Builder<'a> {
     vb: VarBuilder<'a>,
     neuron: Arc<dyn Neuron>,
-    over: StatisticsOver,
+    options: StageOptions,
     /// Height, width, channels; after flattening 1, 1, units.
     shape: [usize; 3],
     flat: bool,
@@ -29,6 +27,8 @@ struct Window {
     kernel: usize,
     stride: usize,
     bias: bool,
+    /// Whether there are no zeros around the map.
+    valid: bool,
 }
 
 /// The operations of `spec`, see [`crate::Network::new`].
@@ -37,13 +37,16 @@ pub fn layers(
     sample: [usize; 3],
     classes: usize,
     neuron: Arc<dyn Neuron>,
-    over: StatisticsOver,
+    options: StageOptions,
     vb: VarBuilder<'_>,
 ) -> Result<Vec<Layer>> {
+    if let Err(wrong) = options.norm.check() {
+        bail!("network: {wrong}");
+    }
     let mut b = Builder {
         vb,
         neuron,
-        over,
+        options,
         shape: sample,
         flat: false,
         layers: vec![],
@@ -59,13 +62,21 @@ impl Builder<'_> {
     fn stage(&mut self, stage: Stage, classes: usize) -> Result<()> {
         let name = self.name(stage);
         match stage {
-            Stage::Conv { channels, kernel } => {
-                let conv = self.conv(&name, Window { kernel, stride: 1, bias: true }, channels)?;
-                let activation = self.activation(&name, channels)?;
+            Stage::Conv { channels, kernel, valid, lateral } => {
+                let window = Window { kernel, stride: 1, bias: true, valid };
+                let conv = self.conv(&name, window, channels)?;
+                let mut activation = self.activation(&name, channels)?;
+                if let (Some(side), Some(neurons)) = (lateral, activation.last_mut()) {
+                    *neurons = self.lateral(&name, side, channels)?;
+                }
                 self.layers.extend(iter::once(conv).chain(activation));
             }
             Stage::Stem { channels, kernel, stride } => {
-                let conv = self.conv(&name, Window { kernel, stride, bias: false }, channels)?;
+                let conv = self.conv(
+                    &name,
+                    Window { kernel, stride, bias: false, valid: false },
+                    channels,
+                )?;
                 self.layers.push(conv);
             }
             Stage::Residual { channels, kernel, stride, post: false } => {
@@ -74,7 +85,10 @@ impl Builder<'_> {
             Stage::Residual { channels, kernel, stride, post: true } => {
                 self.post(&name, channels, kernel, stride)?
             }
-            Stage::Norm => self.layers.push(self.norm(&name, self.shape[2])?),
+            Stage::Norm => match self.norm(&name, self.shape[2], 1.0)? {
+                Some(norm) => self.layers.push(norm),
+                None => bail!("network: {name} is a norm, but the network has none (norm=none)"),
+            },
             Stage::GlobalAvgPool => self.pool_whole(stage)?,
             Stage::MaxPool(k) => {
                 self.shrink(stage, k)?;
@@ -84,12 +98,21 @@ impl Builder<'_> {
                 self.shrink(stage, k)?;
                 self.layers.push(Layer::AvgPool(k));
             }
+            Stage::PoolNeurons(k) => {
+                self.shrink(stage, k)?;
+                let cell = Sbpsnn { threshold: 0.75, decay: 1.0, slope: 1.0 };
+                let neurons = Arc::new(Population::new(cell, [])?);
+                self.layers.extend([Layer::AvgPool(k), Layer::Neuron(name, neurons)]);
+            }
             Stage::Dropout => self.layers.push(Layer::Dropout(name)),
             Stage::FullyConnected { units, dropout } => {
                 self.linear(&name, units)?;
+                let behind = self.options.norm.options().is_some_and(|norm| norm.linear);
+                let norm = if behind { self.norm(&name, units, 1.0)? } else { None };
                 let drop = dropout.then(|| Layer::Dropout(name.clone()));
                 let neurons = self.neurons(&name);
-                self.layers.extend(iter::once(Layer::Rectify).chain(drop).chain([neurons]));
+                self.layers.extend(norm.into_iter().chain(self.rectify()).chain(drop));
+                self.layers.push(neurons);
             }
             Stage::Voting { voters } => {
                 self.linear("head", voters * classes)?;
@@ -113,33 +136,80 @@ impl Builder<'_> {
                 "network: {name} needs maps, but a fully connected stage before it has flattened them"
             );
         }
-        let Window { kernel, stride, bias } = window;
+        let Window { kernel, stride, bias, valid } = window;
         let [h, w, inputs] = self.shape;
+        if valid && (h < kernel || w < kernel) {
+            bail!("network: {name} needs maps of at least {kernel}×{kernel}, found {h}×{w}");
+        }
         fits(name, &[kernel, kernel, inputs, channels])?;
         let vb = self.vb.pp(name);
         let uniform = uniform(kernel * kernel * inputs);
         let weight = vb.get_with_hints((kernel, kernel, inputs, channels), "weight", uniform)?;
+        let bias = bias && self.options.bias == Biases::All;
         let bias = bias.then(|| vb.get_with_hints(channels, "bias", uniform)).transpose()?;
-        self.shape = [h.div_ceil(stride), w.div_ceil(stride), channels];
-        Ok(Layer::Conv(Conv2d { weight, bias, stride, padding: kernel / 2 }))
+        let lost = if valid { kernel - 1 } else { 0 };
+        self.shape = [(h - lost).div_ceil(stride), (w - lost).div_ceil(stride), channels];
+        let padding = if valid { 0 } else { kernel / 2 };
+        Ok(Layer::Conv(Conv2d { weight, bias, stride, padding }))
     }
 
-    fn norm(&self, name: &str, channels: usize) -> Result<Layer> {
-        let vb = self.vb.pp(name).pp("norm");
-        let norm = BatchNorm {
-            weight: vb.get_with_hints(channels, "weight", Init::Const(1.0))?,
-            bias: vb.get_with_hints(channels, "bias", Init::Const(0.0))?,
-            running_mean: vb.get_with_hints(channels, "running_mean", Init::Const(0.0))?,
-            running_var: vb.get_with_hints(channels, "running_var", Init::Const(1.0))?,
-            eps: EPS,
-            over: self.over,
+    /// Neurons with lateral connections.
+    fn lateral(&self, name: &str, side: usize, channels: usize) -> Result<Layer> {
+        fits(name, &[side, side, channels])?;
+        let vb = self.vb.pp(name).pp("lateral");
+        let weight =
+            vb.get_with_hints((side, side, 1, channels), "weight", uniform(side * side))?;
+        let weight = Weight::Depthwise(Depthwise { weight });
+        Ok(Layer::Recurrent { name: name.into(), neuron: self.neuron.clone(), weight })
+    }
+
+    /// The norm of a stage, if the network has norms; `branch` is what its factor is multiplied
+    /// by.
+    fn norm(&self, name: &str, channels: usize, branch: f64) -> Result<Option<Layer>> {
+        let Norm::Batch(options) = self.options.norm else { return Ok(None) };
+        let shape = |by_step: bool| match (by_step, self.options.steps) {
+            (false, _) => Ok(vec![channels]),
+            (true, Some(steps)) => Ok(vec![steps, channels]),
+            (true, None) => bail!(
+                "network: the norm of {name} differs from step to step, and so needs a fixed \
+                 number of steps, found none"
+            ),
         };
-        Ok(Layer::Norm(name.into(), norm))
+        let (of_weight, of_running) =
+            (shape(options.per_step_weight)?, shape(options.per_step_running)?);
+        fits(name, &of_weight)?;
+        let vb = self.vb.pp(name).pp("norm");
+        let shift = || vb.get_with_hints(channels, "bias", Init::Const(0.0));
+        let norm = BatchNorm {
+            weight: vb.get_with_hints(of_weight, "weight", Init::Const(1.0))?,
+            bias: options.shift.then(shift).transpose()?,
+            running_mean: vb.get_with_hints(
+                of_running.clone(),
+                "running_mean",
+                Init::Const(0.0),
+            )?,
+            running_var: vb.get_with_hints(of_running, "running_var", Init::Const(1.0))?,
+            eps: options.eps,
+            over: options.over,
+            scale: options.scale * branch,
+            momentum: options.momentum,
+        };
+        Ok(Some(Layer::Norm(name.into(), norm)))
+    }
+
+    /// What a norm's factor is multiplied by where two branches are added up.
+    fn branch_scale(&self) -> f64 {
+        self.options.norm.options().map_or(1.0, |norm| norm.branch_scale)
+    }
+
+    fn rectify(&self) -> Option<Layer> {
+        self.options.rectify.then_some(Layer::Rectify)
     }
 
     /// Norm, ReLU, neurons.
-    fn activation(&self, name: &str, channels: usize) -> Result<[Layer; 3]> {
-        Ok([self.norm(name, channels)?, Layer::Rectify, self.neurons(name)])
+    fn activation(&self, name: &str, channels: usize) -> Result<Vec<Layer>> {
+        let norm = self.norm(name, channels, 1.0)?;
+        Ok(norm.into_iter().chain(self.rectify()).chain([self.neurons(name)]).collect())
     }
 
     fn neurons(&self, name: &str) -> Layer {
@@ -150,17 +220,25 @@ impl Builder<'_> {
     fn pre(&mut self, name: &str, channels: usize, kernel: usize, stride: usize) -> Result<()> {
         let [first, second, third] = ["1", "2", "shortcut"].map(|part| format!("{name}.{part}"));
         let before = self.shape;
-        let mut body = self.activation(&first, before[2])?.to_vec();
-        body.push(self.conv(&first, Window { kernel, stride, bias: false }, channels)?);
+        let mut body = self.activation(&first, before[2])?;
+        body.push(self.conv(
+            &first,
+            Window { kernel, stride, bias: false, valid: false },
+            channels,
+        )?);
         body.extend(self.activation(&second, channels)?);
-        body.push(self.conv(&second, Window { kernel, stride: 1, bias: false }, channels)?);
+        body.push(self.conv(
+            &second,
+            Window { kernel, stride: 1, bias: false, valid: false },
+            channels,
+        )?);
         let mut shortcut = Vec::new();
         if (before[2], 1) != (channels, stride) {
             self.shape = before;
             shortcut.extend(self.activation(&third, before[2])?);
             shortcut.push(self.conv(
                 &third,
-                Window { kernel: 1, stride, bias: false },
+                Window { kernel: 1, stride, bias: false, valid: false },
                 channels,
             )?);
         }
@@ -172,25 +250,31 @@ impl Builder<'_> {
     fn post(&mut self, name: &str, channels: usize, kernel: usize, stride: usize) -> Result<()> {
         let [first, second, third] = ["1", "2", "shortcut"].map(|part| format!("{name}.{part}"));
         let before = self.shape;
-        let mut body = vec![self.conv(&first, Window { kernel, stride, bias: false }, channels)?];
+        let mut body = vec![self.conv(
+            &first,
+            Window { kernel, stride, bias: false, valid: false },
+            channels,
+        )?];
         body.extend(self.activation(&first, channels)?);
-        body.push(self.conv(&second, Window { kernel, stride: 1, bias: false }, channels)?);
-        body.push(self.norm(&second, channels)?);
+        body.push(self.conv(
+            &second,
+            Window { kernel, stride: 1, bias: false, valid: false },
+            channels,
+        )?);
+        body.extend(self.norm(&second, channels, self.branch_scale())?);
         let mut shortcut = Vec::new();
         if (before[2], 1) != (channels, stride) {
             self.shape = before;
             shortcut.push(self.conv(
                 &third,
-                Window { kernel: 1, stride, bias: false },
+                Window { kernel: 1, stride, bias: false, valid: false },
                 channels,
             )?);
-            shortcut.push(self.norm(&third, channels)?);
+            shortcut.extend(self.norm(&third, channels, self.branch_scale())?);
         }
-        self.layers.extend([
-            Layer::Residual { body, shortcut },
-            Layer::Rectify,
-            self.neurons(&second),
-        ]);
+        self.layers.push(Layer::Residual { body, shortcut });
+        let neurons = self.neurons(&second);
+        self.layers.extend(self.rectify().into_iter().chain([neurons]));
         Ok(())
     }
 
@@ -202,9 +286,11 @@ impl Builder<'_> {
         let inputs = self.shape.iter().product();
         fits(name, &[inputs, units])?;
         let vb = self.vb.pp(name);
+        let biased = self.options.bias != Biases::None;
+        let bias = || vb.get_with_hints(units, "bias", uniform(inputs));
         self.layers.push(Layer::Linear(Linear {
             weight: vb.get_with_hints((inputs, units), "weight", uniform(inputs))?,
-            bias: vb.get_with_hints(units, "bias", uniform(inputs))?,
+            bias: biased.then(bias).transpose()?,
         }));
         self.shape = [1, 1, units];
         Ok(())

@@ -64,6 +64,9 @@ impl Cut {
                     matches!(layers.get(i + 1), Some(Layer::Linear(_))).then_some(())?
                 }
                 Layer::Conv(conv) => at = self.product(at, Weight::Conv(conv.clone())),
+                Layer::Depthwise(depthwise) => {
+                    at = self.product(at, Weight::Depthwise(depthwise.clone()));
+                }
                 Layer::Linear(linear) => at = self.product(at, Weight::Linear(linear.clone())),
                 Layer::Residual { body, shortcut } => at = self.residual(at, body, shortcut)?,
                 Layer::Vote(_) => return None,
@@ -77,14 +80,14 @@ impl Cut {
                     block.neuron = Some(neuron.clone());
                     block.name.clone_from(name);
                 }
-                Layer::Recurrent { name, neuron, conv } => {
+                Layer::Recurrent { name, neuron, weight } => {
                     // what returns is added behind a norm, and as it was before a pool
                     if self.open.as_ref().is_some_and(|(_, taken)| *taken > Place::Sources) {
                         at = self.close(at);
                     }
                     let itself = Origin::Block(self.blocks.len());
                     let block = self.at(Place::Neuron, &mut at);
-                    let weight = Some(Weight::Conv(conv.clone()));
+                    let weight = Some(weight.clone());
                     block.sources.push(Source { from: itself, weight, delay: Delay::Next });
                     block.neuron = Some(neuron.clone());
                     block.name.clone_from(name);

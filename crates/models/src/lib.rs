@@ -8,6 +8,7 @@ mod build;
 mod graph;
 mod named;
 mod network;
+mod options;
 mod outline;
 mod spec;
 mod walk;
@@ -17,12 +18,12 @@ pub use blocks::OnDevice;
 pub use blocks::{
     Decision, EventDriven, Frames, Gradients, Inference, LayerTrace, Observer, Options, Plan,
 };
-pub use build::EPS as BATCH_NORM_EPS;
 pub use device::{Math, Precision};
 #[cfg(feature = "cuda")]
 pub use layers::cuda::adamw;
 pub use layers::{BatchStatistics, Crossovers, Mode, Path, StatisticsOver, calibrate};
 pub use named::{Architecture, Variant};
 pub use network::{Layer, Network};
+pub use options::{BadNorm, Biases, Norm, NormOptions, StageOptions};
 pub use outline::{Footprint, NormSize};
 pub use spec::{ParseError, Spec, Stage};

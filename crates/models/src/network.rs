@@ -1,8 +1,8 @@
-use crate::{Mode, Observer, Spec, build};
-use blocks::DROPOUT;
+use crate::{Mode, Observer, Spec, StageOptions, build};
+use blocks::{DROPOUT, Weight};
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use layers::{BatchNorm, Conv2d, Linear, StatisticsOver};
+use layers::{BatchNorm, Conv2d, Depthwise, Linear};
 use neuron::Neuron;
 use std::sync::Arc;
 
@@ -11,21 +11,23 @@ use std::sync::Arc;
 pub enum Layer {
     /// Convolution.
     Conv(Conv2d),
+    /// Depthwise convolution.
+    Depthwise(Depthwise),
     /// Batch norm of the stage `name`.
     Norm(String, BatchNorm),
     /// ReLU.
     Rectify,
     /// The neurons of the stage `name`.
     Neuron(String, Arc<dyn Neuron>),
-    /// The neurons of the stage `name`, to whose currents a convolution of their own spikes of the
-    /// step before is added: a lateral connection. It must give maps of the same shape.
+    /// The neurons of the stage `name`, to whose currents a product of their own spikes of the step
+    /// before is added: a lateral connection. It must give maps of the same shape.
     Recurrent {
         /// The stage.
         name: String,
         /// Its neurons.
         neuron: Arc<dyn Neuron>,
         /// What their spikes return through.
-        conv: Conv2d,
+        weight: Weight,
     },
     /// Max pooling.
     MaxPool(usize),
@@ -62,22 +64,25 @@ pub struct Network {
 }
 
 impl Network {
-    /// Builds `spec` for samples of `[height, width, channels]` and so many classes; `vb` supplies
+    /// Builds `spec` for samples of `[height, width, channels]` and so many classes, with `options`
+    /// (or [`StatisticsOver`](layers::StatisticsOver) alone, else the paper's); `vb` supplies
     /// the weights by name, with PyTorch's default initialisation as the hint: uniform in
     /// ±1/√fan_in for weight and bias of convolution and linear layers, 1 and 0 for batch norm.
     ///
     /// # Errors
     /// If a pooling window is larger than its map, a map that is pooled as a whole is not square, a
-    /// convolution follows a fully connected stage, or a weight cannot be had.
+    /// convolution follows a fully connected stage, an option is outside its range, or a weight
+    /// cannot be had.
     pub fn new(
         spec: &Spec,
         sample: [usize; 3],
         classes: usize,
         neuron: Arc<dyn Neuron>,
-        over: StatisticsOver,
+        options: impl Into<StageOptions>,
         vb: VarBuilder<'_>,
     ) -> Result<Network> {
-        Ok(Network { layers: build::layers(spec, sample, classes, neuron, over, vb)? })
+        let options = options.into();
+        Ok(Network { layers: build::layers(spec, sample, classes, neuron, options, vb)? })
     }
 
     /// A network of these operations, for what the notation has no word for. The last one is
@@ -170,6 +175,16 @@ fn run(layers: &[Layer], x: &Tensor, mode: Mode, observer: &mut dyn Observer) ->
     Ok(x)
 }
 
+impl From<Weight> for Layer {
+    fn from(weight: Weight) -> Layer {
+        match weight {
+            Weight::Conv(conv) => Layer::Conv(conv),
+            Weight::Depthwise(depthwise) => Layer::Depthwise(depthwise),
+            Weight::Linear(linear) => Layer::Linear(linear),
+        }
+    }
+}
+
 impl Layer {
     /// This operation on `[T, B, …]`.
     ///
@@ -178,6 +193,7 @@ impl Layer {
     pub fn forward(&self, x: &Tensor, mode: Mode, observer: &mut dyn Observer) -> Result<Tensor> {
         match self {
             Layer::Conv(conv) => conv.forward(x),
+            Layer::Depthwise(depthwise) => depthwise.forward(x),
             Layer::Norm(name, norm) => {
                 let (y, statistics) = norm.forward(x, mode)?;
                 if let Some(statistics) = statistics {
@@ -191,8 +207,8 @@ impl Layer {
                 observer.spikes(name, &spikes)?;
                 Ok(spikes)
             }
-            Layer::Recurrent { name, neuron, conv } => {
-                let spikes = recurrent(x, neuron.as_ref(), conv)?;
+            Layer::Recurrent { name, neuron, weight } => {
+                let spikes = recurrent(x, neuron.as_ref(), weight)?;
                 observer.spikes(name, &spikes)?;
                 Ok(spikes)
             }
@@ -209,14 +225,14 @@ impl Layer {
     }
 }
 
-/// Spikes of currents `[T, B, H, W, C]`, to which at each step `conv` of those of the step before
-/// is added.
-fn recurrent(x: &Tensor, neuron: &dyn Neuron, conv: &Conv2d) -> Result<Tensor> {
+/// Spikes of currents `[T, B, H, W, C]`, to which at each step the product of those of the step
+/// before is added.
+fn recurrent(x: &Tensor, neuron: &dyn Neuron, weight: &Weight) -> Result<Tensor> {
     let mut before = x.narrow(0, 0, 1)?.zeros_like()?;
     let mut v = neuron.start(&before.squeeze(0)?)?;
     let mut spikes = Vec::new();
     for t in 0..x.dim(0)? {
-        let x = (x.narrow(0, t, 1)? + conv.forward(&before)?)?;
+        let x = (x.narrow(0, t, 1)? + weight.forward(&before)?)?;
         let (o, next) = neuron.step(&x.squeeze(0)?, &v)?;
         v = next;
         before = o.unsqueeze(0)?;

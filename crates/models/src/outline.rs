@@ -1,6 +1,6 @@
 //! What a network would be and take, told by its shapes: nothing is allocated for its weights.
 
-use crate::{Layer, Network, Spec};
+use crate::{Layer, Network, Spec, StageOptions};
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
@@ -61,10 +61,10 @@ impl Network {
         sample: [usize; 3],
         classes: usize,
         neuron: Arc<dyn Neuron>,
-        over: StatisticsOver,
+        options: impl Into<StageOptions>,
     ) -> Result<Network> {
         let vb = VarBuilder::from_backend(Box::new(OneNumber), DType::F32, Device::Cpu);
-        Network::new(spec, sample, classes, neuron, over, vb)
+        Network::new(spec, sample, classes, neuron, options, vb)
     }
 
     /// What it takes for samples of `[height, width, channels]`.
@@ -103,11 +103,18 @@ impl Walk {
                 weigh(&conv.weight);
                 conv.bias.iter().for_each(&mut weigh);
                 let outputs = conv.weight.dims().last().copied().unwrap_or_default();
-                [h.div_ceil(conv.stride.max(1)), w.div_ceil(conv.stride.max(1)), outputs]
+                let kernel = conv.weight.dims().first().copied().unwrap_or_default();
+                // as many windows as begin inside
+                let windows = |size: usize| {
+                    let steps = (size + 2 * conv.padding).saturating_sub(kernel);
+                    steps / conv.stride.max(1) + 1
+                };
+                [windows(h), windows(w), outputs]
             }
             Layer::Norm(name, norm) => {
                 let BatchNorm { weight, bias, running_mean, running_var, over, .. } = norm;
-                [weight, bias, running_mean, running_var].into_iter().for_each(&mut weigh);
+                [weight, running_mean, running_var].into_iter().for_each(&mut weigh);
+                bias.iter().for_each(&mut weigh);
                 let (name, over) = (name.clone(), *over);
                 self.of.norms.push(NormSize { name, map: [h, w], over });
                 [h, w, c]
@@ -116,17 +123,22 @@ impl Walk {
                 self.fired = true;
                 [h, w, c]
             }
-            Layer::Recurrent { conv, .. } => {
-                weigh(&conv.weight);
-                conv.bias.iter().for_each(&mut weigh);
+            Layer::Depthwise(depthwise) => {
+                weigh(&depthwise.weight);
+                [h, w, c]
+            }
+            Layer::Recurrent { weight, .. } => {
+                weigh(weight.weight());
+                weight.bias().into_iter().for_each(&mut weigh);
                 self.fired = true;
                 [h, w, c]
             }
             Layer::MaxPool(k) | Layer::AvgPool(k) => [h / (*k).max(1), w / (*k).max(1), c],
             Layer::Flatten => [1, 1, h.saturating_mul(w).saturating_mul(c)],
             Layer::Linear(linear) => {
-                [&linear.weight, &linear.bias].into_iter().for_each(&mut weigh);
-                [1, 1, linear.bias.elem_count()]
+                weigh(&linear.weight);
+                linear.bias.iter().for_each(&mut weigh);
+                [1, 1, linear.weight.dims().last().copied().unwrap_or_default()]
             }
             Layer::Vote(voters) => [1, 1, c / (*voters).max(1)],
             Layer::Residual { body, shortcut } => {

@@ -18,7 +18,7 @@ impl Network {
 }
 
 /// The output of `layers` in turn; of a residual block its body, its shortcut, and then the whole
-/// of it; of recurrent neurons a convolution and neurons.
+/// of it; of recurrent neurons a product and neurons.
 fn through(layers: &[Layer], frames: &Tensor, visit: Visit<'_>) -> Result<Tensor> {
     let mut x = frames.clone();
     for layer in layers {
@@ -26,14 +26,14 @@ fn through(layers: &[Layer], frames: &Tensor, visit: Visit<'_>) -> Result<Tensor
             Layer::Residual { body, shortcut } => {
                 (through(body, &x, visit)? + through(shortcut, &x, visit)?)?
             }
-            Layer::Recurrent { name, neuron, conv } => {
+            Layer::Recurrent { name, neuron, weight } => {
                 let y = layer.forward(&x, Mode::Eval, &mut ())?.detach();
-                // in its parts: the convolution of the spikes of the step before, and neurons that
+                // in its parts: the product of the spikes of the step before, and neurons that
                 // are given what it adds too
                 let none = y.narrow(0, 0, 1)?.zeros_like()?;
                 let before = Tensor::cat(&[&none, &y.narrow(0, 0, y.dim(0)? - 1)?], 0)?;
-                let returned = conv.forward(&before)?.detach();
-                visit(&Layer::Conv(conv.clone()), &before, &returned)?;
+                let returned = weight.forward(&before)?.detach();
+                visit(&weight.clone().into(), &before, &returned)?;
                 visit(&Layer::Neuron(name.clone(), neuron.clone()), &(&x + returned)?, &y)?;
                 x = y;
                 continue;

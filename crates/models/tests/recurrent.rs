@@ -2,6 +2,7 @@
 //! and what a walk sees of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use blocks::Weight;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{Init, VarBuilder, VarMap};
 use layers::{BatchNorm, Conv2d, Linear};
@@ -28,24 +29,19 @@ fn network(vars: &VarMap, neuron: &Arc<dyn Neuron>, over: StatisticsOver) -> Net
     };
     let norm = |name: &str, c: usize| {
         let of = |what: &str, init| get(&format!("{name}.norm.{what}"), &[c], init);
-        let norm = BatchNorm {
-            weight: of("weight", Init::Const(0.6)),
-            bias: of("bias", Init::Const(0.2)),
-            running_mean: of("running_mean", Init::Const(0.1)),
-            running_var: of("running_var", Init::Const(0.8)),
-            eps: 1e-5,
-            over,
-        };
+        let running = [of("running_mean", Init::Const(0.1)), of("running_var", Init::Const(0.8))];
+        let (weight, bias) = (of("weight", Init::Const(0.6)), of("bias", Init::Const(0.2)));
+        let norm = BatchNorm::new(weight, bias, running, over);
         Layer::Norm(name.to_owned(), norm)
     };
     let recurrent = |name: &str, shape, bias| Layer::Recurrent {
         name: name.to_owned(),
         neuron: neuron.clone(),
-        conv: conv(&format!("{name}.lateral"), shape, bias),
+        weight: Weight::Conv(conv(&format!("{name}.lateral"), shape, bias)),
     };
     let linear = Linear {
         weight: get("head.weight", &[3 * 3 * 4, 6], uniform(36, -1.0, 2.0)),
-        bias: get("head.bias", &[6], uniform(36, 0.0, 0.5)),
+        bias: Some(get("head.bias", &[6], uniform(36, 0.0, 0.5))),
     };
     let body = vec![Layer::Conv(conv("d", [3, 4, 4], false)), norm("d", 4), Layer::Rectify];
     Network::of(vec![

@@ -230,8 +230,8 @@ impl models::Observer for Wide<'_> {
 
     fn statistics(&mut self, layer: &str, s: &models::BatchStatistics) -> Result<()> {
         let f32 = |t: &Tensor| t.to_dtype(DType::F32);
-        let statistics =
-            models::BatchStatistics { mean: f32(&s.mean)?, unbiased_var: f32(&s.unbiased_var)? };
+        let (mean, unbiased_var) = (f32(&s.mean)?, f32(&s.unbiased_var)?);
+        let statistics = models::BatchStatistics { mean, unbiased_var, momentum: s.momentum };
         self.0.statistics(layer, &statistics)
     }
 }

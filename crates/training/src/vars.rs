@@ -8,9 +8,6 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Momentum of running statistics (PyTorch's default, used by the paper).
-const MOMENTUM: f64 = 0.1;
-
 /// The variables of a run, by name. A variable's initial value depends on (seed, name, shape)
 /// and the law of its kind alone.
 ///
@@ -96,7 +93,7 @@ impl Observer for SeededVars {
     fn statistics(&mut self, layer: &str, statistics: &BatchStatistics) -> Result<()> {
         let (mean, var) =
             (self.running(layer, "running_mean")?, self.running(layer, "running_var")?);
-        let (new_mean, new_var) = statistics.update(&mean, &var, MOMENTUM)?;
+        let (new_mean, new_var) = statistics.update(&mean, &var)?;
         mean.set(&new_mean)?;
         var.set(&new_var)
     }

@@ -188,18 +188,34 @@ fn plif(case: &Case, rows: &mut Rows) -> Result<()> {
     case.neuron(rows, cell, "attached.", ["grad.w"], [&x, &g])
 }
 
+/// SBPSNN's factor of ∂L/∂o of each neuron, and what it is made of.
+pub struct Factor {
+    /// Spikes filtered by the leak.
+    pub filtered: Tensor,
+    pub count: Tensor,
+    pub factor: Tensor,
+}
+
+impl Factor {
+    /// Of all spikes of a pass, `[T, …]`.
+    pub fn of(spikes: &Tensor, decay: f64) -> candle_core::Result<Factor> {
+        let steps = spikes.dim(0)?;
+        let weights: Vec<f64> = (0..steps).map(|t| decay.powi((steps - 1 - t) as i32)).collect();
+        let mut shape = vec![1; spikes.rank()];
+        shape[0] = steps;
+        let weights = Tensor::from_vec(weights, shape, &Device::Cpu)?.to_dtype(spikes.dtype())?;
+        let filtered = spikes.broadcast_mul(&weights)?.sum(0)?;
+        let count = spikes.sum(0)?;
+        let active = filtered.gt(1e-3)?.to_dtype(spikes.dtype())?;
+        let lost = ((&filtered * decay.ln())? / count.maximum(1.0)?)?;
+        Ok(Factor { factor: (active + lost)?, filtered, count })
+    }
+}
+
 /// The neuron with its factor of ∂L/∂o, made of all its spikes, and the one behind poolings.
 fn sbpsnn(case: &Case, rows: &mut Rows) -> Result<()> {
     let (threshold, decay) = (case.constant("theta")?, case.constant("leak")?);
-    let spikes = case.stored("spike")?;
-    let steps = spikes.dim(0)?;
-    let weights: Vec<f64> = (0..steps).map(|t| decay.powi((steps - 1 - t) as i32)).collect();
-    let weights = Tensor::from_vec(weights, (steps, 1), &Device::Cpu)?.to_dtype(case.dtype)?;
-    let filtered = spikes.broadcast_mul(&weights)?.sum(0)?;
-    let count = spikes.sum(0)?;
-    let active = filtered.gt(1e-3)?.to_dtype(case.dtype)?;
-    let lost = ((&filtered * decay.ln())? / count.maximum(1.0)?)?;
-    let factor = (active + lost)?;
+    let Factor { filtered, count, factor } = Factor::of(&case.stored("spike")?, decay)?;
     case.compare(rows, "filtered", LIMIT, Ok(filtered));
     case.compare(rows, "count", Limit::Exactly, Ok(count));
     case.compare(rows, "factor", LIMIT, Ok(factor.clone()));

@@ -103,13 +103,13 @@ impl Run<'_> {
                 Conv2d { weight, bias: Some(bias), stride: 1, padding }.forward(x)?
             }
             "bn" => {
+                let (weight, bias) =
+                    (variable("weight", Layout::Vector)?, variable("bias", Layout::Vector)?);
+                let running = [there(stored("running_mean")?)?, there(stored("running_var")?)?];
                 let norm = BatchNorm {
-                    weight: variable("weight", Layout::Vector)?,
-                    bias: variable("bias", Layout::Vector)?,
-                    running_mean: there(stored("running_mean")?)?,
-                    running_var: there(stored("running_var")?)?,
                     eps: self.golden.field("/bn/eps")?,
-                    over: StatisticsOver::Step,
+                    momentum: self.golden.field("/bn/momentum")?,
+                    ..BatchNorm::new(weight, bias, running, StatisticsOver::Step)
                 };
                 let (y, statistics) = norm.forward(x, Mode::Train { seed: 0 })?;
                 self.running(
@@ -138,8 +138,7 @@ impl Run<'_> {
         statistics: &BatchStatistics,
         trail: &mut Trail,
     ) -> Result<()> {
-        let momentum = self.golden.field("/bn/momentum")?;
-        let (mean, var) = statistics.update(&norm.running_mean, &norm.running_var, momentum)?;
+        let (mean, var) = statistics.update(&norm.running_mean, &norm.running_var)?;
         trail.values.insert(format!("after.{index}.running_mean"), mean.to_device(&Device::Cpu)?);
         trail.values.insert(format!("after.{index}.running_var"), var.to_device(&Device::Cpu)?);
         // how often the reference's batch norm ran: ours keeps no such count

@@ -19,6 +19,7 @@ mod lif;
 mod network;
 mod parts;
 mod pass;
+mod systems;
 mod tables;
 
 pub(crate) use border::Layout;
@@ -135,6 +136,7 @@ fn family(stem: &str) -> Option<&str> {
             ["parts", "frames", "bytes", "schedule", "splits"]
                 .into_iter()
                 .chain(cells::FILES)
+                .chain(systems::FILES)
                 .find(|name| stem == *name)
         },
     )
@@ -172,6 +174,7 @@ fn dispatch(golden: &Golden, stem: &str, rows: &mut Rows, absent: &mut Vec<Strin
         Some("schedule") => tables::schedule(golden, rows),
         Some("splits") => tables::splits(golden, rows),
         Some(neuron) if cells::FILES.contains(&neuron) => cells::check(golden, neuron, rows),
+        Some(system) if systems::FILES.contains(&system) => systems::check(golden, system, rows),
         _ => bail!("no golden file has this name"),
     }
 }

@@ -166,14 +166,8 @@ fn batch_norm(golden: &Golden, rows: &mut Rows) -> Result<()> {
     let x = channels_last(&input)?;
     let zero = Tensor::zeros(x.dim(candle_core::D::Minus1)?, x.dtype(), &Device::Cpu)?;
     let one = (&zero + 1.0)?;
-    let mut norm = BatchNorm {
-        weight: one.clone(),
-        bias: zero.clone(),
-        running_mean: zero,
-        running_var: one,
-        eps: 1e-5,
-        over: StatisticsOver::Step,
-    };
+    let running = [zero.clone(), one.clone()];
+    let mut norm = BatchNorm::new(one, zero, running, StatisticsOver::Step);
     let (y, statistics) = norm.forward(&x, Mode::Train { seed: 0 })?;
     let statistics = statistics.context("batch norm gave no statistics")?;
     let trained = channels_first(&y).map_err(Into::into);
@@ -190,8 +184,9 @@ fn batch_norm(golden: &Golden, rows: &mut Rows) -> Result<()> {
         let so_far = BatchStatistics {
             mean: first(&statistics.mean)?,
             unbiased_var: first(&statistics.unbiased_var)?,
+            momentum: norm.momentum,
         };
-        running = so_far.update(&norm.running_mean, &norm.running_var, 0.1)?;
+        running = so_far.update(&norm.running_mean, &norm.running_var)?;
         for (what, ours) in [("mean", &running.0), ("var", &running.1)] {
             let name = format!("batchnorm.running_{what}_after_{n}");
             pairs.push(Pair { golden: golden.tensor(&name)?, name, ours: ours.clone() });

@@ -234,6 +234,7 @@ impl Observer for Watch {
         let statistics = BatchStatistics {
             mean: here(&statistics.mean)?,
             unbiased_var: here(&statistics.unbiased_var)?,
+            momentum: statistics.momentum,
         };
         self.statistics.insert(layer.into(), statistics);
         Ok(())
@@ -261,7 +262,8 @@ impl Watch {
             .statistics
             .get(&norm.ours)
             .with_context(|| format!("{} gave no statistics", norm.ours))?;
-        Ok(used.update(of("running_mean")?, of("running_var")?, norm.momentum)?)
+        let used = BatchStatistics { momentum: norm.momentum, ..used.clone() };
+        Ok(used.update(of("running_mean")?, of("running_var")?)?)
     }
 }
 

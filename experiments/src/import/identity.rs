@@ -5,6 +5,7 @@
 
 use crate::Run;
 use anyhow::Result;
+use models::Norm;
 use sentence::shown;
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ fn value(run: &Run) -> Result<Value> {
         CHOSEN: chosen.map_or_else(|| json!("all"), |classes| json!(classes)),
         "run": serde_json::to_value(run)?,
         "classes": run.data.info().classes,
-        "batch_norm_eps": models::BATCH_NORM_EPS,
+        "batch_norm_eps": run.norm.options().map(|norm| norm.eps),
         "analogue": run.is_analogue(),
     }))
 }
@@ -154,8 +155,14 @@ fn facts(all: &Value) -> Vec<Fact> {
     }
     add("framing", at("/run/framing"));
     add("network", without_dropout(&at("/run/network")));
-    add("batch norm over a", at("/run/batch_norm"));
+    for (label, value) in of_norm(all) {
+        add(label, value);
+    }
     add("batch norm's eps", at("/batch_norm_eps"));
+    let usual =
+        |pointer: &str, usual: &str| all.pointer(pointer).map_or_else(|| usual.to_owned(), said);
+    add("ReLU in front of neurons", usual("/run/rectify", "true"));
+    add("biases of products", usual("/run/bias", "all"));
     add("side", at("/run/setup/side"));
     add("data set", at("/run/data"));
     add("classes", at("/classes"));
@@ -164,6 +171,23 @@ fn facts(all: &Value) -> Vec<Fact> {
     }
     add("analogue neurons", at("/analogue"));
     facts
+}
+
+/// What of a norm decides what a network computes in evaluation, from whatever version of ours.
+fn of_norm(all: &Value) -> Vec<(&'static str, String)> {
+    let norm = all.pointer("/run/norm").or_else(|| all.pointer("/run/batch_norm"));
+    let norm = norm.and_then(|norm| serde_json::from_value::<Norm>(norm.clone()).ok());
+    let Some(Norm::Batch(norm)) = norm else { return Vec::new() };
+    let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
+    vec![
+        ("batch norm over a", said(&json!(norm.over))),
+        ("batch norm's γ of each step", yes(norm.per_step_weight)),
+        ("batch norm's running statistics of each step", yes(norm.per_step_running)),
+        ("batch norm's shift", yes(norm.shift)),
+        ("batch norm's factor", norm.scale.to_string()),
+        ("batch norm's factor in branches", norm.branch_scale.to_string()),
+        ("batch norm behind fully connected stages", yes(norm.linear)),
+    ]
 }
 
 /// Dropout does nothing in evaluation, and its stage bears no weights.

@@ -57,7 +57,10 @@ impl Names {
                 }
                 Layer::Norm(name, _) => names.norm(i, name),
                 Layer::Neuron(..) => names.neuron(i, run),
-                Layer::Conv(_) | Layer::Residual { .. } | Layer::Recurrent { .. } => bail!(
+                Layer::Conv(_)
+                | Layer::Depthwise(_)
+                | Layer::Residual { .. }
+                | Layer::Recurrent { .. } => bail!(
                     "the paper's released code has no residual or recurrent network and no convolution without bias, so its checkpoints have no names for {}; \
                      take a .safetensors file of this program",
                     run.network

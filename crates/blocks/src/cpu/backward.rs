@@ -60,11 +60,23 @@ impl Found {
         Ok(())
     }
 
-    /// Adds those of a block's γ and β.
-    pub fn norm(&mut self, block: &Block, found: Option<(Vec<f32>, Vec<f32>)>) -> Result<()> {
-        if let (Some((_, norm)), Some((gamma, beta))) = (&block.affine, found) {
+    /// Adds those of a block's γ and β, from step `first` on.
+    pub fn norm(
+        &mut self,
+        block: &Block,
+        found: Option<(Vec<f32>, Vec<f32>)>,
+        first: usize,
+    ) -> Result<()> {
+        if let (Some((_, norm)), Some((mut gamma, beta))) = (&block.affine, found) {
+            gamma.iter_mut().for_each(|d| *d *= norm.scale as f32);
+            let (all, before) = (norm.weight.elem_count(), first * norm.channels());
+            if gamma.len() < all {
+                // a γ of each step, of which these are some
+                gamma.splice(..0, vec![0.0; before]);
+                gamma.resize(all, 0.0);
+            }
             self.add(&norm.weight, gamma)?;
-            self.add(&norm.bias, beta)?;
+            norm.bias.as_ref().map_or(Ok(()), |bias| self.add(bias, beta))?;
         }
         Ok(())
     }
@@ -95,7 +107,7 @@ impl<'a> Pass<'a> {
                 found.layers[first].seconds[2] = start.elapsed().as_secs_f64();
             }
             let block = &self.graph.blocks[i];
-            found.norm(block, g.norm)?;
+            found.norm(block, g.norm, 0)?;
             let parameters = kernel_at(block, state.rate).map_or(Vec::new(), |k| k.variables());
             for (parameter, d) in parameters.iter().zip(g.parameters) {
                 found.add(parameter, vec![d])?;
@@ -126,8 +138,8 @@ impl<'a> Pass<'a> {
             Some(z) => z,
             None => self.currents(i, &state.inputs, |_, _, _| {})?,
         };
-        let affine = affine(block)?;
         let steps = self.frames.steps;
+        let affine = affine(block, steps)?;
         match kernel_at(block, state.rate) {
             None => {
                 let g = of_plain(above)?;

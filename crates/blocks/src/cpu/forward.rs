@@ -9,7 +9,7 @@ use super::{LayerTrace, Options, kernel};
 use crate::layout::Layout;
 use crate::{Block, DROPOUT, Frames, Graph, Observer, Origin, Source};
 use candle_core::{DType, Device, Result, Tensor, bail};
-use layers::{Consumer, Mode, Product, Scales, Sparse, dropout_mask};
+use layers::{BatchNorm, Consumer, Mode, Product, Scales, Sparse, dropout_mask};
 use neuron::{Norm, Pooling, Stage};
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,9 +25,11 @@ pub struct Pass<'a> {
 }
 
 /// γ and β of a batch norm.
-pub struct Affine<'n> {
-    pub gamma: Values<'n>,
-    pub beta: Values<'n>,
+pub struct Affine {
+    /// With the constant factor: `[C]`, or of each step, `[T, C]`.
+    pub gamma: Vec<f32>,
+    /// Zeros where there is none.
+    pub beta: Vec<f32>,
 }
 
 /// What a block leaves for its backward pass.
@@ -110,7 +112,7 @@ impl Kept<'_> {
         block: &'s Block,
         layout: &Layout,
         steps: usize,
-        affine: Option<&'s Affine<'s>>,
+        affine: Option<&'s Affine>,
     ) -> Plain<'s> {
         let [b, h, w, c] = layout.currents;
         Plain {
@@ -123,12 +125,36 @@ impl Kept<'_> {
     }
 }
 
-/// γ and β of a block's batch norm.
-pub fn affine(block: &Block) -> Result<Option<Affine<'_>>> {
-    match &block.affine {
-        None => Ok(None),
-        Some((_, norm)) => {
-            Ok(Some(Affine { gamma: Values::of(&norm.weight)?, beta: Values::of(&norm.bias)? }))
+impl Affine {
+    /// Of a batch norm in a pass of so many steps.
+    ///
+    /// # Errors
+    /// If it has fewer.
+    pub fn of(norm: &BatchNorm, steps: usize) -> Result<Affine> {
+        let gamma = of_steps(&norm.weight, steps)?;
+        // ×1 changes no bit
+        let gamma = gamma.into_iter().map(|gamma| gamma * norm.scale as f32).collect();
+        let beta = match &norm.bias {
+            Some(bias) => Values::of(bias)?.to_vec(),
+            None => vec![0.0; norm.channels()],
+        };
+        Ok(Affine { gamma, beta })
+    }
+}
+
+/// γ and β of a block's batch norm in a pass of so many steps.
+pub fn affine(block: &Block, steps: usize) -> Result<Option<Affine>> {
+    block.affine.as_ref().map(|(_, norm)| Affine::of(norm, steps)).transpose()
+}
+
+/// What a norm has of each channel, or of each channel and step the first `steps` steps of.
+pub fn of_steps(tensor: &Tensor, steps: usize) -> Result<Vec<f32>> {
+    let values = Values::of(tensor)?;
+    let Ok((has, c)) = tensor.dims2() else { return Ok(values.to_vec()) };
+    match values.get(..steps * c) {
+        Some(first) => Ok(first.to_vec()),
+        None => {
+            bail!("a batch norm of {has} steps was shown {steps}; make the network for as many")
         }
     }
 }
@@ -227,7 +253,13 @@ impl<'a> Pass<'a> {
             inputs,
             activation_mask: self.mask(&block.drop_activations, layout.activations)?,
             current_mask: self.mask(&block.drop_currents, layout.currents)?,
-            scales: scales(block, &z, (steps, layout.still), self.mode, observer)?,
+            scales: match &block.affine {
+                Some((name, norm)) => {
+                    let (shown, norm) = ((steps, layout.still), (name.as_str(), norm));
+                    Some(scales(norm, &z, shown, self.mode, observer)?)
+                }
+                None => None,
+            },
             traces: (first..traces.len()).collect(),
             ..Kept::default()
         };
@@ -252,7 +284,8 @@ impl<'a> Pass<'a> {
         observer: &mut dyn Observer,
     ) -> Result<(Option<Activations>, Votes)> {
         let (block, layout) = (&self.graph.blocks[i], &self.layouts[i]);
-        let (steps, affine) = (self.frames.steps, affine(block)?);
+        let steps = self.frames.steps;
+        let affine = affine(block, steps)?;
         let Some(kernel) = kernel(block) else {
             let values = match block.is_sum() {
                 true => z.clone(),
@@ -299,10 +332,12 @@ impl<'a> Pass<'a> {
         mut took: impl FnMut(usize, layers::Path, f64),
     ) -> Result<Arc<Vec<f32>>> {
         let (sources, layout) = (&self.graph.blocks[i].sources, &self.layouts[i]);
-        if let ([Source { weight: None, .. }], [Input::Values(values)]) = (&sources[..], inputs) {
+        let size = layout.size(self.frames.steps);
+        if let ([Source { weight: None, .. }], [Input::Values(values)]) = (&sources[..], inputs)
+            && values.len() == size
+        {
             return Ok(values.clone());
         }
-        let size = layout.size(self.frames.steps);
         let mut sum: Option<Vec<f32>> = None;
         for (at, source) in sources.iter().enumerate() {
             let (Some(weight), Some(product)) = (&source.weight, layout.products[at]) else {

@@ -1,3 +1,4 @@
+use super::forward::Affine;
 use super::spikes::pool_spikes;
 use super::values::Values;
 use super::{EventDriven, kernel};
@@ -39,7 +40,8 @@ struct Live<'n> {
     weights: Vec<Option<(Product, Vec<f32>)>>,
     /// The sum of the biases.
     bias: Vec<f32>,
-    /// Factor and shift of each channel: batch norm with its running statistics.
+    /// Factor and shift of each channel, or of each step and channel: batch norm with its running
+    /// statistics.
     affine: Option<(Vec<f32>, Vec<f32>)>,
     shape: [usize; 3],
     /// Whether the currents are the same at every step of a still image.
@@ -122,10 +124,14 @@ impl<'n> Live<'n> {
 fn affine(block: &Block) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
     let Some((_, norm)) = &block.affine else { return Ok(None) };
     let (mean, var) = (Values::of(&norm.running_mean)?, Values::of(&norm.running_var)?);
-    let (gamma, beta) = (Values::of(&norm.weight)?, Values::of(&norm.bias)?);
+    let steps = norm.weight.elem_count().max(var.len()) / norm.channels().max(1);
+    let Affine { gamma, beta } = Affine::of(norm, steps)?;
     let inverse = |v: f32| (1.0 / (f64::from(v) + norm.eps).sqrt()) as f32;
-    let scale: Vec<f32> = gamma.iter().zip(var.iter()).map(|(g, v)| g * inverse(*v)).collect();
-    let shift = beta.iter().zip(&scale).zip(mean.iter()).map(|((b, k), m)| b - k * m).collect();
+    // each is of all steps or of every one
+    let of = |values: &[f32], i: usize| values[i % values.len()];
+    let all = 0..steps * norm.channels();
+    let scale: Vec<f32> = all.clone().map(|i| of(&gamma, i) * inverse(of(&var, i))).collect();
+    let shift = all.map(|i| of(&beta, i) - scale[i] * of(&mean, i)).collect();
     Ok(Some((scale, shift)))
 }
 
@@ -161,7 +167,7 @@ impl Inference<'_> {
                     .enumerate();
                 self.frame.extend(frame.filter(|(_, v)| **v != 0.0).map(|(i, v)| (i as u32, *v)));
             }
-            self.step(again);
+            self.step(t, again)?;
             let left = (frames.steps - 1 - t) as u64 * self.most;
             let class = leader(&self.votes);
             if t + 1 == frames.steps || early && decided(&self.votes, class, left) {
@@ -177,29 +183,48 @@ impl Inference<'_> {
         &self.votes
     }
 
-    /// One step of all layers; `again` if the frame is that of the step before.
-    fn step(&mut self, again: bool) {
+    /// Step `t` of all layers; `again` if the frame is that of the step before.
+    fn step(&mut self, t: usize, again: bool) -> Result<()> {
         for i in 0..self.layers.len() {
             let (below, rest) = self.layers.split_at_mut(i);
-            let Some((layer, above)) = rest.split_first_mut() else { return };
+            let Some((layer, above)) = rest.split_first_mut() else { return Ok(()) };
             let same = again && layer.still;
             std::mem::swap(&mut layer.entries, &mut layer.before);
             if !same {
-                layer.currents(&self.frame, below, above);
+                layer.currents(t, &self.frame, below, above)?;
             }
             layer.give(same);
         }
-        let Some(last) = self.layers.last() else { return };
+        let Some(last) = self.layers.last() else { return Ok(()) };
         for (votes, units) in self.votes.iter_mut().zip(last.counts.chunks_exact(self.voters)) {
             *votes += units.iter().map(|&n| u64::from(n)).sum::<u64>();
         }
+        Ok(())
     }
 }
 
 impl Live<'_> {
-    /// The currents of this step, before norm and behind. Layers `above` have not yet run in it.
-    fn currents(&mut self, frame: &[(u32, f32)], below: &[Live], above: &[Live]) {
+    /// The currents of step `t`, before norm and behind. Layers `above` have not yet run in it.
+    fn currents(
+        &mut self,
+        t: usize,
+        frame: &[(u32, f32)],
+        below: &[Live],
+        above: &[Live],
+    ) -> Result<()> {
         let c = self.bias.len();
+        let now = match &self.affine {
+            None => None,
+            Some((scale, shift)) => {
+                let first = if scale.len() == c { 0 } else { t * c };
+                let (Some(scale), Some(shift)) =
+                    (scale.get(first..first + c), shift.get(first..first + c))
+                else {
+                    bail!("a batch norm of {} steps was shown more", scale.len() / c)
+                };
+                Some((scale, shift))
+            }
+        };
         self.z.chunks_exact_mut(c).for_each(|z| z.copy_from_slice(&self.bias));
         for (source, weight) in self.block.sources.iter().zip(&self.weights) {
             let entries = match (source.from, source.delay) {
@@ -217,7 +242,7 @@ impl Live<'_> {
             }
         }
         for (x, z) in self.x.chunks_exact_mut(c).zip(self.z.chunks_exact(c)) {
-            match &self.affine {
+            match now {
                 None => x.copy_from_slice(z),
                 Some((scale, shift)) => {
                     let all = x.iter_mut().zip(z).zip(scale.iter().zip(shift));
@@ -228,6 +253,7 @@ impl Live<'_> {
                 x.iter_mut().for_each(|x| *x = if *x > 0.0 { *x } else { 0.0 });
             }
         }
+        Ok(())
     }
 
     /// The activations of these currents; the `same` again where there are no neurons.

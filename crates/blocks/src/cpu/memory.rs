@@ -41,7 +41,8 @@ fn needs(pass: &Pass) -> Needs {
         let weights = block.sources.iter().filter_map(|source| source.weight.as_ref());
         let weights: usize = weights.map(|w| 4 * w.weight().elem_count()).sum();
         always += weights;
-        let shared = matches!(&block.sources[..], [source] if source.weight.is_none());
+        let alone = matches!(&block.sources[..], [source] if source.weight.is_none());
+        let shared = alone && !block.by_step();
         if i + 1 < graph.blocks.len() {
             always += match (&block.neuron, block.is_sum()) {
                 (Some(_), _) => list(pooled),

@@ -68,7 +68,7 @@ impl EventDriven {
                 || kernel(block).is_some() && (1..16).contains(&block.pool.side());
             let narrow = |weight: &Weight| match weight {
                 Weight::Conv(conv) => conv.weight.dim(0).is_ok_and(|k| conv.padding < k),
-                Weight::Linear(_) => true,
+                Weight::Depthwise(_) | Weight::Linear(_) => true,
             };
             let weights = block.sources.iter().filter_map(|source| source.weight.as_ref());
             kernel && weights.into_iter().all(narrow) && block.tensors().all(here)

@@ -13,7 +13,7 @@ pub struct Plain<'a> {
     /// Maps of z, `[n, H, W, C]`.
     pub shape: [usize; 4],
     /// With γ and β.
-    pub norm: Option<(&'a Scales<f32>, &'a Affine<'a>)>,
+    pub norm: Option<(&'a Scales<f32>, &'a Affine)>,
     pub current_mask: Option<&'a [f32]>,
     pub activation_mask: Option<&'a [f32]>,
 }
@@ -69,14 +69,29 @@ impl Plain<'_> {
         let Some((scales, affine)) = self.norm else {
             return StageGradient { z: g, norm: None, parameters: Vec::new() };
         };
-        let sums = scales.gradient_sums(z, &g);
-        let (c, sets) = (scales.channels, scales.sets());
+        let (c, gamma) = (scales.channels, &affine.gamma[..]);
+        let by_step = gamma.len() > c;
+        // a γ of each step has a gradient of each, whatever shares statistics
+        let within = by_step && scales.sets() == 1;
+        let apart = within.then(|| scales.repeated(gamma.len() / c));
+        let sums = apart.as_ref().unwrap_or(scales).gradient_sums(z, &g);
+        let sets = sums.len() / (2 * c);
         let total = |which: usize| -> Vec<f32> {
             let of = |i| (0..sets).map(|set| sums[(which * sets + set) * c + i]).sum();
             (0..c).map(of).collect()
         };
-        let dz = scales.input_gradient(z, &g, &sums, &affine.gamma);
-        StageGradient { z: dz, norm: Some((total(1), total(0))), parameters: Vec::new() }
+        let norm = (if by_step { sums[sets * c..].to_vec() } else { total(1) }, total(0));
+        let dz = if within {
+            let map = g.len() / sets;
+            for (g, gamma) in g.chunks_mut(map).zip(gamma.chunks(c)) {
+                g.iter_mut().enumerate().for_each(|(i, g)| *g *= gamma[i % c]);
+            }
+            let sums = scales.gradient_sums(z, &g);
+            scales.input_gradient(z, &g, &sums, &vec![1.0; c])
+        } else {
+            scales.input_gradient(z, &g, &sums, gamma)
+        };
+        StageGradient { z: dz, norm: Some(norm), parameters: Vec::new() }
     }
 
     fn normalised<'z>(&self, z: &'z [f32]) -> Cow<'z, [f32]> {

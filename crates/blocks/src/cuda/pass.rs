@@ -6,7 +6,7 @@ use layers::cuda::{
     batch_moments, convolve, convolve_input, convolve_weight, expand, from_cudnn, multiply,
     multiply_input, multiply_weight, running_moments, to_cudnn, vote,
 };
-use layers::{Mode, Product, Sizes, StatisticsOver, dropout_mask};
+use layers::{BatchStatistics, Mode, Product, Sizes, StatisticsOver, dropout_mask};
 use neuron::cuda::{Norm, Stage, Upstream, fire, gradient};
 use std::sync::Arc;
 
@@ -70,6 +70,7 @@ pub fn forward(
         let (product, weight, [h, w, c]) = weighted(link.weight, input.dims4()?, dtype)?;
         let z = match product {
             Product::Convolution(sizes) => convolve(&sizes, &input, &weight, math)?,
+            Product::Depthwise(_) => bail!("no CUDA device multiplies depthwise"),
             Product::Linear { n, inputs, .. } => {
                 multiply(&input.reshape((n, inputs))?, &weight, math)?
             }
@@ -158,6 +159,7 @@ fn weighted(
             let weight = to_cudnn(&conv.weight, padded, dtype)?;
             Ok((Product::Convolution(s), weight, [s.oh, s.ow, s.co]))
         }
+        Weight::Depthwise(_) => bail!("no CUDA device multiplies depthwise"),
         Weight::Linear(linear) => {
             let (product, shape) = weight.product([n, h, w, c])?;
             let weight = match linear.weight.dtype() == dtype {
@@ -188,11 +190,13 @@ fn norm(
             let sets = if per_step && !still { frames.steps } else { 1 };
             let equal = if still { frames.steps } else { 1 };
             let (moments, statistics) = batch_moments(z, sets, Some(bias), equal, per_step)?;
-            observer.statistics(name, &statistics)?;
+            let momentum = norm.momentum;
+            observer.statistics(name, &BatchStatistics { momentum, ..statistics })?;
             moments
         }
     };
-    Norm::new(moments, &norm.weight, &norm.bias, norm.eps).map(Some)
+    let Some(shift) = &norm.bias else { bail!("the norm {name} has no shift") };
+    Norm::new(moments, &norm.weight, shift, norm.eps).map(Some)
 }
 
 /// The dropout mask of that name, as [`layers::dropout`] draws it.
@@ -233,7 +237,7 @@ pub fn backward(
         drop((z, above.take()));
         if let (Some((_, norm)), Some((gamma, beta))) = (&link.block.affine, found.norm) {
             of.push((norm.weight.id(), gamma));
-            of.push((norm.bias.id(), beta));
+            of.extend(norm.bias.as_ref().map(|bias| (bias.id(), beta)));
         }
         let (own, bias) = (link.weight.weight(), link.bias);
         let (dw, dx) = match product {
@@ -243,6 +247,7 @@ pub fn backward(
                 drop(input);
                 (dw, (i > 0).then(|| convolve_input(&sizes, &weight, &found.z, math)).transpose()?)
             }
+            Product::Depthwise(_) => bail!("no CUDA device multiplies depthwise"),
             Product::Linear { n, inputs, .. } => {
                 let dw = multiply_weight(&input.reshape((n, inputs))?, &found.z, math)?;
                 drop(input);

@@ -69,7 +69,7 @@ pub unsafe fn by_channel(
 /// Moments `[3, sets, C]` of currents `z` `[sets, …, C]` (mean, biased variance, what rounding took
 /// from the mean), and what the running statistics are told. `bias` `[C]` is what the currents are
 /// given without; `equal` says for how many steps one of z stands: `repeat` of these are told as
-/// rows of their own, else they count as so many more values.
+/// rows of their own, else they count as so many more values. Their momentum is the usual 0.1.
 ///
 /// # Errors
 /// If fewer than two values are normalised together, or the device fails.
@@ -139,7 +139,7 @@ pub fn moments(
     // SAFETY: the parts are those of `blocks` blocks, the results were made above, the bias was
     // checked.
     unsafe { gpu.launch(&kernel, [c.div_ceil(32) as u32, sets as u32], 256, &args)? };
-    Ok((out, BatchStatistics { mean, unbiased_var }))
+    Ok((out, BatchStatistics { mean, unbiased_var, momentum: 0.1 }))
 }
 
 /// Running statistics `[C]` as moments `[3, 1, C]` of currents that are given without their `bias`.

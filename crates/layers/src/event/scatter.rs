@@ -26,6 +26,7 @@ impl WithSimd for Scatter<'_> {
                 Product::Linear { outputs, .. } => {
                     add(y, &weight[index as usize * outputs..][..*outputs], value)
                 }
+                Product::Depthwise(s) => s.scatter(index as usize, value, weight, y),
                 Product::Convolution(s) => window(*s, index as usize, value, weight, y),
             }
         }

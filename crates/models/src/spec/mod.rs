@@ -8,11 +8,18 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// `128C3`: convolution with a 3×3 window, stride 1, same size; batch norm, ReLU, neuron.
+    /// `15C5(valid)` has no zeros around the map, which shrinks by the window but for one.
+    /// `32C3(L5)` adds lateral connections: behind the norm, each channel's own spikes of the step
+    /// before, through a depthwise 5×5 window without bias.
     Conv {
         /// Output channels.
         channels: usize,
         /// Side of the window, odd.
         kernel: usize,
+        /// Whether the window stays inside of the map.
+        valid: bool,
+        /// Side of the lateral window, odd.
+        lateral: Option<usize>,
     },
     /// `64S3`: a stem, a convolution alone, without bias, norm or neuron; `64S3/2` with stride 2.
     /// What follows must bring its own norm and neuron, as a block with pre-activation does.
@@ -50,6 +57,10 @@ pub enum Stage {
     MaxPool(usize),
     /// `AP2`: average pooling, window = stride.
     AvgPool(usize),
+    /// `AN2`: average pooling, window = stride, and behind it neurons of its own (SBPSNN): they
+    /// integrate without a leak, fire above a threshold of 0.75, are reset to zero, and pass a
+    /// gradient of 1 where they fired, and none across the reset.
+    PoolNeurons(usize),
     /// `DP`: neuron dropout, p = 0.5, one mask for all steps.
     Dropout,
     /// `2048FC`: linear, ReLU, neuron. `2048FC(DP)` drops currents before the neuron, as the
@@ -71,7 +82,10 @@ pub enum Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Stage::Conv { channels, kernel } => write!(f, "{channels}C{kernel}"),
+            Stage::Conv { channels, kernel, valid, lateral } => {
+                write!(f, "{channels}C{kernel}{}", if *valid { "(valid)" } else { "" })?;
+                lateral.map_or(Ok(()), |side| write!(f, "(L{side})"))
+            }
             Stage::Stem { channels, kernel, stride } => {
                 write!(f, "{channels}S{kernel}{}", Stride(*stride))
             }
@@ -87,6 +101,7 @@ impl fmt::Display for Stage {
             Stage::GlobalAvgPool => write!(f, "GAP"),
             Stage::MaxPool(k) => write!(f, "MP{k}"),
             Stage::AvgPool(k) => write!(f, "AP{k}"),
+            Stage::PoolNeurons(k) => write!(f, "AN{k}"),
             Stage::Dropout => write!(f, "DP"),
             Stage::FullyConnected { units, dropout: false } => write!(f, "{units}FC"),
             Stage::FullyConnected { units, dropout: true } => write!(f, "{units}FC(DP)"),
@@ -140,7 +155,9 @@ impl Spec {
     pub fn narrowed(&self, divisor: usize) -> Spec {
         let narrow = |n: usize| n.div_ceil(divisor.max(1));
         let narrowed = |&stage: &Stage| match stage {
-            Stage::Conv { channels, kernel } => Stage::Conv { channels: narrow(channels), kernel },
+            Stage::Conv { channels, kernel, valid, lateral } => {
+                Stage::Conv { channels: narrow(channels), kernel, valid, lateral }
+            }
             Stage::Stem { channels, kernel, stride } => {
                 Stage::Stem { channels: narrow(channels), kernel, stride }
             }
@@ -154,6 +171,7 @@ impl Spec {
             | Stage::GlobalAvgPool
             | Stage::MaxPool(_)
             | Stage::AvgPool(_)
+            | Stage::PoolNeurons(_)
             | Stage::Dropout
             | Stage::Voting { .. } => stage,
         };
@@ -177,6 +195,7 @@ mod tests {
             "128C3-MP2-128C3-256C3-AP2-2048FC(DP)-10Voting",
             "64C5-AP4-DP-1024FC-DP-3Voting",
             "64S3-3*64RB3-128RB3/2-64RB3-64RB3-BN-GAP-10Voting",
+            "15C5(valid)-AN2-32C3(L5)-4C3(valid)(L3)-AN4-10Voting",
             "7S5/3-12*9RB1/31(post)-8RB3(post)-2*MP2-2*8FC(DP)-3Voting",
         ] {
             assert_eq!(text.parse::<Spec>().unwrap().to_string(), text);
@@ -187,7 +206,7 @@ mod tests {
     fn errors_point_at_the_character() {
         assert_eq!(
             error("128C3-MQ2"),
-            "network '128C3-MQ2', character 7: expected a stage such as 128C3, 64S3, 64RB3/2, MP2, AP2, GAP, BN, DP, 512FC or 10Voting, found 'MQ2'"
+            "network '128C3-MQ2', character 7: expected a stage such as 128C3, 64S3, 64RB3/2, MP2, AP2, AN2, GAP, BN, DP, 512FC or 10Voting, found 'MQ2'"
         );
         assert!(error("128C3-MP2").contains("character 10: expected a last stage that votes"));
         assert!(error("").contains("character 1"));
@@ -207,8 +226,15 @@ mod tests {
         assert!(error("128C3-ÄP2").contains("found 'ÄP2'"));
         assert!(
             error("128C3x-10Voting")
-                .contains("character 6: expected the end of the stage, found 'x'")
+                .contains("character 6: expected (valid), (L5) or the end of the stage, found 'x'")
         );
+        for text in ["8C3(L4)-10Voting", "8C3(L)-10Voting", "8C3(L33)-10Voting"] {
+            assert!(error(text).contains("character 6: expected"), "{}", error(text));
+        }
+        for text in ["8C3(L5", "8C3(L5)(valid)", "8C3(L5)(L5)", "8C3(valid)(valid)"] {
+            let text = format!("{text}-10Voting");
+            assert!(error(&text).contains("or the end of the stage"), "{}", error(&text));
+        }
         assert!(error("MP2-128C03-10Voting").contains("character 9: expected a whole number"));
         assert!(error("8C3-MP+2-10Voting").contains("character 7: expected a whole number"));
     }
@@ -234,8 +260,9 @@ mod tests {
                 .contains("character 5: expected /2 (a stride) or the end of the stage")
         );
         assert!(
-            error("64C3/2-10Voting")
-                .contains("character 5: expected the end of the stage, found '/2'")
+            error("64C3/2-10Voting").contains(
+                "character 5: expected (valid), (L5) or the end of the stage, found '/2'"
+            )
         );
         assert!(error("8S3-3*-10Voting").contains("character 7: expected a stage such as"));
         assert!(

@@ -14,7 +14,7 @@ pub struct ParseError {
 }
 
 const FORMS: &str =
-    "a stage such as 128C3, 64S3, 64RB3/2, MP2, AP2, GAP, BN, DP, 512FC or 10Voting";
+    "a stage such as 128C3, 64S3, 64RB3/2, MP2, AP2, AN2, GAP, BN, DP, 512FC or 10Voting";
 /// No layer of the paper is near this; a typed number beyond it is a typing error, not a network.
 const LARGEST: usize = 1 << 20;
 const LARGEST_WINDOW: usize = 31;
@@ -126,9 +126,10 @@ fn stage(word: Word) -> Result<Stage, Wrong> {
             "DP" => Ok(Stage::Dropout),
             "BN" => Ok(Stage::Norm),
             "GAP" => Ok(Stage::GlobalAvgPool),
-            _ => match (word.strip("MP"), word.strip("AP")) {
-                (Some(window), _) => Ok(Stage::MaxPool(window.number()?)),
-                (_, Some(window)) => Ok(Stage::AvgPool(window.number()?)),
+            _ => match (word.strip("MP"), word.strip("AP"), word.strip("AN")) {
+                (Some(window), ..) => Ok(Stage::MaxPool(window.number()?)),
+                (_, Some(window), _) => Ok(Stage::AvgPool(window.number()?)),
+                (.., Some(window)) => Ok(Stage::PoolNeurons(window.number()?)),
                 _ => word.wrong(FORMS),
             },
         };
@@ -146,8 +147,11 @@ fn stage(word: Word) -> Result<Stage, Wrong> {
 fn windowed(channels: usize, rest: Word) -> Result<Stage, Wrong> {
     if let Some(window) = rest.strip("C") {
         let (kernel, rest) = kernel(window)?;
-        rest.end("the end of the stage")?;
-        Ok(Stage::Conv { channels, kernel })
+        let after = rest.strip("(valid)");
+        let (valid, rest) = (after.is_some(), after.unwrap_or(rest));
+        let (lateral, rest) = lateral(rest)?;
+        rest.end("(valid), (L5) or the end of the stage")?;
+        Ok(Stage::Conv { channels, kernel, valid, lateral })
     } else if let Some(window) = rest.strip("S") {
         let (kernel, rest) = kernel(window)?;
         let (stride, rest) = stride(rest)?;
@@ -163,6 +167,16 @@ fn windowed(channels: usize, rest: Word) -> Result<Stage, Wrong> {
         Ok(Stage::Residual { channels, kernel, stride, post })
     } else {
         rest.wrong("C3 (convolution), S3 (stem), RB3 (residual block), FC (fully connected) or Voting after the number")
+    }
+}
+
+/// The window of lateral connections, `(L5)`.
+fn lateral(rest: Word) -> Result<(Option<usize>, Word), Wrong> {
+    let Some(window) = rest.strip("(L") else { return Ok((None, rest)) };
+    let (side, after) = kernel(window)?;
+    match after.strip(")") {
+        Some(after) => Ok((Some(side), after)),
+        None => after.wrong("a closing ) or the end of the stage"),
     }
 }
 

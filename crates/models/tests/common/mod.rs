@@ -3,7 +3,9 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{VarBuilder, VarMap};
-use models::{BatchStatistics, Frames, Gradients, Mode, Network, Observer, Spec, StatisticsOver};
+use models::{
+    BatchStatistics, Frames, Gradients, Mode, Network, Observer, Spec, StageOptions, StatisticsOver,
+};
 use neuron::{Method, Neuron};
 use std::sync::Arc;
 
@@ -70,14 +72,14 @@ impl Case {
         shape: [usize; 4],
         (steps, still): (usize, bool),
         neuron: Arc<dyn Neuron>,
-        over: StatisticsOver,
+        options: impl Into<StageOptions>,
         rate: f32,
     ) -> Case {
         let vars = VarMap::new();
         let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
         let spec: Spec = text.parse().unwrap();
         let [_, h, w, c] = shape;
-        let network = Network::new(&spec, [h, w, c], 3, neuron, over, vb).unwrap();
+        let network = Network::new(&spec, [h, w, c], 3, neuron, options, vb).unwrap();
         let mut numbers = Numbers(17 + steps as u64 + 100 * text.len() as u64);
         let mut named: Vec<_> = vars.data().lock().unwrap().clone().into_iter().collect();
         named.sort_by(|a, b| a.0.cmp(&b.0)); // a map has another order every time
@@ -191,10 +193,11 @@ pub fn agree_but(case: &Case, fast: &Heard, found: &Gradients, part: f32, what: 
         // a bias below a norm changes nothing: its gradient is what rounding leaves of zero
         let nothing = name
             .strip_suffix(".bias")
-            .is_some_and(|stage| vars.contains_key(&format!("{stage}.norm.bias")));
+            .is_some_and(|stage| vars.contains_key(&format!("{stage}.norm.weight")));
         // γ and β of a norm are counted together: that of γ is rounding alone where all values are
         // equal
         let twin = name.contains("norm.weight").then(|| name.replace("weight", "bias"));
+        let twin = twin.filter(|twin| vars.contains_key(twin));
         let largest = twin.map_or(largest, |twin| {
             apart(&[], &values(grads.get(&vars[&twin]).unwrap())).1.max(largest)
         });

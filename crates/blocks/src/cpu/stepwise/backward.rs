@@ -1,8 +1,8 @@
-use super::within;
+use super::{affine_at, within};
 use crate::Delay;
 use crate::cpu::activations::add;
 use crate::cpu::backward::{Found, Upstream};
-use crate::cpu::forward::{Kept, Pass, affine};
+use crate::cpu::forward::{Kept, Pass};
 use crate::cpu::plain::Plain;
 use crate::cpu::stepwise_at;
 use crate::cpu::values::Values;
@@ -45,7 +45,7 @@ impl<'a> Pass<'a> {
                 let size: usize = self.layouts[i].activations.iter().product();
                 let g = activations[at][t * size..][..size].to_vec();
                 let of = self.step_gradient(i, &kept[at], t, g, &mut m[at], rates[i])?;
-                found.norm(&self.graph.blocks[i], of.norm)?;
+                found.norm(&self.graph.blocks[i], of.norm, t)?;
                 self.give_back(i, range, t, &of.z, &mut activations)?;
                 currents[at][t * of.z.len()..][..of.z.len()].copy_from_slice(&of.z);
             }
@@ -70,7 +70,7 @@ impl<'a> Pass<'a> {
     ) -> Result<StageGradient> {
         let (block, layout) = (&self.graph.blocks[i], &self.layouts[i]);
         let size: usize = layout.currents.iter().product();
-        let affine = affine(block)?;
+        let affine = affine_at(block, t)?;
         let now = kept.scales.as_ref().map(|scales| scales.set(t));
         let plain = Plain {
             block,

@@ -7,7 +7,7 @@
 mod backward;
 
 use super::activations::{Activations, Input, add};
-use super::forward::{Affine, Kept, Pass, Votes, affine};
+use super::forward::{Affine, Kept, Pass, Votes};
 use super::norms::scales;
 use super::plain::Plain;
 use super::spikes::pool_spikes;
@@ -15,7 +15,7 @@ use super::values::Values;
 use super::{LayerTrace, stepwise_at};
 use crate::layout::Range;
 use crate::tensors::{Steps, one_by_one};
-use crate::{Delay, Observer, Origin, Source};
+use crate::{Block, Delay, Observer, Origin, Source};
 use candle_core::Result;
 use layers::Path;
 use std::sync::Arc;
@@ -25,7 +25,6 @@ use std::time::Instant;
 struct Running<'a> {
     /// What it will leave; inputs of sources within the range come at the end.
     kept: Kept<'a>,
-    affine: Option<Affine<'a>>,
     /// Currents from outside, of all steps.
     outside: Vec<f32>,
     /// Carried membranes.
@@ -87,6 +86,11 @@ fn within(source: &Source, (first, last): Range) -> Option<usize> {
         Origin::Block(j) if (first..=last).contains(&j) => Some(j - first),
         _ => None,
     }
+}
+
+/// γ and β of a block's batch norm at step `t`.
+fn affine_at(block: &Block, t: usize) -> Result<Option<Affine>> {
+    block.affine.as_ref().map(|(_, norm)| Affine::of(&norm.at(t)?, 1)).transpose()
 }
 
 impl<'a> Pass<'a> {
@@ -197,7 +201,6 @@ impl<'a> Pass<'a> {
         };
         Ok(Running {
             kept,
-            affine: affine(block)?,
             outside,
             v: vec![0.0; if neurons { size } else { 0 }],
             z: Vec::with_capacity(steps * size),
@@ -266,10 +269,17 @@ impl<'a> Pass<'a> {
         statistics: &mut Steps,
     ) -> Result<()> {
         let (block, layout) = (&self.graph.blocks[i], &self.layouts[i]);
-        let Running { kept, affine, v, z, spikes, given, .. } = running;
+        let Running { kept, v, z, spikes, given, .. } = running;
         let size: usize = layout.currents.iter().product();
         let z = &z[t * size..];
-        let now = scales(block, z, (1, false), self.mode, statistics)?;
+        let affine = affine_at(block, t)?;
+        let now = match &block.affine {
+            Some((name, norm)) => {
+                let norm = (name.as_str(), &norm.at(t)?);
+                Some(scales(norm, z, (1, false), self.mode, statistics)?)
+            }
+            None => None,
+        };
         let plain = Plain {
             block,
             shape: layout.currents,

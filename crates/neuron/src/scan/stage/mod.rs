@@ -42,7 +42,7 @@ pub struct Norm<'a> {
     pub lost: &'a [f32],
     /// 1/√(σ² + ε).
     pub inverse: &'a [f32],
-    /// γ `[C]`.
+    /// γ `[C]`, or one of each step, `[T, C]`, where z holds every step.
     pub gamma: &'a [f32],
     /// β `[C]`.
     pub beta: &'a [f32],
@@ -58,6 +58,19 @@ pub enum Pooling {
     Max(usize),
     /// How many of them fired; the caller divides by k². The gradient is that of the mean.
     Average(usize),
+}
+
+impl Norm<'_> {
+    /// Numbers that x = (z − mean) · factor + shift takes of each kind.
+    fn factors(&self) -> usize {
+        self.mean.len().max(self.gamma.len())
+    }
+
+    /// The part of `all`, `[C]` or `[T, C]`, that is step t's.
+    fn at<'v>(&self, all: &'v [f32], t: usize) -> &'v [f32] {
+        let c = self.beta.len();
+        &all[t * c % all.len()..][..c]
+    }
 }
 
 impl Pooling {
@@ -84,7 +97,7 @@ pub struct Fired {
 pub struct StageGradient {
     /// ∂L/∂z, in the shape of z.
     pub z: Vec<f32>,
-    /// ∂L/∂γ and ∂L/∂β.
+    /// ∂L/∂γ, in the shape of γ, and ∂L/∂β.
     pub norm: Option<(Vec<f32>, Vec<f32>)>,
     /// ∂L/∂parameter of each learnable parameter of the neurons, in their order.
     pub parameters: Vec<f32>,
@@ -150,10 +163,11 @@ impl Stage<'_> {
         (self.shape[1] / k, self.shape[2] / k)
     }
 
-    /// Statistics sets that the sums of the backward pass tell apart.
+    /// Sets of steps that the sums of the backward pass tell apart: those that share statistics
+    /// and γ.
     fn sets(&self) -> usize {
         match self.norm {
-            Some(norm) if !self.still && norm.mean.len() > self.shape[3] => self.steps,
+            Some(norm) if !self.still && norm.factors() > self.shape[3] => self.steps,
             _ => 1,
         }
     }
@@ -183,7 +197,9 @@ impl Stage<'_> {
                 "{sets} sets of moments for {} steps",
                 self.steps
             );
-            assert!(norm.gamma.len() == c && norm.beta.len() == c, "{c} channels");
+            let of_steps = norm.gamma.len() == self.steps * c && !self.still;
+            assert!(norm.gamma.len() == c || of_steps, "{c} channels");
+            assert_eq!(norm.beta.len(), c, "{c} channels");
             let rest = [norm.lost.len(), norm.inverse.len()];
             assert_eq!(rest, [norm.mean.len(); 2], "one number for each mean");
         }

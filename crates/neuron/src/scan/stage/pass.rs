@@ -87,7 +87,23 @@ pub fn backward<R: Rows>(rows: R, stage: &Stage, z: &[f32], upstream: &Upstream)
             |i| (0..stage.sets()).map(|set| total[(2 * set + which) * c + i]).sum::<f64>() as f32;
         (0..c).map(channel).collect()
     };
-    StageGradient { z: d, norm: Some((sum(1), sum(0))), parameters }
+    let gamma = match norm.gamma.len() > c {
+        true => total.chunks(2 * c).flat_map(|set| &set[c..]).map(|&sum| sum as f32).collect(),
+        false => sum(1),
+    };
+    StageGradient { z: d, norm: Some((gamma, sum(0))), parameters }
+}
+
+/// Where statistics are of all steps and γ is of each, the sums over the steps of γ·D and γ·D·x̂.
+fn weighted(norm: &Norm, sums: &[f64]) -> Vec<f64> {
+    let c = norm.beta.len();
+    let mut together = vec![0.0; 2 * c];
+    for (gamma, sums) in norm.gamma.chunks(c).zip(sums.chunks(2 * c)) {
+        for (i, (total, sum)) in together.iter_mut().zip(sums).enumerate() {
+            *total += f64::from(gamma[i % c]) * sum;
+        }
+    }
+    together
 }
 
 /// D → ∂L/∂z = γ/√(σ² + ε) · (D − ΣD/n − x̂ · Σ(D·x̂)/n) in place. Of a still image D is the sum
@@ -96,13 +112,24 @@ pub fn backward<R: Rows>(rows: R, stage: &Stage, z: &[f32], upstream: &Upstream)
 fn finish(stage: &Stage, norm: &Norm, z: &[f32], sums: &[f64], d: &mut [f32]) {
     let c = stage.shape[3];
     let step = stage.shape.iter().product::<usize>();
-    let count = (step / c * if stage.sets() == 1 { stage.z_steps() } else { 1 }) as f64;
+    let sets = if norm.mean.len() == c { 1 } else { stage.sets() };
+    let count = (step / c * if sets == 1 { stage.z_steps() } else { 1 }) as f64;
+    // a γ that differs within a set of statistics is no factor of its sums: it goes into D
+    let within = sets == 1 && norm.gamma.len() > c;
+    let together = within.then(|| weighted(norm, sums));
+    let sums = together.as_deref().unwrap_or(sums);
+    let ones = vec![1.0; c];
     for (t, (d, z)) in d.chunks_mut(step).zip(z.chunks(step)).enumerate() {
-        let set = if stage.sets() == 1 { 0 } else { t };
-        let at = if norm.mean.len() == c { 0 } else { t * c };
+        let set = if sets == 1 { 0 } else { t };
         let (sd, sx) = sums[2 * set * c..][..2 * c].split_at(c);
-        let (mean, inverse) = (&norm.mean[at..][..c], &norm.inverse[at..][..c]);
-        let p: Vec<f32> = norm.gamma.iter().zip(inverse).map(|(g, i)| g * i).collect();
+        let (mean, inverse) = (norm.at(norm.mean, t), norm.at(norm.inverse, t));
+        let gamma = norm.at(norm.gamma, t);
+        if within {
+            let weigh = |d: &mut [f32]| d.iter_mut().zip(gamma).for_each(|(d, gamma)| *d *= gamma);
+            d.par_chunks_mut(c).for_each(weigh);
+        }
+        let gamma = if within { &ones } else { gamma };
+        let p: Vec<f32> = gamma.iter().zip(inverse).map(|(g, i)| g * i).collect();
         let q: Vec<f32> = sx.iter().zip(inverse).map(|(&s, i)| (s / count) as f32 * i).collect();
         let r: Vec<f32> = sd.iter().map(|&s| (s / count) as f32).collect();
         let chunk = (4096usize.div_ceil(c) * c).max(c);

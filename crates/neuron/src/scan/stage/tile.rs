@@ -24,15 +24,14 @@ impl Affine {
             let [zero, one] = [0.0, 1.0].map(|number| vec![number; side_by_side * c]);
             return Affine { mean: zero.clone(), scale: one, shift: zero };
         };
-        let scale: Vec<f32> =
-            n.inverse.iter().enumerate().map(|(i, inverse)| n.gamma[i % c] * inverse).collect();
-        let shift = scale
-            .iter()
-            .zip(n.lost)
-            .enumerate()
-            .map(|(i, (scale, lost))| n.beta[i % c] - scale * lost);
-        let shift: Vec<f32> = shift.collect();
-        Affine { mean: repeated(n.mean), shift: repeated(&shift), scale: repeated(&scale) }
+        // statistics and γ are each of all steps or of every one
+        let of = |values: &[f32], i: usize| values[i % values.len()];
+        let all = 0..n.factors();
+        let scale: Vec<f32> = all.clone().map(|i| of(n.gamma, i) * of(n.inverse, i)).collect();
+        let shift: Vec<f32> =
+            all.clone().map(|i| n.beta[i % c] - scale[i] * of(n.lost, i)).collect();
+        let mean: Vec<f32> = all.map(|i| of(n.mean, i)).collect();
+        Affine { mean: repeated(&mean), shift: repeated(&shift), scale: repeated(&scale) }
     }
 
     /// The factors of step t, `set` of them a set, from `start` on.

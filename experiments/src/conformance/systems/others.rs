@@ -1,0 +1,120 @@
+//! Networks without a norm: LISNN and SBPSNN.
+
+use super::pass::{self, Head, Loss, System};
+use super::{Case, OUTPUTS, time_first};
+use crate::conformance::border::{Layout, channels_last};
+use crate::conformance::cells::Factor;
+use crate::conformance::check::Rows;
+use anyhow::{Context, Result};
+use candle_core::{Result as Computed, Tensor};
+use models::{Biases, Norm, StageOptions};
+use neuron::{Fires, Lif, Neuron, Population, Reset, ResetGradient, Sbpsnn};
+use std::sync::Arc;
+use surrogate::Rectangular;
+
+const BARE: StageOptions =
+    StageOptions { norm: Norm::None, rectify: false, bias: Biases::All, steps: None };
+
+/// LISNN: lateral connections in its convolutions.
+pub fn lisnn(case: &Case) -> Result<System> {
+    let neuron = Lif {
+        threshold: case.golden.field("/theta")?,
+        decay: case.golden.field("/decay")?,
+        fires: Fires::AboveThreshold,
+        reset: Reset::ToZero,
+        reset_gradient: ResetGradient::Differentiated,
+        surrogate: Rectangular { half_width: 0.5 },
+    };
+    let mut system = System {
+        spec: "3C3(L5)-AP2-4C3(L5)-AP2-8FC-1Voting",
+        frames: time_first(&case.shared("input")?)?,
+        options: BARE,
+        neuron: Arc::new(neuron),
+        head: Head::Votes,
+        loss: Loss::MeanSquares,
+        parameters: Vec::new(),
+        norms: Vec::new(),
+        spikes: Vec::new(),
+    };
+    let fc = [Layout::Linear([4, 2, 2]), Layout::Linear([8, 1, 1])];
+    for (i, (theirs, ours, layout)) in [
+        ("conv1", "3C3(L5)-1", Layout::Conv),
+        ("conv2", "4C3(L5)-1", Layout::Conv),
+        ("fc1", "8FC-1", fc[0]),
+        ("fc2", "head", fc[1]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        system.parameter(format!("{theirs}.weight"), format!("{ours}.weight"), layout);
+        system.parameter(format!("{theirs}.bias"), format!("{ours}.bias"), Layout::Vector);
+        if layout == Layout::Conv {
+            let (theirs, ours) = (format!("lateral{}.weight", i + 1), format!("{ours}.lateral"));
+            system.parameter(theirs, format!("{ours}.weight"), Layout::Conv);
+        }
+        system.spikes.push((i.to_string(), ours.to_owned()));
+    }
+    Ok(system)
+}
+
+/// SBPSNN's neuron with its factor of ∂L/∂o, which all spikes of a pass make.
+#[derive(Debug)]
+struct Weighted {
+    neuron: Population<Sbpsnn, 1, 0>,
+    decay: f64,
+}
+
+impl Neuron for Weighted {
+    fn step(&self, x: &Tensor, v: &Tensor) -> Computed<(Tensor, Tensor)> {
+        self.neuron.step(x, v)
+    }
+
+    fn scan(&self, x: &Tensor) -> Computed<Tensor> {
+        let spikes = self.neuron.scan(x)?;
+        let factor = Factor::of(&spikes.detach(), self.decay)?.factor;
+        // no value, and the rest of the gradient
+        let rest = spikes.broadcast_mul(&(factor - 1.0)?)?;
+        &spikes + (&rest - rest.detach())?
+    }
+}
+
+/// SBPSNN's LeNet, with neurons behind its pools.
+pub fn sbpsnn(case: &Case, rows: &mut Rows) -> Result<()> {
+    let (threshold, leak): (f64, f64) = (case.golden.field("/theta")?, case.constant("leak")?);
+    let cell = Sbpsnn { threshold, decay: leak, slope: 1.0 / threshold };
+    let neuron = Weighted { neuron: Population::new(cell, [])?, decay: leak };
+    let mut system = System {
+        spec: "3C5-AN2-4C5-AN2-8FC-1Voting",
+        frames: channels_last(&case.shared("encoded")?)?,
+        options: StageOptions { bias: Biases::None, ..BARE },
+        neuron: Arc::new(neuron),
+        head: Head::Membrane { leak, threshold },
+        loss: Loss::Squares,
+        parameters: Vec::new(),
+        norms: Vec::new(),
+        spikes: Vec::new(),
+    };
+    for (theirs, ours, layout) in [
+        ("cnn1", "3C5-1", Layout::Conv),
+        ("cnn2", "4C5-1", Layout::Conv),
+        ("fc0", "8FC-1", Layout::Linear([4, 2, 2])),
+        ("fc1", "head", Layout::Linear([8, 1, 1])),
+    ] {
+        system.parameter(format!("{theirs}.weight"), format!("{ours}.weight"), layout);
+    }
+    let neurons = [("1", "3C5-1"), ("pool1", "AN2-1"), ("2", "4C5-1"), ("pool2", "AN2-2")];
+    for (theirs, ours) in neurons.into_iter().chain([("fc0", "8FC-1")]) {
+        system.spikes.push((theirs.to_owned(), ours.to_owned()));
+    }
+    for (tag, dtype) in case.golden.precisions(&format!("{}.", case.seed))? {
+        for name in ["1", "2", "fc0"] {
+            let spikes = format!("{}.spike.{name}", case.seed);
+            let spikes = case.golden.tensor(&spikes)?.to_dtype(dtype)?;
+            let row = format!("{} {tag} factor.{name}", case.seed);
+            let ours = Factor::of(&spikes, leak).map(|of| of.factor);
+            let ours = ours.with_context(|| row.clone());
+            rows.compare_one(&row, OUTPUTS, ours, case.stored(tag, &format!("factor.{name}")));
+        }
+    }
+    pass::check(case, &system, rows)
+}
