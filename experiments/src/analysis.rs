@@ -9,7 +9,7 @@ use energy::{Activity, Column, detailed, neurobench, observe};
 use models::{Frames, Layer, Mode, Network};
 use report::{Analysis, Histogram, Latency, LayerActivity, LayerTrace, Membrane, Metric, Trace};
 use std::time::Instant;
-use training::{Compute, Set, Shown};
+use training::{Compute, InputEncoding, Set};
 
 /// Energy of a network of equal structure that multiplies everywhere, once: see docs/energy.md.
 pub const DENSE_UJ: &str = "ANN energy, FP32";
@@ -43,8 +43,8 @@ pub fn analyse(
     let (mut activity, mut decisions, mut labels) =
         (Activity::default(), Anytime::default(), Vec::new());
     // an analogue network says the same of a still image every time, and is shown it once
-    let once = Shown { still: set.shown.still.map(|_| 1), ..set.shown.clone() };
-    let set = if run.is_analogue() { Set { shown: &once, ..set } } else { set };
+    let once = InputEncoding { still: set.encoding.still.map(|_| 1), ..set.encoding.clone() };
+    let set = if run.is_analogue() { Set { encoding: &once, ..set } } else { set };
     // one by one, so that no sample's inputs decide what another's operations are
     for i in 0..n {
         let (frames, of_batch) = set.frames(&[i], &run.setup, device)?;
@@ -123,7 +123,7 @@ fn latency(
     for i in 0..set.samples.len().min(TIMED) {
         let (frames, _) = set.frames(&[i], &run.setup, device)?;
         let (steps, b, h, w, c) = frames.dims5()?;
-        let still = set.shown.still.is_some() && steps > 1;
+        let still = set.encoding.still.is_some() && steps > 1;
         let shown = if still { frames.narrow(0, 0, 1)? } else { frames.clone() };
         let values: Vec<f32> = shown.flatten_all()?.to_vec1()?;
         let pass = || -> Result<Tensor> {

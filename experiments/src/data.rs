@@ -15,19 +15,19 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use training::{Example, Refusal, Samples, Set, Shown, Values};
+use training::{Example, InputEncoding, Refusal, Samples, Set, Values};
 
 /// Train and test samples, in memory or in a cache, and how a network sees them.
 pub struct Sets {
     train: Box<dyn Samples>,
     test: Box<dyn Samples>,
-    shown: Shown,
+    encoding: InputEncoding,
 }
 
 impl Sets {
     /// The training samples.
     pub fn train(&self) -> Set<'_> {
-        Set { samples: &*self.train, shown: &self.shown }
+        Set { samples: &*self.train, encoding: &self.encoding }
     }
 
     /// The same with another training half.
@@ -37,7 +37,7 @@ impl Sets {
 
     /// The test samples.
     pub fn test(&self) -> Set<'_> {
-        Set { samples: &*self.test, shown: &self.shown }
+        Set { samples: &*self.test, encoding: &self.encoding }
     }
 }
 
@@ -261,19 +261,27 @@ pub fn load(recordings: &Recordings, encoding: Encoding, cache: Option<&Path>) -
             bar.finish_and_clear();
             let (train, test) = halves?;
             one_size(&train, &test, framing)?;
-            Ok(Sets { train: Box::new(train), test: Box::new(test), shown: Shown::default() })
+            Ok(Sets {
+                train: Box::new(train),
+                test: Box::new(test),
+                encoding: InputEncoding::default(),
+            })
         }
         (Content::Images { .. }, Encoding::Direct { steps }) => {
             let (train, test) = (Images(train.clone()), Images(test.clone()));
-            let shown = Shown { still: Some(steps), standard: preset::standard(*name) };
-            Ok(Sets { train: Box::new(train), test: Box::new(test), shown })
+            let shown = InputEncoding {
+                still: Some(steps),
+                standard: preset::standard(*name),
+                bernoulli: None,
+            };
+            Ok(Sets { train: Box::new(train), test: Box::new(test), encoding: shown })
         }
         (Content::Speech { .. }, Encoding::Direct { steps }) => {
-            let shown = Shown { still: Some(steps), ..Shown::default() };
+            let shown = InputEncoding { still: Some(steps), ..InputEncoding::default() };
             spoken(recordings, shown, None)
         }
         (Content::Speech { .. }, Encoding::Chunks) => {
-            spoken(recordings, Shown::default(), Some(speech::chunks))
+            spoken(recordings, InputEncoding::default(), Some(speech::chunks))
         }
         _ => bail!(
             "{} cannot be shown to a network as framing={}; leave framing as its profile has it",
@@ -293,7 +301,7 @@ fn cached(recordings: &Recordings, framing: Framing, folder: &Path) -> Result<Op
             let cache = Arc::new(cache);
             let half = |range: Range<usize>| Box::new(Cached { cache: cache.clone(), range });
             let (train, test) = (half(cache.train()), half(cache.test()));
-            return Ok(Some(Sets { train, test, shown: Shown::default() }));
+            return Ok(Some(Sets { train, test, encoding: InputEncoding::default() }));
         }
     }
     Ok(None)
@@ -411,7 +419,7 @@ impl Samples for Images {
 
 /// Spectrograms, standardised by the training half; the training half rebalanced, as the paper
 /// does, with the repeats of seed 0.
-fn spoken(recordings: &Recordings, shown: Shown, windows: Option<Windows>) -> Result<Sets> {
+fn spoken(recordings: &Recordings, shown: InputEncoding, windows: Option<Windows>) -> Result<Sets> {
     let Recordings { name, train, test, .. } = recordings;
     let bar = progress::counter(
         &format!("{}: sounds to spectrograms", name.title()),
@@ -453,7 +461,7 @@ fn spoken(recordings: &Recordings, shown: Shown, windows: Option<Windows>) -> Re
     Ok(Sets {
         train: sounds(train_maps, order, train)?,
         test: sounds(test_maps, (0..test.len()).collect(), test)?,
-        shown,
+        encoding: shown,
     })
 }
 

@@ -175,6 +175,7 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
             augment: augment(data),
             side: matches!(data, Name::DvsGesture | Name::Cifar10Dvs).then_some(64),
             warm_up: o.warm_up.unwrap_or(warm_up(data, profile, epochs)),
+            ..Setup::PAPER
         },
     };
     o.settings.iter().try_fold(run, |run, setting| setting.apply(&run))

@@ -136,7 +136,7 @@ impl Progress for Watch<'_> {
     fn keep(&mut self, state: &State) -> Result<(), Refusal> {
         match &mut self.keeper {
             Some(keeper) => {
-                keeper.keep(state, state.standing.epoch == self.epochs || stop::asked())
+                keeper.keep(state, state.training.epoch == self.epochs || stop::asked())
             }
             None => Ok(()),
         }

@@ -25,7 +25,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use std::time::Instant;
-use training::{AdamW, AdamWConfig, Reduction, SeededVars, loss_gradient};
+use training::{AdamWConfig, Optimiser, Reduction, SeededVars, loss_gradient};
 
 /// Which step.
 #[derive(Clone, Debug, Serialize)]
@@ -62,7 +62,7 @@ pub struct Step {
     /// One class for each sample.
     pub labels: Vec<u32>,
     /// Its optimiser.
-    pub optimiser: AdamW,
+    pub optimiser: Optimiser,
 }
 
 /// Seconds of a step, and what its layers did.
@@ -144,7 +144,7 @@ impl Step {
         let neuron = settings.method.config().build()?;
         let builder = vars.builder(DType::F32, device);
         let network = Network::new(&spec, frame, classes, neuron, settings.norm, builder)?;
-        let optimiser = AdamW::new(vars.trainable(), AdamWConfig::default())?;
+        let optimiser = Optimiser::adamw(vars.trainable(), AdamWConfig::default())?;
         Ok(Step { settings, network, vars, values, labels, optimiser })
     }
 

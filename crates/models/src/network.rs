@@ -97,6 +97,16 @@ impl Network {
         Network { layers: without_neurons(&self.layers) }
     }
 
+    /// The same network, sharing its weights, without the neurons that are voted on: its votes are
+    /// then of currents. For heads that read a membrane which never fires.
+    pub fn without_output_neurons(&self) -> Network {
+        let mut layers = self.layers.clone();
+        if let [.., Layer::Neuron(..), Layer::Vote(_)] = layers[..] {
+            layers.remove(layers.len() - 2);
+        }
+        Network { layers }
+    }
+
     /// Class scores `[B, K]` of frames `[T, B, H, W, C]`: the mean over time of the votes.
     ///
     /// # Errors
@@ -107,7 +117,20 @@ impl Network {
         mode: Mode,
         observer: &mut dyn Observer,
     ) -> Result<Tensor> {
-        run(&self.layers, frames, mode, observer)?.mean(0)
+        self.votes(frames, mode, observer)?.mean(0)
+    }
+
+    /// The votes of each step, `[T, B, K]`.
+    ///
+    /// # Errors
+    /// If the frames do not fit the network.
+    pub fn votes(
+        &self,
+        frames: &Tensor,
+        mode: Mode,
+        observer: &mut dyn Observer,
+    ) -> Result<Tensor> {
+        run(&self.layers, frames, mode, observer)
     }
 }
 

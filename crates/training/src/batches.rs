@@ -74,7 +74,7 @@ impl Batch {
             )
             .into());
         }
-        let steps = match set.shown.still {
+        let steps = match set.encoding.still {
             Some(steps) if shape.steps == 1 => steps,
             Some(_) => {
                 return Err(format!(
@@ -86,11 +86,18 @@ impl Batch {
             None => shape.steps,
         };
         let frame = shape.height * shape.width * shape.channels;
-        let shown = shape.steps; // one step of a still image stands for all
+        let bernoulli = set.encoding.bernoulli;
+        // one step of a still image stands for all, but not of spikes drawn at each step
+        let shown = if bernoulli.is_some() { steps } else { shape.steps };
         let mut values = vec![0f32; shown * indices.len() * frame];
         values.par_chunks_mut((indices.len() * frame).max(1)).enumerate().for_each(|(t, step)| {
-            for (to, sample) in step.chunks_exact_mut(frame).zip(&samples) {
-                to.copy_from_slice(&sample.values[t * frame..][..frame]);
+            let all = step.chunks_exact_mut(frame).zip(&samples).zip(indices);
+            for ((to, sample), &index) in all {
+                let from = &sample.values[t % shape.steps * frame..][..frame];
+                match bernoulli {
+                    None => to.copy_from_slice(from),
+                    Some(b) => to.copy_from_slice(&b.spikes(from, epoch, index, t)),
+                }
             }
         });
         Ok(Self {
@@ -142,7 +149,7 @@ impl Floats {
             Values::Bytes(grid) => change.floats(&grid),
             Values::Features(grid) => change.floats(&grid),
         };
-        let standard = &set.shown.standard;
+        let standard = &set.encoding.standard;
         if !standard.is_empty() {
             if standard.len() != sample.shape.channels {
                 let found = sample.shape.channels;

@@ -1,8 +1,9 @@
 //! A run between two steps as a file, in safetensors with names that explain themselves: a variable
-//! has its own name (`128C3-1.weight`), its moments stand under `adamw.first.` and `adamw.second.`,
+//! has its own name (`128C3-1.weight`), what the optimiser keeps of it stands under `adamw.first.`,
+//! `adamw.second.`, `amsgrad.largest.` or `sgd.velocity.`,
 //! what a setback returns to under `epoch-start.`, and the rest as lines of text in the header.
 
-use crate::standing::{Snapshot, Standing, State};
+use crate::state::{Snapshot, State, TrainingState};
 use crate::stored::{Named, Stored, line_of_run, partial, previous, put, tensor, unsound, write};
 use crate::vars::values;
 use crate::{Epoch, Evaluation, SeededVars, Setback};
@@ -13,15 +14,16 @@ use std::path::{Path, PathBuf};
 
 const FIRST_LINE: &str = "spikegrad checkpoint 1";
 const WEIGHTS: &str = "";
-const FIRST: &str = "adamw.first.";
-const SECOND: &str = "adamw.second.";
 const START: &str = "epoch-start.";
+/// Names of what optimisers keep, and the place of each.
+const SLOTS: [(&str, usize); 4] =
+    [("adamw.first.", 0), ("adamw.second.", 1), ("amsgrad.largest.", 2), ("sgd.velocity.", 0)];
 
 /// A checkpoint that was read; [`crate::train_from`] goes on from it.
 pub struct Checkpoint {
     /// Names the run: a run goes on only from its own checkpoint.
     pub identity: String,
-    pub(crate) standing: Standing,
+    pub(crate) training: TrainingState,
     pub(crate) now: Snapshot,
     pub(crate) epoch_start: Option<Snapshot>,
 }
@@ -29,7 +31,7 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Epochs that were finished when it was made.
     pub fn epochs_done(&self) -> usize {
-        self.standing.epoch
+        self.training.epoch
     }
 }
 
@@ -85,20 +87,23 @@ impl State<'_> {
     /// A file that cannot be written, a variable that cannot be read, or one that is not finite.
     pub fn save(&self, path: &Path, identity: &str, run: &str) -> Result<(), CheckpointError> {
         let mut all = variables(path, self.vars)?;
-        for s in &self.optimiser.state {
-            put(&mut all, FIRST, &s.name, &s.first)?;
-            put(&mut all, SECOND, &s.name, &s.second)?;
+        let slots = self.optimiser.kind.slots();
+        let state = &self.optimiser.state;
+        let put_slots = |all: &mut Named, above: &str, name: &str, kept: &[Tensor]| {
+            let mut each = slots.iter().zip(kept);
+            each.try_for_each(|(slot, tensor)| put(all, &format!("{above}{slot}"), name, tensor))
+        };
+        for s in state {
+            put_slots(&mut all, "", &s.name, &s.slots)?;
         }
-        let names = self.optimiser.state.iter().map(|s| s.name.as_str());
         if let Some(start) = self.epoch_start {
             start.vars.iter().try_for_each(|(name, tensor)| put(&mut all, START, name, tensor))?;
-            for (name, (first, second)) in names.zip(&start.moments) {
-                put(&mut all, &format!("{START}{FIRST}"), name, first)?;
-                put(&mut all, &format!("{START}{SECOND}"), name, second)?;
+            for (s, kept) in state.iter().zip(&start.slots) {
+                put_slots(&mut all, START, &s.name, kept)?;
             }
         }
         let start = self.epoch_start.map(|start| start.steps);
-        let text = text(identity, run, self.standing, self.optimiser.steps, start);
+        let text = text(identity, run, self.training, self.optimiser.steps, start);
         write(path, &all, &text, true)
             .map_err(|cause| CheckpointError::Write { path: path.into(), cause })
     }
@@ -180,8 +185,8 @@ fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
 
 /// One fact a line, its parts apart by tabs. Rust writes an f64 with as many digits as bring back
 /// its very bits.
-fn text(identity: &str, run: &str, at: &Standing, steps: u64, start: Option<u64>) -> String {
-    let Standing { epoch, step, loss, correct, seen, seconds, quiet, history } = at;
+fn text(identity: &str, run: &str, at: &TrainingState, steps: u64, start: Option<u64>) -> String {
+    let TrainingState { epoch, step, loss, correct, seen, seconds, quiet, history } = at;
     let mut text = format!("{FIRST_LINE}\nidentity\t{identity}\n{}", line_of_run(run));
     text += &format!("at\t{epoch}\t{step}\t{loss:?}\t{correct}\t{seen}\t{seconds:?}\t{steps}\n");
     if let Some(steps) = start {
@@ -212,39 +217,57 @@ fn text(identity: &str, run: &str, at: &Standing, steps: u64, start: Option<u64>
 fn parse(bytes: &[u8]) -> Result<Checkpoint, String> {
     let Stored { text, tensors } = Stored::parse(bytes)?;
     let text = text.ok_or("no header of ours")?;
-    let (identity, standing, steps, start) = lines(&text)?;
-    let mut now = Snapshot { vars: Vec::new(), moments: Vec::new(), steps };
+    let (identity, training, steps, start) = lines(&text)?;
+    let mut now = Snapshot { vars: Vec::new(), slots: Vec::new(), steps };
     let mut then =
-        Snapshot { vars: Vec::new(), moments: Vec::new(), steps: start.unwrap_or_default() };
-    let tensors = tensors
-        .iter()
-        .map(|(name, view)| Ok((name.as_str(), tensor(name, view)?)))
-        .collect::<Result<BTreeMap<&str, Tensor>, String>>()?;
-    for (name, tensor) in &tensors {
-        let (snapshot, prefix, rest) = match name.strip_prefix(START) {
-            Some(rest) => (&mut then, START, rest),
-            None => (&mut now, "", *name),
+        Snapshot { vars: Vec::new(), slots: Vec::new(), steps: start.unwrap_or_default() };
+    // of each variable what the optimiser keeps, by its name
+    let mut kept: [BTreeMap<String, Vec<(usize, Tensor)>>; 2] = Default::default();
+    for (name, view) in &tensors {
+        let tensor = tensor(name, view)?;
+        let (snapshot, kept, rest) = match name.strip_prefix(START) {
+            Some(rest) => (&mut then, &mut kept[1], rest),
+            None => (&mut now, &mut kept[0], name.as_str()),
         };
-        if let Some(name) = rest.strip_prefix(FIRST) {
-            // in the order of names, which is the optimiser's
-            let other = tensors
-                .get(format!("{prefix}{SECOND}{name}").as_str())
-                .ok_or("a first moment without a second")?;
-            snapshot.moments.push((tensor.clone(), other.clone()));
-        } else if !rest.starts_with(SECOND) {
-            let values = values(tensor).map_err(|_| format!("{name} cannot be read"))?;
-            if let Some(fault) = unsound(rest, &values) {
-                return Err(format!("{name} {fault}"));
-            }
-            snapshot.vars.push((rest.to_owned(), tensor.clone()));
+        if let Some((place, of)) = slot_of(rest) {
+            kept.entry(of.to_owned()).or_default().push((place, tensor));
+            continue;
         }
+        let values = values(&tensor).map_err(|_| format!("{name} cannot be read"))?;
+        if let Some(fault) = unsound(rest, &values) {
+            return Err(format!("{name} {fault}"));
+        }
+        snapshot.vars.push((rest.to_owned(), tensor));
     }
-    Ok(Checkpoint { identity, standing, now, epoch_start: start.map(|_| then) })
+    for (snapshot, kept) in [&mut now, &mut then].into_iter().zip(kept) {
+        snapshot.slots = slots(kept)?;
+    }
+    Ok(Checkpoint { identity, training, now, epoch_start: start.map(|_| then) })
 }
 
-/// Identity, standing, the optimiser's steps, and those at the beginning of the epoch where that is
+/// The place of a tensor among what is kept of a variable, and the variable's name.
+fn slot_of(name: &str) -> Option<(usize, &str)> {
+    SLOTS.iter().find_map(|(slot, place)| Some((*place, name.strip_prefix(slot)?)))
+}
+
+/// What is kept of all variables, in the order of their names, which is the optimiser's.
+fn slots(kept: BTreeMap<String, Vec<(usize, Tensor)>>) -> Result<Vec<Vec<Tensor>>, String> {
+    let most = kept.values().map(Vec::len).max().unwrap_or(0);
+    let mut all = Vec::new();
+    for (name, mut of) in kept {
+        of.sort_by_key(|(place, _)| *place);
+        let whole = of.iter().enumerate().all(|(i, (place, _))| i == *place);
+        if !whole || of.len() != most {
+            return Err(format!("an optimiser's state of {name} with a part missing"));
+        }
+        all.push(of.into_iter().map(|(_, tensor)| tensor).collect());
+    }
+    Ok(all)
+}
+
+/// Identity, where training is, the optimiser's steps, and those at the beginning of the epoch where that is
 /// kept.
-fn lines(text: &str) -> Result<(String, Standing, u64, Option<u64>), String> {
+fn lines(text: &str) -> Result<(String, TrainingState, u64, Option<u64>), String> {
     let mut lines = text.lines();
     match lines.next() {
         Some(FIRST_LINE) => (),
@@ -253,7 +276,7 @@ fn lines(text: &str) -> Result<(String, Standing, u64, Option<u64>), String> {
         }
     }
     let (mut identity, mut at, mut steps, mut start) =
-        (String::new(), Standing::default(), 0, None);
+        (String::new(), TrainingState::default(), 0, None);
     for line in lines {
         let parts: Vec<&str> = line.split('\t').collect();
         match parts[..] {

@@ -1,3 +1,4 @@
+use crate::Criterion;
 use candle_core::{Device, Result, Tensor};
 use models::{EventDriven, Frames, Gradients, Math, Mode, Network, Observer, Options, Precision};
 
@@ -51,9 +52,32 @@ impl Compute {
             Device::Cuda(_) => network.on_device().map_or(Engine::Tensors, Engine::Device),
             _ => Engine::Tensors,
         };
+        self.proven(engine, "this one")
+    }
+
+    /// The same for passes with this loss: blocks on a CUDA device have no votes of single steps,
+    /// so that a loss of them runs by tensor operations there.
+    ///
+    /// # Errors
+    /// As [`Compute::engine`].
+    pub fn engine_for(
+        &self,
+        network: &Network,
+        criterion: &Criterion,
+        device: &Device,
+    ) -> Result<Engine> {
+        match device {
+            Device::Cuda(_) if criterion.by_step() => {
+                self.proven(Engine::Tensors, "one with a loss of single steps")
+            }
+            _ => self.engine(network, device),
+        }
+    }
+
+    fn proven(&self, engine: Engine, which: &str) -> Result<Engine> {
         match (&engine, self.math.precision) {
             (Engine::Tensors, Precision::Tf32 | Precision::Bf16) => candle_core::bail!(
-                "{} is for networks whose neurons have CUDA kernels, and this one runs by tensor operations; train it in f32",
+                "{} is for networks whose neurons have CUDA kernels, and {which} runs by tensor operations; train it in f32",
                 self.math.precision.id()
             ),
             _ => Ok(engine),
@@ -71,16 +95,20 @@ impl Engine {
         }
     }
 
-    /// Scores of blocks; `None` if passes are tensor operations.
-    pub(crate) fn scores(
+    /// Votes of blocks, as [`Criterion::scores`] takes them; `None` if passes are tensor operations.
+    pub(crate) fn votes(
         &self,
         frames: Frames,
         mode: Mode,
+        criterion: &Criterion,
         compute: &Compute,
         observer: &mut dyn Observer,
     ) -> Result<Option<Tensor>> {
         match self {
             Engine::Tensors => Ok(None),
+            Engine::Events(blocks) if criterion.by_step() => {
+                blocks.votes(frames, mode, compute.options, observer).map(Some)
+            }
             Engine::Events(blocks) => {
                 blocks.scores(frames, mode, compute.options, observer).map(Some)
             }
@@ -90,16 +118,21 @@ impl Engine {
     }
 
     /// Gradients of blocks, see [`EventDriven::gradients`]; `None` if passes are tensor operations.
+    /// `loss` is given votes as [`Criterion::gradient`] takes them.
     pub(crate) fn gradients(
         &self,
         frames: Frames,
         seed: u64,
+        criterion: &Criterion,
         compute: &Compute,
         observer: &mut dyn Observer,
         loss: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<Option<Gradients>> {
         match self {
             Engine::Tensors => Ok(None),
+            Engine::Events(blocks) if criterion.by_step() => {
+                blocks.gradients_by_step(frames, seed, compute.options, observer, loss).map(Some)
+            }
             Engine::Events(blocks) => {
                 blocks.gradients(frames, seed, compute.options, observer, loss).map(Some)
             }

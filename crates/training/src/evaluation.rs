@@ -1,5 +1,5 @@
 use crate::batches::{Gathering, each_batch};
-use crate::{Compute, Error, Set, Setup, mse};
+use crate::{Compute, Error, Set, Setup};
 use candle_core::{Device, Tensor};
 use models::{Mode, Network, Observer};
 
@@ -48,7 +48,8 @@ pub(crate) fn evaluate_while(
     device: &Device,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Evaluation, Error> {
-    let engine = compute.engine(network, device)?;
+    let criterion = setup.criterion();
+    let engine = compute.engine_for(network, &criterion, device)?;
     let mut rates = Rates::default();
     let (mut correct, mut loss) = (0, 0.0);
     let samples = set.samples.len();
@@ -60,12 +61,21 @@ pub(crate) fn evaluate_while(
             return Err(Error::Interrupted);
         }
         let labels = std::mem::take(&mut batch.labels);
-        let scores = match engine.scores(batch.frames(), Mode::Eval, compute, &mut rates)? {
-            Some(scores) => scores,
-            None => network.forward(&batch.into_tensor(device)?, Mode::Eval, &mut rates)?.detach(),
+        let steps = batch.frames().steps;
+        let found = engine.votes(batch.frames(), Mode::Eval, &criterion, compute, &mut rates)?;
+        let (scores, error) = match found {
+            Some(votes) => {
+                let error = criterion.value(&votes, steps, &labels)?;
+                (criterion.scores(&votes, steps)?, error)
+            }
+            None => {
+                let frames = batch.into_tensor(device)?;
+                let votes = network.votes(&frames, Mode::Eval, &mut rates)?.detach();
+                let (scores, error) = criterion.define(&votes, &labels)?;
+                (scores, f64::from(error.to_scalar::<f32>()?))
+            }
         };
-        loss += f64::from(mse(&scores, &labels, setup.reduction)?.to_scalar::<f32>()?)
-            * batches[step].len() as f64;
+        loss += error * batches[step].len() as f64;
         correct += count_correct(&scores, &labels)?;
         Ok(())
     })?;

@@ -1,4 +1,4 @@
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, Var, bail};
 use serde::{Deserialize, Serialize};
 
 /// How the squared error is summed up over classes.
@@ -36,5 +36,23 @@ pub fn mse(scores: &Tensor, labels: &[u32], reduction: Reduction) -> Result<Tens
     match reduction {
         Reduction::Mean => Ok(mean),
         Reduction::SumOverClasses => mean * classes as f64,
+    }
+}
+
+/// ∂L/∂scores and the loss L of scores `[B, K]`.
+///
+/// # Errors
+/// As [`mse`].
+pub fn loss_gradient(
+    scores: &Tensor,
+    labels: &[u32],
+    reduction: Reduction,
+) -> Result<(Tensor, f64)> {
+    let scores = Var::from_tensor(scores)?;
+    let loss = mse(&scores, labels, reduction)?;
+    let gradients = loss.backward()?;
+    match gradients.get(&scores) {
+        Some(gradient) => Ok((gradient.clone(), loss.to_dtype(DType::F64)?.to_scalar::<f64>()?)),
+        None => bail!("a loss that does not depend on its scores"),
     }
 }

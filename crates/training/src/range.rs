@@ -122,7 +122,7 @@ impl From<f64> for Number {
 /// It takes ε = 0, and this does not: a layer that never fires has gradients of exactly zero, and
 /// 0/0 would be its step. The upper bounds are far beyond what trains; a number beyond them is a
 /// typing error, and better a sentence than a diverged run.
-const RANGES: [(&str, Range); 13] = [
+const RANGES: [(&str, Range); 30] = [
     ("epochs", Range::whole(1, 1_000_000)),
     ("batch", Range::whole(1, 1 << 20)),
     ("learning_rate", Range::real(0.0, 1000.0, Bounds::Above)),
@@ -136,6 +136,23 @@ const RANGES: [(&str, Range); 13] = [
     ("side", Range::whole(1, 4096)),
     ("warm_up.ann.epochs", Range::whole(0, 1_000_000)),
     ("warm_up.sigmoid-when-silent.rate", Range::real(0.0, 1.0, Bounds::Closed)),
+    ("objective.tet.lambda", Range::real(0.0, 1.0, Bounds::Closed)),
+    ("objective.tet.target", Range::real(0.0, 1e6, Bounds::Closed)),
+    ("objective.counts.right", Range::real(0.0, 65_536.0, Bounds::Closed)),
+    ("objective.counts.wrong", Range::real(0.0, 65_536.0, Bounds::Closed)),
+    ("head.membrane.decay", Range::real(0.0, 1.0, Bounds::Above)),
+    ("optimiser.sgd.momentum", Range::real(0.0, 1.0, Bounds::Below)),
+    ("optimiser.sgd.weight_decay", Range::real(0.0, 1000.0, Bounds::Closed)),
+    ("schedule.step.every", Range::whole(1, 1_000_000)),
+    ("schedule.step.factor", Range::real(0.0, 1.0, Bounds::Above)),
+    ("schedule.multistep.factor", Range::real(0.0, 1.0, Bounds::Above)),
+    ("schedule.cosine.period", Range::whole(1, 1_000_000)),
+    ("schedule.cosine.floor", Range::real(0.0, 1000.0, Bounds::Closed)),
+    ("clip.norm", Range::real(0.0, 1e6, Bounds::Above)),
+    ("clip.value", Range::real(0.0, 1e6, Bounds::Above)),
+    ("clamp", Range::real(0.0, 1e6, Bounds::Above)),
+    ("bernoulli.scale", Range::real(0.0, 1e6, Bounds::Above)),
+    ("initialisation.xavier.gain", Range::real(0.0, 1000.0, Bounds::Above)),
 ];
 
 /// Checks one field of a setup against its range.

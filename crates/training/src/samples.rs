@@ -1,5 +1,5 @@
 use crate::batches::{Batch, Gathering};
-use crate::{Error, Setup};
+use crate::{Error, InputEncoding, Setup};
 use candle_core::{Device, Tensor};
 use events::{Frames, Grid, Shape};
 use std::borrow::Cow;
@@ -80,7 +80,7 @@ pub struct Set<'a> {
     /// The samples.
     pub samples: &'a dyn Samples,
     /// What becomes of their values.
-    pub shown: &'a Shown,
+    pub encoding: &'a InputEncoding,
 }
 
 impl<'a> Set<'a> {
@@ -103,19 +103,7 @@ impl<'a> Set<'a> {
 
     /// Samples that are shown as they are.
     pub fn recorded(samples: &'a dyn Samples) -> Self {
-        const AS_THEY_ARE: &Shown = &Shown { still: None, standard: Vec::new() };
-        Self { samples, shown: AS_THEY_ARE }
+        const AS_THEY_ARE: &InputEncoding = &InputEncoding::RECORDED;
+        Self { samples, encoding: AS_THEY_ARE }
     }
-}
-
-/// How a sample's values become the input of every step.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Shown {
-    /// Direct encoding: a sample of one frame is shown at each of this many steps. `None`: a sample
-    /// has its own steps.
-    pub still: Option<usize>,
-    /// For each channel the mean and the standard deviation by which it becomes
-    /// `(v − mean) / deviation`; empty: values stay as they are. Comes after augmentation, so what
-    /// a crop pads with is a black pixel, not a grey one.
-    pub standard: Vec<(f32, f32)>,
 }

@@ -1,5 +1,8 @@
 use crate::range::check;
-use crate::{AdamWConfig, Augment, BadField, Reduction};
+use crate::{
+    AdamWConfig, Augment, BadField, Clip, Criterion, Head, Initialisation, Objective,
+    OptimiserKind, Reduction, Schedule,
+};
 use serde::{Deserialize, Serialize};
 
 /// How to train, as plain data.
@@ -16,9 +19,9 @@ pub struct Setup {
     pub learning_rate: f64,
     /// Epochs of the schedule's ramp, see [`crate::learning_rate`].
     pub ramp_epochs: usize,
-    /// Constants of AdamW.
+    /// Constants of AdamW, Adam and AMSGrad.
     pub adamw: AdamWConfig,
-    /// Reduction of the loss.
+    /// Reduction of a squared error.
     pub reduction: Reduction,
     /// Random changes of each training sample.
     pub augment: Option<Augment>,
@@ -27,9 +30,65 @@ pub struct Setup {
     /// How a network that does not fire yet is brought to.
     #[serde(default, skip_serializing_if = "WarmUp::is_none")]
     pub warm_up: WarmUp,
+    /// What is made small.
+    #[serde(default, skip_serializing_if = "Objective::is_mse")]
+    pub objective: Objective,
+    /// What is read off the last layer.
+    #[serde(default, skip_serializing_if = "Head::is_votes")]
+    pub head: Head,
+    /// Which optimiser.
+    #[serde(default, skip_serializing_if = "OptimiserKind::is_adamw")]
+    pub optimiser: OptimiserKind,
+    /// How the learning rate goes down.
+    #[serde(default, skip_serializing_if = "Schedule::is_sgdr")]
+    pub schedule: Schedule,
+    /// How gradients are bounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<Clip>,
+    /// Largest size of a weight of a product; after each step all are put between minus this and
+    /// this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clamp: Option<f64>,
+    /// How weights of products begin; whoever builds the network gives it to
+    /// [`crate::SeededVars`].
+    #[serde(default, skip_serializing_if = "Initialisation::is_pytorch")]
+    pub initialisation: Initialisation,
 }
 
 impl Setup {
+    /// The paper's code on event data, without what belongs to a data set: no augmentation, no
+    /// resizing, no warm-up.
+    pub const PAPER: Setup = Setup {
+        epochs: 300,
+        batch: 128,
+        drop_last: true,
+        learning_rate: 1e-3,
+        ramp_epochs: 5,
+        adamw: AdamWConfig::PAPER,
+        reduction: Reduction::Mean,
+        augment: None,
+        side: None,
+        warm_up: WarmUp::None,
+        objective: Objective::Mse,
+        head: Head::Votes,
+        optimiser: OptimiserKind::AdamW,
+        schedule: Schedule::Sgdr,
+        clip: None,
+        clamp: None,
+        initialisation: Initialisation::Pytorch,
+    };
+
+    /// The loss: objective, head and reduction.
+    pub fn criterion(&self) -> Criterion {
+        let Self { objective, head, reduction, .. } = *self;
+        Criterion { objective, head, reduction }
+    }
+
+    /// Learning rate of epoch `epoch`, from 0.
+    pub fn rate(&self, epoch: usize) -> f64 {
+        self.schedule.rate(epoch, self.epochs, self.ramp_epochs, self.learning_rate)
+    }
+
     /// Proves that every number lies in its range, see [`crate::Range::of`]; whoever trains calls it
     /// first, wherever the setup comes from.
     ///
@@ -43,6 +102,13 @@ impl Setup {
         self.adamw.check()?;
         self.augment.map_or(Ok(()), |augment| augment.check())?;
         self.side.map_or(Ok(()), |side| check("side", side))?;
+        self.objective.check()?;
+        self.head.check()?;
+        self.optimiser.check()?;
+        self.schedule.check()?;
+        self.clip.map_or(Ok(()), |clip| clip.check())?;
+        self.clamp.map_or(Ok(()), |limit| check("clamp", limit))?;
+        self.initialisation.check()?;
         match self.warm_up {
             WarmUp::None => Ok(()),
             WarmUp::Ann { epochs } => check("warm_up.ann.epochs", epochs),

@@ -19,8 +19,8 @@ const OURS: &str = "spikegrad ";
 const SUM: &str = "sha256\t";
 /// The line of a text that says which run the weights are of.
 const RUN: &str = "run\t";
-/// What a checkpoint holds beside the variables: the optimiser's moments, the epoch's start.
-const BESIDE: [&str; 2] = ["adamw.", "epoch-start."];
+/// What a checkpoint holds beside the variables: the optimiser's state, the epoch's start.
+const BESIDE: [&str; 4] = ["adamw.", "amsgrad.", "sgd.", "epoch-start."];
 
 /// Named values with their sizes, in the order of their names.
 pub(crate) type Named = BTreeMap<String, (Vec<usize>, Vec<f32>)>;

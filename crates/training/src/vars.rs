@@ -1,9 +1,9 @@
-use crate::stream;
+use crate::initialisation::Stream;
+use crate::{Initialisation, stream};
 use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 use models::{BatchStatistics, Observer};
-use rand_chacha::rand_core::RngCore;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,19 +12,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 const MOMENTUM: f64 = 0.1;
 
 /// The variables of a run, by name. A variable's initial value depends on (seed, name, shape)
-/// alone.
+/// and the law of its kind alone.
 ///
 /// As an [`Observer`] it folds the statistics of a training pass into the running ones.
 #[derive(Clone)]
 pub struct SeededVars {
     seed: u64,
+    initialisation: Initialisation,
     vars: Arc<Mutex<BTreeMap<String, Var>>>,
 }
 
 impl SeededVars {
     /// No variables yet; a network that is built with [`SeededVars::builder`] makes its own.
     pub fn new(seed: u64) -> Self {
-        Self { seed, vars: Arc::default() }
+        Self::with(seed, Initialisation::default())
+    }
+
+    /// The same, weights of products by another law.
+    pub fn with(seed: u64, initialisation: Initialisation) -> Self {
+        Self { seed, initialisation, vars: Arc::default() }
     }
 
     /// What a network takes its weights from.
@@ -115,10 +121,8 @@ impl SimpleBackend for SeededVars {
         let values: Vec<f32> = match init {
             Init::Const(c) => vec![c as f32; n],
             Init::Uniform { lo, up } => {
-                let mut rng = stream(self.seed, &format!("weight {name}"));
-                // 24 bits: every value in [0, 1) that an f32 holds evenly
-                let mut unit = || f64::from(rng.next_u32() >> 8) / f64::from(1u32 << 24);
-                (0..n).map(|_| (lo + (up - lo) * unit()) as f32).collect()
+                let rng = Stream(stream(self.seed, &format!("weight {name}")));
+                self.initialisation.values(shape.dims(), (lo, up), rng)
             }
             other => bail!(
                 "variable {name}: seeded variables are constant or uniform, asked for {other:?}"

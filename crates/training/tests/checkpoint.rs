@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use training::{
-    AdamWConfig, Checkpoint, Compute, Error, Example, History, Job, Progress, Reduction, Refusal,
-    Rule, Rules, Samples, SeededVars, Set, Setback, Setup, State, Values, WarmUp, Weights,
-    learning_rate, save_weights, train_from,
+    Checkpoint, Compute, Error, Example, History, Job, Progress, Refusal, Rule, Rules, Samples,
+    SeededVars, Set, Setback, Setup, State, Values, WarmUp, Weights, learning_rate, save_weights,
+    train_from,
 };
 
 const SETUP: Setup = Setup {
@@ -22,11 +22,7 @@ const SETUP: Setup = Setup {
     drop_last: false,
     learning_rate: 1e-2,
     ramp_epochs: 2,
-    adamw: AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 1e-4 },
-    reduction: Reduction::Mean,
-    augment: None,
-    side: None,
-    warm_up: WarmUp::None,
+    ..Setup::PAPER
 };
 const STEPS: usize = 3 * 4;
 

@@ -18,11 +18,7 @@ const SETUP: Setup = Setup {
     drop_last: false,
     learning_rate: 1e-2,
     ramp_epochs: 1,
-    adamw: AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 1e-4 },
-    reduction: Reduction::Mean,
-    augment: None,
-    side: None,
-    warm_up: WarmUp::None,
+    ..Setup::PAPER
 };
 
 /// Three classes: a bar in one of three rows, with a little noise that depends on the index.

@@ -4,7 +4,7 @@
 use candle_core::{DType, Device, Tensor};
 use models::{Architecture, Frames, Network, Options, Spec, StatisticsOver, Variant};
 use neuron::Method;
-use training::{AdamW, AdamWConfig, Compute, Engine, Reduction, SeededVars, loss_gradient};
+use training::{AdamWConfig, Compute, Engine, Optimiser, Reduction, SeededVars, loss_gradient};
 
 fn network(vars: &SeededVars, spec: &Spec) -> Network {
     let neuron = Method::BpsaBpta.config().build().unwrap();
@@ -40,7 +40,7 @@ fn a_narrow_resnet34_trains_event_driven() {
             panic!("{text} has no blocks")
         };
         let labels = [0, 1, 2, 0, 1, 2, 0, 1];
-        let mut optimiser = AdamW::new(vars.trainable(), AdamWConfig::default()).unwrap();
+        let mut optimiser = Optimiser::adamw(vars.trainable(), AdamWConfig::default()).unwrap();
         let mut losses = Vec::new();
         for step in 0..12 {
             let values: Vec<f32> = frames(&labels).flatten_all().unwrap().to_vec1().unwrap();

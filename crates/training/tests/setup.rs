@@ -6,8 +6,8 @@ use events::{Frames, Grid, Shape};
 use models::{Network, StatisticsOver};
 use neuron::Method;
 use training::{
-    AdamW, AdamWConfig, Augment, Compute, Error, Example, Progress, Reduction, SeededVars, Set,
-    Setup, Shown, WarmUp, train,
+    AdamWConfig, Augment, Compute, Error, Example, InputEncoding, Optimiser, Progress, SeededVars,
+    Set, Setup, WarmUp, train,
 };
 
 const SETUP: Setup = Setup {
@@ -16,11 +16,7 @@ const SETUP: Setup = Setup {
     drop_last: false,
     learning_rate: 1e-2,
     ramp_epochs: 2,
-    adamw: AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 1e-4 },
-    reduction: Reduction::Mean,
-    augment: None,
-    side: None,
-    warm_up: WarmUp::None,
+    ..Setup::PAPER
 };
 
 /// `n` samples of `steps` frames of 4×4.
@@ -47,7 +43,7 @@ impl Progress for Steps {
 fn go(
     network: &str,
     over: StatisticsOver,
-    (train_set, shown): (&Vec<Example>, &Shown),
+    (train_set, shown): (&Vec<Example>, &InputEncoding),
     setup: &Setup,
 ) -> (usize, Result<(), Error>) {
     let mut vars = SeededVars::new(0);
@@ -58,7 +54,8 @@ fn go(
     // a test set whose last batch is one sample: running statistics need no second
     let steps = if shown.still.is_some() { 1 } else { 2 };
     let test = examples(setup.batch % 64 + 1, steps);
-    let sets = (Set { samples: train_set, shown }, Set { samples: &test, shown });
+    let sets =
+        (Set { samples: train_set, encoding: shown }, Set { samples: &test, encoding: shown });
     let (compute, mut steps) = (Compute::default(), Steps(0));
     let ended = train(&network, &mut vars, sets, setup, &compute, 0, &Device::Cpu, &mut steps);
     (steps.0, ended.map(|_| ()))
@@ -68,8 +65,8 @@ fn go(
 fn a_batch_of_one_under_batch_norm_is_refused_before_the_first_step() {
     use StatisticsOver::{Step, Time};
     const DEEP: &str = "2C3-AP4-4C3-2Voting";
-    let recorded = Shown::default();
-    let still = Shown { still: Some(3), standard: Vec::new() };
+    let recorded = InputEncoding::default();
+    let still = InputEncoding { still: Some(3), standard: Vec::new(), bernoulli: None };
     let none = WarmUp::None;
     let ann = WarmUp::Ann { epochs: 1 };
     // network, statistics, samples, batch, drop_last, still, warm-up, and what is said
@@ -109,7 +106,7 @@ fn a_batch_of_one_under_batch_norm_is_refused_before_the_first_step() {
 #[test]
 fn a_setup_made_in_rust_is_checked_where_it_is_used() {
     let train_set = examples(8, 2);
-    let shown = Shown::default();
+    let shown = InputEncoding::default();
     let adamw = SETUP.adamw;
     let augment = |padding, degrees| Some(Augment { padding, flip: true, degrees });
     let wrong = [
@@ -153,6 +150,6 @@ fn a_setup_made_in_rust_is_checked_where_it_is_used() {
         assert_eq!(steps, 0, "{field}");
     }
     let beyond = AdamWConfig { beta1: 2.0, ..adamw };
-    let said = AdamW::new(Vec::new(), beyond).err().unwrap().to_string();
+    let said = Optimiser::adamw(Vec::new(), beyond).err().unwrap().to_string();
     assert!(said.contains("adamw.beta1 must be a number from 0 to below 1, found 2"), "{said}");
 }

@@ -7,8 +7,8 @@ use models::{Mode, Network, Spec, StatisticsOver};
 use neuron::Method;
 use std::borrow::Cow;
 use training::{
-    AdamW, AdamWConfig, Augment, Compute, Error, Example, History, Progress, Reduction, Refusal,
-    Samples, SeededVars, Set, Setup, Shown, Values, WarmUp, learning_rate, mse, train,
+    AdamWConfig, Augment, Compute, Error, Example, History, InputEncoding, Optimiser, Progress,
+    Reduction, Refusal, Samples, SeededVars, Set, Setup, Values, learning_rate, mse, train,
 };
 
 const SETUP: Setup = Setup {
@@ -17,11 +17,7 @@ const SETUP: Setup = Setup {
     drop_last: false,
     learning_rate: 1e-2,
     ramp_epochs: 2,
-    adamw: AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 1e-4 },
-    reduction: Reduction::Mean,
-    augment: None,
-    side: None,
-    warm_up: WarmUp::None,
+    ..Setup::PAPER
 };
 
 /// Three classes: a bar in one of three rows, with a little noise that depends on the index.
@@ -141,7 +137,8 @@ fn loss_by_hand_in_both_reductions() {
 #[test]
 fn one_step_of_adamw_by_hand() {
     let w = Var::new(&[1.0f32, -2.0, 0.5], &Device::Cpu).unwrap();
-    let mut optimiser = AdamW::new(vec![("w".into(), w.clone())], AdamWConfig::default()).unwrap();
+    let mut optimiser =
+        Optimiser::adamw(vec![("w".into(), w.clone())], AdamWConfig::default()).unwrap();
     let grads =
         (w.as_tensor() * &Tensor::new(&[3.0f32, -1e-3, 0.0], &Device::Cpu).unwrap()).unwrap();
     optimiser.step(&grads.sum_all().unwrap().backward().unwrap(), 1e-3).unwrap();
@@ -291,9 +288,13 @@ impl Samples for Repeated {
 
 #[test]
 fn an_image_shown_for_five_steps_is_five_equal_frames() {
-    let shown = Shown { still: Some(5), standard: vec![(50.0, 70.0), (20.0, 30.0)] };
+    let shown = InputEncoding {
+        still: Some(5),
+        standard: vec![(50.0, 70.0), (20.0, 30.0)],
+        bernoulli: None,
+    };
     let images = Images { broken: None };
-    let stills = Set { samples: &images, shown: &shown };
+    let stills = Set { samples: &images, encoding: &shown };
     let run = |set: Set| {
         let mut vars = SeededVars::new(3);
         let net = network(&vars, "4C3-AP2-10Voting");
@@ -320,14 +321,19 @@ fn a_sample_that_cannot_be_read_stops_the_run_with_its_own_sentence() {
     let mut vars = SeededVars::new(3);
     let net = network(&vars, "4C3-AP2-10Voting");
     let images = Images { broken: Some(7) };
-    let set = Set { samples: &images, shown: &Shown { still: Some(2), standard: vec![] } };
+    let set = Set {
+        samples: &images,
+        encoding: &InputEncoding { still: Some(2), standard: vec![], bernoulli: None },
+    };
     let error =
         train(&net, &mut vars, (set, set), &SETUP, &Compute::default(), 3, &Device::Cpu, &mut ())
             .unwrap_err();
     assert_eq!(error.to_string(), "image 7 is broken");
     let good = Images { broken: None };
-    let one_channel =
-        Set { samples: &good, shown: &Shown { still: Some(2), standard: vec![(0.0, 1.0)] } };
+    let one_channel = Set {
+        samples: &good,
+        encoding: &InputEncoding { still: Some(2), standard: vec![(0.0, 1.0)], bernoulli: None },
+    };
     let error = train(
         &net,
         &mut vars,

@@ -10,7 +10,7 @@ use super::pass::{Pass, Sample, Watch, Weights, forward};
 use anyhow::{Result, bail, ensure};
 use candle_core::{DType, Device, Tensor};
 use models::{Architecture, Mode, Variant};
-use training::{AdamW, AdamWConfig};
+use training::{AdamWConfig, Optimiser};
 
 /// The README's limit for outputs.
 const OUTPUTS: Limit = Limit::Absolute(1e-6);
@@ -254,7 +254,7 @@ impl Run<'_> {
     /// The parameters after the step: entries with a gradient worth the name, and those with a tiny
     /// one.
     fn step(&self, pass: &Pass, weights: &Weights) -> Result<(Vec<Pair>, Vec<Pair>)> {
-        AdamW::new(weights.variables(), AdamWConfig::default())?
+        Optimiser::adamw(weights.variables(), AdamWConfig::default())?
             .step(pass.gradients.as_ref(), RATE)?;
         let stepped =
             weights.in_golden_layout(&self.net.list, |_, var| Ok(var.as_tensor().clone()))?;

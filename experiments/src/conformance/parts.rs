@@ -11,7 +11,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use events::{Grid, Shape, transforms};
 use layers::{BatchNorm, BatchStatistics, Mode, StatisticsOver};
 use std::collections::BTreeSet;
-use training::{AdamW, AdamWConfig, Reduction, mse};
+use training::{AdamWConfig, Optimiser, Reduction, mse};
 
 type Check = fn(&Golden, &mut Rows) -> Result<()>;
 type Transform = Box<dyn Fn(&Grid<f64>) -> Grid<f64>>;
@@ -213,7 +213,8 @@ fn batch_norm(golden: &Golden, rows: &mut Rows) -> Result<()> {
 fn adamw(golden: &Golden, rows: &mut Rows) -> Result<()> {
     let gradients = golden.input("adamw.grads")?;
     let weights = Var::from_tensor(&golden.input("adamw.w0")?)?;
-    let mut optimiser = AdamW::new(vec![("w".into(), weights.clone())], AdamWConfig::default())?;
+    let mut optimiser =
+        Optimiser::adamw(vec![("w".into(), weights.clone())], AdamWConfig::default())?;
     let mut after = vec![];
     for step in 0..gradients.dim(0)? {
         // the gradient of Σ w·g is g itself

@@ -1,7 +1,7 @@
 //! Backward: the gradients of each block's activations, added up over its readers.
 
 use super::activations::{Input, add, over_steps};
-use super::forward::{Affine, Kept, Pass, State, affine};
+use super::forward::{Affine, Count, Kept, Pass, State, affine};
 use super::values::Values;
 use super::{Gradients, LayerTrace};
 use crate::layout::Range;
@@ -164,13 +164,15 @@ impl<'a> Pass<'a> {
         let i = self.graph.blocks.len() - 1;
         let (block, layout): (&Block, _) = (&self.graph.blocks[i], &self.layouts[i]);
         let (batch, voters) = (self.frames.shape[0], self.graph.voters);
-        let classes = of_scores.len() / batch.max(1);
-        let share = 1.0 / (voters * self.frames.steps) as f32;
+        let (share, groups) = self.share();
+        let classes = of_scores.len() / (groups * batch).max(1);
         let [_, h, w, c] = layout.activations;
         let stage = state.stage(block, layout, self.frames.steps, affine);
         kernel.backward(&stage, z, &|p, row| {
             // p counts pixels, and voters lie one behind the other through all of a sample's
-            let (sample, pixel) = (p / (h * w) % batch, p % (h * w));
+            let (place, pixel) = (p / (h * w), p % (h * w));
+            // of scores of all steps together every step has the same part
+            let sample = if groups == 1 { place % batch } else { place };
             let of_sample = &of_scores[sample * classes..][..classes];
             let mask = state.activation_mask.as_deref();
             for (i, row) in row.iter_mut().enumerate() {
@@ -180,15 +182,35 @@ impl<'a> Pass<'a> {
         })
     }
 
+    /// The part of a score that one vote is, and how many steps are counted apart.
+    fn share(&self) -> (f32, usize) {
+        let (steps, voters) = (self.frames.steps, self.graph.voters);
+        match self.count {
+            Count::All => (1.0 / (voters * steps) as f32, 1),
+            Count::Steps => (1.0 / voters as f32, steps),
+        }
+    }
+
     /// The same of currents that are voted on: of a still block the sum over its steps.
     pub fn of_votes(&self, i: usize, of_scores: &[f32]) -> Vec<f32> {
         let (layout, steps) = (&self.layouts[i], self.frames.steps);
-        let repeats = if layout.still_activations { steps } else { 1 } as f32;
-        let share = repeats / (self.graph.voters * steps) as f32;
-        let scores = of_scores.iter();
-        let step: Vec<f32> =
-            scores.flat_map(|g| std::iter::repeat_n(g * share, self.graph.voters)).collect();
-        step.repeat(if layout.still_activations { 1 } else { steps })
+        let (share, groups) = self.share();
+        let spread = |scores: &[f32], share: f32| -> Vec<f32> {
+            let voters = self.graph.voters;
+            scores.iter().flat_map(|g| std::iter::repeat_n(g * share, voters)).collect()
+        };
+        match (self.count, layout.still_activations) {
+            (Count::All, false) => spread(of_scores, share).repeat(steps),
+            (Count::All, true) => {
+                // as written, so that its bits stay: T shares of one T-th
+                let share = steps as f32 / (self.graph.voters * steps) as f32;
+                spread(of_scores, share)
+            }
+            (Count::Steps, false) => spread(of_scores, share),
+            (Count::Steps, true) => {
+                spread(&over_steps(of_scores, of_scores.len() / groups.max(1)), share)
+            }
+        }
     }
 
     /// Gradients of a block's weights, and of the activations that it read, from that of its

@@ -21,6 +21,7 @@ pub struct Pass<'a> {
     pub frames: Frames<'a>,
     pub mode: Mode,
     pub options: Options,
+    pub count: Count,
 }
 
 /// γ and β of a batch norm.
@@ -54,6 +55,15 @@ pub struct State<'a> {
     pub kept: Vec<Kept<'a>>,
     pub layers: Vec<LayerTrace>,
     pub scores: Tensor,
+}
+
+/// Of how many steps the votes are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// All: scores `[B, K]`, the mean over steps and voters.
+    All,
+    /// Each apart: `[T, B, K]`, the mean over voters.
+    Steps,
 }
 
 /// What is voted on, `[T, B, K·voters]`.
@@ -324,7 +334,7 @@ impl<'a> Pass<'a> {
         Ok(Some(mask.flatten_all()?.to_vec1()?))
     }
 
-    /// Scores `[B, K]`: the mean over steps and voters.
+    /// Scores `[B, K]`: the mean over steps and voters; or of each step apart, `[T, B, K]`.
     fn vote(&self, votes: &Votes) -> Result<Tensor> {
         let (steps, voters) = (self.frames.steps, self.graph.voters);
         let Some(last) = self.layouts.last() else { bail!("a network without layers") };
@@ -333,12 +343,19 @@ impl<'a> Pass<'a> {
         if voters == 0 || !units.is_multiple_of(voters) {
             bail!("voting takes a multiple of {voters} units, found {units}");
         }
-        let share = (voters * steps) as f32;
+        let (size, classes) = (batch * units / voters, units / voters);
+        // a group is what is counted together
+        let (groups, together) = match self.count {
+            Count::All => (1, steps),
+            Count::Steps => (steps, 1),
+        };
+        let share = (voters * together) as f32;
         let scores: Vec<f32> = match votes {
             Votes::Spikes(counts) => {
-                let mut sums = vec![0u32; batch * units / voters];
-                for step in counts.chunks_exact(batch * units) {
-                    for (sum, votes) in sums.iter_mut().zip(step.chunks_exact(voters)) {
+                let mut sums = vec![0u32; groups * size];
+                for (t, step) in counts.chunks_exact(batch * units).enumerate() {
+                    let group = &mut sums[t / together * size..][..size];
+                    for (sum, votes) in group.iter_mut().zip(step.chunks_exact(voters)) {
                         *sum += votes.iter().map(|&v| u32::from(v)).sum::<u32>();
                     }
                 }
@@ -349,16 +366,22 @@ impl<'a> Pass<'a> {
                 sums.iter().map(|&s| s as f32 / (share * scale)).collect()
             }
             Votes::Values(values) => {
-                let repeats = if last.still_activations { steps } else { 1 } as f32;
-                let mut sums = vec![0f32; batch * units / voters];
-                for step in values.chunks_exact(batch * units) {
-                    for (sum, votes) in sums.iter_mut().zip(step.chunks_exact(voters)) {
+                let still = last.still_activations;
+                let repeats = if still { together } else { 1 } as f32;
+                let mut sums = vec![0f32; if still { size } else { groups * size }];
+                for (t, step) in values.chunks_exact(batch * units).enumerate() {
+                    let group = &mut sums[t / together * size..][..size];
+                    for (sum, votes) in group.iter_mut().zip(step.chunks_exact(voters)) {
                         *sum += votes.iter().sum::<f32>();
                     }
                 }
-                sums.iter().map(|&s| s * repeats / share).collect()
+                let scores: Vec<f32> = sums.iter().map(|&s| s * repeats / share).collect();
+                if still { scores.repeat(groups) } else { scores }
             }
         };
-        Tensor::from_vec(scores, (batch, units / voters), &Device::Cpu)
+        match self.count {
+            Count::All => Tensor::from_vec(scores, (batch, classes), &Device::Cpu),
+            Count::Steps => Tensor::from_vec(scores, (steps, batch, classes), &Device::Cpu),
+        }
     }
 }

@@ -25,7 +25,7 @@ pub use trace::{Gradients, LayerTrace};
 use crate::layout::layouts;
 use crate::{Block, Frames, Graph, Observer, Weight};
 use candle_core::{DType, Result, Tensor, bail};
-use forward::Pass;
+use forward::{Count, Pass};
 use layers::{Crossovers, Mode};
 use neuron::{Kernel, Stepwise};
 
@@ -93,7 +93,21 @@ impl EventDriven {
         options: Options,
         observer: &mut dyn Observer,
     ) -> Result<Tensor> {
-        Ok(self.pass(frames, mode, options)?.forward(observer, None)?.scores)
+        Ok(self.pass(frames, mode, options, Count::All)?.forward(observer, None)?.scores)
+    }
+
+    /// The votes of each step, `[T, B, K]`, whose mean over time are the scores.
+    ///
+    /// # Errors
+    /// If the frames do not fit the network.
+    pub fn votes(
+        &self,
+        frames: Frames,
+        mode: Mode,
+        options: Options,
+        observer: &mut dyn Observer,
+    ) -> Result<Tensor> {
+        Ok(self.pass(frames, mode, options, Count::Steps)?.forward(observer, None)?.scores)
     }
 
     /// The gradients of one training step of seed `seed`. `loss` is given the scores `[B, K]` and
@@ -110,9 +124,54 @@ impl EventDriven {
         observer: &mut dyn Observer,
         loss: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<Gradients> {
-        let pass = self.pass(frames, Mode::Train { seed }, options)?;
-        let keep = memory::plan(&pass, options.memory_budget)?.keep;
-        let state = pass.forward(observer, Some(&keep))?;
+        self.pass(frames, Mode::Train { seed }, options, Count::All)?.gradients(observer, loss)
+    }
+
+    /// The same for a loss of the votes of each step: `loss` is given `[T, B, K]` and returns the
+    /// gradient with respect to them. The scores that come back are these votes.
+    ///
+    /// # Errors
+    /// As [`EventDriven::gradients`].
+    pub fn gradients_by_step(
+        &self,
+        frames: Frames,
+        seed: u64,
+        options: Options,
+        observer: &mut dyn Observer,
+        loss: impl FnOnce(&Tensor) -> Result<Tensor>,
+    ) -> Result<Gradients> {
+        self.pass(frames, Mode::Train { seed }, options, Count::Steps)?.gradients(observer, loss)
+    }
+
+    /// What a training step on such frames keeps, and what it takes.
+    ///
+    /// # Errors
+    /// If the frames do not fit the network, or the step the budget.
+    pub fn plan(&self, frames: Frames, options: Options) -> Result<Plan> {
+        let pass = self.pass(frames, Mode::Train { seed: 0 }, options, Count::All)?;
+        memory::plan(&pass, options.memory_budget)
+    }
+
+    fn pass<'a>(
+        &'a self,
+        frames: Frames<'a>,
+        mode: Mode,
+        options: Options,
+        count: Count,
+    ) -> Result<Pass<'a>> {
+        let layouts = layouts(&self.graph, (frames.shape, frames.still), frames.steps)?;
+        Ok(Pass { graph: &self.graph, layouts, frames, mode, options, count })
+    }
+}
+
+impl Pass<'_> {
+    fn gradients(
+        &self,
+        observer: &mut dyn Observer,
+        loss: impl FnOnce(&Tensor) -> Result<Tensor>,
+    ) -> Result<Gradients> {
+        let keep = memory::plan(self, self.options.memory_budget)?.keep;
+        let state = self.forward(observer, Some(&keep))?;
         let gradient = loss(&state.scores)?;
         if gradient.dims() != state.scores.dims() {
             bail!(
@@ -121,21 +180,7 @@ impl EventDriven {
                 gradient.shape()
             );
         }
-        pass.backward(state, &gradient)
-    }
-
-    /// What a training step on such frames keeps, and what it takes.
-    ///
-    /// # Errors
-    /// If the frames do not fit the network, or the step the budget.
-    pub fn plan(&self, frames: Frames, options: Options) -> Result<Plan> {
-        let pass = self.pass(frames, Mode::Train { seed: 0 }, options)?;
-        memory::plan(&pass, options.memory_budget)
-    }
-
-    fn pass<'a>(&'a self, frames: Frames<'a>, mode: Mode, options: Options) -> Result<Pass<'a>> {
-        let layouts = layouts(&self.graph, (frames.shape, frames.still), frames.steps)?;
-        Ok(Pass { graph: &self.graph, layouts, frames, mode, options })
+        self.backward(state, &gradient)
     }
 }
 

@@ -41,7 +41,7 @@ impl LayerTrace {
 
 /// Scores, gradients and what led to them.
 pub struct Gradients {
-    /// Class scores `[B, K]`.
+    /// Class scores `[B, K]`, or the votes of each step `[T, B, K]` where the loss was of them.
     pub scores: Tensor,
     /// For each variable of the network its gradient.
     pub of: Vec<(TensorId, Tensor)>,

@@ -1,142 +1,16 @@
 use crate::batches::{Batch, Gathering, each_batch, order};
+use crate::clip::clamp_weights;
 use crate::evaluation::{count_correct, evaluate_while};
-use crate::heard::Heard;
-use crate::standing::{Snapshot, Standing, State};
+use crate::firing_monitor::FiringMonitor;
+use crate::state::{Snapshot, State, TrainingState};
 use crate::{
-    AdamW, BadField, BatchSizes, Checkpoint, Compute, Engine, Epoch, History, Reduction, Refusal,
-    Rule, Rules, SeededVars, Set, Setback, Setup, Shown, learning_rate, mse, stream,
+    BatchSizes, Checkpoint, Compute, Engine, Epoch, Error, GradientsOf, History, Optimiser,
+    Progress, Rule, Rules, SeededVars, Set, Setback, Setup, stream,
 };
-use candle_core::{Device, Tensor, Var};
-use models::{LayerTrace, Mode, Network};
+use candle_core::{Device, Tensor};
+use models::{Mode, Network};
 use rand_chacha::rand_core::RngCore;
 use std::time::Instant;
-
-/// Hears what happens while it happens; `()` ignores it.
-pub trait Progress {
-    /// Step `step` of `steps` of epoch `epoch` (all from 0) is done; the loss and accuracy are
-    /// those of the epoch so far.
-    fn step(&mut self, epoch: usize, step: usize, steps: usize, loss: f64, accuracy_percent: f64) {
-        let _ = (epoch, step, steps, loss, accuracy_percent);
-    }
-
-    /// What the layers did in an epoch's last step, where that was event-driven.
-    fn layers(&mut self, layers: &[LayerTrace]) {
-        let _ = layers;
-    }
-
-    /// Epoch `index` is done.
-    fn epoch(&mut self, index: usize, epoch: &Epoch) {
-        let _ = (index, epoch);
-    }
-
-    /// The layer has been silent for as many steps as an epoch has, up to step `step` of epoch
-    /// `epoch` (both from 1).
-    fn silent(&mut self, layer: &str, epoch: usize, step: usize) {
-        let _ = (layer, epoch, step);
-    }
-
-    /// Training went back to the beginning of the epoch.
-    fn setback(&mut self, setback: &Setback) {
-        let _ = setback;
-    }
-
-    /// After every step and after every epoch: the state may be saved here.
-    ///
-    /// # Errors
-    /// If it could not be, which ends the run.
-    fn keep(&mut self, state: &State) -> Result<(), Refusal> {
-        let _ = state;
-        Ok(())
-    }
-
-    /// Whether the run is to end with [`Error::Interrupted`], after [`Progress::keep`].
-    fn interrupted(&self) -> bool {
-        false
-    }
-}
-
-impl Progress for () {}
-
-/// Why a run stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A set without samples.
-    #[error("the {0} set has no samples; nothing was trained")]
-    Empty(&'static str),
-    /// Fewer samples than one batch, and the rest is dropped.
-    #[error(
-        "the training set has {samples} samples, which do not fill one batch of {batch}, and what fills no batch is dropped; \
-         take more samples, or a smaller batch"
-    )]
-    NoBatch {
-        /// Training samples.
-        samples: usize,
-        /// Batch size.
-        batch: usize,
-    },
-    /// A field of the setup outside its range.
-    #[error("{0}")]
-    Setup(#[from] BadField),
-    /// A batch in which a batch norm would have less than two values to normalise.
-    #[error(
-        "the batch norm of {layer} needs at least two values a channel, and {samples} training samples in batches of {batch} \
-         leave it one of a single sample with maps of {height}×{width}; take {advice}"
-    )]
-    BatchOfOne {
-        /// The stage that the batch norm belongs to.
-        layer: String,
-        /// Training samples of an epoch.
-        samples: usize,
-        /// Batch size.
-        batch: usize,
-        /// Height of the norm's maps.
-        height: usize,
-        /// Width of the norm's maps.
-        width: usize,
-        /// What helps.
-        advice: &'static str,
-    },
-    /// The loss or a weight is not a finite number any more.
-    #[error(
-        "training diverged at epoch {epoch}, step {step} (both from 1): {what} is not finite; try a lower learning rate"
-    )]
-    Diverged {
-        /// From 1.
-        epoch: usize,
-        /// From 1.
-        step: usize,
-        /// "the loss", or the name of the first variable concerned.
-        what: String,
-    },
-    /// A layer fires no more, and the rule is not to go on then.
-    #[error(
-        "training diverged at epoch {epoch}, step {step} (both from 1): the layer {layer} has not fired for an epoch; \
-         try a lower learning rate, a warm-up, or --on-silence report"
-    )]
-    Silent {
-        /// From 1.
-        epoch: usize,
-        /// From 1.
-        step: usize,
-        /// The first such layer.
-        layer: String,
-    },
-    /// It was to end early; the state was offered to [`Progress::keep`].
-    #[error("interrupted")]
-    Interrupted,
-    /// A sample that cannot be read, or a state that cannot be saved.
-    #[error("{0}")]
-    Sample(Refusal),
-    /// Tensors that do not fit, or a failing device.
-    #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Self::Sample(refusal)
-    }
-}
 
 /// What to train, on what, and how it is computed.
 #[derive(Clone, Copy)]
@@ -192,17 +66,25 @@ pub fn train_from(
     if sizes.smallest() == 1 {
         let shape = train.samples.values(0)?.shape();
         let frame = [shape.height, shape.width, shape.channels];
-        let still = train.shown.still;
-        sizes.prove(job.network, frame, still.unwrap_or(shape.steps), still.is_some())?;
+        let encoding = train.encoding;
+        let steps = encoding.still.unwrap_or(shape.steps);
+        sizes.prove(job.network, frame, steps, encoding.repeats())?;
     }
     let used = sizes.used;
-    let optimiser = AdamW::new(vars.trainable(), job.setup.adamw)?;
+    let optimiser = Optimiser::new(vars.trainable(), job.setup.optimiser, job.setup.adamw)?;
     let analogue = job.network.analogue();
-    let mut run =
-        Loop { job, used, analogue, vars, optimiser, at: Standing::default(), epoch_start: None };
-    if let Some(Checkpoint { standing, now, epoch_start, .. }) = from {
+    let mut run = Loop {
+        job,
+        used,
+        analogue,
+        vars,
+        optimiser,
+        at: TrainingState::default(),
+        epoch_start: None,
+    };
+    if let Some(Checkpoint { training, now, epoch_start, .. }) = from {
         now.restore(run.vars, &mut run.optimiser)?;
-        (run.at, run.epoch_start) = (standing, epoch_start);
+        (run.at, run.epoch_start) = (training, epoch_start);
     }
     while run.at.epoch < job.setup.epochs {
         if job.rules.go_back() && (run.at.step == 0 || run.epoch_start.is_none()) {
@@ -228,8 +110,8 @@ struct Loop<'a> {
     used: usize,
     analogue: Network,
     vars: &'a mut SeededVars,
-    optimiser: AdamW,
-    at: Standing,
+    optimiser: Optimiser,
+    at: TrainingState,
     epoch_start: Option<Snapshot>,
 }
 
@@ -243,16 +125,12 @@ impl Loop<'_> {
         let analogue = setup.warm_up.analogue(index);
         let network = if analogue { self.analogue.clone() } else { self.job.network.clone() };
         // an analogue network has no kernels, and a still image needs to be shown to it once only
-        let (once, plain) = (
-            Shown { still: train.shown.still.map(|_| 1), ..train.shown.clone() },
-            compute.in_tensors(),
-        );
-        let shown = |set| if analogue { Set { shown: &once, ..set } } else { set };
+        let (once, plain) = (train.encoding.once(), compute.in_tensors());
+        let seen = |set| if analogue { Set { encoding: &once, ..set } } else { set };
         let (train, test, compute) =
-            (shown(train), shown(test), if analogue { &plain } else { compute });
-        let engine = compute.engine(&network, device)?;
-        let rate = self.at.scale()
-            * learning_rate(index, setup.epochs, setup.ramp_epochs, setup.learning_rate);
+            (seen(train), seen(test), if analogue { &plain } else { compute });
+        let engine = compute.engine_for(&network, &setup.criterion(), device)?;
+        let rate = self.at.scale() * setup.rate(index);
         let order = order(train.samples.len(), seed, index);
         let steps: Vec<&[usize]> = order[..self.used].chunks(setup.batch).collect();
         let done = self.at.step;
@@ -297,38 +175,38 @@ impl Loop<'_> {
         let index = self.at.epoch;
         let dropout = stream(seed, &format!("dropout of epoch {index} step {step}")).next_u64();
         let labels = std::mem::take(&mut batch.labels);
+        let (criterion, frames) = (setup.criterion(), batch.frames());
+        let of_all = frames.steps;
         let mut error = 0.0;
-        let loss_of = |scores: &Tensor| {
-            let (gradient, value) = loss_gradient(scores, &labels, setup.reduction)?;
+        let loss_of = |votes: &Tensor| {
+            let (gradient, value) = criterion.gradient(votes, of_all, &labels)?;
             error = value;
             Ok(gradient)
         };
-        let mut heard = Heard::new(self.vars);
+        let mut monitor = FiringMonitor::new(self.vars);
         let (scores, value, lost);
         if let Some(gradients) =
-            engine.gradients(batch.frames(), dropout, compute, &mut heard, loss_of)?
+            engine.gradients(frames, dropout, &criterion, compute, &mut monitor, loss_of)?
         {
-            lost = self.optimiser.step(&gradients, rate)?;
-            (scores, value) = (gradients.scores.clone(), error);
+            lost = self.update(&gradients, rate)?;
+            (scores, value) = (criterion.scores(&gradients.scores, of_all)?, error);
             if step + 1 == steps {
                 progress.layers(&gradients.layers);
             }
         } else {
-            scores = network.forward(
-                &batch.into_tensor(device)?,
-                Mode::Train { seed: dropout },
-                &mut heard,
-            )?;
-            let error = mse(&scores, &labels, setup.reduction)?;
+            let frames = batch.into_tensor(device)?;
+            let votes = network.votes(&frames, Mode::Train { seed: dropout }, &mut monitor)?;
+            let error;
+            (scores, error) = criterion.define(&votes, &labels)?;
             value = f64::from(error.to_scalar::<f32>()?);
-            lost = self.optimiser.step(&error.backward()?, rate)?;
+            lost = self.update(&error.backward()?, rate)?;
         }
-        let fired = heard.fired()?;
+        let fired = monitor.fired()?;
         let (epoch, of) = (index + 1, step + 1);
         if let Some(what) = lost.or((!value.is_finite()).then(|| "the loss".into())) {
             return Err(Error::Diverged { epoch, step: of, what });
         }
-        let silent = self.at.hear(fired, steps);
+        let silent = self.at.note(fired, steps);
         silent.iter().for_each(|layer| progress.silent(layer, epoch, of));
         if let Some(layer) = silent.into_iter().next().filter(|_| rules.silence != Rule::Report) {
             return Err(Error::Silent { epoch, step: of, layer });
@@ -337,9 +215,28 @@ impl Loop<'_> {
         self.at.correct += count_correct(&scores.detach(), &labels)?;
         self.at.seen += labels.len();
         self.at.step = of;
-        let Standing { loss, correct, seen, .. } = self.at;
+        let TrainingState { loss, correct, seen, .. } = self.at;
         progress.step(index, step, steps, loss / seen as f64, 100.0 * correct as f64 / seen as f64);
         Ok(())
+    }
+
+    /// One step of the optimiser on gradients, bounded before and weights bounded behind where the
+    /// setup has it so; the first variable that is not finite any more.
+    fn update(&mut self, gradients: &impl GradientsOf, rate: f64) -> Result<Option<String>, Error> {
+        let Setup { clip, clamp, .. } = *self.job.setup;
+        let lost = match clip {
+            None => self.optimiser.step(gradients, rate)?,
+            Some(clip) => {
+                let vars = self.optimiser.state.iter().map(|s| &s.var);
+                let clipped = clip.clipped(vars, gradients)?;
+                self.optimiser.step(&clipped, rate)?
+            }
+        };
+        if let Some(limit) = clamp {
+            let vars = self.optimiser.state.iter().map(|s| (s.name.as_str(), &s.var));
+            clamp_weights(vars, limit)?;
+        }
+        Ok(lost)
     }
 
     /// Lets the state be saved, and ends here if that was asked for.
@@ -351,7 +248,7 @@ impl Loop<'_> {
         progress.keep(&State {
             vars: self.vars,
             optimiser: &self.optimiser,
-            standing: &self.at,
+            training: &self.at,
             epoch_start,
         })?;
         if stop { Err(Error::Interrupted) } else { Ok(()) }
@@ -384,21 +281,3 @@ impl Loop<'_> {
 
 /// After so many setbacks a lower learning rate is not what is missing.
 const SETBACKS: usize = 8;
-
-/// ∂L/∂scores and the loss L of scores `[B, K]`.
-///
-/// # Errors
-/// As [`mse`].
-pub fn loss_gradient(
-    scores: &Tensor,
-    labels: &[u32],
-    reduction: Reduction,
-) -> candle_core::Result<(Tensor, f64)> {
-    let scores = Var::from_tensor(scores)?;
-    let loss = mse(&scores, labels, reduction)?;
-    let gradients = loss.backward()?;
-    match gradients.get(&scores) {
-        Some(gradient) => Ok((gradient.clone(), f64::from(loss.to_scalar::<f32>()?))),
-        None => candle_core::bail!("a loss that does not depend on its scores"),
-    }
-}

@@ -2,8 +2,8 @@ use crate::SeededVars;
 use candle_core::{DType, Tensor};
 use models::{BatchStatistics, Observer};
 
-/// Hears which layers fire, and hands statistics on.
-pub(crate) struct Heard {
+/// Watches which layers fire in a step, and hands statistics on.
+pub(crate) struct FiringMonitor {
     vars: SeededVars,
     fired: Vec<(String, Fired)>,
 }
@@ -14,7 +14,7 @@ enum Fired {
     Sum(Tensor),
 }
 
-impl Heard {
+impl FiringMonitor {
     pub fn new(vars: &SeededVars) -> Self {
         Self { vars: vars.clone(), fired: Vec::new() }
     }
@@ -29,7 +29,7 @@ impl Heard {
     }
 }
 
-impl Observer for Heard {
+impl Observer for FiringMonitor {
     fn spikes(&mut self, layer: &str, spikes: &Tensor) -> candle_core::Result<()> {
         self.fired.push((layer.into(), Fired::Sum(spikes.detach().sum_all()?)));
         Ok(())

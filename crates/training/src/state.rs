@@ -1,11 +1,11 @@
-use crate::{AdamW, History, SeededVars};
-use candle_core::{Result, Tensor};
+use crate::{History, Optimiser, SeededVars};
+use candle_core::{Result, Tensor, bail};
 
-/// Where a run stands between two steps: with weights and moments ([`State`]) all that decides how
+/// Where a run is between two steps: with weights and what the optimiser keeps ([`State`]) all that decides how
 /// it goes on. Random streams need no place here: each is a function of the run's seed, the epoch
 /// and the step.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Standing {
+pub struct TrainingState {
     /// The epoch under way, from 0.
     pub epoch: usize,
     /// Steps of it that are done.
@@ -24,7 +24,7 @@ pub struct Standing {
     pub history: History,
 }
 
-impl Standing {
+impl TrainingState {
     /// The learning rate's factor: a half for every setback.
     pub(crate) fn scale(&self) -> f64 {
         0.5f64.powi(i32::try_from(self.history.setbacks.len()).unwrap_or(i32::MAX))
@@ -38,7 +38,7 @@ impl Standing {
 
     /// Notes whether each layer fired in a step; the layers that by this step have been silent for
     /// `steps` of them.
-    pub(crate) fn hear(&mut self, fired: Vec<(String, bool)>, steps: usize) -> Vec<String> {
+    pub(crate) fn note(&mut self, fired: Vec<(String, bool)>, steps: usize) -> Vec<String> {
         let mut silent = Vec::new();
         for (layer, fired) in fired {
             let place = match self.quiet.iter().position(|(name, _)| *name == layer) {
@@ -62,52 +62,57 @@ impl Standing {
 pub struct State<'a> {
     /// Weights and running statistics.
     pub vars: &'a SeededVars,
-    /// Moments.
-    pub optimiser: &'a AdamW,
+    /// What the optimiser keeps.
+    pub optimiser: &'a Optimiser,
     /// The rest.
-    pub standing: &'a Standing,
+    pub training: &'a TrainingState,
     /// What the epoch under way began with, where a setback returns there.
     pub epoch_start: Option<&'a Snapshot>,
 }
 
-/// Weights, running statistics and moments as they were at one moment.
+/// Weights, running statistics and the optimiser's state as they were at one moment.
 #[derive(Clone)]
 pub struct Snapshot {
     /// Variables by name.
     pub(crate) vars: Vec<(String, Tensor)>,
-    /// First and second moments, in the optimiser's order.
-    pub(crate) moments: Vec<(Tensor, Tensor)>,
+    /// What the optimiser keeps of each variable, in its order.
+    pub(crate) slots: Vec<Vec<Tensor>>,
     /// The optimiser's steps.
     pub(crate) steps: u64,
 }
 
 impl Snapshot {
     /// Copies them.
-    pub(crate) fn of(vars: &SeededVars, optimiser: &AdamW) -> Result<Self> {
+    pub(crate) fn of(vars: &SeededVars, optimiser: &Optimiser) -> Result<Self> {
         let copy = |(name, var): (String, candle_core::Var)| Ok((name, var.as_tensor().copy()?));
         Ok(Self {
             vars: vars.all().into_iter().map(copy).collect::<Result<_>>()?,
-            moments: optimiser
+            slots: optimiser
                 .state
                 .iter()
-                .map(|s| Ok((s.first.copy()?, s.second.copy()?)))
+                .map(|s| s.slots.iter().map(Tensor::copy).collect())
                 .collect::<Result<_>>()?,
             steps: optimiser.steps,
         })
     }
 
     /// Puts them back.
-    pub(crate) fn restore(&self, vars: &SeededVars, optimiser: &mut AdamW) -> Result<()> {
+    pub(crate) fn restore(&self, vars: &SeededVars, optimiser: &mut Optimiser) -> Result<()> {
         for (name, tensor) in &self.vars {
             if let Some(var) = vars.get(name) {
                 var.set(&tensor.to_device(var.device())?)?;
             }
         }
-        for (state, (first, second)) in optimiser.state.iter_mut().zip(&self.moments) {
+        let kept = |slots: &Vec<Tensor>| slots.len() == optimiser.kind.slots().len();
+        let whole = self.slots.len() == optimiser.state.len() || optimiser.kind.slots().is_empty();
+        if !whole || !self.slots.iter().all(kept) {
+            bail!("a state of another optimiser cannot be gone on from");
+        }
+        for (state, slots) in optimiser.state.iter_mut().zip(&self.slots) {
             let device = state.var.device();
-            // copies: the optimiser changes its moments in place
-            (state.first, state.second) =
-                (first.to_device(device)?.copy()?, second.to_device(device)?.copy()?);
+            // copies: the optimiser changes its state in place
+            let copy = |slot: &Tensor| slot.to_device(device)?.copy();
+            state.slots = slots.iter().map(copy).collect::<Result<_>>()?;
         }
         optimiser.steps = self.steps;
         optimiser.forget_losses()
