@@ -6,7 +6,7 @@ use crate::fields::shown;
 use crate::flags::Usage;
 use crate::{Run, framing};
 use anyhow::{Result, anyhow, bail};
-use neuron::Method;
+use neuron::{Kind, Method};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::str::FromStr;
@@ -19,14 +19,16 @@ pub struct Setting {
 }
 
 /// Short names: what is written for them, and what they mean.
-const SHORT: [(&str, &str); 6] = [
+const SHORT: [(&str, &str); 8] = [
     (
         "surrogate",
-        "NAME: rectangular, inverse-membrane, atan, sigmoid, triangular or piecewise-exponential",
+        "NAME: rectangular, inverse-membrane, atan, sigmoid, triangular, piecewise-exponential, gaussian or where-fired",
     ),
     ("network", "the paper's notation, taken as it is written"),
     ("neuron.alpha", "the residual factor of BPTA; other methods have none and stay as they are"),
     ("neuron.decay", "what a membrane keeps of itself each step"),
+    ("neuron.kind", "if, or the NAME of a kind with its usual constants"),
+    ("neurons", "by the name of a layer what its neurons have otherwise"),
     ("framing", "number:T, time:T, time:T,empty or duration:US"),
     ("warm-up", "none, ann:EPOCHS or sigmoid:RATE"),
 ];
@@ -73,6 +75,12 @@ impl Setting {
     /// Whether it sets the network.
     pub fn of_network(&self) -> bool {
         self.key == "network"
+    }
+
+    /// Whether it sets a kind of neuron that has no reset.
+    pub fn has_no_reset(&self) -> bool {
+        let kind = || serde_json::from_value::<Kind>(self.kind());
+        self.key == "neuron.kind" && kind().is_ok_and(|kind| !kind.resets())
     }
 
     /// The place in a run that it sets.
@@ -129,6 +137,10 @@ impl Setting {
         // a receipt leaves it out where there is none
         if let Some(setup) = all.pointer_mut("/setup").and_then(Value::as_object_mut) {
             setup.entry("warm_up").or_insert(json!("none"));
+            setup.entry("neuron_weight_decay").or_insert(json!(0.0));
+        }
+        if let Some(run) = all.as_object_mut() {
+            run.entry("neurons").or_insert(json!({}));
         }
         let (key, value) = (&shown(&self.key), &self.value);
         match self.key.as_str() {
@@ -160,8 +172,31 @@ impl Setting {
                 }
             }
             "neuron.decay" => {
-                *field(&mut all, "neuron.kind", key)? =
-                    json!({ "lif": { "decay": self.number()? } })
+                *field(&mut all, "neuron.kind", key)? = decayed(&run.neuron.kind, self.number()?)
+                    .ok_or_else(|| {
+                    anyhow!("--set {key}: the run's kind of neuron has no decay; leave it out")
+                })?;
+            }
+            "neuron.kind" => {
+                *field(&mut all, "neuron.kind", key)? = self.kind();
+                // what the kind is not, the run's check says
+                let kind = serde_json::from_value::<Kind>(all["neuron"]["kind"].clone());
+                if kind.is_ok_and(|kind| !kind.resets()) {
+                    without_reset(&mut all["neuron"]);
+                }
+            }
+            place if place.starts_with("neurons.") => {
+                let wrong = || {
+                    anyhow!(
+                        "--set {key}: expected neurons.LAYER.FIELD, such as neurons.head.threshold; or set neurons as a whole"
+                    )
+                };
+                let (layer, name) = place["neurons.".len()..].rsplit_once('.').ok_or_else(wrong)?;
+                let of = field(&mut all, "neurons", key)?.as_object_mut().ok_or_else(wrong)?;
+                let part =
+                    of.entry(layer).or_insert(json!({})).as_object_mut().ok_or_else(wrong)?;
+                let value = if name == "kind" { self.kind() } else { self.json() };
+                part.insert(name.to_owned(), value);
             }
             "warm-up" => {
                 *field(&mut all, "setup.warm_up", key)? = self.warm_up()?;
@@ -172,10 +207,7 @@ impl Setting {
                     .map_err(|expected| anyhow!("--set {key}={}: {expected}", shown(value)))?;
                 *field(&mut all, "framing", key)? = json!(framing);
             }
-            place => {
-                *field(&mut all, place, key)? =
-                    serde_json::from_str(value).unwrap_or_else(|_| json!(value))
-            }
+            place => *field(&mut all, place, key)? = self.json(),
         }
         let value = shown(value);
         let changed =
@@ -187,6 +219,18 @@ impl Setting {
             );
         }
         Ok(Run { own_surrogate: run.own_surrogate.clone(), ..changed })
+    }
+
+    /// The value as JSON, or as text where it is none.
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.value).unwrap_or_else(|_| json!(self.value))
+    }
+
+    /// A kind of neuron: a name stands for it with its usual constants.
+    fn kind(&self) -> Value {
+        let kinds = Kind::of_files().into_iter().filter_map(|kind| serde_json::to_value(kind).ok());
+        let named = kinds.into_iter().find(|kind| kind.get(self.value.as_str()).is_some());
+        named.unwrap_or_else(|| self.json())
     }
 
     fn network(&self) -> Result<String> {
@@ -238,6 +282,25 @@ impl Setting {
     }
 }
 
+/// The kind with another decay, if it has one; without a leak it becomes LIF.
+fn decayed(kind: &Kind, decay: f64) -> Option<Value> {
+    if *kind == Kind::If {
+        return Some(json!({ "lif": { "decay": decay } }));
+    }
+    let mut kind = serde_json::to_value(kind).ok()?;
+    let constants = kind.as_object_mut()?.values_mut().next()?;
+    *constants.get_mut("decay")? = json!(decay);
+    Some(kind)
+}
+
+/// Leaves out what a neuron without a reset has not.
+fn without_reset(neuron: &mut Value) {
+    if let Some(neuron) = neuron.as_object_mut() {
+        neuron.remove("reset");
+        neuron.remove("reset_gradient");
+    }
+}
+
 /// The field at `place`, such as `setup.adamw.beta1`.
 fn field<'a>(all: &'a mut Value, place: &str, key: &str) -> Result<&'a mut Value> {
     let mut at = all;
@@ -271,7 +334,7 @@ mod tests {
     use super::*;
     use crate::{Profile, preset};
     use datasets::Name;
-    use neuron::{Kind, ResetGradient};
+    use neuron::{ResetGradient, cells};
     use training::WarmUp;
 
     fn with(method: Method, text: &str) -> Result<Run> {
@@ -323,10 +386,45 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_is_a_name_or_its_constants() {
+        let kind = |text: &str| with(Method::Bpsa, text).unwrap().neuron.kind;
+        for usual in Kind::of_files() {
+            let json = serde_json::to_value(usual).unwrap();
+            let name = json.as_object().unwrap().keys().next().unwrap();
+            assert_eq!(kind(&format!("neuron.kind={name}")), usual);
+        }
+        let tau = Kind::Plif(cells::plif::Constants { tau: 3.0 });
+        assert_eq!(kind(r#"neuron.kind={"plif":{"tau":3}}"#), tau);
+        let part = cells::synaptic::Constants { decay: 0.5, ..Default::default() };
+        assert_eq!(kind(r#"neuron.kind={"synaptic":{"decay":0.5}}"#), Kind::Synaptic(part));
+        // a receipt of a kind without a reset has none
+        let run = with(Method::BpsaBpta, "neuron.kind=refractory").unwrap();
+        let written = serde_json::to_value(&run).unwrap();
+        assert!(written["neuron"].get("reset").is_none(), "{written}");
+        assert_eq!(Run::from_value(&written).unwrap(), run);
+    }
+
+    #[test]
+    fn a_layer_has_some_fields_otherwise() {
+        let run = with(Method::Bpsa, "neurons.head.threshold=1").unwrap();
+        assert_eq!(run.neuron_of("head").unwrap().threshold, 1.0);
+        assert_eq!(run.neuron_of("128C3-1").unwrap(), run.neuron);
+        let whole = with(Method::Bpsa, r#"neurons={"head":{"threshold":1}}"#).unwrap();
+        assert_eq!(whole, run);
+        let plain = with(Method::Bpsa, "neurons={}").unwrap();
+        let written = serde_json::to_value(&plain).unwrap();
+        assert!(
+            written.get("neurons").is_none()
+                && written["setup"].get("neuron_weight_decay").is_none()
+        );
+    }
+
+    #[test]
     fn what_does_not_fit_is_named() {
         for (text, words) in [
             ("surrogate=atn", &["atn", "triangular", "use one of those"][..]),
             ("neuron.tau=2", &["no field \"tau\"", "threshold", "short names are surrogate"]),
+            ("neurons.threshold=1", &["neurons.LAYER.FIELD"][..]),
             ("setup.batch=many", &["setup.batch=many", "a whole number from 1 to 1048576"]),
             ("neuron.threshold=-1", &["threshold must be positive"]),
             ("neuron.alpha=x", &["expected a number"]),

@@ -1,13 +1,11 @@
 //! From a spec to the operations of a network.
 
-use crate::{Layer, Spec, Stage};
-use candle_core::{Result, bail};
+use crate::{Layer, Neurons, Spec, Stage};
+use candle_core::{DType, Result, bail};
 use candle_nn::{Init, VarBuilder};
 use layers::{BatchNorm, Conv2d, Linear, StatisticsOver};
-use neuron::Neuron;
 use std::collections::HashMap;
 use std::iter;
-use std::sync::Arc;
 
 /// ε of batch norm (PyTorch's default, used by the paper).
 pub const EPS: f64 = 1e-5;
@@ -15,7 +13,7 @@ pub const EPS: f64 = 1e-5;
 /// Follows the shape of one sample while a network is built.
 struct Builder<'a> {
     vb: VarBuilder<'a>,
-    neuron: Arc<dyn Neuron>,
+    neurons: Neurons,
     over: StatisticsOver,
     /// Height, width, channels; after flattening 1, 1, units.
     shape: [usize; 3],
@@ -36,13 +34,13 @@ pub fn layers(
     spec: &Spec,
     sample: [usize; 3],
     classes: usize,
-    neuron: Arc<dyn Neuron>,
+    neurons: Neurons,
     over: StatisticsOver,
     vb: VarBuilder<'_>,
 ) -> Result<Vec<Layer>> {
     let mut b = Builder {
         vb,
-        neuron,
+        neurons,
         over,
         shape: sample,
         flat: false,
@@ -88,12 +86,13 @@ impl Builder<'_> {
             Stage::FullyConnected { units, dropout } => {
                 self.linear(&name, units)?;
                 let drop = dropout.then(|| Layer::Dropout(name.clone()));
-                let neurons = self.neurons(&name);
+                let neurons = self.neurons(&name)?;
                 self.layers.extend(iter::once(Layer::Rectify).chain(drop).chain([neurons]));
             }
             Stage::Voting { voters } => {
                 self.linear("head", voters * classes)?;
-                self.layers.extend([self.neurons("head"), Layer::Vote(voters)]);
+                let neurons = self.neurons("head")?;
+                self.layers.extend([neurons, Layer::Vote(voters)]);
             }
         }
         Ok(())
@@ -139,11 +138,34 @@ impl Builder<'_> {
 
     /// Norm, ReLU, neurons.
     fn activation(&self, name: &str, channels: usize) -> Result<[Layer; 3]> {
-        Ok([self.norm(name, channels)?, Layer::Rectify, self.neurons(name)])
+        Ok([self.norm(name, channels)?, Layer::Rectify, self.neurons(name)?])
     }
 
-    fn neurons(&self, name: &str) -> Layer {
-        Layer::Neuron(name.into(), self.neuron.clone())
+    /// The neurons of a layer, whose learnable parameters are variables of its own.
+    fn neurons(&self, name: &str) -> Result<Layer> {
+        let pattern = self.neurons.of(name);
+        let mut own = Vec::new();
+        for (parameter, initial) in pattern.parameters() {
+            if ["weight", "bias", "norm"].contains(&parameter) {
+                bail!(
+                    "network: the neurons of {name} call a parameter {parameter}, as the layer \
+                     calls its own variable; give it another name"
+                );
+            }
+            let initial = Init::Const(initial.detach().to_dtype(DType::F64)?.to_scalar()?);
+            own.push(self.vb.pp(name).get_with_hints((), parameter, initial)?);
+        }
+        let neuron = match own.is_empty() {
+            true => pattern.clone(),
+            false => match pattern.with_parameters(&own)? {
+                Some(neuron) => neuron,
+                None => bail!(
+                    "network: the neurons of {name} have learnable parameters, but cannot be \
+                     given those of a layer; implement Neuron::with_parameters"
+                ),
+            },
+        };
+        Ok(Layer::Neuron(name.into(), neuron))
     }
 
     /// A block with pre-activation.
@@ -186,11 +208,8 @@ impl Builder<'_> {
             )?);
             shortcut.push(self.norm(&third, channels)?);
         }
-        self.layers.extend([
-            Layer::Residual { body, shortcut },
-            Layer::Rectify,
-            self.neurons(&second),
-        ]);
+        let neurons = self.neurons(&second)?;
+        self.layers.extend([Layer::Residual { body, shortcut }, Layer::Rectify, neurons]);
         Ok(())
     }
 

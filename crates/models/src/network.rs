@@ -1,6 +1,6 @@
-use crate::{Mode, Observer, Spec, build};
+use crate::{Mode, Neurons, Observer, Spec, build};
 use blocks::DROPOUT;
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use layers::{BatchNorm, Conv2d, Linear, StatisticsOver};
 use neuron::Neuron;
@@ -55,7 +55,7 @@ pub enum Layer {
 /// none of the others, so with weights that depend on seed and name alone it changes none of them.
 /// In a residual block each convolution has the name `<stage>-<n>.1`, `.2` or `.shortcut`, and with
 /// it the norm and the neurons that belong to it: those before it with pre-activation, else those
-/// behind.
+/// behind. Learnable parameters of neurons are `<stage>-<n>.<parameter>`, each layer's its own.
 #[derive(Clone, Debug)]
 pub struct Network {
     layers: Vec<Layer>,
@@ -68,16 +68,27 @@ impl Network {
     ///
     /// # Errors
     /// If a pooling window is larger than its map, a map that is pooled as a whole is not square, a
-    /// convolution follows a fully connected stage, or a weight cannot be had.
+    /// convolution follows a fully connected stage, a weight cannot be had, or there is no layer of
+    /// neurons of a name that `neurons` has.
     pub fn new(
         spec: &Spec,
         sample: [usize; 3],
         classes: usize,
-        neuron: Arc<dyn Neuron>,
+        neurons: impl Into<Neurons>,
         over: StatisticsOver,
         vb: VarBuilder<'_>,
     ) -> Result<Network> {
-        Ok(Network { layers: build::layers(spec, sample, classes, neuron, over, vb)? })
+        let neurons = neurons.into();
+        let network =
+            Network { layers: build::layers(spec, sample, classes, neurons.clone(), over, vb)? };
+        let built: Vec<&str> = network.neurons().into_iter().map(|(layer, _)| layer).collect();
+        match neurons.layers().find(|layer| !built.contains(layer)) {
+            Some(layer) => bail!(
+                "network: there is no layer of neurons {layer:?} to have its own; there are {}",
+                built.join(", ")
+            ),
+            None => Ok(network),
+        }
     }
 
     /// A network of these operations, for what the notation has no word for. The last one is

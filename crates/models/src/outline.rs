@@ -1,12 +1,10 @@
 //! What a network would be and take, told by its shapes: nothing is allocated for its weights.
 
-use crate::{Layer, Network, Spec};
+use crate::{Layer, Network, Neurons, Spec};
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 use layers::{BatchNorm, StatisticsOver};
-use neuron::Neuron;
-use std::sync::Arc;
 
 /// Sizes of a network for samples of one size; counts of numbers, none of which has a unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,11 +58,11 @@ impl Network {
         spec: &Spec,
         sample: [usize; 3],
         classes: usize,
-        neuron: Arc<dyn Neuron>,
+        neurons: impl Into<Neurons>,
         over: StatisticsOver,
     ) -> Result<Network> {
         let vb = VarBuilder::from_backend(Box::new(OneNumber), DType::F32, Device::Cpu);
-        Network::new(spec, sample, classes, neuron, over, vb)
+        Network::new(spec, sample, classes, neurons, over, vb)
     }
 
     /// What it takes for samples of `[height, width, channels]`.
@@ -112,11 +110,13 @@ impl Walk {
                 self.of.norms.push(NormSize { name, map: [h, w], over });
                 [h, w, c]
             }
-            Layer::Neuron(..) => {
+            Layer::Neuron(_, neuron) => {
+                neuron.parameters().iter().for_each(|(_, parameter)| weigh(parameter));
                 self.fired = true;
                 [h, w, c]
             }
-            Layer::Recurrent { conv, .. } => {
+            Layer::Recurrent { conv, neuron, .. } => {
+                neuron.parameters().iter().for_each(|(_, parameter)| weigh(parameter));
                 weigh(&conv.weight);
                 conv.bias.iter().for_each(&mut weigh);
                 self.fired = true;
