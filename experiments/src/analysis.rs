@@ -9,7 +9,7 @@ use energy::{Activity, Column, detailed, neurobench, observe};
 use models::{Frames, Layer, Mode, Network};
 use report::{Analysis, Histogram, Latency, LayerActivity, LayerTrace, Membrane, Metric, Trace};
 use std::time::Instant;
-use training::{Compute, InputEncoding, Set};
+use training::{Compute, Head, Set};
 
 /// Energy of a network of equal structure that multiplies everywhere, once: see docs/energy.md.
 pub const DENSE_UJ: &str = "ANN energy, FP32";
@@ -43,12 +43,12 @@ pub fn analyse(
     let (mut activity, mut decisions, mut labels) =
         (Activity::default(), Anytime::default(), Vec::new());
     // an analogue network says the same of a still image every time, and is shown it once
-    let once = InputEncoding { still: set.encoding.still.map(|_| 1), ..set.encoding.clone() };
+    let once = set.encoding.once();
     let set = if run.is_analogue() { Set { encoding: &once, ..set } } else { set };
     // one by one, so that no sample's inputs decide what another's operations are
     for i in 0..n {
         let (frames, of_batch) = set.frames(&[i], &run.setup, device)?;
-        let votes = observe(network, &frames, &mut activity)?;
+        let votes = increments(run.setup.head, observe(network, &frames, &mut activity)?)?;
         let [steps, samples, kinds] = *votes.dims() else {
             anyhow::bail!("votes of {:?}", votes.shape())
         };
@@ -72,6 +72,17 @@ pub fn analyse(
         energy: energies(&activity),
         trace: trace(run, network, set, device, decisions.predictions.first().copied())?,
     })
+}
+
+/// What each step adds to the scores: a vote, or what a membrane that is read gained.
+fn increments(head: Head, votes: Tensor) -> candle_core::Result<Tensor> {
+    let Head::Membrane { .. } = head else { return Ok(votes) };
+    let v = head.outputs(&votes)?;
+    let (first, steps) = (v.narrow(0, 0, 1)?, v.dim(0)?);
+    if steps == 1 {
+        return Ok(first);
+    }
+    Tensor::cat(&[first, (v.narrow(0, 1, steps - 1)? - v.narrow(0, 0, steps - 1)?)?], 0)
 }
 
 /// All columns that are numbers; of a network without neurons those of a network without neurons.
@@ -123,7 +134,7 @@ fn latency(
     for i in 0..set.samples.len().min(TIMED) {
         let (frames, _) = set.frames(&[i], &run.setup, device)?;
         let (steps, b, h, w, c) = frames.dims5()?;
-        let still = set.encoding.still.is_some() && steps > 1;
+        let still = set.encoding.repeats() && steps > 1;
         let shown = if still { frames.narrow(0, 0, 1)? } else { frames.clone() };
         let values: Vec<f32> = shown.flatten_all()?.to_vec1()?;
         let pass = || -> Result<Tensor> {

@@ -2,6 +2,7 @@
 
 use crate::preset::{self, Overrides};
 use crate::settings::Setting;
+use crate::usage::Usage;
 use crate::{Profile, Run};
 use anyhow::{Result, bail};
 use datasets::Name;
@@ -91,10 +92,10 @@ impl Choice {
             _ => None,
         };
         if let Some(flag) = varied {
-            bail!(
+            bail!(Usage(format!(
                 "{flag} is what this table varies itself, in the row {}; leave it out",
                 self.title()
-            );
+            )));
         }
         let mut all = overrides.clone();
         let epochs = all.epochs.unwrap_or(preset::epochs(self.data, profile));

@@ -10,6 +10,7 @@ use report::write_text;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use training::Compute;
 
 /// What passes are made of.
@@ -31,13 +32,14 @@ pub struct ComputeFlags {
     /// What passes are made of
     #[arg(long, value_enum, default_value_t = Passes::Auto)]
     compute: Passes,
-    /// Density of activations from which on products are dense: `auto` measures it once on this
-    /// machine; a number gives the same bits on every machine of one kind, for any number of
-    /// threads
+    /// Density of activations from which on event-driven products are dense (other passes have
+    /// none): `auto` measures it once on this machine; a number gives the same bits on every machine
+    /// of one kind, for any number of threads
     #[arg(long, value_name = "auto|0..1", default_value = "auto", value_parser = crossover)]
     crossover: Chosen,
-    /// Memory that the activations and gradients of a step may take, such as 512M or 4G; what does
-    /// not fit is computed again [default: as much as it takes]
+    /// Memory that the activations and gradients of an event-driven step may take, such as 512M or
+    /// 4G; what does not fit is computed again; analogue epochs keep to none [default: as much as it
+    /// takes]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     memory_budget: Option<usize>,
     /// Device to train on; auto is the first CUDA device if this program was built for CUDA and
@@ -47,10 +49,13 @@ pub struct ComputeFlags {
     /// What a CUDA device multiplies in; weights are f32 whatever it is
     #[arg(long, value_name = "f32|tf32|bf16", default_value = "f32")]
     precision: Precision,
-    /// Have a CUDA device give the same bits every time: algorithms are then chosen by rule, not by
-    /// the clock
+    /// Have a CUDA device give the same bits every time, as the CPU always does: algorithms are then
+    /// chosen by rule, not by the clock
     #[arg(long)]
     deterministic: bool,
+    /// The device, once it was opened; no flag
+    #[arg(skip)]
+    opened: OnceLock<Device>,
 }
 
 /// How, and where.
@@ -71,9 +76,9 @@ enum Chosen {
 }
 
 fn crossover(text: &str) -> Result<Chosen, String> {
-    match (text, text.parse::<f64>()) {
+    match (text, report::json::number(text)) {
         ("auto", _) => Ok(Chosen::Auto),
-        (_, Ok(density)) if (0.0..=1.0).contains(&density) => Ok(Chosen::At(density)),
+        (_, Some(density)) if (0.0..=1.0).contains(&density) => Ok(Chosen::At(density)),
         _ => Err("expected auto or a number from 0 to 1".into()),
     }
 }
@@ -95,11 +100,14 @@ fn bytes(text: &str) -> Result<usize, String> {
 }
 
 impl ComputeFlags {
-    /// What the flags say; opens the device, and measures the machine if that was never done.
+    /// The device, which is opened the first time; nothing is measured.
     ///
     /// # Errors
     /// A device that cannot be had, or flags that are for another.
-    pub fn choose(&self) -> Result<Place> {
+    pub fn device(&self) -> Result<Device> {
+        if let Some(device) = self.opened.get() {
+            return Ok(device.clone());
+        }
         // what only the CPU does asks for it
         let cpu_alone = self.compute == Passes::Event || self.memory_budget.is_some();
         let asked = if cpu_alone && self.device == device::Choice::Auto {
@@ -131,6 +139,16 @@ impl ComputeFlags {
             "--precision {} is for passes of blocks, tensor operations run in f32; leave one of the two out",
             self.precision.id()
         );
+        Ok(self.opened.get_or_init(|| device).clone())
+    }
+
+    /// What the flags say; measures the machine if that was never done.
+    ///
+    /// # Errors
+    /// As [`ComputeFlags::device`].
+    pub fn choose(&self) -> Result<Place> {
+        let device = self.device()?;
+        let (cpu, blocks) = (device.is_cpu(), self.compute != Passes::Tensor);
         let crossover = match self.crossover {
             Chosen::At(density) => Crossovers::at(density),
             Chosen::Auto if blocks && cpu => measured(),
@@ -150,11 +168,21 @@ impl ComputeFlags {
         self.crossover == Chosen::Auto
     }
 
-    /// Refuses a network that has no blocks in a precision that only blocks have.
+    /// Refuses a network that has no blocks where only blocks have what was asked for.
     ///
     /// # Errors
-    /// Another precision than f32, for such a network.
+    /// Event-driven passes, a memory budget or another precision than f32, for such a network.
     pub fn fits(&self, network: &Network) -> Result<()> {
+        let cpu_alone = [
+            ("--compute event", self.compute == Passes::Event),
+            ("--memory-budget", self.memory_budget.is_some()),
+        ];
+        if let Some((flag, _)) = cpu_alone.iter().find(|(_, given)| *given) {
+            ensure!(
+                network.event_driven().is_some(),
+                "{flag} is for networks of blocks, and one of these runs by tensor operations; leave it out, or the run with --only"
+            );
+        }
         ensure!(
             self.precision == Precision::F32 || runs_on_a_device(network),
             "--precision {} is for networks of blocks, and one of these runs by tensor operations in f32; leave it out, or the run \
@@ -166,7 +194,8 @@ impl ComputeFlags {
 
     /// Whether the flags ask for what only passes of blocks have.
     pub fn needs_blocks(&self) -> bool {
-        self.precision != Precision::F32
+        let event = self.compute == Passes::Event || self.memory_budget.is_some();
+        event || self.precision != Precision::F32
     }
 
     /// Whether it surely computes in this machine's own memory.

@@ -4,22 +4,24 @@
 use crate::{Encoding, Run};
 use datasets::Content;
 use events::Framing;
+use sentence::shown;
 use serde_json::Value;
-use training::{BadField, Range};
+use training::{BadField, Bernoulli, Range};
 
 /// Steps T of a run; as many as a recording can have frames.
 pub const STEPS: Range = Range::whole(1, Framing::MOST_FRAMES as u32);
 
 /// What fields take that are no numbers of the setup, by their place in a run. What stands inside
 /// of one of them and not here takes what that one takes.
-const WORDS: [(&str, &str); 25] = [
+const WORDS: [(&str, &str); 37] = [
     ("data", "one of n-mnist, dvs-gesture, dvs-cifar10, speech-commands, mnist, cifar10, cifar100"),
     (
         "framing",
-        r#"{"number":{"frames":T}}, {"time":{"frames":T,"empty_window":"error" or "zero_frame"}} or {"duration":{"us":N}} for event data, {"direct":{"steps":T}} for others, or "chunks" for speech-commands, with T from 1 to 65536"#,
+        r#"{"number":{"frames":T}}, {"time":{"frames":T,"empty_window":"error" or "zero_frame"}} or {"duration":{"us":N}} for event data, {"direct":{"steps":T}} or {"bernoulli":{"steps":T,"scale":S}} for others, or "chunks" for speech-commands, with T from 1 to 65536"#,
     ),
     ("network", "a network in the paper's notation, such as 16C3-MP2-32C3-AP4-10Voting"),
     ("batch_norm", "step or time"),
+    ("classes", "some of the data set's classes, in its order, each once"),
     ("method", "baseline, bpsa or bpsa+bpta"),
     (
         "neuron",
@@ -43,7 +45,7 @@ const WORDS: [(&str, &str); 25] = [
     ("initial_weights_sha256", "64 digits and letters of a SHA-256"),
     (
         "setup",
-        "an object of epochs, batch, drop_last, learning_rate, ramp_epochs, adamw, reduction, augment, side and perhaps warm_up",
+        "an object of epochs, batch, drop_last, learning_rate, ramp_epochs, adamw, reduction, augment, side and perhaps warm_up, objective, head, optimiser, schedule, clip, clamp, initialisation",
     ),
     ("setup.drop_last", "true or false"),
     ("setup.adamw", "an object of beta1, beta2, eps and weight_decay"),
@@ -55,14 +57,34 @@ const WORDS: [(&str, &str); 25] = [
         "setup.warm_up",
         r#"none, {"ann":{"epochs":N}} or {"sigmoid-when-silent":{"rate":r}}, N a whole number up to 1000000 and r from 0 to 1"#,
     ),
+    (
+        "setup.objective",
+        r#"mse, cross-entropy, {"tet":{"lambda":λ,"target":φ}} or {"counts":{"right":n,"wrong":m}}"#,
+    ),
+    ("setup.head", r#"votes, counts, current or {"membrane":{"decay":λ}}"#),
+    (
+        "setup.optimiser",
+        r#"adamw, adam, amsgrad or {"sgd":{"momentum":μ,"nesterov":true or false,"weight_decay":d}}"#,
+    ),
+    ("setup.optimiser.sgd.nesterov", "true or false"),
+    (
+        "setup.schedule",
+        r#"sgdr, constant, {"step":{"every":N,"factor":f}}, {"multistep":{"at":[N,…],"factor":f}} or {"cosine":{"period":N,"floor":η}}"#,
+    ),
+    ("setup.schedule.multistep.at", "one to eight epochs, each later than the one before"),
+    ("setup.clip", r#"null, {"norm":c} or {"value":c}, c above 0 and at most 1000000"#),
+    ("setup.clamp", "null or a number above 0 and at most 1000000"),
+    (
+        "setup.initialisation",
+        r#"pytorch, {"kaiming":{"law":"uniform" or "normal","fan":"in" or "out"}} or {"xavier":{"law":"uniform" or "normal","gain":g}}"#,
+    ),
+    ("framing.bernoulli.scale", "a number above 0 and at most 1000000"),
+    ("framing.bernoulli.steps", "a whole number from 1 to 65536"),
     ("neuron.kind.lif.decay", "a number above 0 and at most 1"),
     ("neuron.reset_gradient.residual.alpha", "a number from 0 to 1000000"),
     ("own_surrogate", "nothing, since a receipt has only its name"),
     ("", "an object of data, framing, network, batch_norm, method, neuron and setup"),
 ];
-
-/// Characters of a value that a message repeats.
-const SHOWN: usize = 80;
 
 /// The kinds of neurons as a run has them.
 fn kinds() -> String {
@@ -94,7 +116,8 @@ fn known(place: &str) -> (&str, String) {
         if at == "neuron.kind" {
             return (at, kinds());
         }
-        let of_setup = at.strip_prefix("setup.").filter(|_| at != "setup.side");
+        let or_null = ["setup.side", "setup.clamp"].contains(&at);
+        let of_setup = at.strip_prefix("setup.").filter(|_| !or_null);
         if let Some(range) = of_setup.and_then(Range::of) {
             return (at, range.to_string());
         }
@@ -125,13 +148,6 @@ fn at<'v>(all: &'v Value, place: &str) -> Option<&'v Value> {
             None => rest.is_empty().then_some(inside),
         }
     })
-}
-
-/// A text as a message repeats it: on one line, and not longer than one.
-pub fn shown(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    let more = if text.chars().count() > SHOWN { "…" } else { "" };
-    text.chars().take(SHOWN).map(plain).chain(more.chars()).collect()
 }
 
 fn wrong(field: &str, found: impl ToString) -> BadField {
@@ -176,6 +192,16 @@ impl Run {
         {
             return Err(wrong("initial_weights_sha256", sha256));
         }
+        if let Some(classes) = &self.classes {
+            let known = self.data.info().classes.iter();
+            let ordered: Vec<&str> = known
+                .copied()
+                .filter(|&known| classes.iter().any(|class| class == known))
+                .collect();
+            if ordered.is_empty() || ordered != *classes {
+                return Err(wrong("classes", classes.join(", ")));
+            }
+        }
         self.check_frames()
     }
 
@@ -219,7 +245,9 @@ impl Run {
         let fits = match self.encoding {
             Encoding::Events(_) => matches!(content, Content::Events { .. }),
             Encoding::Chunks => matches!(content, Content::Speech { .. }),
-            Encoding::Direct { .. } => !matches!(content, Content::Events { .. }),
+            Encoding::Direct { .. } | Encoding::Bernoulli { .. } => {
+                !matches!(content, Content::Events { .. })
+            }
         };
         if !fits {
             let found = serde_json::to_string(&self.encoding).unwrap_or_default();
@@ -227,6 +255,13 @@ impl Run {
         }
         match self.encoding {
             Encoding::Direct { steps } => STEPS.check("framing.direct.steps", steps)?,
+            Encoding::Bernoulli { steps, scale } => {
+                STEPS.check("framing.bernoulli.steps", steps)?;
+                Bernoulli { scale }.check().map_err(|wrong| BadField {
+                    field: format!("framing.{}", wrong.field),
+                    ..wrong
+                })?;
+            }
             Encoding::Events(Framing::Number { frames }) => {
                 STEPS.check("framing.number.frames", frames)?
             }
@@ -248,7 +283,7 @@ impl Run {
     /// Steps T of a sample, where the encoding fixes them.
     pub fn steps(&self) -> Option<usize> {
         match self.encoding {
-            Encoding::Direct { steps } => Some(steps),
+            Encoding::Direct { steps } | Encoding::Bernoulli { steps, .. } => Some(steps),
             Encoding::Chunks => Some(16),
             Encoding::Events(Framing::Number { frames } | Framing::Time { frames, .. }) => {
                 Some(frames)

@@ -5,10 +5,13 @@ use crate::fields::STEPS;
 use crate::preset::{self, Overrides};
 use crate::seeds::Seeds;
 use crate::settings::Setting;
+pub use crate::usage::Usage;
+use crate::usage::{between, prove_once};
 use crate::{Own, Profile, import};
 use anyhow::{Result, anyhow};
 use models::{Spec, Variant};
 use neuron::Method;
+use report::json;
 use std::path::PathBuf;
 use training::{Range, Rule, Rules};
 
@@ -30,7 +33,7 @@ pub struct RunFlags {
     #[arg(long, value_name = "N|LIST|RANGE", default_value = "1")]
     seeds: Seeds,
     /// One seed
-    #[arg(long, value_name = "SEED", conflicts_with = "seeds")]
+    #[arg(long, value_name = "SEED", conflicts_with = "seeds", value_parser = between::<u64>(0, u64::MAX))]
     seed: Option<u64>,
     /// How much of the real thing
     #[arg(long, value_enum, default_value_t = Profile::Short)]
@@ -70,7 +73,7 @@ pub struct RunFlags {
     /// at every step
     #[arg(long, conflicts_with = "steps")]
     pub(crate) chunks: bool,
-    /// Threads [default: all cores]
+    /// Threads; with a CUDA device they prepare its data [default: all cores]
     #[arg(long, value_parser = threads)]
     pub(crate) threads: Option<usize>,
     #[command(flatten)]
@@ -82,7 +85,7 @@ pub struct RunFlags {
     #[arg(long)]
     pub(crate) force: bool,
     /// Say what would be run, with what earlier receipts tell of its time and memory, and run
-    /// nothing
+    /// nothing; refuses what the run would refuse before its first step, but decodes no recording
     #[arg(long)]
     pub dry_run: bool,
     /// Minutes between two checkpoints; an interrupted command goes on from the last one
@@ -130,44 +133,17 @@ pub(crate) enum OnSilence {
 }
 
 fn minutes(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(x) if (0.0..=1e6).contains(&x) => Ok(x),
-        _ => Err("expected a number of minutes, 0 or more".into()),
-    }
-}
-
-/// A whole number above 0, for clap.
-///
-/// # Errors
-/// Anything else.
-pub fn positive(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(n) if n > 0 => Ok(n),
-        _ => Err("expected a whole number above 0".into()),
-    }
-}
-
-/// A number of a range, for clap.
-fn of_range<N: std::str::FromStr>(
-    text: &str,
-    range: Range,
-    number: impl Fn(&N) -> f64,
-) -> Result<N, String> {
-    let value = text.parse::<N>().ok().filter(|value| range.holds(number(value)));
-    value.ok_or_else(|| format!("expected {range}"))
+    let found = json::number(text).filter(|minutes| (0.0..=1e6).contains(minutes));
+    found.ok_or_else(|| "expected a number of minutes from 0 to 1000000".into())
 }
 
 fn whole(text: &str, range: Range) -> Result<usize, String> {
-    of_range(text, range, |&n: &usize| n as f64)
-}
-
-/// The range of a field of the setup.
-fn field(name: &str) -> Range {
-    Range::of(name).unwrap_or(STEPS)
+    let number = text.parse::<usize>().ok().filter(|&number| range.holds(number as f64));
+    number.ok_or_else(|| format!("expected {range}"))
 }
 
 fn epochs(text: &str) -> Result<usize, String> {
-    whole(text, field("epochs"))
+    whole(text, Range::EPOCHS)
 }
 
 fn steps(text: &str) -> Result<usize, String> {
@@ -185,23 +161,27 @@ fn threads(text: &str) -> Result<usize, String> {
 }
 
 fn learning_rate(text: &str) -> Result<f64, String> {
-    of_range(text, field("learning_rate"), |&x: &f64| x)
-}
-
-/// Flags that contradict each other, or a value that they do not take: the program ends with
-/// status 2.
-#[derive(Debug)]
-pub struct Usage(pub String);
-
-impl std::fmt::Display for Usage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)
+    let range = Range::LEARNING_RATE;
+    match json::number(text) {
+        Some(rate) if range.holds(rate) => Ok(rate),
+        // what only f32 takes for 0 has a sentence of its own
+        Some(rate) => match range.check("", rate) {
+            Err(wrong) => Err(format!("expected {}", wrong.expected)),
+            Ok(()) => Ok(rate),
+        },
+        None => Err(format!("expected {range}")),
     }
 }
 
-impl std::error::Error for Usage {}
-
 impl RunFlags {
+    /// Refuses a list that names a run twice.
+    ///
+    /// # Errors
+    /// [`Usage`]: such a list.
+    pub fn prove_lists(&self) -> Result<()> {
+        prove_once("--methods", self.methods.iter().map(|method| method.id()))
+    }
+
     /// The methods asked for, or the usual ones.
     pub fn methods<'a>(&'a self, usual: &'a [Method]) -> &'a [Method] {
         if self.methods.is_empty() { usual } else { &self.methods }
@@ -233,6 +213,7 @@ impl RunFlags {
             settings: self.settings.clone(),
             weights: None,
             weights_of_another_run: self.weights_of_another_run,
+            classes: None,
         }
     }
 

@@ -2,12 +2,11 @@
 //! `duration:1000`.
 
 use crate::Encoding;
-use crate::fields::shown;
-use anyhow::anyhow;
 use events::{EmptyWindow, Error, Framing};
+use sentence::shown;
 
 /// More frames than any recording is cut into.
-const MOST_FRAMES: u32 = 65_536;
+const MOST_FRAMES: u32 = Framing::MOST_FRAMES as u32;
 
 /// `number:T`: T frames of equally many events. `time:T`: T frames of equal duration, each of which
 /// must hold an event. `time:T,empty`: a frame without events is one of zeros; `time:1` is that
@@ -74,6 +73,7 @@ pub(crate) fn encoding_words(encoding: Encoding) -> String {
     match encoding {
         Encoding::Events(framing) => words(framing),
         Encoding::Direct { steps } => format!("direct:{steps}"),
+        Encoding::Bernoulli { steps, scale } => format!("bernoulli:{steps}:{scale}"),
         Encoding::Chunks => "chunks".into(),
     }
 }
@@ -90,9 +90,10 @@ pub fn advice(error: &Error, framing: Framing, flag: &str) -> String {
     }
 }
 
-/// `error` with its [`advice`].
-pub(crate) fn advised(error: Error, framing: Framing, flag: &str) -> anyhow::Error {
-    anyhow!("{error}{}", advice(&error, framing, flag))
+/// `bernoulli:T:SCALE`, spikes drawn at each of T steps; `None` where the text is none of it.
+pub(crate) fn bernoulli(text: &str) -> Option<Encoding> {
+    let (steps, scale) = text.strip_prefix("bernoulli:")?.split_once(':')?;
+    Some(Encoding::Bernoulli { steps: steps.parse().ok()?, scale: scale.parse().ok()? })
 }
 
 #[cfg(test)]

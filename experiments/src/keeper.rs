@@ -43,7 +43,7 @@ impl Identity {
         crossover: Crossovers,
     ) -> Result<Self> {
         let text = serde_json::to_string(what)?;
-        let run = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let run = sentence::hex(&Sha256::digest(&text));
         Ok(Self {
             run,
             program: program_sha256.to_owned(),
@@ -127,7 +127,9 @@ impl Keeper {
     pub fn done(self) -> Result<()> {
         let removed =
             Checkpoint::remove(&self.path).and_then(|()| std::fs::remove_file(&self.lock.0));
-        removed.map_err(|e| anyhow!("cannot remove the checkpoint {}: {e}", self.path.display()))
+        removed.map_err(|e| {
+            anyhow!("cannot remove the checkpoint {}: {}", self.path.display(), sentence::cause(&e))
+        })
     }
 }
 
@@ -136,8 +138,9 @@ fn lock(path: &Path) -> Result<(PathBuf, File)> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let fail = |e: std::io::Error| {
         anyhow!(
-            "cannot write in the folder of checkpoints {}: {e}; choose another with --results DIR",
-            folder.display()
+            "cannot write in the folder of checkpoints {}: {}; choose another with --results DIR",
+            folder.display(),
+            sentence::cause(&e)
         )
     };
     std::fs::create_dir_all(folder).map_err(fail)?;

@@ -28,6 +28,7 @@ pub mod plan;
 pub mod preset;
 pub mod program;
 pub mod progress;
+mod proofs;
 pub mod publish;
 pub mod receipt;
 mod run;
@@ -38,6 +39,8 @@ pub mod settings;
 pub mod simulator_check;
 pub mod stop;
 pub mod tables;
+mod training_words;
+pub mod usage;
 
 pub use choice::Choice;
 pub use run::{Encoding, Own, Run};
@@ -64,7 +67,7 @@ impl Profile {
         known.into_iter().find(|profile| profile.to_string() == base).ok_or_else(|| {
             anyhow::anyhow!(
                 "the profile \"{}\" is not known; a profile begins with paper, short or smoke",
-                fields::shown(name)
+                sentence::shown(name)
             )
         })
     }

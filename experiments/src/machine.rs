@@ -4,7 +4,6 @@ use anyhow::{Context, Result};
 use report::Host;
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,64 +21,59 @@ pub fn host() -> Host {
     }
 }
 
-/// The program's own file, opened when it began: a rebuild meanwhile, or its removal, changes
-/// neither what runs nor what its receipts say.
-static PROGRAM: OnceLock<Mutex<Option<File>>> = OnceLock::new();
+/// The sources that this program was built from, as `build/sources.rs` digests them; none where the
+/// build did not see them all, as in a tree of single packages.
+const SOURCES: Option<&str> = option_env!("SPIKEGRAD_SOURCES");
+
+/// The own file of a program whose sources are not all ours, opened when it began: a rebuild
+/// meanwhile changes neither what runs nor what its receipts say.
+static OWN_FILE: OnceLock<Mutex<Option<File>>> = OnceLock::new();
 /// Its digest, taken once.
 static DIGEST: OnceLock<String> = OnceLock::new();
 
-/// Opens the program's own file for [`program_sha256`]: to be called as it begins. On Linux a file
-/// that was replaced since then is found too.
-pub fn remember_program() {
+/// To be called as a program begins; `own` if it has code of a user's own, whose sources nobody
+/// knows. On Linux a file that is replaced after that is found too.
+pub fn remember_program(own: bool) {
     let open = || {
         let running = File::open("/proc/self/exe");
         running.or_else(|_| File::open(std::env::current_exe()?)).ok()
     };
-    PROGRAM.get_or_init(|| Mutex::new(open()));
+    if own || SOURCES.is_none() {
+        OWN_FILE.get_or_init(|| Mutex::new(open()));
+    }
 }
 
-/// SHA-256 of the running program: a receipt made by other code is not a receipt of this run.
+/// What tells this program from others, as SHA-256 in hex: a receipt made by other code is not a
+/// receipt of this run. It is the digest of the program's sources, so the same in every folder and
+/// on every machine; of a user's own program that of its file.
 ///
 /// # Errors
-/// If the program's own file cannot be read.
+/// If the file of a user's own program cannot be read.
 pub fn program_sha256() -> Result<String> {
+    if let (Some(sources), None) = (SOURCES, OWN_FILE.get()) {
+        return Ok(sources.to_owned());
+    }
     if let Some(digest) = DIGEST.get() {
         return Ok(digest.clone());
     }
-    remember_program();
+    remember_program(true);
     let unreadable = "cannot read this program's own file; check that you may read it";
     // whoever else holds the lock takes the same digest
-    let mut file = PROGRAM.get().and_then(|file| file.lock().ok()).context(unreadable)?;
+    let mut file = OWN_FILE.get().and_then(|file| file.lock().ok()).context(unreadable)?;
     if let Some(digest) = DIGEST.get() {
         return Ok(digest.clone());
     }
     let mut hash = Sha256::new();
     std::io::copy(file.as_mut().context(unreadable)?, &mut hash).context(unreadable)?;
-    let digest = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    let digest = sentence::hex(&hash.finalize());
     Ok(DIGEST.get_or_init(|| digest).clone())
 }
 
-/// The commit of the checkout that this program was built in, and whether tracked files outside
-/// `results/` differ from it; `None` where there is no such checkout any more.
+/// The commit of the checkout that this program was built in, and whether its sources differed from
+/// it, both as they were then; `None` where it was not built in a checkout.
 pub fn commit() -> (Option<String>, Option<bool>) {
-    let git = |args: &[&str]| {
-        let out = Command::new("git")
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(args)
-            .output()
-            .ok()
-            .filter(|o| o.status.success())?;
-        Some(String::from_utf8_lossy(&out.stdout).trim().to_owned())
-    };
-    let dirty = git(&[
-        "status",
-        "--porcelain",
-        "--untracked-files=no",
-        "--",
-        ":/",
-        ":(top,exclude)results",
-    ]);
-    (git(&["rev-parse", "HEAD"]), dirty.map(|s| !s.is_empty()))
+    let dirty = option_env!("SPIKEGRAD_DIRTY").map(|dirty| dirty == "true");
+    (option_env!("SPIKEGRAD_COMMIT").map(str::to_owned), dirty)
 }
 
 /// A moment as RFC 3339 in UTC. A clock before 1970 or beyond 9999 is set wrong, and a receipt has

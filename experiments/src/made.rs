@@ -27,7 +27,7 @@ impl Made {
             Err(cause) if cause.kind() == ErrorKind::NotFound => return Self::default(),
             Err(_) => String::new(),
         };
-        serde_json::from_str(&text).unwrap_or_else(|_| {
+        report::json::parse(&text).unwrap_or_else(|_| {
             terminal::say!(
                 "{}: expected the list of figures made, found something else; figures of earlier \
                  commands stay where they are",
@@ -47,7 +47,7 @@ impl Made {
 
     /// What names the content of a file.
     pub fn digest(bytes: &[u8]) -> String {
-        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        sentence::hex(&Sha256::digest(bytes))
     }
 
     /// `files`, names and digests, take the place of the experiment's earlier ones. Of those each
@@ -83,11 +83,8 @@ impl Made {
 }
 
 fn read(path: &Path) -> std::io::Result<String> {
-    if !path.metadata()?.is_file() {
-        return Err(ErrorKind::InvalidData.into());
-    }
     let mut text = String::new();
-    std::fs::File::open(path)?.take(MOST).read_to_string(&mut text)?;
+    datasets::open_file(path)?.take(MOST).read_to_string(&mut text)?;
     Ok(text)
 }
 

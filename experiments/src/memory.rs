@@ -3,12 +3,14 @@
 
 use crate::Run;
 use anyhow::{Result, bail};
-use models::Footprint;
+use candle_core::Device;
+use models::{Footprint, Frames, Options};
+use training::SeededVars;
 
 /// Bytes that a run takes at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
-    /// Weights, their gradients and the optimiser's two moments.
+    /// Weights, their gradients and what the optimiser keeps, AdamW two moments.
     pub weights: u128,
     /// The largest operation of one training step, and the frames that it starts from.
     pub step: u128,
@@ -33,7 +35,8 @@ impl Need {
         let step = early.max(late).saturating_mul(batch).saturating_mul(NUMBER);
         // a budget has what does not fit computed again
         let step = memory_budget.map_or(step, |budget| step.min(budget as u128));
-        Self { weights: network.weights.saturating_mul(4 * NUMBER), step }
+        let kept = run.setup.optimiser.kept() as u128;
+        Self { weights: network.weights.saturating_mul((2 + kept) * NUMBER), step }
     }
 
     /// Refuses a run that needs more than there is.
@@ -47,14 +50,43 @@ impl Need {
         bail!(
             "{}{steps}, batch {}, needs at least {} of memory ({} for weights, gradients and moments, {} for a step), \
              found {} available; take a smaller network (--narrow), a smaller batch or fewer steps",
-            crate::fields::shown(&run.network),
+            sentence::shown(&run.network),
             run.setup.batch,
-            bytes(needed),
-            bytes(self.weights),
-            bytes(self.step),
-            bytes(found)
+            sentence::size(needed),
+            sentence::size(self.weights),
+            sentence::size(self.step),
+            sentence::size(found)
         )
     }
+}
+
+/// Refuses a memory budget into which no step of a run over `train` samples fits, as its first step
+/// would. The weights are allocated for it, as the run would.
+///
+/// # Errors
+/// Too small a budget; the message has what is needed.
+pub fn prove_budget(run: &Run, train: usize, budget: usize) -> Result<()> {
+    let network = run.network(&SeededVars::new(0), &Device::Cpu)?;
+    let (Some(passes), Some(steps)) = (network.event_driven(), run.steps()) else { return Ok(()) };
+    if run.is_analogue() {
+        return Ok(());
+    }
+    let [height, width, channels] = run.frame();
+    let batch = run.setup.batch.min(train);
+    // sizes of a step that no machine has are not added up
+    let least = Need::of(run, &network.footprint(run.frame()), None).step;
+    if least > 1 << 50 {
+        bail!(
+            "a training step takes at least {}, the memory budget is {}; take a smaller network, a smaller batch or fewer steps",
+            sentence::size(least),
+            sentence::size(budget as u128)
+        );
+    }
+    let still = matches!(run.encoding, crate::Encoding::Direct { .. });
+    let shape = [batch, height, width, channels];
+    let frames = Frames { values: &[], steps, bytes: None, shape, still };
+    let options = Options { memory_budget: Some(budget), ..Options::default() };
+    passes.plan(frames, options).map(drop).map_err(crate::run::in_one_sentence)
 }
 
 /// Refuses frames of `recordings` recordings that do not fit into memory, where they are kept.
@@ -74,8 +106,8 @@ pub fn prove_frames(run: &Run, recordings: usize, found: Option<u128>) -> Result
         "{}: {recordings} recordings as {steps} frames each need {} of memory, found {} available; take fewer (`train --train N`), \
          fewer steps, or a cache (`data prepare {name}`), from which frames are read as they are needed",
         run.data.title(),
-        bytes(needed),
-        bytes(found)
+        sentence::size(needed),
+        sentence::size(found)
     )
 }
 
@@ -88,17 +120,6 @@ pub fn available() -> Option<u128> {
     let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
     let limit = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u128>().ok();
     limits.into_iter().filter_map(limit).chain([kibibytes.saturating_mul(1024)]).min()
-}
-
-/// Bytes for people.
-pub(crate) fn bytes(n: u128) -> String {
-    let (unit, name) = match n {
-        n if n < 10 << 20 => (1u128 << 10, "KiB"),
-        n if n < 10 << 30 => (1 << 20, "MiB"),
-        n if n < 10 << 40 => (1 << 30, "GiB"),
-        _ => (1 << 40, "TiB"),
-    };
-    format!("{} {name}", n.div_ceil(unit))
 }
 
 #[cfg(test)]

@@ -14,9 +14,16 @@ pub fn of_row(row: &str) -> String {
     if row.len() <= LONGEST {
         return row.to_owned();
     }
-    let digest: String = Sha256::digest(row).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = sentence::hex(&Sha256::digest(row));
     let end = (0..=LONGEST - DIGITS - 1).rev().find(|&end| row.is_char_boundary(end));
     format!("{}-{}", &row[..end.unwrap_or(0)], &digest[..DIGITS])
+}
+
+/// Whether a name of a file may be the beginning of a longer row.
+pub fn is_cut(name: &str) -> bool {
+    let digest = name.rsplit_once('-').map_or("", |(_, digest)| digest);
+    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    name.len() > LONGEST - 4 && digest.len() == DIGITS && digest.bytes().all(hex)
 }
 
 /// The name of one run's files, without an ending.
@@ -39,6 +46,7 @@ mod tests {
         };
         let (one, other) = (of_row(&long("a")), of_row(&long("b")));
         assert_eq!((one.len(), other.len()), (LONGEST, LONGEST));
+        assert!(is_cut(&one) && !is_cut(usual) && !is_cut(&exactly));
         assert_ne!(one, other);
         assert!(one.starts_with("n-mnist-bpsa+bpta-short+neuron.threshold-1"), "{one}");
         let file = of_run(&long(""), u64::MAX) + ".safetensors";

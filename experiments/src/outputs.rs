@@ -17,8 +17,9 @@ pub fn try_folder(dir: &Path, flag: &str, kept: bool) -> Result<()> {
         .collect();
     let made = std::fs::create_dir_all(dir).map_err(|cause| {
         anyhow!(
-            "cannot make the results folder {}: {cause}; choose another with {flag} DIR",
-            dir.display()
+            "cannot make the results folder {}: {}; choose another with {flag} DIR",
+            dir.display(),
+            sentence::cause(&cause)
         )
     });
     let tried = made.and_then(|()| {
@@ -41,6 +42,38 @@ pub fn try_file(path: &Path) -> Result<()> {
     ensure!(
         !path.is_dir(),
         "cannot write {}: expected a file or nothing of that name, found a folder; remove it, or choose another with --results DIR",
+        path.display()
+    );
+    Ok(())
+}
+
+/// Proves that no folder is where a figure of an experiment is to be written: which figures there
+/// will be, receipts tell.
+///
+/// # Errors
+/// The first that is one.
+pub fn try_figures(results: &Path, experiment: &str) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(results) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let of_it = name.to_str().and_then(|name| name.strip_prefix(experiment));
+        let of_it = of_it.is_some_and(|rest| rest.starts_with(['-', '.']));
+        let figure = path.extension().is_some_and(|ending| ending == "svg" || ending == "png");
+        if of_it && figure {
+            try_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Proves that nothing but a folder is where a run's folder is to be made.
+///
+/// # Errors
+/// Anything else.
+pub fn try_run_folder(path: &Path, flag: &str) -> Result<()> {
+    ensure!(
+        path.is_dir() || path.symlink_metadata().is_err(),
+        "cannot write {}: expected a folder or nothing of that name, found something else; remove it, or choose another with {flag} DIR",
         path.display()
     );
     Ok(())
@@ -75,6 +108,13 @@ mod tests {
         assert!(try_folder(&long, "--results", true).is_err());
         assert!(!dir.path().join("new").exists(), "a failed trial leaves nothing");
         assert!(try_file(dir.path()).is_err());
+        std::fs::create_dir(dir.path().join("table2-mnist.svg")).unwrap();
+        std::fs::create_dir(dir.path().join("table22.svg")).unwrap();
+        assert!(try_figures(dir.path(), "table2").is_err());
+        try_figures(dir.path(), "table1").unwrap();
+        try_figures(&dir.path().join("absent"), "table1").unwrap();
+        assert!(try_run_folder(&dir.path().join("file"), "--tensorboard").is_err());
+        try_run_folder(&dir.path().join("new"), "--tensorboard").unwrap();
         try_file(&dir.path().join("file")).unwrap();
     }
 }

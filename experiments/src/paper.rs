@@ -6,9 +6,9 @@ use crate::experiment::Experiment;
 use crate::flags::RunFlags;
 use crate::runs::Item;
 use crate::selection::{self, Receipts, Wanted};
+use crate::usage::{PAGE, Usage, prove_once};
 use crate::{Choice, Own, contradictions, machine, plan, preset, program, publish, receipt};
 use anyhow::{Result, bail};
-use clap::error::ErrorKind;
 use clap::{Args, FromArgMatches, Parser, Subcommand};
 use datasets::{Name, Origin};
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use std::process::ExitCode;
 /// data, is not run again, whatever table it was made for, and a run that was interrupted goes on
 /// from its checkpoint: the same command again is always right.
 #[derive(Parser)]
-#[command(version, name = "paper")]
+#[command(version, name = "paper", max_term_width = PAGE)]
 struct Program {
     #[command(subcommand)]
     command: Command,
@@ -97,12 +97,12 @@ pub fn with_surrogate(id: &str, own: Result<Own>) -> ExitCode {
         };
         let own = own?;
         let command = TableFlags::augment_args(
-            clap::Command::new("paper").bin_name(program_name()).about(experiment.title),
+            clap::Command::new("paper")
+                .max_term_width(PAGE)
+                .bin_name(program_name())
+                .about(experiment.title),
         );
-        let safe = command.clone();
-        let matches = command.try_get_matches().map_err(|error| {
-            safe.try_get_matches_from(program::safe_arguments()).err().unwrap_or(error)
-        });
+        let matches = command.try_get_matches();
         let flags = matches.and_then(|matches| TableFlags::from_arg_matches(&matches));
         let mut flags = match flags {
             Ok(flags) => flags,
@@ -111,7 +111,7 @@ pub fn with_surrogate(id: &str, own: Result<Own>) -> ExitCode {
         flags.runs.own = Some(own);
         Ok(program::ended(table(experiment, &flags)))
     };
-    machine::remember_program();
+    machine::remember_program(true);
     run().unwrap_or_else(|error| program::ended(Err(error)))
 }
 
@@ -128,6 +128,12 @@ fn work(command: Command) -> Result<()> {
         Command::Fig3(flags) => ("fig3", flags),
         Command::WarmUp(flags) => ("warm-up", flags),
         Command::Report(ReportFlags { results, profile }) => {
+            if !results.is_dir() {
+                bail!(
+                    "--results: expected a folder with receipts, found none at {}; name the one of an earlier command",
+                    results.display()
+                );
+            }
             publish::report(&results, profile.as_deref())?;
             terminal::say!(
                 "written to {}: every table and figure, and index.html",
@@ -150,21 +156,23 @@ struct Part {
 
 fn table(experiment: &Experiment, flags: &TableFlags) -> Result<()> {
     let runs = &flags.runs;
-    let choices = chosen(experiment, flags);
+    prove_once("--only", flags.only.iter().map(String::as_str))?;
+    runs.prove_lists()?;
+    let choices = chosen(experiment, flags)?;
     let receipts = runs.start(experiment.id)?;
     let parts = parts(flags, &choices, &receipts)?;
     parts.iter().try_for_each(|part| runs.prove_receipts(&part.items, &receipts))?;
     if runs.dry_run {
         let mut planned = Vec::new();
         for Part { chosen, items } in &parts {
-            terminal::say!("{}", chosen.says);
+            chosen.say();
             planned.extend(runs.plan(items, &chosen.recordings, &receipts)?);
         }
         return publish::print(&plan::table(&planned)?.to_terminal());
     }
     let mut diverged = Vec::new();
     for Part { chosen, items } in &parts {
-        terminal::say!("{}", chosen.says);
+        chosen.say();
         diverged.extend(runs.train(experiment.id, items, &chosen.recordings, &receipts)?);
     }
     publish(experiment, runs, &parts)?;
@@ -174,8 +182,11 @@ fn table(experiment: &Experiment, flags: &TableFlags) -> Result<()> {
     }
 }
 
-/// The runs that `--methods` and `--only` leave; ends the program where a word finds none.
-fn chosen(experiment: &Experiment, flags: &TableFlags) -> Vec<Choice> {
+/// The runs that `--methods` and `--only` leave.
+///
+/// # Errors
+/// [`Usage`]: a word, or all together, that find none.
+fn chosen(experiment: &Experiment, flags: &TableFlags) -> Result<Vec<Choice>> {
     let mut all = (experiment.choices)(flags.runs.methods(experiment.methods));
     if flags.runs.names_a_network() {
         // the network takes the place of every other, and there is only one of it
@@ -188,18 +199,12 @@ fn chosen(experiment: &Experiment, flags: &TableFlags) -> Vec<Choice> {
             }
             known
         });
-    let usage = |said: String| -> ! {
-        clap::Command::new("paper")
-            .bin_name(program_name())
-            .error(ErrorKind::InvalidValue, terminal::line(&said))
-            .exit()
-    };
     if let Some(word) = flags.only.iter().find(|word| !known.contains(word)) {
-        usage(format!(
+        bail!(Usage(format!(
             "--only: expected words of {} ({}), found \"{word}\"; use one of those",
             experiment.id,
             known.join(", ")
-        ));
+        )));
     }
     // data sets are one list, other words another: n-mnist,dvs-gesture,bpsa is BPSA on either
     let (data, other): (Vec<&String>, Vec<&String>) =
@@ -210,13 +215,13 @@ fn chosen(experiment: &Experiment, flags: &TableFlags) -> Vec<Choice> {
     let kept: Vec<Choice> =
         all.into_iter().filter(|c| fits(&c.words(), &data) && fits(&c.words(), &other)).collect();
     if kept.is_empty() {
-        usage(format!(
-            "--only {}: no run of {} has all of these",
+        bail!(Usage(format!(
+            "--only {}: expected words that one run of {} has together, found none; leave one out",
             flags.only.join(","),
             experiment.id
-        ));
+        )));
     }
-    kept
+    Ok(kept)
 }
 
 /// The recordings and runs of each data set, proven to be buildable before any of them is trained.

@@ -1,7 +1,7 @@
 //! What a run would cost, told from receipts of earlier runs.
 
+use crate::Run;
 use crate::runs::Item;
-use crate::{Run, memory};
 use report::{Align, Record, Table};
 use std::cmp::Reverse;
 
@@ -77,7 +77,7 @@ pub fn table(planned: &[Planned]) -> Result<Table, report::Error> {
             p.run.setup.epochs.to_string(),
             p.samples.to_string(),
             p.earlier.as_ref().map_or("not known".into(), |e| time(e.seconds)),
-            memory.map_or("not known".into(), |bytes| memory::bytes(bytes.into())),
+            memory.map_or("not known".into(), |bytes| sentence::size(bytes.into())),
             p.earlier
                 .as_ref()
                 .map_or("no receipt of this network on these frames".into(), |e| e.says.clone()),

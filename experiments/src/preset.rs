@@ -10,7 +10,7 @@ use crate::data::StandIn;
 use crate::settings::Setting;
 use crate::{Encoding, Own, Profile, Run, contradictions};
 use anyhow::Result;
-use datasets::Name;
+use datasets::{Content, Name};
 use events::Framing;
 use models::{Architecture, Spec, StatisticsOver, Variant};
 use neuron::Method;
@@ -46,6 +46,9 @@ pub struct Overrides {
     pub weights: Option<String>,
     /// Whether they are taken whatever run their file says that they are of.
     pub weights_of_another_run: bool,
+    /// Only these classes of the data set, in its order; part of the data, not of the profile's
+    /// name.
+    pub classes: Option<Vec<String>>,
     /// Single fields, set last and in order.
     pub settings: Vec<Setting>,
 }
@@ -127,7 +130,7 @@ fn architecture(data: Name) -> Architecture {
         Name::Mnist => Architecture::Small,
         Name::NMnist => Architecture::Middle,
         Name::Cifar10 | Name::Cifar100 => Architecture::MiddleCifar,
-        Name::DvsGesture | Name::Cifar10Dvs | Name::SpeechCommands => Architecture::Large,
+        _ => Architecture::Large,
     }
 }
 
@@ -149,14 +152,11 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
     let steps = o.steps.unwrap_or(size.steps);
     let run = Run {
         data,
-        encoding: match data {
-            Name::NMnist | Name::DvsGesture | Name::Cifar10Dvs => {
-                Encoding::Events(Framing::Number { frames: steps })
-            }
-            Name::SpeechCommands if o.chunks => Encoding::Chunks,
-            Name::SpeechCommands | Name::Mnist | Name::Cifar10 | Name::Cifar100 => {
-                Encoding::Direct { steps }
-            }
+        classes: o.classes.clone(),
+        encoding: match data.info().content {
+            Content::Events { .. } => Encoding::Events(Framing::Number { frames: steps }),
+            Content::Speech { .. } if o.chunks => Encoding::Chunks,
+            Content::Speech { .. } | Content::Images { .. } => Encoding::Direct { steps },
         },
         network: spec.to_string(),
         batch_norm: StatisticsOver::Step,
@@ -188,26 +188,11 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
 /// crop and, for CIFAR, mirror.
 fn augment(data: Name) -> Option<Augment> {
     match data {
-        Name::NMnist | Name::SpeechCommands => None,
         Name::DvsGesture => Some(Augment { padding: 16, flip: false, degrees: 5.0 }),
         Name::Cifar10Dvs => Some(Augment { padding: 16, flip: true, degrees: 15.0 }),
         Name::Mnist => Some(Augment { padding: 4, flip: false, degrees: 0.0 }),
         Name::Cifar10 | Name::Cifar100 => Some(Augment { padding: 4, flip: true, degrees: 0.0 }),
-    }
-}
-
-/// Mean and standard deviation of a channel of bytes, by which images are standardised. MNIST: of
-/// its training images. CIFAR-10: the values of common practice, whose deviations are means over
-/// images and not over pixels. CIFAR-100: over all pixels of its training images.
-pub fn standard(data: Name) -> Vec<(f32, f32)> {
-    let of = |mean: &[f32], deviation: &[f32]| {
-        mean.iter().zip(deviation).map(|(m, d)| (m * 255.0, d * 255.0)).collect()
-    };
-    match data {
-        Name::Mnist => of(&[0.1307], &[0.3081]),
-        Name::Cifar10 => of(&[0.4914, 0.4822, 0.4465], &[0.2023, 0.1994, 0.2010]),
-        Name::Cifar100 => of(&[0.5071, 0.4865, 0.4409], &[0.2673, 0.2564, 0.2762]),
-        Name::NMnist | Name::DvsGesture | Name::Cifar10Dvs | Name::SpeechCommands => Vec::new(),
+        _ => None,
     }
 }
 

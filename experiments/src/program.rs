@@ -1,6 +1,6 @@
 //! How every program begins and ends: flags read, errors as one sentence, and the status.
 
-use crate::flags::Usage;
+use crate::usage::{self, Usage};
 use crate::{machine, stop};
 use anyhow::Result;
 use clap::Parser;
@@ -16,24 +16,20 @@ pub fn run<F: Parser>(work: impl FnOnce(F) -> Result<()>) -> ExitCode {
 pub fn run_to_status<F: Parser>(work: impl FnOnce(F) -> Result<ExitCode>) -> ExitCode {
     match F::try_parse() {
         Ok(flags) => {
-            machine::remember_program();
+            machine::remember_program(false);
             work(flags).unwrap_or_else(|error| ended(Err(error)))
         }
-        // names of files may be among the arguments: clap's sentence is about safe ones
-        Err(error) => refused(&F::try_parse_from(safe_arguments()).err().unwrap_or(error)),
+        Err(error) => refused(&error),
     }
 }
 
-/// The command line, with nothing in it that commands a terminal.
-pub fn safe_arguments() -> Vec<String> {
-    let safe = |argument: std::ffi::OsString| terminal::line(&argument.to_string_lossy());
-    std::env::args_os().map(safe).collect()
-}
-
-/// Says what clap has to say: help on standard output, or what is wrong with a flag, with status 2;
-/// with colours on a terminal. A stream that is gone is no reason to end otherwise.
+/// Prints the help that was asked for, or says what is wrong with a command line, with status 2. A
+/// stream that is gone is no reason to end otherwise.
 pub fn refused(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
+    match usage::sentence(error) {
+        Some(said) => terminal::say!("error: {said}"),
+        None => _ = error.print(),
+    }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
@@ -45,6 +41,10 @@ pub fn ended(result: Result<()>) -> ExitCode {
             terminal::say!(
                 "interrupted: the state is saved, and the same command goes on from there"
             );
+            ExitCode::from(stop::status())
+        }
+        Err(error) if error.is::<stop::Ended>() => {
+            terminal::say!("{error}");
             ExitCode::from(stop::status())
         }
         Err(error) if error.is::<Usage>() => {

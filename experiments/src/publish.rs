@@ -161,7 +161,8 @@ pub fn report(results: &Path, profile: Option<&str>) -> Result<()> {
         let mut known: Vec<&str> = records.iter().map(|r| r.profile.as_str()).collect();
         known.sort_unstable();
         known.dedup();
-        bail!("--profile {name}: no receipt has it; there are receipts of {}", known.join(", "));
+        let known = if known.is_empty() { "no receipt at all".into() } else { known.join(", ") };
+        bail!("--profile: expected the profile of a receipt, found \"{name}\"; there is {known}");
     }
     let (mut sections, mut not_laid) = (Vec::new(), Vec::new());
     for experiment in Experiment::ALL {

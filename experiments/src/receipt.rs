@@ -1,7 +1,11 @@
 //! A finished run as the record that reporting reads, and the question whether it is there already.
 
-use crate::{Profile, Run, machine, names};
-use anyhow::{Result, bail};
+mod rules;
+
+pub use rules::recordings as prove_recordings;
+
+use crate::{Run, machine, names};
+use anyhow::{Result, anyhow, bail};
 use datasets::{Origin, Recordings};
 use report::{Curve, DataIdentity, Metric, Record, RunIdentity};
 use std::collections::BTreeMap;
@@ -44,10 +48,10 @@ pub fn existing(
         if path.symlink_metadata().is_err() {
             continue;
         }
-        let record = match Record::read(&path) {
+        let record = match read(&folder, &path) {
             Ok(record) => record,
             Err(_) if folder != dir => continue,
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         let found = record.identity();
         let program_sha256 = if any_build { found.program_sha256 } else { wanted.program_sha256 };
@@ -56,6 +60,22 @@ pub fn existing(
         }
     }
     Ok(None)
+}
+
+/// The receipt at `path` in the folder of an experiment.
+///
+/// # Errors
+/// What is no record, and a record that no table could believe: of another experiment, of a run
+/// that could not be run, of more recordings than there are, or under another row's name.
+pub fn read(folder: &Path, path: &Path) -> Result<Record> {
+    let record = Record::read(path)?;
+    rules::check(folder, &record).map_err(|wrong| anyhow!("{}", fault(path, &wrong)))?;
+    Ok(record)
+}
+
+fn fault(path: &Path, wrong: &str) -> String {
+    let advice = "restore the file, or delete it so that the row runs again";
+    format!("{}: {wrong}; {advice}", path.display())
 }
 
 /// The folders below `runs`, in order of name; none where `runs` is absent.
@@ -94,15 +114,11 @@ impl Found {
     }
 
     fn take(&mut self, folder: &Path, record: Result<Record, report::Error>) {
-        // a profile that none begins with could be shown in no table
-        let known = |record: Record| match Profile::of_name(&record.profile) {
-            Ok(_) => Ok(record),
-            Err(error) => {
-                let path = Record::path(folder, &record.row, record.seed);
-                Err(format!("{}: {error}", path.display()))
-            }
+        let believed = |record: Record| match rules::check(folder, &record) {
+            Ok(()) => Ok(record),
+            Err(wrong) => Err(fault(&Record::path(folder, &record.row, record.seed), &wrong)),
         };
-        match record.map_err(|fault| fault.to_string()).and_then(known) {
+        match record.map_err(|fault| fault.to_string()).and_then(believed) {
             Ok(record) => self.records.push(record),
             Err(fault) => self.faults.push(fault),
         }
@@ -167,19 +183,17 @@ pub fn identity(r: &Recordings) -> DataIdentity {
     }
 }
 
-/// When a run started, from which commit, and how long it took.
+/// When a run started, and how long it took.
 pub struct Clock {
     started: std::time::SystemTime,
     since: std::time::Instant,
-    commit: (Option<String>, Option<bool>),
 }
 
 impl Clock {
     /// Starts it, and the measurement of peak memory with it.
     pub fn start() -> Self {
         machine::reset_peak_memory();
-        let (started, commit) = (std::time::SystemTime::now(), machine::commit());
-        Self { started, since: std::time::Instant::now(), commit }
+        Self { started: std::time::SystemTime::now(), since: std::time::Instant::now() }
     }
 }
 
@@ -196,7 +210,7 @@ pub fn record(
     clock: &Clock,
     program_sha256: &str,
 ) -> Result<Record> {
-    let (commit, dirty) = clock.commit.clone();
+    let (commit, dirty) = machine::commit();
     Ok(Record {
         schema: report::SCHEMA,
         experiment: label.experiment.clone(),

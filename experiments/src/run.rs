@@ -18,6 +18,10 @@ use training::{Compute, History, Progress, SeededVars, Setup, WarmUp, train};
 pub struct Run {
     /// The data set.
     pub data: Name,
+    /// The classes that it is trained and tested on, where it is not all of the data set's; in the
+    /// data set's order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<String>>,
     /// How a recording becomes the input of each step.
     #[serde(rename = "framing")]
     pub encoding: Encoding,
@@ -63,11 +67,10 @@ impl Own {
     /// # Errors
     /// Another character in the name.
     pub fn new<S: Surrogate>(name: &str, surrogate: S) -> Result<Self> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_+.".contains(c);
         ensure!(
-            (1..=64).contains(&name.len()) && name.chars().all(plain),
+            Self::is_name(name),
             "the surrogate's name: expected 1 to 64 letters, digits and -_+., found \"{}\"; choose another",
-            crate::fields::shown(name)
+            sentence::shown(name)
         );
         let ours =
             surrogate::Kind::all().map(|kind| serde_json::to_value(kind).unwrap_or_default());
@@ -80,6 +83,12 @@ impl Own {
             None => config.build(),
         };
         Ok(Self { name: name.to_owned(), neuron, value: Arc::new(surrogate) })
+    }
+
+    /// Whether a surrogate of a user's own can be called so.
+    pub fn is_name(name: &str) -> bool {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_+.".contains(c);
+        (1..=64).contains(&name.len()) && name.chars().all(plain)
     }
 
     /// Its name.
@@ -107,13 +116,21 @@ impl Serialize for Own {
 }
 
 /// How a recording becomes the input of each step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
     /// Direct encoding: an image, or a spectrogram, is shown at every one of `steps` steps.
     Direct {
         /// Number of steps T.
         steps: usize,
+    },
+    /// Signed Bernoulli encoding, see [`training::Bernoulli`]: spikes that are drawn anew at every
+    /// one of `steps` steps.
+    Bernoulli {
+        /// Number of steps T.
+        steps: usize,
+        /// The size of a value that always fires.
+        scale: f64,
     },
     /// Sixteen windows that move over a spectrogram, so that time is time.
     Chunks,
@@ -129,13 +146,16 @@ impl<'de> Deserialize<'de> for Encoding {
         #[serde(rename_all = "snake_case", deny_unknown_fields)]
         enum Other {
             Direct { steps: usize },
+            Bernoulli { steps: usize, scale: f64 },
             Chunks,
         }
         let value = serde_json::Value::deserialize(from)?;
-        let other = value == "chunks" || value.get("direct").is_some();
+        let of_objects = ["direct", "bernoulli"].iter().any(|name| value.get(name).is_some());
+        let other = value == "chunks" || of_objects;
         let read = match other {
             true => serde_json::from_value(value).map(|other| match other {
                 Other::Direct { steps } => Self::Direct { steps },
+                Other::Bernoulli { steps, scale } => Self::Bernoulli { steps, scale },
                 Other::Chunks => Self::Chunks,
             }),
             false => serde_json::from_value(value).map(Self::Events),
@@ -182,10 +202,19 @@ impl Run {
 
     fn built(&self, network: candle_core::Result<Network>) -> Result<Network> {
         let [height, width, _] = self.frame();
-        let (network_text, title) = (crate::fields::shown(&self.network), self.data.info().title);
-        network.map_err(in_one_sentence).with_context(|| {
+        let (network_text, title) = (sentence::shown(&self.network), self.data.info().title);
+        let network = network.map_err(in_one_sentence).with_context(|| {
             format!("cannot build {network_text} for {height}×{width} frames of {title}")
+        })?;
+        Ok(match self.setup.head.without_neurons() {
+            true => network.without_output_neurons(),
+            false => network,
         })
+    }
+
+    /// The variables of a network of this run, none of them made yet.
+    pub fn variables(&self, seed: u64) -> SeededVars {
+        SeededVars::with(seed, self.setup.initialisation)
     }
 
     /// The network with the initial weights of `vars`.
@@ -248,7 +277,7 @@ impl Run {
         device: &Device,
         progress: &mut dyn Progress,
     ) -> Result<History, training::Error> {
-        let mut vars = SeededVars::new(seed);
+        let mut vars = self.variables(seed);
         let network = self.network(&vars, device).map_err(candle_core::Error::wrap)?;
         train(
             &network,

@@ -6,17 +6,15 @@ use crate::compute::{self, Place};
 use crate::data::Sets;
 use crate::flags::RunFlags;
 use crate::keeper::{Identity, Keeper};
-use crate::memory::{self, Need};
 use crate::plan::Planned;
 use crate::receipt::{self, Clock, Label};
 use crate::selection::Wanted;
 use crate::{Encoding, Run, analysis, data, import, machine, names, outputs, progress, stop};
-use anyhow::{Result, anyhow, bail};
-use candle_core::Device;
-use datasets::{Name, Recordings};
+use anyhow::{Result, anyhow};
+use datasets::Recordings;
 use models::Network;
 use report::RunIdentity;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use training::{BatchSizes, Evaluation, Job, SeededVars, evaluate, save_weights, train_from};
 
@@ -31,7 +29,7 @@ pub struct Item {
 }
 
 /// Items, each with a seed.
-type Seeded<'i> = Vec<(&'i Item, u64)>;
+pub(crate) type Seeded<'i> = Vec<(&'i Item, u64)>;
 
 impl RunFlags {
     /// What the cells of these recordings are to hold.
@@ -43,126 +41,6 @@ impl RunFlags {
             recordings: receipt::identity(recordings),
             program_sha256: machine::program_sha256()?,
         })
-    }
-
-    /// The folder of an experiment's receipts, made and proven to be writable, before hours are
-    /// spent on what goes there; what is no receipt named; the number of threads set, and signals
-    /// listened to.
-    ///
-    /// # Errors
-    /// A folder that cannot be written.
-    pub fn start(&self, experiment: &str) -> Result<PathBuf> {
-        let receipts = self.results.join("runs").join(experiment);
-        let kept = !self.dry_run;
-        outputs::try_folder(&receipts, "--results", kept)?;
-        outputs::try_folder(&self.results, "--results", kept)?;
-        for folder in ["weights", "checkpoints"] {
-            outputs::try_folder(&self.results.join(folder), "--results", false)?;
-        }
-        if let Some(folder) = &self.tensorboard {
-            outputs::try_folder(folder, "--tensorboard", false)?;
-        }
-        for ending in ["md", "tex", "csv", "json"] {
-            outputs::try_file(&self.results.join(format!("{experiment}.{ending}")))?;
-        }
-        if !self.dry_run {
-            stop::listen()?;
-        }
-        receipt::say(&receipt::of_all_experiments(&self.results).faults);
-        if let Some(threads) = self.threads {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-            pool.map_err(|e| anyhow!("--threads {threads}: cannot start them: {e}; take fewer"))?;
-        }
-        Ok(receipts)
-    }
-
-    /// Proves that a run's network can be built, that its memory is there, told by sizes alone, and
-    /// that the weights that were named are its; what is not proven of them is said on stderr.
-    ///
-    /// # Errors
-    /// If not.
-    pub fn prove(&self, run: &Run) -> Result<()> {
-        if self.chunks && run.data != Name::SpeechCommands {
-            bail!(
-                "--chunks is for speech-commands, found {}; leave it out, or name speech-commands alone",
-                run.data
-            );
-        }
-        let footprint = run.outline()?.footprint(run.frame());
-        let (here, budget) = (self.compute.on_this_machine(), self.compute.memory_budget());
-        let found = if here { memory::available() } else { None };
-        Need::of(run, &footprint, budget).prove(run, found)?;
-        if !self.compute.needs_blocks() && self.weights.is_none() {
-            return Ok(());
-        }
-        let vars = SeededVars::new(0);
-        let network = run.network(&vars, &Device::Cpu)?;
-        self.compute.fits(&network)?;
-        if let (Some(said), Some(path)) = (self.begin_with(run, &network, &vars)?, &self.weights) {
-            terminal::say!("--weights {}: {said}", path.display());
-        }
-        Ok(())
-    }
-
-    /// Proves what sizes tell of the runs of these recordings that have no receipt yet: that every
-    /// batch of them can be trained, that frames fit into memory, and that nothing is where their
-    /// files are to be written.
-    ///
-    /// # Errors
-    /// The first that cannot, or a broken receipt.
-    pub fn prove_part(
-        &self,
-        items: &[Item],
-        recordings: &Recordings,
-        receipts: &Path,
-    ) -> Result<()> {
-        let (train, test) = data::samples(recordings);
-        let root = data::root(self.data.clone())?;
-        let cache = root.map(|root| data::cache_folder(self.cache.as_deref(), &root));
-        for (Item { title, row, run }, seed) in self.sought(items, recordings, receipts)?.0 {
-            let (network, steps) = (run.outline()?, run.steps().unwrap_or(1));
-            let still = matches!(run.encoding, Encoding::Direct { .. });
-            let sizes = BatchSizes::new(train, test, &run.setup)
-                .and_then(|sizes| sizes.prove(&network, run.frame(), steps, still));
-            match sizes {
-                // of recordings too few to train on, a broken one is the better sentence: they are
-                // read before they are counted
-                Err(training::Error::NoBatch { .. }) if !self.dry_run => (),
-                sizes => sizes.map_err(|error| anyhow!("{title}: {error}"))?,
-            }
-            if let Encoding::Events(framing) = run.encoding {
-                let fits = memory::prove_frames(run, train + test, memory::available());
-                if fits.is_err() && !data::is_cached(recordings, framing, cache.as_deref())? {
-                    fits?;
-                }
-            }
-            let name = names::of_run(row, seed);
-            for folder in ["weights", "checkpoints"] {
-                let path = self.results.join(folder).join(format!("{name}.safetensors"));
-                outputs::try_file(&path)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Proves that no run will have to replace a file that is no receipt, before any is trained;
-    /// with `--force` the user wants it replaced.
-    ///
-    /// # Errors
-    /// The first such file.
-    pub fn prove_receipts(&self, items: &[Item], receipts: &Path) -> Result<()> {
-        if self.force {
-            return Ok(());
-        }
-        for Item { row, .. } in items {
-            for &seed in self.seeds().list() {
-                let path = report::Record::path(receipts, &names::of_row(row), seed);
-                if path.symlink_metadata().is_ok() {
-                    report::Record::read(&path)?;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Every seed of every item that has no receipt yet, among those of all experiments; those that
@@ -187,7 +65,7 @@ impl RunFlags {
     }
 
     /// Every seed of every item: those without a receipt, and those with one.
-    fn sought<'i>(
+    pub(crate) fn sought<'i>(
         &self,
         items: &'i [Item],
         recordings: &Recordings,
@@ -274,7 +152,7 @@ impl RunFlags {
         let program = machine::program_sha256()?;
         let identity = receipt::identity(recordings);
         let name = names::of_run(row, seed);
-        let mut vars = SeededVars::new(seed);
+        let mut vars = run.variables(seed);
         let network = run.network(&vars, &place.device)?;
         self.begin_with(run, &network, &vars)?;
         let path = self.results.join("checkpoints").join(format!("{name}.safetensors"));
@@ -380,8 +258,8 @@ impl RunFlags {
     pub fn evaluate(&self, run: &Run, recordings: &Recordings) -> Result<Evaluation> {
         let root = data::root(self.data.clone())?;
         let cache = root.map(|root| data::cache_folder(self.cache.as_deref(), &root));
-        let sets = data::load(recordings, run.encoding, cache.as_deref())?;
         let place = self.compute.choose()?;
+        let sets = data::load(recordings, run.encoding, cache.as_deref())?;
         let vars = SeededVars::new(0);
         let network = run.network(&vars, &place.device)?;
         self.begin_with(run, &network, &vars)?;

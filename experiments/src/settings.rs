@@ -2,11 +2,12 @@
 //! as a receipt shows it (`setup.adamw.weight_decay`, `neuron.threshold`), or one of the short
 //! names below.
 
-use crate::fields::shown;
 use crate::flags::Usage;
-use crate::{Run, framing};
+use crate::{Run, framing, training_words};
 use anyhow::{Result, anyhow, bail};
-use neuron::{Kind, Method};
+use neuron::{Config, Kind, Method, ResetGradient};
+use report::json::{self, Fault};
+use sentence::shown;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::str::FromStr;
@@ -29,7 +30,7 @@ const SHORT: [(&str, &str); 8] = [
     ("neuron.decay", "what a membrane keeps of itself each step"),
     ("neuron.kind", "if, or the NAME of a kind with its usual constants"),
     ("neurons", "by the name of a layer what its neurons have otherwise"),
-    ("framing", "number:T, time:T, time:T,empty or duration:US"),
+    ("framing", "number:T, time:T, time:T,empty, duration:US or bernoulli:T:SCALE"),
     ("warm-up", "none, ann:EPOCHS or sigmoid:RATE"),
 ];
 
@@ -50,8 +51,8 @@ impl FromStr for Setting {
 impl Setting {
     /// Short names are written in several ways; places in a run in one.
     fn with_key(mut self, written: &str) -> Self {
-        let short = |name: &str| SHORT.iter().any(|(short, _)| *short == name);
-        if !short(&self.key) {
+        let short = SHORT.iter().any(|(short, _)| *short == self.key);
+        if !short && training_words::place(&self.key).is_none() {
             self.key = written.to_owned();
         }
         self
@@ -79,8 +80,8 @@ impl Setting {
 
     /// Whether it sets a kind of neuron that has no reset.
     pub fn has_no_reset(&self) -> bool {
-        let kind = || serde_json::from_value::<Kind>(self.kind());
-        self.key == "neuron.kind" && kind().is_ok_and(|kind| !kind.resets())
+        let kind = || self.kind().ok().and_then(|kind| serde_json::from_value::<Kind>(kind).ok());
+        self.key == "neuron.kind" && kind().is_some_and(|kind| !kind.resets())
     }
 
     /// The place in a run that it sets.
@@ -90,7 +91,7 @@ impl Setting {
             "neuron.alpha" => "neuron.reset_gradient",
             "neuron.decay" => "neuron.kind",
             "warm-up" => "setup.warm_up",
-            place => place,
+            place => training_words::place(place).unwrap_or(place),
         }
     }
 
@@ -112,14 +113,7 @@ impl Setting {
             true => name,
             false => {
                 let digest = Sha256::digest(&self.value);
-                format!(
-                    "{}-{:02x}{:02x}{:02x}{:02x}",
-                    plain(&self.key),
-                    digest[0],
-                    digest[1],
-                    digest[2],
-                    digest[3]
-                )
+                format!("{}-{}", plain(&self.key), sentence::hex(&digest[..4]))
             }
         }
     }
@@ -134,9 +128,11 @@ impl Setting {
 
     fn applied(&self, run: &Run) -> Result<Run> {
         let mut all = serde_json::to_value(Run { own_surrogate: None, ..run.clone() })?;
-        // a receipt leaves it out where there is none
+        // a receipt leaves them out where they are as usual
         if let Some(setup) = all.pointer_mut("/setup").and_then(Value::as_object_mut) {
-            setup.entry("warm_up").or_insert(json!("none"));
+            for (name, usual) in training_words::usual() {
+                setup.entry(name).or_insert(usual);
+            }
             setup.entry("neuron_weight_decay").or_insert(json!(0.0));
         }
         if let Some(run) = all.as_object_mut() {
@@ -150,6 +146,7 @@ impl Setting {
             "setup" | "setup.epochs" => {
                 bail!("--set {key}: a table's warm-ups go with the number of epochs; use --epochs")
             }
+            "classes" => bail!("--set {key}: it is what --classes of `train` says; use that"),
             "initial_weights_sha256" => bail!("--set {key}: it is what --weights says; use that"),
             "initial_weights_of_another_run" => {
                 bail!("--set {key}: it is what --weights-of-another-run says; use that")
@@ -165,11 +162,11 @@ impl Setting {
                 *field(&mut all, "neuron.reset_gradient", key)? =
                     json!({ "residual": { "alpha": self.number()? } });
             }
+            // no field of this run, but of others beside it: the same values are wrong
             "neuron.alpha" => {
-                let alpha = self.number()?;
-                if !(0.0..=1e6).contains(&alpha) {
-                    bail!("--set {key}={alpha}: {key} must be from 0 to 1000000, found {alpha}")
-                }
+                let reset_gradient = ResetGradient::Residual { alpha: self.number()? };
+                let wrong = Config { reset_gradient, ..run.neuron }.build().map(drop);
+                wrong.map_err(|wrong| anyhow!("--set {key}={}: {wrong}", shown(value)))?;
             }
             "neuron.decay" => {
                 *field(&mut all, "neuron.kind", key)? = decayed(&run.neuron.kind, self.number()?)
@@ -178,7 +175,7 @@ impl Setting {
                 })?;
             }
             "neuron.kind" => {
-                *field(&mut all, "neuron.kind", key)? = self.kind();
+                *field(&mut all, "neuron.kind", key)? = self.kind()?;
                 // what the kind is not, the run's check says
                 let kind = serde_json::from_value::<Kind>(all["neuron"]["kind"].clone());
                 if kind.is_ok_and(|kind| !kind.resets()) {
@@ -195,19 +192,32 @@ impl Setting {
                 let of = field(&mut all, "neurons", key)?.as_object_mut().ok_or_else(wrong)?;
                 let part =
                     of.entry(layer).or_insert(json!({})).as_object_mut().ok_or_else(wrong)?;
-                let value = if name == "kind" { self.kind() } else { self.json() };
+                let value = if name == "kind" { self.kind()? } else { self.json()? };
                 part.insert(name.to_owned(), value);
             }
             "warm-up" => {
                 *field(&mut all, "setup.warm_up", key)? = self.warm_up()?;
             }
             // written as JSON it is a place like any other, and so are a spectrogram's chunks
+            "framing" if framing::bernoulli(value).is_some() => {
+                *field(&mut all, "framing", key)? = json!(framing::bernoulli(value));
+            }
             "framing" if !value.starts_with(['{', '"']) && value != "chunks" => {
                 let framing = framing::parse(value)
                     .map_err(|expected| anyhow!("--set {key}={}: {expected}", shown(value)))?;
                 *field(&mut all, "framing", key)? = json!(framing);
             }
-            place => *field(&mut all, place, key)? = self.json(),
+            place => {
+                let read = match training_words::value(place, value) {
+                    Some(Ok(read)) => read,
+                    Some(Err(takes)) => {
+                        let found = shown(value);
+                        bail!("--set {key}={found}: expected {takes}, found \"{found}\"")
+                    }
+                    None => self.json()?,
+                };
+                *field(&mut all, place, key)? = read;
+            }
         }
         let value = shown(value);
         let changed =
@@ -221,16 +231,11 @@ impl Setting {
         Ok(Run { own_surrogate: run.own_surrogate.clone(), ..changed })
     }
 
-    /// The value as JSON, or as text where it is none.
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.value).unwrap_or_else(|_| json!(self.value))
-    }
-
     /// A kind of neuron: a name stands for it with its usual constants.
-    fn kind(&self) -> Value {
+    fn kind(&self) -> Result<Value> {
         let kinds = Kind::of_files().into_iter().filter_map(|kind| serde_json::to_value(kind).ok());
         let named = kinds.into_iter().find(|kind| kind.get(self.value.as_str()).is_some());
-        named.unwrap_or_else(|| self.json())
+        named.map_or_else(|| self.json(), Ok)
     }
 
     fn network(&self) -> Result<String> {
@@ -240,11 +245,32 @@ impl Setting {
 
     fn number(&self) -> Result<f64> {
         let Self { key, value } = self;
-        let value = value.parse().ok().filter(|number: &f64| number.is_finite());
-        value.ok_or_else(|| {
-            let found = shown(&self.value);
-            anyhow!("--set {key}={found}: expected a number, found \"{found}\"")
+        json::number(value).ok_or_else(|| {
+            let found = shown(value);
+            match value.parse::<f64>() {
+                Ok(0.0) => anyhow!(
+                    "--set {key}={found}: expected 0 or a number that double precision does not take for 0, found {found}"
+                ),
+                _ => anyhow!("--set {key}={found}: expected a number, found \"{found}\""),
+            }
         })
+    }
+
+    /// The value as JSON, or as a text where it is none.
+    fn json(&self) -> Result<Value> {
+        let Self { key, value } = self;
+        match json::parse(value) {
+            Ok(value) => Ok(value),
+            Err(fault) if fault.kind == Fault::NoJson => Ok(json!(value)),
+            // the field says which numbers it takes
+            Err(_) if value.parse().is_ok_and(f64::is_infinite) => Ok(json!(value)),
+            Err(fault) => bail!(
+                "--set {}={}: expected every field once and numbers that double precision holds, found {}",
+                shown(key),
+                shown(value),
+                fault.found
+            ),
+        }
     }
 
     fn surrogate(&self) -> Result<Value> {
@@ -259,7 +285,7 @@ impl Setting {
             names.push(name);
         }
         bail!(
-            "--set surrogate={}: expected one of {}; use one of those names",
+            "--set surrogate={0}: expected one of {1}, found \"{0}\"; use one of those names",
             shown(&self.value),
             names.join(", ")
         )
@@ -267,10 +293,10 @@ impl Setting {
 
     fn warm_up(&self) -> Result<Value> {
         let (kind, parameter) = self.value.split_once(':').unwrap_or((&self.value, ""));
-        Ok(match (kind, parameter.parse::<usize>(), parameter.parse::<f64>()) {
+        Ok(match (kind, parameter.parse::<usize>(), json::number(parameter)) {
             ("none", ..) if parameter.is_empty() => json!("none"),
             ("ann", Ok(epochs), _) => json!({ "ann": { "epochs": epochs } }),
-            ("sigmoid", _, Ok(rate)) if (0.0..=1.0).contains(&rate) => {
+            ("sigmoid", _, Some(rate)) if (0.0..=1.0).contains(&rate) => {
                 json!({ "sigmoid-when-silent": { "rate": rate } })
             }
             _ => bail!(
@@ -314,7 +340,8 @@ fn field<'a>(all: &'a mut Value, place: &str, key: &str) -> Result<&'a mut Value
                 bail!("--set {key}: {path} has no fields, found \"{}\"; leave it out", shown(part))
             }
             None => {
-                let short: Vec<&str> = SHORT.iter().map(|(name, _)| *name).collect();
+                let words = training_words::NAMES.iter().map(|(name, ..)| *name);
+                let short: Vec<&str> = SHORT.iter().map(|(name, _)| *name).chain(words).collect();
                 bail!(
                     "--set {key}: {path} has no field \"{}\"; it has {}; short names are {}",
                     shown(part),
@@ -334,7 +361,7 @@ mod tests {
     use super::*;
     use crate::{Profile, preset};
     use datasets::Name;
-    use neuron::{ResetGradient, cells};
+    use neuron::cells;
     use training::WarmUp;
 
     fn with(method: Method, text: &str) -> Result<Run> {

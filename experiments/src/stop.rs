@@ -103,6 +103,18 @@ pub fn asked() -> bool {
     ASKED.get().is_some_and(|asked| asked.stop.load(Ordering::SeqCst))
 }
 
+/// What a command ends with that was asked to, where it keeps no state.
+#[derive(Debug)]
+pub struct Ended;
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("interrupted: nothing unfinished is left, and the same command begins again")
+    }
+}
+
+impl std::error::Error for Ended {}
+
 /// The status to end with then: 128 and the number of the signal, 130 after Ctrl-C.
 pub fn status() -> u8 {
     let by = ASKED.get().map_or(0, |asked| asked.by.load(Ordering::SeqCst));

@@ -70,7 +70,7 @@ fn all_fields_come_in_their_order() {
     let said = inspect_bytes(&TWO, &["--format", "nmnist"]);
     let expected = json!({
         "format": "nmnist", "sensor": null, "sensor_from": null, "first_row": "top", "events": 2, "on": 1, "off": 1,
-        "outside_sensor": null, "t_first_us": 9, "t_last_us": 7, "sum_x": 143, "sum_y": 9, "sum_t_us": 16, "duplicates": 0, "out_of_order": 1,
+        "outside_sensor": null, "t_first_us": 9, "t_last_us": 7, "sum_x": 143, "sum_y": 9, "sum_t_us": 16, "duplicates": 0, "out_of_order": 1, "clock_restarts": 0, "left_out": 0,
     });
     let object = said.object();
     assert_eq!(object, expected);
@@ -119,7 +119,7 @@ fn real_recordings_are_summed_right() {
         json!({
             "format": "nmnist", "sensor": {"width": side, "height": side}, "sensor_from": "assumed",
             "first_row": "top", "outside_sensor": 0, "events": events, "on": on, "off": events - on, "t_first_us": time[0], "t_last_us": time[1],
-            "sum_x": sums[0], "sum_y": sums[1], "sum_t_us": sums[2], "duplicates": duplicates, "out_of_order": 0,
+            "sum_x": sums[0], "sum_y": sums[1], "sum_t_us": sums[2], "duplicates": duplicates, "out_of_order": 0, "clock_restarts": 0, "left_out": 0,
         })
     };
     for (file, expected) in [
@@ -170,6 +170,23 @@ fn events_outside_the_sensor_are_counted() {
     let records = (0..2000).flat_map(|i| [address(i), 100 * i]).flat_map(u32::to_be_bytes);
     let object = inspect_bytes(&[&header[..], &records.collect::<Vec<_>>()].concat(), &[]).object();
     assert_eq!((&object["events"], &object["outside_sensor"]), (&json!(2000), &json!(1)));
+}
+
+/// A clock that was set back is said aloud, beside the object.
+#[test]
+fn a_clock_that_starts_again_is_said() {
+    let record = |i: u32| [(i % 128) << 1, 500 * (i % 40)];
+    let records = |events: u32| -> Vec<u8> {
+        let words = (0..events).flat_map(record).flat_map(u32::to_be_bytes);
+        b"#!AER-DAT2.0\r\n# AEChip: DVS128\r\n".iter().copied().chain(words).collect()
+    };
+    for (events, restarts, words) in [(40, 0, ""), (60, 1, "again once"), (120, 2, "again 2 times")]
+    {
+        let said = inspect_bytes(&records(events), &[]);
+        let object: Value = serde_json::from_str(&said.stdout).unwrap();
+        assert_eq!(object["clock_restarts"], json!(restarts));
+        assert!(said.stderr.contains(words) && said.stderr.is_empty() == words.is_empty());
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 
 /// A data root with `recordings` train and as many test recordings of N-MNIST, of 1,500 events
@@ -130,6 +130,74 @@ fn a_process_says_that_it_waits_and_goes_on_when_the_other_is_done() {
     assert!(
         succeeds(&call.wait_with_output().unwrap()).contains("there already, every sample checked")
     );
+}
+
+/// A signal ends it with its status, and nothing unfinished is left: while it waits for another
+/// process, whose lock stays, and while it writes.
+#[cfg(unix)]
+#[test]
+fn a_signal_leaves_nothing_unfinished() {
+    let root = root(400);
+    let cache = root.path().join(".cache");
+    let send = |signal: &str, call: &Child| {
+        let sent = Command::new("kill").args([signal, &call.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    };
+    let begun =
+        || {
+            cache.read_dir().into_iter().flatten().flatten().any(|entry| {
+                entry.path().extension().is_some_and(|extension| extension == "partial")
+            })
+        };
+    let mut met = 0;
+    for (signal, status) in [("-TERM", 143), ("-INT", 130), ("-HUP", 129)] {
+        let mut command = prepare(root.path(), &[]);
+        let mut call = default_signals(&mut command).spawn().unwrap();
+        while call.try_wait().unwrap().is_none() && !begun() {
+            std::thread::yield_now();
+        }
+        send(signal, &call);
+        let output = call.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        if output.status.success() {
+            // it was faster
+            fs::remove_dir_all(&cache).unwrap();
+            continue;
+        }
+        met += 1;
+        assert_eq!(output.status.code(), Some(status), "{said}");
+        assert!(said.contains("interrupted: nothing unfinished is left"), "{said}");
+        assert!(files(&cache).is_empty(), "{:?}", files(&cache));
+    }
+    assert!(met > 0, "no signal met the writing");
+    succeeds(&prepare(root.path(), &[]).output().unwrap());
+    let lock = fs::File::create(files(&cache)[0].with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    let mut command = prepare(root.path(), &[]);
+    let mut call = default_signals(&mut command).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(call.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
+    send("-TERM", &call);
+    assert_eq!(call.wait().unwrap().code(), Some(143));
+    assert_eq!(files(&cache).len(), 2, "the cache, and the lock of the other one");
+}
+
+/// Whoever runs the tests may have some signals ignored, and a program keeps that.
+#[cfg(unix)]
+fn default_signals(command: &mut Command) -> Command {
+    let mut wrapped = Command::new("env");
+    wrapped.arg("--default-signal").arg(command.get_program()).args(command.get_args());
+    if let Some(dir) = command.get_current_dir() {
+        wrapped.current_dir(dir);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
+        };
+    }
+    wrapped.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    wrapped
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn what_cannot_be_simulated_is_refused_in_one_sentence_and_leaves_nothing() {
             &out.path().join("absent"),
             &labels,
             &new,
-            "absent: expected to read it, found the error",
+            "absent: expected to read it, found nothing of that name",
         ),
     ] {
         let command = simulate(

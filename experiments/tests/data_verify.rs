@@ -211,6 +211,48 @@ fn a_pipe_is_one_sentence() {
     call("data", root, &prepare).is_refused_with(&["a named pipe"]);
 }
 
+/// The first line of verify, and of a training, has the rule by which recordings train or test.
+#[test]
+fn the_split_in_use_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    digits(root);
+    let verify = call("data", root, &["verify", "--data", "."]);
+    let first = verify.stdout.lines().next().unwrap();
+    assert!(first.contains(", split publisher: Train and Test folders: ok"), "{first}");
+    let train = training(root, &["--dry-run"]);
+    let words = "test recordings, split publisher: Train and Test folders";
+    assert!(train.stderr.lines().next().unwrap().contains(words), "{}", train.stderr);
+    let speech = tempfile::tempdir().unwrap();
+    let root = speech.path();
+    let samples: Vec<u8> = (0..16_000).flat_map(|i: i16| (i % 99).to_le_bytes()).collect();
+    let head = [&b"RIFF\x24\x7d\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0"[..]];
+    let rate = [&16_000_u32.to_le_bytes()[..], &32_000_u32.to_le_bytes(), b"\x02\0\x10\0data"];
+    let clip = [&head.concat()[..], &rate.concat(), &32_000_u32.to_le_bytes(), &samples].concat();
+    let mut list = String::new();
+    for speaker in 0..60 {
+        let file = format!("yes/{speaker:08x}_nohash_0.wav");
+        write(root, &format!("speech-commands/{file}"), &clip);
+        list += &format!("{file}\n");
+    }
+    write(root, "speech-commands/validation_list.txt", b"");
+    for (lines, rule) in [
+        (5, ", split publisher: testing_list.txt and validation_list.txt, the rest train"),
+        (60, ", split by speaker, seed 0: four of five speakers train, the rest test (every clip"),
+    ] {
+        let listed: String = list.split_inclusive('\n').take(lines).collect();
+        write(root, "speech-commands/testing_list.txt", listed.as_bytes());
+        let verify = call("data", root, &["verify", "--data", "."]);
+        let first = verify.stdout.lines().next().unwrap();
+        assert!(first.contains(rule), "{first}");
+        let arguments =
+            ["speech-commands", "--data", ".", "--dry-run", "--network", "2C3-10Voting"];
+        let train = call("train", root, &arguments);
+        let first = train.stderr.lines().next().unwrap();
+        assert!(first.starts_with("Speech Commands: sample, ") && first.contains(rule), "{first}");
+    }
+}
+
 /// The folder of shared reference data, or `None` (said aloud) where this machine has none.
 fn shared(part: &str) -> Option<PathBuf> {
     let shared = std::env::var_os("SPIKEGRAD_SHARED").map(PathBuf::from);

@@ -58,14 +58,26 @@ const FOREIGN: [&str; 14] = [
     "Some(",
 ];
 
+/// Fields that receipts leave out where they are as usual.
+const OF_TRAINING: [&str; 7] =
+    ["objective", "head", "optimiser", "schedule", "clip", "clamp", "initialisation"];
+
+/// Presets, and runs with every field of training that has numbers inside.
 fn bases() -> Vec<Run> {
-    let of =
-        |(name, method)| preset::run(name, method, Profile::Short, &Overrides::default()).unwrap();
+    let of = |(name, method, settings): (Name, Method, &[&str])| {
+        preset::run(name, method, Profile::Short, &overrides(settings)).unwrap()
+    };
     [
-        (Name::NMnist, Method::BpsaBpta),
-        (Name::DvsGesture, Method::Baseline),
-        (Name::Cifar10, Method::Bpsa),
-        (Name::SpeechCommands, Method::BpsaBpta),
+        (Name::NMnist, Method::BpsaBpta, &[][..]),
+        (Name::DvsGesture, Method::Baseline, &["objective=tet:0.1", "head=membrane:0.5"]),
+        (Name::Cifar10, Method::Bpsa, &["optimiser=nesterov:0.9:1e-4", "framing=bernoulli:4:2"]),
+        (
+            Name::Mnist,
+            Method::Bpsa,
+            &["schedule=multistep:2,4:0.1", "initialisation=xavier-normal"],
+        ),
+        (Name::Mnist, Method::Baseline, &["schedule=cosine:9:1e-6", "clip=norm:1", "clamp=8"]),
+        (Name::SpeechCommands, Method::BpsaBpta, &["objective=counts:4:0", "schedule=step:2:0.1"]),
     ]
     .map(of)
     .to_vec()
@@ -117,6 +129,9 @@ fn every_field_under_every_value_of_set() {
             "setup.neuron_weight_decay",
         ];
         keys.extend(short.map(str::to_owned));
+        keys.extend(
+            OF_TRAINING.iter().flat_map(|name| [name.to_string(), format!("setup.{name}")]),
+        );
         for (key, value) in keys.iter().flat_map(|key| VALUES.map(|value| (key, value))) {
             let text = format!("{key}={value}");
             let setting: Setting = text.parse().unwrap();
@@ -187,9 +202,66 @@ fn what_is_refused_says_field_range_and_value() {
         ("neurons.head.fire=1", "neurons must be an object that has by the name of a layer"),
         ("setup.neuron_weight_decay=0.1", "must be 0, since no neuron of the run has a learnable"),
         ("neuron.fires=never", "neuron.fires must be at-threshold or above-threshold"),
+        ("objective=tet", "expected mse, cross-entropy, tet:LAMBDA, tet:LAMBDA:TARGET or"),
+        ("objective=tet:2", "setup.objective.tet.lambda must be a number from 0 to 1, found 2"),
+        ("setup.optimiser=sgd:1", "optimiser.sgd.momentum must be a number from 0 to below 1"),
+        ("optimiser=nesterov:0", "optimiser.sgd.momentum must be a number above 0 where nesterov"),
+        ("schedule=cosine:0", "schedule.cosine.period must be a whole number from 1 to 1000000"),
+        ("schedule=multistep:4,2:0.1", "expected sgdr, constant, step:EVERY:FACTOR"),
+        (
+            "setup.schedule={\"multistep\":{\"at\":[4,2],\"factor\":0.1}}",
+            "setup.schedule.multistep.at must be one to eight epochs",
+        ),
+        ("head=membrane:2", "setup.head.membrane.decay must be a number above 0 and at most 1"),
+        ("clip=norm:-1", "setup.clip.norm must be a number above 0 and at most 1000000, found -1"),
+        ("clamp=none", "setup.clamp must be null or a number above 0"),
+        ("initialisation=xavier", "expected pytorch, kaiming-uniform or kaiming-normal"),
+        ("framing=bernoulli:4:2", "framing must be"),
     ] {
         let error = text.parse::<Setting>().unwrap().apply(base).unwrap_err().to_string();
         assert!(error.contains(said) && error.starts_with("--set "), "{text}: {error}");
+    }
+}
+
+#[test]
+fn fields_of_training_are_set_in_words_and_left_out_where_they_are_as_usual() {
+    let base = &bases()[0];
+    let text = serde_json::to_string(base).unwrap();
+    let of = |text: &str| text.parse::<Setting>().unwrap().apply(base).unwrap();
+    for (words, json) in [
+        ("objective=tet:0.05", r#"setup.objective={"tet":{"lambda":0.05,"target":1}}"#),
+        ("head=membrane:0.5", r#"setup.head={"membrane":{"decay":0.5}}"#),
+        (
+            "optimiser=sgd:0.9:5e-4",
+            r#"setup.optimiser={"sgd":{"momentum":0.9,"nesterov":false,"weight_decay":0.0005}}"#,
+        ),
+        ("schedule=cosine:300:1e-6", r#"schedule={"cosine":{"period":300,"floor":1e-6}}"#),
+        ("clip=value:2", r#"setup.clip={"value":2}"#),
+        ("clamp=8", "setup.clamp=8"),
+        (
+            "initialisation=kaiming-normal:fan-out",
+            r#"setup.initialisation={"kaiming":{"law":"normal","fan":"out"}}"#,
+        ),
+    ] {
+        assert_eq!(of(words), of(json), "{words}");
+        assert_eq!(of(&format!("setup.{}", words)), of(json), "{words}");
+        assert_ne!(&of(words), base, "{words}");
+        sane(words, &of(words));
+    }
+    for usual in [
+        "objective=mse",
+        "head=votes",
+        "optimiser=adamw",
+        "schedule=sgdr",
+        "clip=none",
+        "setup.clip=null",
+        "clamp=null",
+        "initialisation=pytorch",
+    ] {
+        assert_eq!(serde_json::to_string(&of(usual)).unwrap(), text, "{usual}");
+    }
+    for name in OF_TRAINING {
+        assert!(!text.contains(&format!("\"{name}\"")), "{name} in {text}");
     }
 }
 
@@ -325,7 +397,7 @@ fn every_field_of_a_receipt_under_every_value() {
         }
     }
     println!("receipts: {taken} taken, {refused} refused");
-    assert!(taken > 100 && refused > 1500, "{taken} taken, {refused} refused");
+    assert!(taken > 80 && refused > 1500, "{taken} taken, {refused} refused");
     for value in [json!(null), json!(1), json!([]), json!({}), json!("run")] {
         let said = Run::from_value(&value).unwrap_err().to_string();
         assert!(said.starts_with("a run must be an object of data, framing"), "{said}");

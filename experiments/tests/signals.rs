@@ -3,9 +3,16 @@
 #![allow(clippy::unwrap_used)]
 #![cfg(unix)]
 
+mod common;
+
+use common::heard;
+use experiments::{machine, stop};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// More epochs than it will live to see, and no checkpoint but the last.
 const LONG: [&str; 13] = [
@@ -24,23 +31,19 @@ const LONG: [&str; 13] = [
     "64",
 ];
 
-/// The program with every signal as it is by default: whoever runs the tests may have some ignored
+/// A program with every signal as it is by default: whoever runs the tests may have some ignored
 /// (`nohup`, a job in the background), and a program keeps that.
-fn program() -> Command {
-    let exe = env!("CARGO_BIN_EXE_paper");
+fn program(exe: impl AsRef<std::ffi::OsStr>) -> Command {
     if !cfg!(target_os = "linux") {
         return Command::new(exe);
     }
     let mut command = Command::new("env");
-    command.args(["--default-signal", exe]);
+    command.arg("--default-signal").arg(exe);
     command
 }
 
 fn long(dir: &Path) -> Command {
-    let mut command = program();
-    command.args(LONG).current_dir(dir).env_remove("SPIKEGRAD_DATA");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    command
+    heard(program(env!("CARGO_BIN_EXE_paper")), dir, &LONG)
 }
 
 fn send(signal: &str, child: &Child) {
@@ -99,9 +102,7 @@ fn what_was_ignored_at_the_start_stays_ignored() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(env!("CARGO_BIN_EXE_paper"));
-    command.args(LONG).current_dir(dir.path()).env_remove("SPIKEGRAD_DATA");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    let mut child = heard(command, dir.path(), &LONG).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     until(&mut stderr, " epoch ");
     send("-HUP", &child);
@@ -115,7 +116,7 @@ fn what_was_ignored_at_the_start_stays_ignored() {
 }
 
 #[test]
-fn before_a_run_there_is_nothing_to_save_and_a_signal_ends_at_once() {
+fn before_a_run_a_signal_ends_the_program_with_its_status() {
     let dir = tempfile::tempdir().unwrap();
     for (signal, expected) in [("-TERM", 143), ("-HUP", 129), ("-USR1", 138)] {
         let mut child = long(dir.path()).spawn().unwrap();
@@ -130,17 +131,69 @@ fn before_a_run_there_is_nothing_to_save_and_a_signal_ends_at_once() {
     }
 }
 
+/// What [`answering`] is told by: whether a run is under way, and the number of the signal.
+const ANSWERING: &str = "SPIKEGRAD_TEST_OF_SIGNALS";
+/// Its status where two signals did not end it.
+const STILL_THERE: i32 = 7;
+
+/// No test, but the program that the next one starts: it listens as a training program does, says
+/// when it is ready for each of two signals, and ends by itself where they did not end it.
+#[test]
+fn answering() {
+    let Ok(told) = std::env::var(ANSWERING) else { return };
+    let (state, signal) = told.rsplit_once(' ').unwrap();
+    stop::listen().unwrap();
+    let _run = (state == "under way").then(stop::under_way);
+    // set behind all that was registered before: only where the signal has not ended the program
+    let survived = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal.parse().unwrap(), survived.clone()).unwrap();
+    for _ in 0..2 {
+        println!("ready");
+        while !survived.swap(false, Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        assert!(stop::asked());
+    }
+    std::process::exit(STILL_THERE);
+}
+
+/// Whether the first signal ends a program at once, or the second; if neither, its status.
+#[test]
+fn where_a_run_is_under_way_only_a_second_ctrl_c_or_sigterm_ends_at_once() {
+    for (name, signal, twice) in [
+        ("-INT", SIGINT, true),
+        ("-TERM", SIGTERM, true),
+        ("-HUP", SIGHUP, false),
+        ("-USR1", SIGUSR1, false),
+        ("-USR2", SIGUSR2, false),
+    ] {
+        for state in ["idle", "under way"] {
+            let mut command = program(std::env::current_exe().unwrap());
+            command.args(["--exact", "answering", "--nocapture"]).stdout(Stdio::piped());
+            let mut child = command.env(ANSWERING, format!("{state} {signal}")).spawn().unwrap();
+            let mut stdout = BufReader::new(child.stdout.take().unwrap());
+            until(&mut stdout, "ready");
+            send(name, &child);
+            if state == "under way" {
+                until(&mut stdout, "ready");
+                send(name, &child);
+            }
+            let ends = state == "idle" || twice;
+            let expected = if ends { 128 + signal } else { STILL_THERE };
+            assert_eq!(child.wait().unwrap().code(), Some(expected), "{state}, {name}");
+        }
+    }
+}
+
 #[test]
 fn a_rebuild_during_a_command_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("paper");
     std::fs::copy(env!("CARGO_BIN_EXE_paper"), &program).unwrap();
-    let mut command = Command::new(&program);
     // two runs: the second begins after the program's file is gone
-    command.args(["table2", "--only", "n-mnist", "--profile", "smoke", "--seeds", "2"]);
-    command.args(["--crossover", "0.5", "--narrow", "64"]).current_dir(dir.path());
-    command.env_remove("SPIKEGRAD_DATA").stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    let mut flags = vec!["table2", "--only", "n-mnist", "--profile", "smoke", "--seeds", "2"];
+    flags.extend(["--crossover", "0.5", "--narrow", "64"]);
+    let mut child = heard(Command::new(&program), dir.path(), &flags).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut said = until(&mut stderr, "SYNTHETIC");
     std::fs::remove_file(&program).unwrap();
@@ -155,8 +208,8 @@ fn a_rebuild_during_a_command_changes_nothing() {
             record["program_sha256"].as_str().unwrap().to_owned()
         })
         .collect();
-    assert_eq!(digests.len(), 2);
-    assert_eq!(digests[0], digests[1]);
+    // that of the sources, which this test was built from too
+    assert_eq!(digests, [(); 2].map(|()| machine::program_sha256().unwrap()));
     let table = std::fs::read_to_string(dir.path().join("results/table2.md")).unwrap();
     assert!(table.contains("synthetic "), "{table}");
 }

@@ -149,7 +149,7 @@ fn wrong_flags_name_what_there_is() {
     let usage = |arguments: &[&str]| table2(dir.path(), arguments);
     usage(&["--only", "foo"]).is_usage_with(&["foo", "n-mnist", "dvs-gesture", "dvs-cifar10"]);
     usage(&["--methods", "bptt"]).is_usage_with(&["bptt", "baseline", "bpsa", "bpsa+bpta"]);
-    usage(&["--profile", "x"]).is_usage_with(&["'x'", "paper", "short", "smoke"]);
+    usage(&["--profile", "x"]).is_usage_with(&["\"x\"", "paper", "short", "smoke"]);
     for flag in ["--epochs", "--steps", "--narrow", "--threads"] {
         usage(&[flag, "0"]).is_usage_with(&[flag, "whole number from 1 to"]);
     }

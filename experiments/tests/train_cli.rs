@@ -169,17 +169,17 @@ fn what_cannot_be_trained_is_refused_before_anything_is() {
     let dir = root();
     refused(&train(dir.path(), &["--split", "first100"]), 1, &["error: ", "n-mnist", "first100"]);
     refused(&train(dir.path(), &["--split", "fist100"]), 2, &["published, reference, first100"]);
-    refused(&train(dir.path(), &["--classes", "ten"]), 1, &["\"ten\""]);
+    refused(&train(dir.path(), &["--classes", "ten"]), 2, &["\"ten\""]);
     refused(
         &train(dir.path(), &["--chunks"]),
-        1,
+        2,
         &["--chunks is for speech-commands, found n-mnist"],
     );
     refused(&train(dir.path(), &["mnist"]), 1, &["MNIST", "data fetch mnist"]);
     refused(
         &train(dir.path(), &["mnist", "--classes", "1"]),
-        1,
-        &["--classes belong to one data set, found 2"],
+        2,
+        &["--classes: expected one data set, which it is for, found 2"],
     );
     assert!(!dir.path().join("results/train.md").exists());
 }
@@ -224,7 +224,11 @@ fn a_receipt_says_how_it_was_computed_and_the_flags_refuse_what_they_cannot_do()
         &["expected a number of bytes, with K, M or G"],
     );
     refused(&flags(&["--crossover", "2"]), 2, &["expected auto or a number from 0 to 1"]);
-    refused(&flags(&["--compute", "magic"]), 2, &["event, tensor"]);
+    refused(
+        &flags(&["--compute", "magic"]),
+        2,
+        &["--compute: expected auto, event or tensor, found \"magic\""],
+    );
 }
 
 /// The machine is measured once: what is kept is read again, and what cannot be read is measured

@@ -166,9 +166,86 @@ fn a_file_that_does_not_say_its_run_is_taken_with_a_word() {
     let case = Case::new();
     let unproven = |bytes: &[u8]| case.import(bytes, &case.run, false).unwrap().unproven.unwrap();
     let foreign = unproven(&case.bytes_of(&case.foreign()));
-    assert!(foreign.contains("does not say which run its weights are of"), "{foreign}");
+    let beginning =
+        "the file does not say which run its weights are of, so these are the run's, unproven: ";
+    assert!(foreign.starts_with(beginning), "{foreign}");
+    for constant in [
+        "threshold 0.5",
+        "decay 0.9",
+        "neuron lif",
+        "fires at-threshold",
+        "reset to-zero",
+        "framing and time steps direct steps 4",
+        "pools and voters of 2C3-2C3-AP28-1Voting",
+        "batch norm over a step",
+        "batch norm's eps 0.00001",
+        "side none",
+        "data set mnist",
+        "the order of classes",
+        "analogue neurons false",
+        "chosen classes all",
+    ] {
+        assert!(foreign.contains(constant), "{constant}: {foreign}");
+    }
     assert_eq!(unproven(&old(&case)), foreign);
-    assert!(unproven(TORCH[0]).contains("says neither threshold nor decay"));
+    // plain and in Lightning's checkpoint: none of these tells a constant
+    for file in &TORCH[..8] {
+        assert_eq!(unproven(file), foreign);
+    }
+    // the released code's tells two, and none of the rest
+    let rest = foreign.replace("threshold 0.5, decay 0.9, neuron lif, ", "");
+    assert_eq!(unproven(TORCH[8]), rest);
+    let mut bare = case.run.clone();
+    bare.neuron.kind = Kind::If;
+    let said = case.import(TORCH[0], &bare, false).unwrap().unproven.unwrap();
+    assert!(said.contains("neuron if") && !said.contains("decay"), "{said}");
+}
+
+#[test]
+fn weights_of_other_classes_are_refused_with_both_values() {
+    let case = Case::new();
+    let with = |classes: &[&str]| Run {
+        classes: Some(classes.iter().map(ToString::to_string).collect()),
+        ..case.run.clone()
+    };
+    let (few, others) = (with(&["0", "1"]), with(&["2", "3"]));
+    let every: Vec<&str> = case.run.data.info().classes.to_vec();
+    let file = case.saved(|_| identity::of(&few).unwrap());
+    assert_eq!(case.import(&file, &few, false).unwrap().unproven, None);
+    for (run, ours) in [(&others, "2, 3"), (&case.run, "all"), (&with(&every), "all")] {
+        let said = case.refused(&file, run);
+        let words = format!("were trained with chosen classes 0, 1, the run has {ours};");
+        assert!(said.contains(&words), "{said}");
+        let taken = case.import(&file, run, true).unwrap().unproven.unwrap();
+        assert!(taken.contains("chosen classes 0, 1"), "{taken}");
+    }
+    let all = case.saved(|line| line);
+    assert!(case.refused(&all, &few).contains("chosen classes all, the run has 0, 1;"));
+    assert_eq!(case.import(&all, &with(&every), false).unwrap().unproven, None, "all of them");
+    // a file that is older than the question is read, with a word about this alone
+    let older = case.saved(|line| line.replacen("\"chosen_classes\":\"all\",", "", 1));
+    for (run, ours) in [(&case.run, "all"), (&few, "0, 1")] {
+        let said = case.import(&older, run, false).unwrap().unproven.unwrap();
+        assert!(said.ends_with(&format!("unproven: chosen classes {ours}")), "{said}");
+    }
+    let mut threshold = few.clone();
+    threshold.neuron.threshold = 0.3;
+    assert!(case.refused(&older, &threshold).contains("threshold 0.5, the run has 0.3;"));
+    // in another order, twice, unknown or none they are no run's
+    for wrong in [&["1", "0"][..], &["0", "0"], &["ten"], &[]] {
+        let said = with(wrong).check().unwrap_err().to_string();
+        assert!(said.starts_with("classes must be some of the data set's classes"), "{said}");
+    }
+}
+
+#[test]
+fn a_run_that_says_a_field_twice_is_none() {
+    let case = Case::new();
+    let twice = case.saved(|line| line.replacen('{', "{\"classes\":[],", 1));
+    let said = case.refused(&twice, &case.run);
+    assert!(said.contains("expected JSON, found the field \"classes\" twice"), "{said}");
+    let other = case.saved(|_| "no JSON".into());
+    assert!(case.refused(&other, &case.run).contains("expected JSON, found text that is no JSON"));
 }
 
 /// What this program wrote before its files said which run they are of.
@@ -189,7 +266,7 @@ fn old(case: &Case) -> Vec<u8> {
         hash.update(format!("{name} {dims:?} "));
         hash.update(bytes);
     }
-    let sum: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum: String = sentence::hex(&hash.finalize());
     let header = HashMap::from([("spikegrad".into(), format!("{text}sha256\t{sum}\n"))]);
     let views = all.iter().map(|(name, dims, bytes)| {
         let dtype = safetensors::Dtype::F32;
@@ -234,7 +311,10 @@ fn numbers_that_are_none_and_tensors_that_do_not_fit_are_named() {
     let more = b"{\"head.bias\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},";
     let length = ((length + more.len() - 1) as u64).to_le_bytes();
     let twice = [&length[..], more, &bytes[9..]].concat();
-    assert!(case.refused(&twice, &case.run).contains("two tensors named head.bias"));
+    assert!(
+        case.refused(&twice, &case.run)
+            .contains("its list of tensors has the field \"head.bias\" twice")
+    );
     // what is not finite is not saved either
     let var = case.vars.get("head.bias").unwrap();
     var.set(&(bias(DType::F32) * f64::NAN).unwrap()).unwrap();

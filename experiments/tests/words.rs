@@ -19,6 +19,7 @@ fn said(output: &Output) -> String {
         let text = String::from_utf8(stream.clone()).unwrap();
         let foreign = |c: char| c.is_control() && c != '\n' || "\u{202e}\u{2066}".contains(c);
         assert!(!text.contains(foreign), "{text:?}");
+        assert!(!text.contains("os error"), "{text}");
         all += &text;
     }
     all
@@ -93,4 +94,45 @@ fn a_mirrors_password_stays_unsaid() {
     let said = said(&output);
     assert!(!output.status.success() && said.contains("127.0.0.1:9"), "{said}");
     assert!(!said.contains("geheim") && !said.contains("someone"), "{said}");
+}
+
+/// What the system says is said in words, by every program: nothing of a name, a file for a folder,
+/// a folder for a file, a name too long.
+#[test]
+fn a_systems_error_has_no_number() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), "no data").unwrap();
+    std::fs::write(dir.path().join("bin"), [3, 4, 0x80, 0, 9]).unwrap();
+    let long = &*"n".repeat(300);
+    let tiny = ["table2", "--only", "n-mnist", "--profile", "smoke", "--dry-run"];
+    let mut calls: Vec<(&str, Vec<&str>)> = Vec::new();
+    for path in ["absent/x", "file/x", long] {
+        calls.extend([
+            ("data", vec!["inspect", path]),
+            ("data", vec!["show", path]),
+            ("data", vec!["verify", "--data", path]),
+            ("data", vec!["list", "--data", path]),
+            ("train", vec!["n-mnist", "--data", path]),
+            ("train", vec!["n-mnist", "--dry-run", "--weights", path]),
+            ("simulator", vec!["tune", "--start", path]),
+            ("conformance", vec![path]),
+        ]);
+    }
+    for path in ["file/x", long] {
+        calls.extend([
+            ("data", vec!["fetch", "mnist", "--data", path]),
+            ("data", vec!["simulate", "--count", "1", "--images", path, "--out", "new"]),
+            ("paper", [&tiny[..], &["--results", path]].concat()),
+            ("paper", [&tiny[..], &["--tensorboard", path]].concat()),
+            ("paper", vec!["report", "--results", path]),
+        ]);
+    }
+    calls.push(("data", vec!["show", "bin", "--format", "nmnist", "--out", "file/x.png"]));
+    calls.push(("data", vec!["show", "bin", "--format", "nmnist", "--out", "absent/x.png"]));
+    for (name, arguments) in calls {
+        let output = call(name, &arguments, dir.path());
+        let said = said(&output);
+        let failed = arguments.contains(&"list") || arguments.contains(&"report");
+        assert!(failed || !output.status.success(), "{name} {arguments:?}: {said}");
+    }
 }

@@ -5,6 +5,7 @@
 //! for each of 6 events a byte, EVT 2.1 for each of 4), plus [`SLACK`] for sentences. What it decodes goes on through
 //! [`Events::sorted`] and, for one input in 16, framing; [`Summary`] has a target of its own.
 
+use std::io::Cursor;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -134,7 +135,7 @@ pub fn summarise(format: Format, bytes: &[u8], columns: &Columns) {
 
 /// What `data inspect` and `data show` do: piece by piece, in memory that the file does not bound.
 pub fn read_in_pieces(format: Option<Format>, bytes: &[u8]) {
-    let open = || Chunks::open(bytes, bytes.len() as u64, format);
+    let open = || Chunks::open(Cursor::new(bytes), bytes.len() as u64, format);
     // the bytes and one piece of events; keys by which duplicates are found; frames
     const PIECES: usize = 200 << 20;
     let (summary, peak) = peak(|| open().and_then(Summary::read));

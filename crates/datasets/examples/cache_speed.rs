@@ -91,8 +91,11 @@ fn set(what: &str, recordings: &Recordings, repeats: usize) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let start = Instant::now();
     let framing = Framing::Number { frames: 16 };
-    let cache =
-        prepare(recordings, framing, None, Dtype::U8, folder.path(), &mut |_| {}).unwrap().cache;
+    let cache = prepare(recordings, framing, None, Dtype::U8, folder.path(), &mut |_| {
+        std::ops::ControlFlow::Continue(())
+    })
+    .unwrap()
+    .cache;
     let seconds = start.elapsed().as_secs_f64();
     let cache = Arc::new(cache);
     let mut order: Vec<usize> = (0..repeats).flat_map(|_| 0..cache.len()).collect();

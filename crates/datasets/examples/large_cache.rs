@@ -4,7 +4,7 @@
 //! `cargo run -p datasets --example large_cache -- FOLDER`
 #![allow(clippy::unwrap_used)]
 
-use std::{ops::Range, path::Path};
+use std::{ops::ControlFlow, ops::Range, path::Path};
 
 use datasets::{
     Name,
@@ -27,6 +27,8 @@ fn main() {
     let stand_in = synthetic::recordings(Name::NMnist, 1, 1, 0);
     let framing = Framing::Number { frames: 1 };
     let key = Key::of_recordings(&stand_in, framing, None, Dtype::F32);
-    let made = write::<f32>(Path::new(&folder), &key, items, &make, &mut |_| {}).unwrap();
+    let made =
+        write::<f32>(Path::new(&folder), &key, items, &make, &mut |_| ControlFlow::Continue(()))
+            .unwrap();
     terminal::out!("{}", made.cache.path().display()).unwrap();
 }

@@ -4,11 +4,13 @@ use std::{path::Path, sync::Arc};
 
 use crate::{
     Content, Download, Error, Info, Name, Recording, Source, Unpack,
+    data_set::DataSet,
     error::unlike,
     files,
     find::{Layout, Listing},
     images::{Format, ImageFile, read_at_most},
     recordings::LOST,
+    synthetic::{self, Generator},
 };
 
 const CONTENT: Content = Content::Images { height: 32, width: 32, channels: 3 };
@@ -38,6 +40,12 @@ pub(crate) const INFO_10: Info = Info {
     citation: CITATION,
     licence: LICENCE,
     page: PAGE,
+    // the values of common practice, whose deviations are means over images and not over pixels
+    standard: &[
+        (0.4914 * 255.0, 0.2023 * 255.0),
+        (0.4822 * 255.0, 0.1994 * 255.0),
+        (0.4465 * 255.0, 0.2010 * 255.0),
+    ],
     downloads: &[Download {
         file: "cifar-10-binary.tar.gz",
         urls: &["https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"],
@@ -161,6 +169,12 @@ pub(crate) const INFO_100: Info = Info {
     citation: CITATION,
     licence: LICENCE,
     page: PAGE,
+    // over all pixels of the training images
+    standard: &[
+        (0.5071 * 255.0, 0.2673 * 255.0),
+        (0.4865 * 255.0, 0.2564 * 255.0),
+        (0.4409 * 255.0, 0.2762 * 255.0),
+    ],
     downloads: &[Download {
         file: "cifar-100-binary.tar.gz",
         urls: &["https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"],
@@ -177,10 +191,19 @@ pub(crate) const LAYOUT_10: Layout = Layout {
     inner: &["cifar10batchesbin"],
     // an image may occur twice in the published files
     distinct: false,
+    longest_us: 0,
     most_bytes: 256 << 20,
     expected: "data_batch_1.bin to data_batch_5.bin and test_batch.bin",
     recognise: |names| names.iter().any(|name| name == "test_batch.bin"),
     list: |folder, _| list(folder, &CIFAR_10),
+};
+
+pub(crate) static SET_10: DataSet = DataSet {
+    info: &INFO_10,
+    layout: &LAYOUT_10,
+    splits: &["published"],
+    events: None,
+    stand_in: Generator::Picture(synthetic::pictures::shape),
 };
 
 pub(crate) const LAYOUT_100: Layout = Layout {
@@ -188,12 +211,21 @@ pub(crate) const LAYOUT_100: Layout = Layout {
     inner: &["cifar100binary"],
     // an image may occur twice in the published files
     distinct: false,
+    longest_us: 0,
     most_bytes: 256 << 20,
     expected: "train.bin and test.bin",
     recognise: |names| {
         names.iter().any(|name| name == "train.bin") && names.iter().any(|name| name == "test.bin")
     },
     list: |folder, _| list(folder, &CIFAR_100),
+};
+
+pub(crate) static SET_100: DataSet = DataSet {
+    info: &INFO_100,
+    layout: &LAYOUT_100,
+    splits: &["published"],
+    events: None,
+    stand_in: Generator::Picture(synthetic::pictures::shape_and_hue),
 };
 
 /// What differs between the two in the files.

@@ -3,15 +3,20 @@
 
 use std::path::Path;
 
-use events::{Columns, Sensor, formats::aedat2};
+use events::{
+    Columns, Sensor,
+    formats::{Format, aedat2},
+};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
     Content, Download, Error, Info, Name, Recording, Source, Split, Unpack,
+    data_set::{DataSet, EventFiles},
     error::unlike,
-    files,
+    files::{self, Others},
     find::{Layout, Listing},
+    synthetic::{self, Generator},
 };
 
 pub(crate) const INFO: Info = Info {
@@ -36,6 +41,7 @@ pub(crate) const INFO: Info = Info {
     citation: "H. Li, H. Liu, X. Ji, G. Li, L. Shi, \"CIFAR10-DVS: An Event-Stream Dataset for Object Classification\", Frontiers in Neuroscience 11:309, 2017",
     licence: "as stated on the publisher's page",
     page: "https://doi.org/10.3389/fnins.2017.00309",
+    standard: &[],
     downloads: &[
         archive(
             "airplane.zip",
@@ -103,6 +109,8 @@ pub(crate) const LAYOUT: Layout = Layout {
     inner: &[],
     most_bytes: 256 << 20,
     distinct: true,
+    // published: 1.3 s
+    longest_us: 10_000_000,
     expected: "ten folders named by class, airplane to truck, with cifar10_<class>_<number>.aedat",
     // Speech Commands has folders named bird, cat and dog, and a list that this one does not have
     recognise: |names| {
@@ -110,6 +118,14 @@ pub(crate) const LAYOUT: Layout = Layout {
         named(INFO.classes) && !named(&["testing_list.txt", "validation_list.txt"])
     },
     list,
+};
+
+pub(crate) static SET: DataSet = DataSet {
+    info: &INFO,
+    layout: &LAYOUT,
+    splits: &["reference", "first100", "tebn", "seeded:N"],
+    events: Some(EventFiles { format: |_| Format::Aedat2, decode: |_, bytes| decode(bytes) }),
+    stand_in: Generator::Scene { camera: synthetic::dvs, show: synthetic::shapes::show },
 };
 
 /// Decodes a recording as the released loader does, whose golden vectors fix it: x = 127 − y' and y
@@ -182,14 +198,14 @@ fn number(name: &str, folder: &Path) -> Result<u32, Error> {
 
 fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
     let split = split.unwrap_or(Split::Reference);
-    let mut listing = Listing::default();
+    let (mut listing, mut others) = (Listing::default(), Others::default());
+    others.add(folder, files::names_with(folder, "aedat")?);
     let mut complete = true;
     for class in files::folders(folder, INFO.classes)? {
         let recordings = folder.join(&class);
-        let names = files::names_with(&recordings, "aedat")?;
         let Some(label) = INFO.classes.iter().position(|&known| known == class) else {
             // other tools keep their caches here; only recordings with a wrong label are an error
-            if names.is_empty() {
+            if files::names_with(&recordings, "aedat")?.is_empty() {
                 continue;
             }
             let expected = format!("a folder named by a class ({})", INFO.classes.join(", "));
@@ -200,6 +216,7 @@ fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
                 "move it away, or name it by its class",
             ));
         };
+        let names = others.recordings(&recordings, "aedat")?;
         complete &= names.len() == PER_CLASS;
         let (train, test) = divide(names, label, split, &recordings)?;
         for (names, half) in [(train, &mut listing.train), (test, &mut listing.test)] {
@@ -215,6 +232,7 @@ fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
         }
     }
     listing.split = rule(split, complete);
+    listing.notes.extend(others.note(folder, "recording (.aedat) in a folder of a class"));
     Ok(listing)
 }
 

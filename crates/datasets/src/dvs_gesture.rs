@@ -13,10 +13,12 @@ use events::{
 
 use crate::{
     Content, Download, Error, Info, Name, Origin, Recording, Source, Split, Unpack,
+    data_set::{DataSet, EventFiles},
     error::unlike,
-    files,
+    files::{self, Others},
     find::{Layout, Listing},
     lists::{self, Entry, Fault},
+    synthetic::{self, Generator},
 };
 
 pub(crate) const INFO: Info = Info {
@@ -42,6 +44,7 @@ pub(crate) const INFO: Info = Info {
     citation: "A. Amir et al., \"A Low Power, Fully Event-Based Gesture Recognition System\", CVPR 2017",
     licence: "CC BY 4.0",
     page: "http://research.ibm.com/dvsgesture/",
+    standard: &[],
     downloads: &[Download {
         file: "DvsGesture.tar.gz",
         urls: &[],
@@ -64,9 +67,19 @@ pub(crate) const LAYOUT: Layout = Layout {
     most_bytes: 2 << 30,
     // extracts and tests repeat a recording under another user's name
     distinct: false,
+    // a gesture takes about 6 s
+    longest_us: 60_000_000,
     expected: "trials_to_train.txt, trials_to_test.txt and userNN_light.aedat with userNN_light_labels.csv",
     recognise: |names| names.iter().any(|name| LISTS.contains(&name.as_str()) || name == CLIPS),
     list,
+};
+
+pub(crate) static SET: DataSet = DataSet {
+    info: &INFO,
+    layout: &LAYOUT,
+    splits: &["published"],
+    events: Some(EventFiles { format, decode }),
+    stand_in: Generator::Scene { camera: synthetic::dvs, show: synthetic::gestures::show },
 };
 
 /// A folder of converted clips with their labels, as they are passed around: one 5-byte file a
@@ -74,14 +87,14 @@ pub(crate) const LAYOUT: Layout = Layout {
 const CLIPS: &str = "clips_bs2";
 
 /// The format of a file of this data set.
-pub(crate) fn format(path: &Path) -> Format {
+fn format(path: &Path) -> Format {
     match path.extension().is_some_and(|extension| extension == "bs2") {
         true => Format::NMnist,
         false => Format::Aedat31,
     }
 }
 
-pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<Columns, events::Error> {
+fn decode(path: &Path, bytes: &[u8]) -> Result<Columns, events::Error> {
     formats::decode(format(path), bytes)
 }
 
@@ -118,6 +131,13 @@ fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
     if !unlisted.is_empty() {
         listing.notes.push(format!("in no list, and left out: {}", files::excerpt(&unlisted)));
     }
+    // the publisher's own other files are lists, tables and texts
+    let known =
+        |name: &str| [".aedat", ".csv", ".txt", ".gz"].iter().any(|end| name.ends_with(end));
+    let (mut others, mut names) = (Others::default(), files::names(folder)?);
+    names.retain(|name| !known(name) && folder.join(name).is_file());
+    others.add(folder, names);
+    listing.notes.extend(others.note(folder, "recording (.aedat) or table of labels"));
     Ok(listing)
 }
 
@@ -149,16 +169,16 @@ fn listed(
         let csv = folder.join(&csv_name);
         let trials = aedat31::trials(&files::read(&csv, files::LIST_BYTES)?)
             .map_err(|source| Error::Decode { path: csv.clone(), source })?;
-        let overlap = overlapping(&trials);
-        if overlap > 0 && csv_name != OVERLAPPING {
-            listing.notes.push(format!("{csv_name}: {overlap} trials overlap another one"));
+        if csv_name != OVERLAPPING {
+            listing.faults.extend(overlapping(&csv_name, &trials));
         }
         recordings.extend(cuts(&path, &trials));
         listing.files.extend([path, csv]);
     }
     if absent > 0 {
         let all = entries.len();
-        listing.notes.push(format!("{list}: {absent} of {all} listed files are not here"));
+        let are = if all == 1 { "listed file is" } else { "listed files are" };
+        listing.notes.push(format!("{list}: {absent} of {all} {are} not here"));
     }
     Ok(recordings)
 }
@@ -166,18 +186,35 @@ fn listed(
 /// The publisher's own file in which a trial ends after the next one begins.
 const OVERLAPPING: &str = "user22_led_labels.csv";
 
-/// How many trials begin before another one, that began before them, has ended.
-fn overlapping(trials: &[Trial]) -> usize {
-    let mut spans: Vec<(i64, i64)> =
-        trials.iter().map(|trial| (trial.start_us, trial.end_us)).collect();
-    spans.sort_unstable();
-    let mut ends = i64::MIN;
-    let mut count = 0;
-    for (start_us, end_us) in spans {
-        count += usize::from(start_us < ends);
-        ends = ends.max(end_us);
+/// Which rows of a table begin before another one, that began before them, has ended: the first of
+/// them, and how many more.
+fn overlapping(csv_name: &str, trials: &[Trial]) -> Option<String> {
+    let mut order: Vec<usize> = (0..trials.len()).collect();
+    order.sort_by_key(|&row| (trials[row].start_us, trials[row].end_us));
+    let (mut last, mut pairs) = (*order.first()?, Vec::new());
+    for &row in &order[1..] {
+        if trials[row].start_us < trials[last].end_us {
+            pairs.push((last, row));
+        }
+        if trials[row].end_us > trials[last].end_us {
+            last = row;
+        }
     }
-    count
+    let &(one, other) = pairs.first()?;
+    let said = |row: usize| {
+        let Trial { class, start_us, end_us } = trials[row];
+        // rows are counted as lines are, the title being the first
+        format!("row {} (class {class}, {start_us} to {end_us} µs)", row + 2)
+    };
+    let more = match pairs.len() {
+        1 => String::new(),
+        n => format!(", and {} more", sentence::counted(n - 1, "overlap")),
+    };
+    Some(format!(
+        "{csv_name}: expected labels one after the other, found {} and {} with events in common{more}; correct the table",
+        said(one),
+        said(other)
+    ))
 }
 
 /// One recording for each trial, in file order; a class may occur several times in a file.
@@ -219,6 +256,9 @@ fn clips(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
     let rows = lists::labelled(&text, classes, fits)
         .map_err(|Fault { line, found }| wrong(line, found))?;
     let entries: Vec<Entry> = rows.iter().map(|(entry, _)| entry.clone()).collect();
+    let (mut others, mut names) = (Others::default(), files::names(folder)?);
+    names.retain(|name| name != "labels.csv" && !entries.iter().any(|entry| entry.name == *name));
+    others.add(folder, names);
     if let Some(found) = lists::repeats(&[("labels.csv", &entries)]) {
         return Err(unlike(&labels, "every clip once", found, "correct the table"));
     }
@@ -235,8 +275,9 @@ fn clips(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
             source: Source::File(path),
         });
     }
+    listing.notes.extend(others.note(folder, "clip of labels.csv"));
     listing.test = listing.train.clone();
-    listing.split =
-        format!("no split: {} clips, tested on what they were trained on", listing.train.len());
+    let clips = sentence::counted(listing.train.len(), "clip");
+    listing.split = format!("no split: {clips}, tested on what they were trained on");
     Ok(listing)
 }

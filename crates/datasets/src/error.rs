@@ -39,8 +39,26 @@ pub enum Error {
         /// What to do about it.
         advice: &'static str,
     },
+    /// A data root without the data set.
+    #[error("{}: expected {} in a folder \"{name}\", found none; `data fetch {name}` brings it, or says how to get it", root.display(), name.title())]
+    Absent {
+        /// The data set.
+        name: Name,
+        /// The data root.
+        root: PathBuf,
+    },
+    /// A folder of a data set's name that holds something else.
+    #[error("{} is not {}: {why}; lay it out as published", path.display(), name.title())]
+    Unusable {
+        /// The data set.
+        name: Name,
+        /// The folder.
+        path: PathBuf,
+        /// What was expected and what was found, in half a sentence.
+        why: String,
+    },
     /// A file or folder could not be read.
-    #[error("{}: expected to read it, found the error \"{source}\"; check the path and its permissions", path.display())]
+    #[error("{}: expected to read it, found {}; check the path and its permissions", path.display(), sentence::cause(source))]
     Read {
         /// The file or folder.
         path: PathBuf,

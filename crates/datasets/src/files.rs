@@ -1,6 +1,7 @@
 //! Looking at files and folders: what is there, its content within bounds, and the digest over all
 //! of it. Every file of a user is opened by [`open_file`].
 
+pub(crate) use sentence::hex;
 use std::{
     fmt,
     fs::{self, File},
@@ -51,7 +52,7 @@ struct NoFile(&'static str);
 
 impl fmt::Display for NoFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it is {}, not a file", self.0)
+        write!(f, "{}, which is no file", self.0)
     }
 }
 
@@ -85,7 +86,7 @@ fn kind(metadata: &fs::Metadata) -> &'static str {
 
 /// The sentence for what cannot be read. A link that leads nowhere says where it leads, whatever
 /// was tried with it.
-pub(crate) fn unreadable(path: &Path, source: io::Error) -> Error {
+pub fn unreadable(path: &Path, source: io::Error) -> Error {
     if let Some(error) = broken_link(path) {
         return error;
     }
@@ -111,7 +112,7 @@ fn broken_link(path: &Path) -> Option<Error> {
         }
         let why = match cause.kind() {
             io::ErrorKind::NotFound => "which is not there".to_owned(),
-            _ => format!("which cannot be followed ({cause})"),
+            _ => format!("which cannot be followed: {}", sentence::cause(&cause)),
         };
         let link = if place == path {
             "a link".to_owned()
@@ -220,6 +221,47 @@ pub(crate) fn names_with(folder: &Path, extension: &str) -> Result<Vec<String>, 
     Ok(names)
 }
 
+/// What lies among recordings and is none.
+#[derive(Default)]
+pub(crate) struct Others {
+    count: usize,
+    first: Option<PathBuf>,
+}
+
+impl Others {
+    /// The names in a folder that end in `.extension`, in text order; the others are counted.
+    pub fn recordings(&mut self, folder: &Path, extension: &str) -> Result<Vec<String>, Error> {
+        let is_one = |name: &String| Path::new(name).extension().is_some_and(|e| e == extension);
+        let (recordings, others) = names(folder)?.into_iter().partition(is_one);
+        self.add(folder, others);
+        Ok(recordings)
+    }
+
+    /// The files of a folder that holds nothing but folders.
+    pub fn files(&mut self, folder: &Path) -> Result<(), Error> {
+        let mut files = names(folder)?;
+        files.retain(|name| folder.join(name).is_file());
+        self.add(folder, files);
+        Ok(())
+    }
+
+    pub fn add(&mut self, folder: &Path, names: Vec<String>) {
+        self.count += names.len();
+        self.first = self.first.take().or_else(|| Some(folder.join(names.first()?)));
+    }
+
+    /// The sentence that says so, of what was looked for below `root`.
+    pub fn note(&self, root: &Path, wanted: &str) -> Option<String> {
+        let first = self.first.as_ref()?;
+        let first = first.strip_prefix(root).unwrap_or(first).display();
+        let said = match self.count {
+            1 => format!("1 file is left out, for it is no {wanted}: {first}"),
+            n => format!("{n} files are left out, for they are no {wanted}; the first: {first}"),
+        };
+        Some(said)
+    }
+}
+
 /// The names of the folders in a folder, in text order; files are left out.
 ///
 /// # Errors
@@ -257,7 +299,7 @@ pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
 }
 
 fn too_long(path: &Path, most: u64, length: u64) -> Error {
-    let found = format!("{length} bytes");
+    let found = sentence::counted(length as usize, "byte");
     unlike(path, format!("at most {most} bytes"), found, "it is damaged or another file")
 }
 
@@ -310,8 +352,4 @@ fn line(folder: &Path, path: &Path, Sum { bytes, sha256 }: &Sum) -> String {
     let below = path.strip_prefix(folder).unwrap_or(path).components();
     let parts: Vec<_> = below.map(|part| part.as_os_str().to_string_lossy()).collect();
     format!("{} {bytes} {sha256}\n", parts.join("/"))
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,9 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use crate::{
-    Error, Name, Origin, Recording, Recordings, Split, cifar, cifar10_dvs, dvs_gesture, files,
-    mnist, nmnist, recordings::Sources, speech_commands,
-};
+use crate::{Error, Name, Origin, Recording, Recordings, Split, files, recordings::Sources};
 
 /// What a data root holds of a data set.
 #[derive(Clone, Debug)]
@@ -37,6 +34,8 @@ pub(crate) struct Layout {
     /// Whether two of its files with the same content are one recording under two names. Not where
     /// a publisher or a maker of extracts may repeat a recording.
     pub distinct: bool,
+    /// Longest recording or cut of a recording, several times the longest published, in µs.
+    pub longest_us: i64,
     /// Lists the recordings of such a folder; without a split, by the one that is usual for what is
     /// there.
     pub list: fn(&Path, Option<Split>) -> Result<Listing, Error>,
@@ -54,6 +53,8 @@ pub(crate) struct Listing {
     pub origin: Option<Origin>,
     /// What a reader of results should know, in whole sentences.
     pub notes: Vec<String>,
+    /// What, besides, no publisher's files have.
+    pub faults: Vec<String>,
 }
 
 /// Looks for `name` below a data root: in a folder of its name (any case, with or without `-` and
@@ -79,17 +80,21 @@ pub fn find_with(name: Name, root: &Path, split: Split) -> Result<Found, Error> 
     look(name, root, Some(split))
 }
 
+/// As [`find()`], where nothing else will do: what is no recordings is an error.
+///
+/// # Errors
+/// As [`find()`], and a root without the data set, or with something else in its folder.
+pub fn open(name: Name, root: &Path) -> Result<Recordings, Error> {
+    match find(name, root)? {
+        Found::Recordings(recordings) => Ok(recordings),
+        Found::Unusable { path, why } => Err(Error::Unusable { name, path, why }),
+        Found::Absent => Err(Error::Absent { name, root: root.to_owned() }),
+    }
+}
+
 /// How a data set lies on disk.
 pub(crate) fn layout(name: Name) -> &'static Layout {
-    match name {
-        Name::NMnist => &nmnist::LAYOUT,
-        Name::DvsGesture => &dvs_gesture::LAYOUT,
-        Name::Cifar10Dvs => &cifar10_dvs::LAYOUT,
-        Name::SpeechCommands => &speech_commands::LAYOUT,
-        Name::Mnist => &mnist::LAYOUT,
-        Name::Cifar10 => &cifar::LAYOUT_10,
-        Name::Cifar100 => &cifar::LAYOUT_100,
-    }
+    name.set().layout
 }
 
 fn look(name: Name, root: &Path, split: Option<Split>) -> Result<Found, Error> {
@@ -161,8 +166,9 @@ fn load(
     folder: &Path,
     split: Option<Split>,
 ) -> Result<Recordings, Error> {
-    let Listing { train, validation, test, files, split, origin, notes } =
+    let Listing { train, validation, test, files, split, origin, mut notes, faults } =
         (layout.list)(folder, split)?;
+    notes.extend(faults.iter().cloned());
     for (recordings, half) in [(&train, "train"), (&test, "test")] {
         if recordings.is_empty() {
             return Err(Error::Layout {
@@ -179,6 +185,6 @@ fn load(
     let origin = origin.unwrap_or(if complete { Origin::Complete } else { Origin::Sample });
     let sums = files::sums(&files, layout.most_bytes)?;
     let manifest_sha256 = files::manifest(folder, &files, &sums);
-    let sources = Sources { folder: folder.to_owned(), files, sums };
+    let sources = Sources { folder: folder.to_owned(), files, sums, faults };
     Ok(Recordings { name, origin, train, validation, test, manifest_sha256, split, notes, sources })
 }

@@ -101,8 +101,9 @@ pub(crate) fn read_at_most(path: &Path, most: usize) -> Result<Vec<u8>, Error> {
     let limit = most as u64 + 1;
     if packed {
         let unpacked = MultiGzDecoder::new(file).take(limit).read_to_end(&mut bytes);
-        unpacked.map_err(|source| {
-            let found = format!("the error \"{source}\" after {} bytes", bytes.len());
+        unpacked.map_err(|_| {
+            let unpacked = sentence::counted(bytes.len(), "byte");
+            let found = format!("bytes that do not unpack, after {unpacked} that did");
             unlike(path, "a whole gzip file", found, "it is damaged or cut off: download it again")
         })?;
     } else {

@@ -1,5 +1,5 @@
-//! Publishers' lists of files, from bytes to entries: pure functions, of the standard library
-//! alone, so that the fuzz target can take this file as it is.
+//! Publishers' lists of files, from bytes to entries: pure functions that need nothing but words, so
+//! that the fuzz target can take this file as it is.
 //!
 //! A list is UTF-8 text with one name a line. What editors and other systems do to such a file
 //! changes nothing: a byte order mark, `\r\n` or `\r` as line ends, blank lines, blanks around a
@@ -7,6 +7,8 @@
 //! a line dropped in silence would move its recording to the other half.
 
 use std::collections::HashMap;
+
+use sentence::quoted;
 
 /// A name in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub fn entries(text: &[u8], fits: impl Fn(&str) -> bool) -> Result<Vec<Entry>, F
     for (line, text) in lines(text)? {
         let name = plain(text);
         if !fits(&name) {
-            return Err(Fault { line, found: quote(text) });
+            return Err(Fault { line, found: quoted(text) });
         }
         entries.push(Entry { name, line });
     }
@@ -58,7 +60,7 @@ pub fn labelled(
     let mut lines = lines(text)?.into_iter();
     let (line, title) = lines.next().unwrap_or((1, ""));
     if !title.starts_with("file,class") {
-        return Err(Fault { line, found: quote(title) });
+        return Err(Fault { line, found: quoted(title) });
     }
     let mut rows = Vec::new();
     for (line, text) in lines {
@@ -67,11 +69,11 @@ pub fn labelled(
         let class = fields.next().and_then(|class| class.parse().ok());
         match class.filter(|class| (1..=classes).contains(class)) {
             Some(class) if fits(&name) => rows.push((Entry { name, line }, class)),
-            _ => return Err(Fault { line, found: quote(text) }),
+            _ => return Err(Fault { line, found: quoted(text) }),
         }
     }
     if rows.is_empty() {
-        return Err(Fault { line: line + 1, found: quote("") });
+        return Err(Fault { line: line + 1, found: quoted("") });
     }
     Ok(rows)
 }
@@ -137,13 +139,6 @@ fn lines(text: &[u8]) -> Result<Vec<(usize, &str)>, Fault> {
 fn plain(name: &str) -> String {
     let name = name.replace('\\', "/");
     name.trim_start_matches("./").to_owned()
-}
-
-/// The first 60 characters of a line, those that a terminal would obey as `?`.
-fn quote(line: &str) -> String {
-    let shown = line.chars().take(60).map(|c| if c.is_control() { '?' } else { c });
-    let dots = if line.chars().nth(60).is_some() { "…" } else { "" };
-    format!("\"{}{dots}\"", shown.collect::<String>())
 }
 
 /// Whether a name is that of a file with this extension, without any folder.

@@ -9,10 +9,12 @@ use md5::{Digest, Md5};
 
 use crate::{
     Content, Download, Error, Info, Name, Recording, Source, Split, Unpack,
+    data_set::DataSet,
     error::unlike,
     files,
     find::{Layout, Listing},
     images::{Format, ImageFile, read_at_most},
+    synthetic::{self, Generator},
 };
 
 pub(crate) const INFO: Info = Info {
@@ -26,6 +28,8 @@ pub(crate) const INFO: Info = Info {
     citation: "Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, \"Gradient-Based Learning Applied to Document Recognition\", Proceedings of the IEEE 86(11), 1998",
     licence: "CC BY-SA 3.0",
     page: "http://yann.lecun.com/exdb/mnist/",
+    // of the training images
+    standard: &[(0.1307 * 255.0, 0.3081 * 255.0)],
     // the publisher's own server stands last: it often refuses
     downloads: &[
         Download {
@@ -127,10 +131,19 @@ pub(crate) const LAYOUT: Layout = Layout {
     inner: &["raw"],
     // the publisher's sums say more
     distinct: false,
+    longest_us: 0,
     most_bytes: 64 << 20,
     expected: "the four files train-images-idx3-ubyte.gz to t10k-labels-idx1-ubyte.gz, packed or not",
     recognise: |names| names.iter().any(|name| name.trim_end_matches(".gz") == FILES[0][0].name),
     list,
+};
+
+pub(crate) static SET: DataSet = DataSet {
+    info: &INFO,
+    layout: &LAYOUT,
+    splits: &["published"],
+    events: None,
+    stand_in: Generator::Picture(synthetic::pictures::digit),
 };
 
 const FORMAT: Format = Format { shape: [28, 28, 1], labels: 0, planar: false };

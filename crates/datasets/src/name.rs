@@ -3,36 +3,54 @@ use std::{fmt, str::FromStr};
 use events::Sensor;
 use serde::{Deserialize, Serialize};
 
-use crate::{Download, Error, cifar, cifar10_dvs, dvs_gesture, mnist, nmnist, speech_commands};
+use crate::{
+    Download, Error, cifar, cifar10_dvs, data_set::DataSet, dvs_gesture, mnist, nmnist,
+    speech_commands,
+};
 
-/// The data sets of the paper.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Name {
+/// One line a data set: its variant, its identifier in commands and records, and what its own file
+/// tells of it. Their order is part of the stand-ins' random numbers: a new one goes last.
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident $id:literal $set:path,)+) => {
+        /// The data sets of the paper.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Name {
+            $($(#[$doc])* #[serde(rename = $id)] $name,)+
+        }
+
+        impl Name {
+            /// All data sets.
+            pub const ALL: [Self; [$($id),+].len()] = [$(Self::$name),+];
+
+            /// What its own file tells of this data set.
+            pub(crate) fn set(self) -> &'static DataSet {
+                match self {
+                    $(Self::$name => &$set,)+
+                }
+            }
+        }
+    };
+}
+
+names! {
     /// N-MNIST: digits before a camera that moves in three saccades.
-    #[serde(rename = "n-mnist")]
-    NMnist,
+    NMnist "n-mnist" nmnist::SET,
     /// DVS128 Gesture: eleven gestures of hands and arms.
-    #[serde(rename = "dvs-gesture")]
-    DvsGesture,
+    DvsGesture "dvs-gesture" dvs_gesture::SET,
     /// CIFAR10-DVS: CIFAR-10 images that move on a screen.
-    #[serde(rename = "dvs-cifar10")]
-    Cifar10Dvs,
+    Cifar10Dvs "dvs-cifar10" cifar10_dvs::SET,
     /// Speech Commands v0.02: spoken words of one second.
-    #[serde(rename = "speech-commands")]
-    SpeechCommands,
+    SpeechCommands "speech-commands" speech_commands::SET,
     /// MNIST: images of handwritten digits.
-    #[serde(rename = "mnist")]
-    Mnist,
+    Mnist "mnist" mnist::SET,
     /// CIFAR-10: colour images of ten classes.
-    #[serde(rename = "cifar10")]
-    Cifar10,
+    Cifar10 "cifar10" cifar::SET_10,
     /// CIFAR-100: colour images of a hundred classes.
-    #[serde(rename = "cifar100")]
-    Cifar100,
+    Cifar100 "cifar100" cifar::SET_100,
 }
 
 /// What is published about a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Info {
     /// The identifier used in commands and records.
     pub id: &'static str,
@@ -55,6 +73,9 @@ pub struct Info {
     pub licence: &'static str,
     /// The publisher's page.
     pub page: &'static str,
+    /// For each channel of an image the mean and the standard deviation of its bytes, by which
+    /// networks are shown `(v − mean) / deviation`; empty where values stay as they are.
+    pub standard: &'static [(f32, f32)],
     /// The publisher's files.
     pub downloads: &'static [Download],
     /// What a person has to do where the publisher has no direct link.
@@ -117,31 +138,9 @@ impl Content {
 }
 
 impl Name {
-    /// All data sets.
-    pub const ALL: [Self; 7] = [
-        Self::NMnist,
-        Self::DvsGesture,
-        Self::Cifar10Dvs,
-        Self::SpeechCommands,
-        Self::Mnist,
-        Self::Cifar10,
-        Self::Cifar100,
-    ];
-
-    /// Those that hold events.
-    pub const EVENTS: [Self; 3] = [Self::NMnist, Self::DvsGesture, Self::Cifar10Dvs];
-
     /// What is published about this data set.
     pub fn info(self) -> &'static Info {
-        match self {
-            Self::NMnist => &nmnist::INFO,
-            Self::DvsGesture => &dvs_gesture::INFO,
-            Self::Cifar10Dvs => &cifar10_dvs::INFO,
-            Self::SpeechCommands => &speech_commands::INFO,
-            Self::Mnist => &mnist::INFO,
-            Self::Cifar10 => &cifar::INFO_10,
-            Self::Cifar100 => &cifar::INFO_100,
-        }
+        self.set().info
     }
 
     /// The identifier used in commands and records, as `n-mnist`.

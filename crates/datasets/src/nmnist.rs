@@ -2,11 +2,18 @@
 
 use std::path::Path;
 
-use events::{Columns, Sensor, formats};
+use events::{
+    Sensor,
+    camera::Camera,
+    formats::{self, Format},
+};
 
 use crate::{
-    Content, Download, Error, Info, Name, Origin, Recording, Source, Split, Unpack, files,
+    Content, Download, Error, Info, Name, Origin, Recording, Source, Split, Unpack,
+    data_set::{DataSet, EventFiles},
+    files::{self, Others},
     find::{Layout, Listing},
+    synthetic::{self, Generator},
 };
 
 pub(crate) const INFO: Info = Info {
@@ -20,6 +27,7 @@ pub(crate) const INFO: Info = Info {
     citation: "G. Orchard, A. Jayawant, G. K. Cohen, N. Thakor, \"Converting Static Image Datasets to Spiking Neuromorphic Datasets Using Saccades\", Frontiers in Neuroscience 9:437, 2015",
     licence: "CC BY-SA 4.0",
     page: "https://www.garrickorchard.com/datasets/n-mnist",
+    standard: &[],
     downloads: &[
         Download {
             file: "Train.zip",
@@ -50,14 +58,23 @@ pub(crate) const LAYOUT: Layout = Layout {
     inner: &[],
     most_bytes: 16 << 20,
     distinct: true,
+    // published: 0.3 s
+    longest_us: 1_000_000,
     expected: "the folders Train and Test with <digit>/<number>.bin",
     recognise: |names| names.iter().any(|name| name == "Train" || name == "Test"),
     list,
 };
 
-pub(crate) fn decode(bytes: &[u8]) -> Result<Columns, events::Error> {
-    formats::nmnist::decode(bytes)
-}
+pub(crate) static SET: DataSet = DataSet {
+    info: &INFO,
+    layout: &LAYOUT,
+    splits: &["published"],
+    events: Some(EventFiles {
+        format: |_| Format::NMnist,
+        decode: |_, bytes| formats::nmnist::decode(bytes),
+    }),
+    stand_in: Generator::Scene { camera: Camera::default, show: synthetic::digits::show },
+};
 
 /// The file by which a folder of simulated recordings in this layout says so.
 const SIMULATED: &str = "SIMULATED.json";
@@ -66,6 +83,7 @@ const SIMULATED: &str = "SIMULATED.json";
 fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
     let mut listing =
         Listing { split: "publisher: Train and Test folders".to_owned(), ..Listing::default() };
+    let mut others = Others::default();
     let marker = folder.join(SIMULATED);
     if files::is_file(&marker)? {
         listing.split = format!("simulated recordings ({SIMULATED}): Train and Test folders");
@@ -85,6 +103,7 @@ fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
                 advice: "unpack both Train.zip and Test.zip there",
             });
         }
+        others.files(&half)?;
         for digit in files::folders(&half, INFO.classes)? {
             let digits = half.join(&digit);
             let label = label(&digit).ok_or_else(|| Error::Layout {
@@ -93,7 +112,7 @@ fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
                 found: format!("\"{digit}\""),
                 advice: "move it away, or name it by its label",
             })?;
-            for name in files::names_with(&digits, "bin")? {
+            for name in others.recordings(&digits, "bin")? {
                 let path = digits.join(name);
                 listing.files.push(path.clone());
                 recordings.push(Recording {
@@ -104,6 +123,7 @@ fn list(folder: &Path, _: Option<Split>) -> Result<Listing, Error> {
             }
         }
     }
+    listing.notes.extend(others.note(folder, "recording (.bin) in a folder of a digit"));
     Ok(listing)
 }
 

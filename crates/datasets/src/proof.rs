@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use crate::{
     Content, Error, Recording, Recordings, Source, error::unlike, files::Sum, find::layout,
+    speech_commands,
 };
 
 /// What is wrong with a data set, and what is to be known of it; in whole sentences.
@@ -32,7 +33,8 @@ const COMPARED_BYTES: u64 = 64;
 /// Reads every recording once, and compares all files by content. `done` is called after each file,
 /// of which [`Recordings::file_count`] says how many there are.
 ///
-/// A failure is: a file that does not decode or holds nothing; a label that lies outside its
+/// A failure is: a file that does not decode or holds nothing, or whose times do not go on; a
+/// recording far longer than any published; labels that overlap, and a label that lies outside its
 /// recording; a file that is in both halves, or there twice, under two names. The same content in
 /// two files is a failure where no publisher has it so, and else a note.
 pub fn prove(found: &Recordings, done: &(dyn Fn() + Sync)) -> Proof {
@@ -44,7 +46,10 @@ pub fn prove(found: &Recordings, done: &(dyn Fn() + Sync)) -> Proof {
         wrong
     };
     let wrong: Vec<Vec<String>> = runs(found).par_iter().map(check).collect();
-    let mut proof = Proof { failures: wrong.concat(), notes: found.notes.clone() };
+    let faults = &found.sources.faults;
+    let mut notes = found.notes.clone();
+    notes.retain(|note| !faults.contains(note));
+    let mut proof = Proof { failures: [faults.clone(), wrong.concat()].concat(), notes };
     repeated(found, &mut proof);
     proof
 }
@@ -69,19 +74,58 @@ fn errors(recordings: &[Recording]) -> Vec<Error> {
     let all = recordings.iter();
     match first.name.info().content {
         Content::Images { .. } => all.filter_map(|recording| recording.image().err()).collect(),
-        Content::Speech { .. } => all.filter_map(|recording| recording.waveform().err()).collect(),
+        Content::Speech { .. } => all.filter_map(|recording| sound(recording).err()).collect(),
         Content::Events { .. } => {
             let columns = match first.columns() {
                 Ok(columns) => columns,
                 Err(error) => return vec![error],
             };
             let span = columns.t_us.iter().min().zip(columns.t_us.iter().max());
+            let most = most_of(&columns.t_us);
             let check = |recording: &Recording| {
-                recording.cut(&columns).err().or_else(|| outside(recording, span))
+                let wrong = recording.cut(&columns).err().or_else(|| outside(recording, span));
+                wrong.or_else(|| too_long(recording, most))
             };
             all.filter_map(check).collect()
         }
     }
+}
+
+/// Reads a sound, which is no longer than published.
+fn sound(recording: &Recording) -> Result<(), Error> {
+    let Source::File(path) = &recording.source else { return recording.waveform().map(drop) };
+    let (found, most) = (speech_commands::sound(path)?.len(), speech_commands::RATE_HZ as usize);
+    if found <= most {
+        return Ok(());
+    }
+    let expected = format!("at most {most} samples, one second, as published");
+    let advice = "training takes its first second: cut it, or copy the publisher's file again";
+    Err(unlike(path, expected, sentence::counted(found, "sample"), advice))
+}
+
+/// The times between which a recording lies but for the earliest and the latest of 64 events each:
+/// a camera's buffer may hold some of another time.
+fn most_of(t_us: &[i64]) -> Option<(i64, i64)> {
+    let (mut t_us, apart) = (t_us.to_vec(), t_us.len() / 64);
+    t_us.sort_unstable();
+    Some((*t_us.get(apart)?, *t_us.get(t_us.len() - 1 - apart)?))
+}
+
+/// The refusal of a recording that is far longer than those of its data set.
+fn too_long(recording: &Recording, span: Option<(i64, i64)>) -> Option<Error> {
+    let most_us = layout(recording.name).longest_us;
+    let (first_us, last_us) = match (&recording.source, span) {
+        (&Source::Cut { start_us, end_us, .. }, _) => (start_us, end_us),
+        (_, span) => span?,
+    };
+    let found_us = last_us.saturating_sub(first_us);
+    if found_us <= most_us {
+        return None;
+    }
+    let path = recording.source.path()?;
+    let expected = format!("a recording of at most {most_us} µs, several times the published");
+    let advice = "it is of another data set, or several in one: copy the publisher's file again";
+    Some(unlike(path, expected, format!("one of {found_us} µs"), advice))
 }
 
 /// The refusal of a label that reaches beyond the events of its file.
@@ -132,9 +176,10 @@ fn repeated(found: &Recordings, proof: &mut Proof) {
     notes.sort_by_key(|&(apart, _)| !apart);
     let apart = notes.iter().filter(|&&(apart, _)| apart).count();
     if let Some((_, said)) = notes.first() {
-        let all = notes.len();
+        let have = if notes.len() == 1 { "has" } else { "have" };
         proof.notes.push(format!(
-            "{all} files have the content of another one, {apart} of them in another half; the first: {said}"
+            "{} {have} the content of another one, {apart} of them in another half; the first: {said}",
+            sentence::counted(notes.len(), "file")
         ));
     }
 }

@@ -4,11 +4,10 @@ use std::{
     sync::Arc,
 };
 
-use events::{Columns, Events, Grid};
+use events::{Columns, Events, Grid, Order};
 
 use crate::{
-    Content, Error, ImageFile, Name, cifar10_dvs, dvs_gesture, error::unlike, files, find::layout,
-    nmnist, speech_commands, synthetic,
+    Content, Error, ImageFile, Name, error::unlike, files, find::layout, speech_commands, synthetic,
 };
 
 /// What to do about a recording that was lost on its way here.
@@ -47,6 +46,8 @@ pub(crate) struct Sources {
     pub files: Vec<PathBuf>,
     /// What was in each of them.
     pub sums: Vec<files::Sum>,
+    /// Those of the notes that no publisher's files give reason to.
+    pub faults: Vec<String>,
 }
 
 /// Where recordings come from, and so what a result on them means.
@@ -111,7 +112,7 @@ impl Recordings {
     /// The folder in which a file is no longer what the manifest says, if one is: reads every file
     /// once.
     pub(crate) fn changed(&self) -> Result<Option<&Path>, Error> {
-        let Sources { folder, files, sums } = &self.sources;
+        let Sources { folder, files, sums, .. } = &self.sources;
         let same = files::sums(files, layout(self.name).most_bytes)? == *sums;
         Ok((!same).then_some(folder))
     }
@@ -163,27 +164,26 @@ impl Recording {
     /// All events of the recording's file, in file order; of a synthetic recording, its own.
     ///
     /// # Errors
-    /// The data set holds no events; the file cannot be read or decoded.
+    /// The data set holds no events; the file cannot be read or decoded; its times run backwards or
+    /// start again, or it holds its bytes twice.
     pub fn columns(&self) -> Result<Columns, Error> {
         let path = match &self.source {
             Source::File(path) | Source::Cut { path, .. } => path,
             Source::Synthetic { .. } => return Ok(self.events()?.columns().clone()),
             Source::Image { .. } => return Err(self.holds_no("events")),
         };
-        let decode: fn(&Path, &[u8]) -> _ = match self.name {
-            Name::NMnist => |_, bytes| nmnist::decode(bytes),
-            Name::DvsGesture => dvs_gesture::decode,
-            Name::Cifar10Dvs => |_, bytes| cifar10_dvs::decode(bytes),
-            Name::SpeechCommands | Name::Mnist | Name::Cifar10 | Name::Cifar100 => {
-                return Err(self.holds_no("events"));
-            }
-        };
+        let Some(events) = &self.name.set().events else { return Err(self.holds_no("events")) };
         let bytes = files::read(path, layout(self.name).most_bytes)?;
         if let Some((at, zeros)) = zeroed(&bytes) {
             let found = format!("{zeros} bytes of zero from byte {at} on");
             return Err(unlike(path, "events", found, LOST));
         }
-        decode(path, &bytes).map_err(|source| Error::Decode { path: path.clone(), source })
+        let columns = (events.decode)(path, &bytes)
+            .map_err(|source| Error::Decode { path: path.clone(), source })?;
+        match disorder(&bytes, &columns) {
+            Some(found) => Err(unlike(path, "one recording in order of time", found, DISORDER)),
+            None => Ok(columns),
+        }
     }
 
     /// This recording's events out of its file's [`columns`](Recording::columns), sorted by time.
@@ -296,6 +296,39 @@ impl Recording {
     fn holds_no(&self, wanted: &'static str) -> Error {
         Error::Content { name: self.name, wanted, holds: self.name.info().content.noun() }
     }
+}
+
+/// What to do about recordings in one file, or times that no camera gives.
+const DISORDER: &str = "sorted by time, its parts would be mixed: copy the publisher's file again";
+
+/// Fewest bytes of which a half is compared with the other one: less may be equal by chance.
+const DOUBLED_BYTES: usize = 64;
+
+/// Fewer events may be in any order: a camera's packet has more.
+const FEW: usize = 16;
+
+/// Why the events of a file are not one recording in order of time, if they are not. Sorting such a
+/// file would play it in another order, without a word.
+fn disorder(bytes: &[u8], columns: &Columns) -> Option<String> {
+    let (one, other) = bytes.split_at(bytes.len() / 2);
+    // events that are all the same are no recording twice
+    let differ = columns.t_us.iter().any(|&t_us| t_us != columns.t_us[0]);
+    if bytes.len() >= DOUBLED_BYTES && one == other && differ {
+        return Some("the same bytes twice, one behind the other".to_owned());
+    }
+    let order = Order::of(columns);
+    let (events, backwards) = (order.events, order.backwards);
+    // as many as a file without a mark may have to be recognised
+    if events >= FEW && backwards > (events - 1) / 8 {
+        return Some(format!("{backwards} of {events} events earlier than the one before them"));
+    }
+    // what a camera's buffer still held of another recording is a few events, which are no part
+    let at = order.first_restart.filter(|_| order.apart() > events / 64)?;
+    let times = match order.restarts {
+        1 => "once".to_owned(),
+        n => format!("{n} times"),
+    };
+    Some(format!("a clock that starts again {times}, first at event {at} of {events}"))
 }
 
 /// Zero bytes in a row that no camera writes: a sector of a disk.

@@ -7,11 +7,13 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Content, Download, Error, Info, Name, Origin, Recording, Source, Split, Unpack,
+    data_set::DataSet,
     error::unlike,
-    files,
+    files::{self, Others},
     find::{Layout, Listing},
     lists::{self, Entry},
     recordings::LOST,
+    synthetic::{self, Generator},
     wav,
 };
 
@@ -34,6 +36,7 @@ pub(crate) const INFO: Info = Info {
     citation: "P. Warden, \"Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition\", arXiv:1804.03209, 2018",
     licence: "CC BY 4.0",
     page: "https://arxiv.org/abs/1804.03209",
+    standard: &[],
     downloads: &[Download {
         file: "speech_commands_v0.02.tar.gz",
         urls: &[
@@ -59,9 +62,18 @@ pub(crate) const LAYOUT: Layout = Layout {
     most_bytes: 64 << 20,
     // a sentence may be kept twice, and small extracts repeat clips
     distinct: false,
+    longest_us: 0,
     expected: "testing_list.txt, validation_list.txt and 35 folders named by word with <speaker>_nohash_<number>.wav",
     recognise: |names| names.iter().any(|name| LISTS.contains(&name.as_str())),
     list,
+};
+
+pub(crate) static SET: DataSet = DataSet {
+    info: &INFO,
+    layout: &LAYOUT,
+    splits: &["published", "by-speaker:N"],
+    events: None,
+    stand_in: Generator::Sound(synthetic::words::word),
 };
 
 /// A clip: word and name as the lists write them.
@@ -84,14 +96,16 @@ fn list(folder: &Path, split: Option<Split>) -> Result<Listing, Error> {
     if let Some(found) = lists::repeats(&[testing, validation]) {
         return Err(unlike(folder, "every clip once, in one list", found, "correct the lists"));
     }
-    let clips = clips(folder)?;
+    let mut others = Others::default();
+    let clips = clips(folder, &mut others)?;
     let mut files = Vec::new();
     for (name, list) in LISTS.iter().zip(&lists) {
         files.extend(list.is_some().then(|| folder.join(name)));
     }
     files.extend(clips.iter().map(|clip| folder.join(&clip.key)));
     let names = entries.map(|entries| entries.iter().map(|entry| &*entry.name).collect());
-    let notes = absent(&clips, &names);
+    let mut notes = absent(&clips, &names);
+    notes.extend(others.note(folder, "clip (.wav) in a folder of a word"));
     let [testing, validation]: [HashSet<&str>; 2] = names;
     let all_test = !clips.is_empty() && clips.iter().all(|clip| testing.contains(&*clip.key));
     let both = lists.iter().all(Option::is_some);
@@ -117,7 +131,8 @@ fn absent(clips: &[Clip], names: &[HashSet<&str>; 2]) -> Vec<String> {
     for (list, names) in LISTS.iter().zip(names) {
         let absent = names.difference(&here).count();
         if absent > 0 {
-            notes.push(format!("{list}: {absent} of {} listed clips are not here", names.len()));
+            let are = if names.len() == 1 { "listed clip is" } else { "listed clips are" };
+            notes.push(format!("{list}: {absent} of {} {are} not here", names.len()));
         }
     }
     notes
@@ -196,16 +211,16 @@ fn is_clip(name: &str) -> bool {
 
 /// All clips of the 35 words, by word and then by name. Folders that start with `_` hold noise, not
 /// words.
-fn clips(folder: &Path) -> Result<Vec<Clip>, Error> {
+fn clips(folder: &Path, others: &mut Others) -> Result<Vec<Clip>, Error> {
     let mut clips = Vec::new();
+    others.add(folder, files::names_with(folder, "wav")?);
     for word in files::folders(folder, INFO.classes)? {
         if word.starts_with('_') {
             continue;
         }
         let of_word = folder.join(&word);
-        let names = files::names_with(&of_word, "wav")?;
         let Some(label) = INFO.classes.iter().position(|&known| known == word) else {
-            if names.is_empty() {
+            if files::names_with(&of_word, "wav")?.is_empty() {
                 continue;
             }
             let expected = format!("a folder named by a word ({})", INFO.classes.join(", "));
@@ -216,6 +231,7 @@ fn clips(folder: &Path) -> Result<Vec<Clip>, Error> {
                 "move it away, or name it by its word",
             ));
         };
+        let names = others.recordings(&of_word, "wav")?;
         clips.extend(names.into_iter().map(|name| Clip {
             recording: Recording {
                 name: Name::SpeechCommands,
@@ -240,25 +256,35 @@ fn speaker_tests(key: &str, seed: u64) -> bool {
 
 /// The clip's samples, cut behind or padded with zeros on both sides to one second.
 pub(crate) fn waveform(path: &Path) -> Result<Vec<i16>, Error> {
+    let samples = sound(path)?;
+    let second = RATE_HZ as usize;
+    let missing = second.saturating_sub(samples.len());
+    let mut padded = vec![0; missing / 2];
+    padded.extend(samples.into_iter().take(second));
+    padded.resize(second, 0);
+    Ok(padded)
+}
+
+/// The clip's samples, however many.
+pub(crate) fn sound(path: &Path) -> Result<Vec<i16>, Error> {
     let bytes = files::read(path, LAYOUT.most_bytes)?;
     let refused = |fault: wav::Fault| unlike(path, fault.expected, fault.found, fault.advice);
     let sound = wav::read(&bytes).map_err(refused)?;
     if (sound.channels, sound.rate_hz, sound.bits) != (1, RATE_HZ, 16) {
-        let found =
-            format!("{} channels, {} Hz, {} bits", sound.channels, sound.rate_hz, sound.bits);
+        let found = format!(
+            "{}, {} Hz, {} bits",
+            sentence::counted(sound.channels.into(), "channel"),
+            sound.rate_hz,
+            sound.bits
+        );
         let expected = format!("1 channel, {RATE_HZ} Hz, 16 bits");
         return Err(unlike(path, expected, found, "convert it to that"));
     }
     let samples = sound.data.as_chunks().0.iter().map(|&sample| i16::from_le_bytes(sample));
     // the publisher left out clips without a voice, so no sound is a loss and not a recording
     if sound.data.iter().all(|&byte| byte == 0) {
-        let found = format!("{} samples, all of them 0", samples.len());
+        let found = format!("{}, all of them 0", sentence::counted(samples.len(), "sample"));
         return Err(unlike(path, "a sound", found, LOST));
     }
-    let second = RATE_HZ as usize;
-    let missing = second.saturating_sub(samples.len());
-    let mut padded = vec![0; missing / 2];
-    padded.extend(samples.take(second));
-    padded.resize(second, 0);
-    Ok(padded)
+    Ok(samples.collect())
 }

@@ -33,13 +33,7 @@ impl Split {
     /// The splits that a data set has, as they are written; `N` stands for a seed. The first is the
     /// usual one.
     pub fn known(name: Name) -> &'static [&'static str] {
-        match name {
-            Name::Cifar10Dvs => &["reference", "first100", "tebn", "seeded:N"],
-            Name::SpeechCommands => &["published", "by-speaker:N"],
-            Name::NMnist | Name::DvsGesture | Name::Mnist | Name::Cifar10 | Name::Cifar100 => {
-                &["published"]
-            }
-        }
+        name.set().splits
     }
 
     /// Refuses a split that the data set does not have.

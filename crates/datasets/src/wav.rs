@@ -43,7 +43,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Sound<'_>, Fault> {
             0 => "an empty file".to_owned(),
             _ if bytes.iter().all(|&byte| byte == 0) => "nothing but zeros".to_owned(),
             n if n < 12 => format!("{n} bytes"),
-            _ => format!("\"{}\"", bytes[..12].escape_ascii()),
+            _ => sentence::quoted(&bytes[..12]),
         };
         return Err(fault("a WAV file, which begins with RIFF and WAVE", found, DAMAGED));
     }
@@ -57,10 +57,10 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Sound<'_>, Fault> {
             _ => &mut None,
         };
         if place.replace(chunk.content).is_some() {
-            let name = chunk.name.escape_ascii();
+            let name = sentence::quoted(chunk.name);
             return Err(fault(
                 "one chunk of a kind",
-                format!("a second \"{name}\" at byte {at}"),
+                format!("a second {name} at byte {at}"),
                 CONVERT,
             ));
         }
@@ -110,14 +110,14 @@ impl<'a> Chunk<'a> {
         let [a, b, c, d, ..] = *head;
         let name = [a, b, c, d];
         if !name.iter().all(|&letter| letter == b' ' || letter.is_ascii_graphic()) {
-            let found = format!("\"{}\"", name.escape_ascii());
+            let found = sentence::quoted(name);
             return Err(fault(format!("the four letters of a chunk at byte {at}"), found, DAMAGED));
         }
         let length = u32_at(head, 4);
         let content = usize::try_from(length).ok().and_then(|length| rest.get(..length));
         let content = content.ok_or_else(|| {
-            let name = name.escape_ascii();
-            let expected = format!("{length} bytes of the chunk \"{name}\" at byte {at}");
+            let name = sentence::quoted(name);
+            let expected = format!("{length} bytes of the chunk {name} at byte {at}");
             let advice = "it is cut off, or was written by a program that never gave its length: \
                           copy it again, or convert it";
             fault(expected, format!("{} before the end", rest.len()), advice)

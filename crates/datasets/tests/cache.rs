@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    ops::Range,
+    ops::{ControlFlow, Range},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -19,6 +19,8 @@ use events::{EmptyWindow, Framing, Grid, Shape, transforms::resize_nearest};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+/// What a caller says who wants the cache.
+const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
 const NUMBER: Framing = Framing::Number { frames: 16 };
 
 fn digits() -> Recordings {
@@ -26,7 +28,7 @@ fn digits() -> Recordings {
 }
 
 fn prepared(recordings: &Recordings, folder: &Path) -> Prepared {
-    prepare(recordings, NUMBER, None, Dtype::U8, folder, &mut |_| {}).unwrap()
+    prepare(recordings, NUMBER, None, Dtype::U8, folder, &mut |_| GO_ON).unwrap()
 }
 
 /// A small cache in a folder of its own, and its bytes.
@@ -39,7 +41,7 @@ fn small() -> (tempfile::TempDir, PathBuf, Vec<u8>) {
         Some(12),
         Dtype::U8,
         folder.path(),
-        &mut |_| {},
+        &mut |_| GO_ON,
     )
     .unwrap()
     .cache
@@ -78,10 +80,11 @@ fn real() -> Option<Recordings> {
 
 fn equals_direct_framing(recordings: &Recordings, framing: Framing, side: Option<usize>) {
     let folder = tempfile::tempdir().unwrap();
-    let wide =
-        prepare(recordings, framing, side, Dtype::U16, folder.path(), &mut |_| {}).unwrap().cache;
+    let wide = prepare(recordings, framing, side, Dtype::U16, folder.path(), &mut |_| GO_ON)
+        .unwrap()
+        .cache;
     let narrow =
-        prepare(recordings, framing, side, Dtype::U8, folder.path(), &mut |_| {}).unwrap().cache;
+        prepare(recordings, framing, side, Dtype::U8, folder.path(), &mut |_| GO_ON).unwrap().cache;
     assert_eq!(
         (wide.train(), wide.len()),
         (0..recordings.train.len(), recordings.train.len() + recordings.test.len())
@@ -183,7 +186,7 @@ fn features_and_images_are_kept_as_they_are() {
     let items = Items { labels: &labels, train: 70, groups: &groups };
     let mut key = Key::of_recordings(&digits(), NUMBER, None, Dtype::F32);
     key.data_set = "speech".to_owned();
-    let cache = write::<f32>(folder.path(), &key, items, &make, &mut |_| {}).unwrap().cache;
+    let cache = write::<f32>(folder.path(), &key, items, &make, &mut |_| GO_ON).unwrap().cache;
     for index in [0, 31, 32, 69] {
         let expected: Vec<f32> = (0..105).map(|at| value(index, at)).collect();
         assert_eq!(cache.read::<f32>(index).unwrap().into_values(), expected);
@@ -298,7 +301,7 @@ fn what_another_version_made_is_never_served_and_is_replaced() {
         group.map(|_| Ok(Grid::new(shape, vec![0_u8; 2]).unwrap())).collect()
     };
     let items = Items { labels: &[0], train: 1, groups: std::slice::from_ref(&(0..1)) };
-    let old = write::<u8>(folder.path(), &older, items, &zeros, &mut |_| {}).unwrap().cache;
+    let old = write::<u8>(folder.path(), &older, items, &zeros, &mut |_| GO_ON).unwrap().cache;
     assert!(Cache::find(folder.path(), &key).unwrap().is_none());
     // even under the new one's name
     fs::rename(old.path(), folder.path().join(key.file_name())).unwrap();
@@ -308,7 +311,8 @@ fn what_another_version_made_is_never_served_and_is_replaced() {
     );
     let mut replaced = 0;
     let report = &mut |step: Step| {
-        replaced += u32::from(matches!(step, Step::Replaces(Error::Foreign { .. })))
+        replaced += u32::from(matches!(step, Step::Replaces(Error::Foreign { .. })));
+        GO_ON
     };
     let new = prepare(&recordings, NUMBER, None, Dtype::U8, folder.path(), report).unwrap();
     assert!(!new.was_there && replaced == 1);
@@ -369,7 +373,7 @@ fn a_truncated_file_is_refused_and_replaced() {
             Some(12),
             Dtype::U8,
             folder.path(),
-            &mut |_| {},
+            &mut |_| GO_ON,
         )
         .unwrap();
         assert!(fs::read(&path).unwrap() == bytes);
@@ -404,6 +408,7 @@ fn a_sample_damaged_on_disk_is_named_and_replaced() {
         if let Step::Replaces(why) = step {
             replaced = why.to_string();
         }
+        GO_ON
     };
     prepare(&recordings, Framing::Number { frames: 4 }, Some(12), Dtype::U8, folder.path(), report)
         .unwrap();
@@ -417,7 +422,7 @@ fn what_cannot_be_cached_is_refused_and_leaves_nothing() {
     let mut recordings = digits();
     let refused = |recordings: &Recordings, framing, dtype| {
         let error =
-            prepare(recordings, framing, None, dtype, folder.path(), &mut |_| {}).unwrap_err();
+            prepare(recordings, framing, None, dtype, folder.path(), &mut |_| GO_ON).unwrap_err();
         assert!(names(folder.path()).is_empty(), "{error}");
         sentence(&error)
     };
@@ -474,7 +479,7 @@ fn large_and_many_samples_are_read_back() {
         let labels: Vec<u32> = (0..count as u32).collect();
         let items = Items { labels: &labels, train: 2, groups: &groups };
         let key = Key::of_recordings(&digits(), NUMBER, None, Dtype::U8);
-        let cache = write::<u8>(folder.path(), &key, items, &make, &mut |_| {}).unwrap().cache;
+        let cache = write::<u8>(folder.path(), &key, items, &make, &mut |_| GO_ON).unwrap().cache;
         assert_eq!(
             (cache.len(), cache.sample_bytes(), cache.labels()),
             (count, bytes, &labels[..])
@@ -531,7 +536,7 @@ fn samples_of_another_shape_are_refused() {
     let groups: Vec<Range<usize>> = (0..50).map(|index| index..index + 1).collect();
     let items = Items { labels: &[0; 50], train: 50, groups: &groups };
     let key = Key::of_recordings(&digits(), NUMBER, None, Dtype::U8);
-    let error = write::<u8>(folder.path(), &key, items, &make, &mut |_| {}).unwrap_err();
+    let error = write::<u8>(folder.path(), &key, items, &make, &mut |_| GO_ON).unwrap_err();
     assert!(
         sentence(&error).starts_with("sample 40: expected the shape [T, H, W, C] = [1, 1, 2, 1]"),
         "{error}"
@@ -539,7 +544,7 @@ fn samples_of_another_shape_are_refused() {
     assert!(names(folder.path()).is_empty());
     let gap = Items { groups: &groups[..49], ..items };
     assert!(matches!(
-        write::<u8>(folder.path(), &key, gap, &make, &mut |_| {}),
+        write::<u8>(folder.path(), &key, gap, &make, &mut |_| GO_ON),
         Err(Error::Unfit { .. })
     ));
 }
@@ -554,7 +559,7 @@ fn a_source_that_changes_after_it_was_found_is_refused_and_leaves_nothing() {
             None,
             Dtype::U8,
             folder.path(),
-            &mut |_| {},
+            &mut |_| GO_ON,
         )
     };
     let found = gestures(root.path());
@@ -671,4 +676,34 @@ fn a_prefetch_reports_an_error_in_its_place_and_stops_when_dropped() {
     drop(long);
     assert_eq!(Arc::strong_count(&cache), 1);
     assert!(matches!(Prefetch::new(cache, vec![0], 0, 1), Err(Error::Unfit { .. })));
+}
+
+/// Whoever is told may end it: while it waits, reads what is there, or writes.
+#[test]
+fn a_caller_who_ends_it_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let recordings = synthetic::recordings(Name::NMnist, 70, 5, 5);
+    let ended = |at: &dyn Fn(&Step) -> bool| {
+        let report = &mut |step: Step| match at(&step) {
+            true => ControlFlow::Break(()),
+            false => GO_ON,
+        };
+        let error = prepare(&recordings, NUMBER, None, Dtype::U8, folder.path(), report);
+        assert!(matches!(error, Err(Error::Ended)), "{error:?}");
+    };
+    for samples in [32, 64, 75] {
+        ended(&|step| matches!(step, Step::Done(done, _) if *done >= samples));
+        assert!(names(folder.path()).is_empty(), "{:?}", names(folder.path()));
+    }
+    let cache = prepared(&recordings, folder.path()).cache;
+    let whole = fs::read(cache.path()).unwrap();
+    ended(&|step| matches!(step, Step::Still));
+    assert_eq!((names(folder.path()).len(), fs::read(cache.path()).unwrap()), (1, whole));
+    // the lock of another one stays
+    let lock = fs::File::create(cache.path().with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    for wait in [true, false] {
+        ended(&|step| matches!((step, wait), (Step::Waits, true) | (Step::Still, false)));
+        assert_eq!(names(folder.path()).len(), 2);
+    }
 }

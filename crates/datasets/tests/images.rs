@@ -74,7 +74,7 @@ fn what_is_not_mnist_is_refused() {
     let said = with(root, file, &packed[..packed.len() / 2]);
     assert!(
         said.starts_with(
-            "ROOT/mnist/t10k-images-idx3-ubyte.gz: expected a whole gzip file, found the error"
+            "ROOT/mnist/t10k-images-idx3-ubyte.gz: expected a whole gzip file, found bytes that do not unpack"
         ),
         "{said}"
     );

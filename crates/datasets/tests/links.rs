@@ -208,7 +208,7 @@ fn every_reader_of_a_file_refuses_what_is_none() {
     for name in ["pipe", "socket", "device", "folder", "link"] {
         let path = at(name);
         let said = at_once(move || {
-            let opened = open_file(&path).unwrap_err().to_string();
+            let opened = sentence::cause(&open_file(&path).unwrap_err());
             let cache = Cache::open(&path).unwrap_err().to_string();
             let images = datasets::synthetic::idx::images(&path, 1).unwrap_err().to_string();
             let sums = fetch::Sums::of(&path, &mut ()).unwrap_err().to_string();
@@ -216,8 +216,14 @@ fn every_reader_of_a_file_refuses_what_is_none() {
         });
         for said in said {
             assert!(!said.contains('\n'), "{said}");
-            let kinds =
-                ["a named pipe", "a socket", "a device", "a folder", "No such file", "a link"];
+            let kinds = [
+                "a named pipe",
+                "a socket",
+                "a device",
+                "a folder",
+                "nothing of that name",
+                "a link",
+            ];
             assert!(kinds.iter().any(|kind| said.contains(kind)), "{said}");
         }
         let folder = check_folder(&at(name));

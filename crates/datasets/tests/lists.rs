@@ -172,7 +172,7 @@ fn listed_clips_that_are_not_here_are_counted() {
     assert_eq!(sizes(root), (8, 0, 4));
     let expected = [
         "testing_list.txt: 1 of 5 listed clips are not here",
-        "validation_list.txt: 1 of 1 listed clips are not here",
+        "validation_list.txt: 1 of 1 listed clip is not here",
     ];
     assert_eq!(found(SPEECH, root).notes, expected);
     assert_eq!(proof(SPEECH, root)[1][..2], expected);
@@ -280,7 +280,7 @@ fn lists_of_gestures_are_held_to_the_same() {
         // the two recordings have the same events: that is told
         assert!(
             notes[0]
-                .starts_with("1 files have the content of another one, 1 of them in another half"),
+                .starts_with("1 file has the content of another one, 1 of them in another half"),
             "{notes:?}"
         );
     }
@@ -344,9 +344,41 @@ fn labels_lie_inside_their_recording() {
             "{failures:?}"
         );
     }
-    let [failures, notes] = labels("1,0,200000\n2,150000,399000\n3,390000,399500\n");
-    assert_eq!(failures, [""; 0]);
-    assert_eq!(notes[0], "user01_led_labels.csv: 2 trials overlap another one");
+    // labels that share events: two in part, one within another, the same window twice, not side
+    // by side, three; the rows are counted with the title
+    for (rows, said) in [
+        (
+            "1,0,200000\n2,150000,399000\n3,390000,399500\n",
+            "found row 2 (class 1, 0 to 200000 µs) and row 3 (class 2, 150000 to 399000 µs) with events in common, and 1 overlap more;",
+        ),
+        (
+            "1,0,399000\n2,100000,200000\n",
+            "row 2 (class 1, 0 to 399000 µs) and row 3 (class 2, 100000 to 200000 µs)",
+        ),
+        (
+            "1,0,200000\n2,0,200000\n",
+            "row 2 (class 1, 0 to 200000 µs) and row 3 (class 2, 0 to 200000 µs)",
+        ),
+        (
+            "2,300000,399000\n1,0,200000\n3,100000,250000\n",
+            "row 3 (class 1, 0 to 200000 µs) and row 4 (class 3, 100000 to 250000 µs)",
+        ),
+        ("1,0,399000\n2,1000,2000\n3,3000,4000\n4,5000,6000\n", ", and 2 overlaps more;"),
+    ] {
+        let [failures, notes] = labels(rows);
+        assert_eq!(failures.len(), 1, "{failures:?}");
+        assert!(failures[0].starts_with("user01_led_labels.csv: expected labels one after"));
+        assert!(failures[0].contains(said), "{failures:?}");
+        assert!(!notes.contains(&failures[0]), "said once: {notes:?}");
+        // whoever trains is told too
+        assert_eq!(found(GESTURES, root).notes[0], failures[0]);
+    }
+    // as the publisher has it in one file
+    gestures(root, "user22_led.aedat", "user02_led.aedat");
+    write(root, "dvs-gesture/user22_led.aedat", &aedat31(400));
+    let rows = b"class,startTime_usec,endTime_usec\n1,0,200000\n2,150000,399000\n";
+    write(root, "dvs-gesture/user22_led_labels.csv", rows);
+    assert_eq!(proof(GESTURES, root)[0], [""; 0]);
     labels("1,0,200000\n");
     for wrong in ["1,300,200", "1,5,5", "0,1,2", "12,1,2", "1;0;5", "1,-5,5", "1,0,1e5", "1,0"] {
         write(root, "dvs-gesture/user01_led_labels.csv", format!("{LABELS}{wrong}\n").as_bytes());
@@ -392,6 +424,58 @@ fn converted_clips_are_held_to_their_table() {
         let found = sentence(GESTURES, root);
         assert!(found.contains(said), "{found}");
     }
+}
+
+/// Files among recordings that are none: one note with their number and the first of them.
+#[test]
+fn what_is_no_recording_is_counted() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    let note = |name: Name| {
+        let [failures, notes] = proof(name, root);
+        assert_eq!(failures, [""; 0]);
+        notes.into_iter().filter(|note| note.contains("left out")).collect::<Vec<_>>()
+    };
+    for digit in 0..10 {
+        write(root, &format!("n-mnist/Train/{digit}/1.bin"), &common::nmnist(digit, 60));
+        write(root, &format!("n-mnist/Test/{digit}/2.bin"), &common::nmnist(digit + 10, 60));
+    }
+    assert_eq!(note(Name::NMnist), [""; 0]);
+    write(root, "n-mnist/Train/3/00014.BIN", &common::nmnist(44, 60));
+    let said = "1 file is left out, for it is no recording (.bin) in a folder of a digit: Train/3/00014.BIN";
+    assert_eq!(note(Name::NMnist), [said]);
+    write(root, "n-mnist/Train/00001.bin", b"");
+    write(root, "n-mnist/Test/7/notes.txt", b"");
+    write(root, "n-mnist/Test/7/00014.bin.part", b"");
+    write(root, "n-mnist/Test/7/.hidden", b"");
+    let said = "4 files are left out, for they are no recording (.bin) in a folder of a digit; the first: Train/00001.bin";
+    assert_eq!(note(Name::NMnist), [said]);
+    for (label, class) in Name::Cifar10Dvs.info().classes.iter().enumerate() {
+        for number in 0..10 {
+            let seed = 10 * label as u32 + number;
+            let file = format!("dvs-cifar10/{class}/cifar10_{class}_{number}.aedat");
+            write(root, &file, &common::aedat2(seed, 50 + seed));
+        }
+    }
+    assert_eq!(note(Name::Cifar10Dvs), [""; 0]);
+    write(root, "dvs-cifar10/cat/cifar10_cat_3.aedat4", b"");
+    write(root, "dvs-cifar10/cat.zip", b"");
+    let said = note(Name::Cifar10Dvs);
+    assert!(
+        said[0].starts_with("1 file is left out") && said[0].ends_with("cat/cifar10_cat_3.aedat4")
+    );
+    clips(root);
+    put(root, "testing_list.txt", TEST.join("\n").as_bytes());
+    put(root, "validation_list.txt", b"");
+    write(root, "speech-commands/yes/0a7c2a8d_nohash_0.mp3", b"");
+    let said = note(SPEECH);
+    assert!(said[0].starts_with("1 file is left out") && said[0].ends_with(".mp3"), "{said:?}");
+    gestures(root, "user01_led.aedat", "user02_led.aedat");
+    assert_eq!(note(GESTURES), [""; 0]);
+    write(root, "dvs-gesture/README.txt", b"");
+    write(root, "dvs-gesture/user03_led.AEDAT", b"");
+    let said = note(GESTURES);
+    assert!(said[0].ends_with(": user03_led.AEDAT"), "{said:?}");
 }
 
 #[test]

@@ -209,3 +209,93 @@ fn the_stored_cases_hold() {
         assert!(failures[0].starts_with(&format!("ROOT/{file}: ")), "{failures:?}");
     }
 }
+
+/// The records of a file of events in another order, or more of them.
+fn reordered<const SIZE: usize>(file: &[u8], header: usize) -> [(&'static str, Vec<u8>); 5] {
+    let (head, data) = file.split_at(header);
+    let records: Vec<[u8; SIZE]> = data.as_chunks().0.to_vec();
+    let of = |records: Vec<[u8; SIZE]>| [head, records.as_flattened()].concat();
+    let mut backwards = records.clone();
+    backwards.reverse();
+    let mut halves = records.clone();
+    halves.rotate_left(records.len() / 2);
+    let mut blocks = records.clone();
+    blocks.chunks_mut(2).for_each(<[_]>::reverse);
+    [
+        ("backwards", of(backwards)),
+        ("twice", of([&records[..], &records].concat())),
+        ("three times", of([&records[..], &records, &records].concat())),
+        ("its second half first", of(halves)),
+        ("each two the other way round", of(blocks)),
+    ]
+}
+
+/// Times that do not go on through a file: sorted, they would play another recording.
+#[test]
+fn times_go_on_through_a_recording() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    for digit in 0..10 {
+        write(root, &format!("n-mnist/Train/{digit}/1.bin"), &nmnist(digit, 300));
+        write(root, &format!("n-mnist/Test/{digit}/2.bin"), &nmnist(digit + 10, 300));
+        let class = Name::Cifar10Dvs.info().classes[usize::from(digit)];
+        for number in 0..10 {
+            let seed = 10 * u32::from(digit) + number;
+            let file = format!("dvs-cifar10/{class}/cifar10_{class}_{number}.aedat");
+            write(root, &file, &aedat2(seed, 50 + seed));
+        }
+    }
+    let bin = fs::read(root.join("n-mnist/Train/3/1.bin")).unwrap();
+    let file = "n-mnist/Train/3/1.bin";
+    each_is_named(Name::NMnist, root, file, &reordered::<5>(&bin, 0));
+    let twice =
+        format!("ROOT/{file}: expected one recording in order of time, found the same bytes twice");
+    write(root, file, &bin.repeat(2));
+    assert!(proof(Name::NMnist, root)[0][0].starts_with(&twice));
+    write(root, file, &bin);
+    let file = "dvs-cifar10/cat/cifar10_cat_3.aedat";
+    let aedat = fs::read(root.join(file)).unwrap();
+    let header = aedat2(0, 0).len();
+    each_is_named(Name::Cifar10Dvs, root, file, &reordered::<8>(&aedat, header));
+    // a few events that a camera still held are no second recording
+    let mut held = aedat2(7, 400);
+    for record in held[header..].chunks_exact_mut(8).take(5) {
+        record[5] = 0x20;
+    }
+    write(root, file, &held);
+    assert_eq!(proof(Name::Cifar10Dvs, root)[0], NONE);
+}
+
+/// Recordings longer than their data set knows.
+#[test]
+fn recordings_are_no_longer_than_published() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    for digit in 0..10 {
+        write(root, &format!("n-mnist/Train/{digit}/1.bin"), &nmnist(digit, 300));
+        write(root, &format!("n-mnist/Test/{digit}/2.bin"), &nmnist(digit + 10, 300));
+    }
+    assert_eq!(proof(Name::NMnist, root)[0], NONE);
+    write(root, "n-mnist/Test/4/2.bin", &nmnist(14, 1_500));
+    let [failures, _] = proof(Name::NMnist, root);
+    let said = "ROOT/n-mnist/Test/4/2.bin: expected a recording of at most 1000000 µs, several times the published, found one of ";
+    assert!(failures.len() == 1 && failures[0].starts_with(said), "{failures:?}");
+    for word in ["yes", "no"] {
+        for speaker in 0..8 {
+            let file = format!("speech-commands/{word}/{speaker:08x}_nohash_0.wav");
+            write(root, &file, &clip(word.len() as i16 * 10 + speaker));
+        }
+    }
+    write(root, "speech-commands/testing_list.txt", b"yes/00000001_nohash_0.wav\n");
+    write(root, "speech-commands/validation_list.txt", b"");
+    assert_eq!(proof(Name::SpeechCommands, root)[0], NONE);
+    for samples in [16_001, 30 * 16_000] {
+        let sound = riff(&vec![3; samples], 2 * samples as u32, b"", b"");
+        write(root, "speech-commands/no/00000003_nohash_0.wav", &sound);
+        let [failures, _] = proof(Name::SpeechCommands, root);
+        let said = format!(
+            "ROOT/speech-commands/no/00000003_nohash_0.wav: expected at most 16000 samples, one second, as published, found {samples} samples"
+        );
+        assert!(failures.len() == 1 && failures[0].starts_with(&said), "{failures:?}");
+    }
+}

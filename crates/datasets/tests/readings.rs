@@ -130,8 +130,8 @@ fn a_cache_is_named_by_the_decoder_that_its_recordings_go_through_and_by_no_othe
         write(root.path(), &format!("dvs-gesture/{user}_led.aedat"), file);
         write(root.path(), &format!("dvs-gesture/{user}_led_labels.csv"), labels);
     }
-    assert_eq!(decoder(&found(Name::NMnist, root.path())), 2);
-    assert_eq!(decoder(&found(Name::Cifar10Dvs, root.path())), 2);
+    assert_eq!(decoder(&found(Name::NMnist, root.path())), 3);
+    assert_eq!(decoder(&found(Name::Cifar10Dvs, root.path())), 3);
     assert_eq!(decoder(&found(Name::DvsGesture, root.path())), 1, "AEDAT 3.1 is read as before");
     let made = datasets::synthetic::recordings(Name::NMnist, 2, 2, 0);
     assert_eq!(decoder(&made), 1, "what is made goes through no decoder");

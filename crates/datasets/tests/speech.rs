@@ -186,7 +186,7 @@ fn sounds_are_padded_cut_or_refused() {
 
     put(&wav(&[5; 8_000], 8_000, 1));
     assert!(refused().ends_with(
-        "a_nohash_0.wav: expected 1 channel, 16000 Hz, 16 bits, found 1 channels, 8000 Hz, 16 bits; convert it to that"
+        "a_nohash_0.wav: expected 1 channel, 16000 Hz, 16 bits, found 1 channel, 8000 Hz, 16 bits; convert it to that"
     ));
     put(&wav(&[5; 16_000], 16_000, 2));
     assert!(refused().contains("found 2 channels, 16000 Hz"));

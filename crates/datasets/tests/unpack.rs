@@ -288,7 +288,7 @@ fn links_and_devices_are_refused() {
         Place::new().refuses(
             &archive,
             &Limits::default(),
-            if kind == Kind::GNUSparse { "error" } else { "a link or a device" },
+            if kind == Kind::GNUSparse { "do not unpack" } else { "a link or a device" },
         );
     }
     let link = zip_of(|zip| {

@@ -25,7 +25,6 @@ pub use tensors::View;
 
 use candle_core::Device;
 use std::fmt;
-use std::io::Write;
 use std::str::FromStr;
 
 /// Which device a program is to run on.
@@ -49,7 +48,7 @@ impl FromStr for Choice {
             "cpu" => Ok(Choice::Cpu),
             _ => match text.strip_prefix("cuda:").map(str::parse) {
                 Some(Ok(number)) => Ok(Choice::Cuda(number)),
-                _ => Err(format!("expected auto, cpu or cuda:0 (1, 2 …), found {text}")),
+                _ => Err(format!("expected auto, cpu or cuda:0 (1, 2 …), found \"{text}\"")),
             },
         }
     }
@@ -114,7 +113,7 @@ pub fn for_a_test() -> Result<Option<Device>, Error> {
         Ok(device) => Ok(Some(device)),
         Err(error) if std::env::var_os("SPIKEGRAD_CUDA").is_none() => {
             // not `eprintln!`, which a passing test does not show
-            let _ = writeln!(std::io::stderr(), "SKIPPED: {error}");
+            terminal::say!("SKIPPED: {error}");
             Ok(None)
         }
         Err(error) => Err(error),
@@ -215,7 +214,7 @@ impl FromStr for Precision {
         let all = [Precision::F32, Precision::Tf32, Precision::Bf16];
         all.into_iter()
             .find(|p| p.id() == text)
-            .ok_or_else(|| format!("expected f32, tf32 or bf16, found {text}"))
+            .ok_or_else(|| format!("expected f32, tf32 or bf16, found \"{text}\""))
     }
 }
 

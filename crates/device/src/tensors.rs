@@ -110,10 +110,10 @@ impl Gpu {
             let bytes = len * size_of::<T>();
             let free = self.memory().map(|(free, _)| free).unwrap_or_default();
             candle_core::Error::Msg(format!(
-                "{} MiB of device memory cannot be had ({} MiB are free): {error}; take a smaller batch, fewer steps, \
+                "{} of device memory cannot be had ({} are free): {error}; take a smaller batch, fewer steps, \
                  or --precision bf16",
-                bytes.div_ceil(1 << 20),
-                free >> 20
+                sentence::size(bytes as u128),
+                sentence::size(free as u128)
             ))
         })?;
         Ok(CudaStorage::wrap_cuda_slice(slice, self.cuda_device().clone()))

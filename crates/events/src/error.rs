@@ -32,7 +32,7 @@ pub enum Error {
     UnknownFormat(String),
     /// The data could not be read at all.
     #[error(
-        "expected to read the recording to its end, found the error \"{0}\"; check the file and its permissions"
+        "expected to read the recording to its end, found {}; check the file and its permissions", sentence::cause(.0)
     )]
     Read(#[from] io::Error),
     /// The four columns have different lengths.

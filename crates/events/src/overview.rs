@@ -1,10 +1,10 @@
 //! A recording of any size as a few frames, in memory that its size does not bound.
 
-use std::io::Read;
+use std::io::{Read, Seek};
 
 use crate::formats::{Chunks, Extent};
 use crate::frames::filled;
-use crate::{Columns, Error, FirstRow, Frames, Grid, Sensor, Shape};
+use crate::{Columns, Error, FirstRow, Frames, Grid, Order, Sensor, Shape};
 
 /// Bins into which a range of times is divided in one pass.
 const BINS: usize = 1 << 14;
@@ -29,6 +29,9 @@ pub struct Overview {
     pub events: usize,
     /// Events outside the sensor.
     pub left_out: usize,
+    /// Times that the clock starts again in the file: then the frames show its parts as if they
+    /// were one over the other. See [`Order`].
+    pub clock_restarts: usize,
 }
 
 impl Overview {
@@ -38,7 +41,7 @@ impl Overview {
     /// # Errors
     /// As [`Chunks::next`]; [`Error::NoEvents`] without an event on the sensor; frames too large
     /// for memory.
-    pub fn read<R: Read>(
+    pub fn read<R: Read + Seek>(
         mut open: impl FnMut() -> Result<Chunks<R>, Error>,
         frames: usize,
     ) -> Result<Self, Error> {
@@ -65,19 +68,21 @@ struct Survey {
     left_out: usize,
     first_us: i64,
     last_us: i64,
+    clock_restarts: usize,
 }
 
 impl Survey {
-    fn read<R: Read>(mut chunks: Chunks<R>) -> Result<Self, Error> {
+    fn read<R: Read + Seek>(mut chunks: Chunks<R>) -> Result<Self, Error> {
         let known = chunks.sensor().map(|(sensor, _)| sensor);
         let first_row = FirstRow::of(chunks.format(), known.is_some());
-        let mut extent = Extent::default();
+        let (mut extent, mut order) = (Extent::default(), Order::default());
         let (mut events, mut outside, mut first_us, mut last_us) = (0, 0, i64::MAX, i64::MIN);
         while let Some(columns) = chunks.next()? {
             if known.is_none() {
                 extent.add(columns);
             }
             events += columns.t_us.len();
+            order.add(&columns.t_us);
             let all = Sensor { width: u16::MAX, height: u16::MAX };
             for event in on_sensor(columns, known.unwrap_or(all)) {
                 (first_us, last_us) = (first_us.min(event.t_us), last_us.max(event.t_us));
@@ -86,7 +91,8 @@ impl Survey {
         }
         let sensor = known.unwrap_or_else(|| extent.smallest());
         let left_out = if known.is_some() { outside } else { extent.outside(sensor).unwrap_or(0) };
-        Ok(Self { sensor, first_row, events: events - left_out, left_out, first_us, last_us })
+        let (events, clock_restarts) = (events - left_out, order.restarts);
+        Ok(Self { sensor, first_row, events, left_out, first_us, last_us, clock_restarts })
     }
 }
 
@@ -110,7 +116,7 @@ fn on_sensor(columns: &Columns, sensor: Sensor) -> impl Iterator<Item = Event> {
     (0..columns.t_us.len()).map(event).filter(is_on)
 }
 
-fn each<R: Read>(
+fn each<R: Read + Seek>(
     mut chunks: Chunks<R>,
     survey: &Survey,
     mut see: impl FnMut(Event),
@@ -301,6 +307,7 @@ impl Counter {
             rates: self.rates,
             events: survey.events,
             left_out: survey.left_out,
+            clock_restarts: survey.clock_restarts,
         }
     }
 }
@@ -334,7 +341,7 @@ mod tests {
             frames in 1_usize..20,
         ) {
             let bytes = file(&events);
-            let open = || Chunks::open(&bytes[..], bytes.len() as u64, Some(Format::Dat));
+            let open = || Chunks::open(std::io::Cursor::new(&bytes), bytes.len() as u64, Some(Format::Dat));
             let all = dat::decode(&bytes).unwrap();
             let sensor = Sensor { width: 4, height: 3 };
             let mut inside = Columns::default();

@@ -1,10 +1,10 @@
-use std::io::Read;
+use std::io::{Read, Seek};
 
 use serde::Serialize;
 
 use crate::duplicates::Duplicates;
 use crate::formats::{Chunks, Extent, Format, SensorSource, count_outside};
-use crate::{Columns, Error, Sensor};
+use crate::{Columns, Error, Order, Sensor};
 
 /// What is in one recording, in numbers that two decoders can compare; serialised, one JSON object
 /// with the fields in this order.
@@ -45,6 +45,12 @@ pub struct Summary {
     pub duplicates: Option<usize>,
     /// Events that are earlier than the one just before them.
     pub out_of_order: usize,
+    /// Times that the clock starts again in the file, which a clock that turns over does not: see
+    /// [`Order`]. The parts before and behind lie over each other in time.
+    pub clock_restarts: usize,
+    /// Records that are none of a pixel's events and were left out: pulses, samples of frames,
+    /// marks of the clock. `None` where they are not counted.
+    pub left_out: Option<usize>,
 }
 
 /// Which row of the picture is row 0.
@@ -87,7 +93,7 @@ impl Summary {
     ///
     /// # Errors
     /// As [`Chunks::next`].
-    pub fn read<R: Read>(mut chunks: Chunks<R>) -> Result<Self, Error> {
+    pub fn read<R: Read + Seek>(mut chunks: Chunks<R>) -> Result<Self, Error> {
         let (format, known) = (chunks.format(), chunks.sensor());
         let mut tally = Tally::new(known.map(|(sensor, _)| sensor), 0);
         let mut extent = Extent::default();
@@ -101,7 +107,8 @@ impl Summary {
         if let (None, Some((sensor, _))) = (known, assumed) {
             tally.outside = extent.outside(sensor);
         }
-        Ok(tally.summary(format, known.or(assumed)))
+        let left_out = chunks.left_out();
+        Ok(Self { left_out, ..tally.summary(format, known.or(assumed)) })
     }
 }
 
@@ -117,7 +124,7 @@ struct Tally {
     sum_y: u64,
     sum_t_us: i128,
     duplicates: Duplicates,
-    out_of_order: usize,
+    order: Order,
 }
 
 impl Tally {
@@ -133,7 +140,7 @@ impl Tally {
             sum_y: 0,
             sum_t_us: 0,
             duplicates: Duplicates::new(events),
-            out_of_order: 0,
+            order: Order::default(),
         }
     }
 
@@ -146,8 +153,7 @@ impl Tally {
         if let (Some(sensor), Some(outside)) = (self.sensor, &mut self.outside) {
             *outside += count_outside(sensor, columns);
         }
-        self.out_of_order += usize::from(self.last_us.is_some_and(|before| first_us < before));
-        self.out_of_order += t_us.windows(2).filter(|pair| pair[1] < pair[0]).count();
+        self.order.add(t_us);
         self.first_us = self.first_us.or(Some(first_us));
         self.last_us = Some(last_us);
         self.sum_x += x.iter().map(|&x| u64::from(x)).sum::<u64>();
@@ -172,7 +178,9 @@ impl Tally {
             sum_y: self.sum_y,
             sum_t_us: self.sum_t_us,
             duplicates: self.duplicates.count(),
-            out_of_order: self.out_of_order,
+            out_of_order: self.order.backwards,
+            clock_restarts: self.order.restarts,
+            left_out: None,
         }
     }
 }
@@ -193,7 +201,7 @@ mod tests {
         let sensor = Some((Sensor { width: 9, height: 8 }, SensorSource::Header));
         let json =
             serde_json::to_string(&Summary::of(Format::Dat, sensor, &columns).unwrap()).unwrap();
-        let expected = r#"{"format":"dat","sensor":{"width":9,"height":8},"sensor_from":"header","first_row":"top","events":6,"on":5,"off":1,"outside_sensor":1,"t_first_us":5,"t_last_us":4,"sum_x":65541,"sum_y":16,"sum_t_us":9223372036854775831,"duplicates":1,"out_of_order":2}"#;
+        let expected = r#"{"format":"dat","sensor":{"width":9,"height":8},"sensor_from":"header","first_row":"top","events":6,"on":5,"off":1,"outside_sensor":1,"t_first_us":5,"t_last_us":4,"sum_x":65541,"sum_y":16,"sum_t_us":9223372036854775831,"duplicates":1,"out_of_order":2,"clock_restarts":0,"left_out":null}"#;
         assert_eq!(json, expected);
     }
 

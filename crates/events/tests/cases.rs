@@ -2,6 +2,7 @@
 //! are made here; where this machine has the stored cases, those are read too.
 #![allow(clippy::unwrap_used)]
 
+use std::io::Cursor;
 use std::path::PathBuf;
 
 use events::formats::{self, Chunks, Format};
@@ -24,7 +25,7 @@ fn both(made: Vec<u8>, file: &str) -> Vec<Vec<u8>> {
 }
 
 fn read(bytes: &[u8]) -> Result<Summary, Error> {
-    Summary::read(Chunks::open(bytes, bytes.len() as u64, None)?)
+    Summary::read(Chunks::open(Cursor::new(bytes), bytes.len() as u64, None)?)
 }
 
 fn refusal(bytes: &[u8]) -> String {
@@ -61,7 +62,7 @@ fn addresses_of_a_davis_tell_it_where_the_header_names_no_camera() {
         assert_eq!((summary.sum_x, summary.sum_y, summary.on), (562, 529, 2));
         assert_eq!(summary.first_row, FirstRow::Bottom, "nothing tells the height");
         // a picture is upright all the same
-        let open = || Chunks::open(&bytes[..], bytes.len() as u64, None);
+        let open = || Chunks::open(Cursor::new(&bytes), bytes.len() as u64, None);
         let overview = Overview::read(open, 1).unwrap();
         let Sensor { width, height } = overview.sensor;
         assert_eq!((width, height), (346, 260));
@@ -170,7 +171,7 @@ fn clocks_that_turn_over_go_on() {
             let span = summary.t_last_us.unwrap() - summary.t_first_us.unwrap();
             assert_eq!(span, 19_500, "{file}");
             // the first of two frames holds the first half of the file
-            let open = || Chunks::open(&bytes[..], bytes.len() as u64, None);
+            let open = || Chunks::open(Cursor::new(&bytes), bytes.len() as u64, None);
             let spans = Overview::read(open, 2).unwrap().spans_us;
             assert_eq!(spans[0].0, summary.t_first_us.unwrap(), "{file}");
             assert_eq!(spans[1].1, summary.t_last_us.unwrap(), "{file}");
@@ -272,7 +273,7 @@ fn noise_is_counted_and_left_out() {
         for bytes in both(made, &format!("05-noise-address/{file}")) {
             let summary = read(&bytes).unwrap();
             assert_eq!((summary.events, summary.outside_sensor), (2000, Some(1)), "{file}");
-            let open = || Chunks::open(&bytes[..], bytes.len() as u64, None);
+            let open = || Chunks::open(Cursor::new(&bytes), bytes.len() as u64, None);
             let overview = Overview::read(open, 8).unwrap();
             assert_eq!((overview.events, overview.left_out), (1999, 1), "{file}");
             assert_eq!((overview.sensor.width, overview.sensor.height), sensor, "{file}");
@@ -280,7 +281,7 @@ fn noise_is_counted_and_left_out() {
     }
     // nothing but noise is no picture
     let bytes = aedat(&[AEDAT2, DAVIS346], &[(davis(400, 300, 1), 5)]);
-    let open = || Chunks::open(&bytes[..], bytes.len() as u64, None);
+    let open = || Chunks::open(Cursor::new(&bytes), bytes.len() as u64, None);
     assert!(matches!(Overview::read(open, 8), Err(Error::NoEvents)));
 }
 
@@ -376,5 +377,85 @@ fn headers_alone_are_recordings_without_events_and_cut_records_are_refused() {
         (b"#!AER-DAT4.0\r\n", "version \"4.0\""),
     ] {
         assert!(refusal(bytes).contains(name), "{name}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_is_counted() {
+    let twice =
+        |begin: u64| (0..60).map(move |i| (i, (500 * (i % 40) + if i < 40 { begin } else { 0 })));
+    for begin in [0_u64, 3_000_000, 2_890_000_000, 3_820_000_000] {
+        let times: Vec<(u32, u32)> =
+            twice(begin).map(|(i, t)| (i as u32, u32::try_from(t).unwrap())).collect();
+        let dvs: Vec<(u32, u32)> = times.iter().map(|&(i, t)| (dvs(i, 9, i & 1), t)).collect();
+        let of_davis: Vec<(u32, u32)> = times.iter().map(|&(i, t)| (davis(i, 9, 0), t)).collect();
+        let dat = times.iter().flat_map(|&(i, t)| [t, 7 << 14 | i]).flat_map(u32::to_le_bytes);
+        let bin = times.iter().flat_map(|&(i, t)| five_bytes(i % 34, 5, 1, t));
+        let mut files = vec![
+            aedat(&[AEDAT2, DVS128], &dvs),
+            aedat(&[AEDAT2, DAVIS346], &of_davis),
+            [&b"% Version 2\n\x0c\x08"[..], &dat.collect::<Vec<u8>>()].concat(),
+        ];
+        // a clock of 23 bits cannot tell more than 4.2 s from a turn
+        if begin < 1 << 22 {
+            files.push(bin.collect());
+        }
+        for bytes in files {
+            let summary = read(&bytes).unwrap();
+            assert_eq!(
+                (summary.out_of_order, summary.clock_restarts),
+                (1, 1),
+                "{begin}: {summary:?}"
+            );
+            assert_eq!(summary.t_last_us, Some(9_500), "{begin}: {:?}", summary.format);
+            let open = || Chunks::open(Cursor::new(&bytes), bytes.len() as u64, None);
+            assert_eq!(Overview::read(open, 2).unwrap().clock_restarts, 1);
+        }
+    }
+}
+
+#[test]
+fn special_records_are_left_out_and_counted() {
+    let special = |i: u32, high: u32| (1 << 31 | high << 16 | 3 << 8 | i, 10 * i + 5);
+    for high in [0, 0x7fff] {
+        let mut records = Vec::new();
+        for i in 0..60 {
+            records.extend([(dvs(i, 60, i & 1), 10 * i), special(i, high)]);
+        }
+        records.push((0x8000, 600));
+        // a camera's name, the format's mark, and without either the pixels alone
+        let headers: [&[&str]; 3] = [&[AEDAT2, DVS128], &[AEDAT2], &[]];
+        for lines in &headers[..if high == 0 { 3 } else { 2 }] {
+            let bytes = aedat(lines, &records);
+            let summary = read(&bytes).unwrap();
+            assert_eq!(summary.format, Format::Aedat2, "{lines:?}");
+            assert_eq!((summary.events, summary.outside_sensor), (60, Some(0)), "{lines:?}");
+            assert_eq!(summary.left_out, Some(61), "{lines:?}");
+            let keep = formats::aedat2::Options { keep_sync: true };
+            assert_eq!(formats::aedat2::decode_with(&bytes, keep).unwrap().x.len(), 61);
+        }
+    }
+    // samples of a frame are no DVS128's
+    let frames: Vec<(u32, u32)> = (0..60).map(|i| special(i, 0x7abc)).collect();
+    assert_eq!(read(&aedat(&[AEDAT2], &frames)).unwrap().format, Format::Davis);
+}
+
+#[test]
+fn rows_beyond_the_marks_make_row_240_a_row() {
+    let records: Vec<[u8; 5]> = (0..30_000_u32)
+        .map(|i| five_bytes(i % 34, if i % 50 == 7 { 240 } else { 9 }, 1, i))
+        .collect();
+    let marked = read(records.as_flattened()).unwrap();
+    assert_eq!((marked.events, marked.left_out), (29_400, Some(600)));
+    // in the first piece, in the last, and in between
+    for at in [0, 15_000, 29_999] {
+        let mut records = records.clone();
+        records[at][1] = 241;
+        let bytes = records.as_flattened();
+        let summary = read(bytes).unwrap();
+        assert_eq!((summary.events, summary.left_out), (30_000, Some(0)), "{at}");
+        assert_eq!((summary.t_last_us, summary.out_of_order), (Some(29_999), 0), "{at}");
+        let whole = formats::decode(Format::NMnist, bytes).unwrap();
+        assert_eq!((whole.t_us.len(), whole.t_us[29_999]), (30_000, 29_999), "{at}");
     }
 }

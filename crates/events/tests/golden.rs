@@ -238,6 +238,8 @@ fn a_real_recording_of_another_camera_is_read_by_its_own_format_only() {
         outside_sensor: Some(0),
         duplicates: Some(0),
         out_of_order: 0,
+        clock_restarts: 0,
+        left_out: None,
     };
     assert_eq!(summary(&bytes), davis);
 }
@@ -281,6 +283,8 @@ fn summaries_are_those_of_the_reference_events() {
             sum_t_us: t.iter().sum::<i64>().into(),
             duplicates: Some(t.len() - events.len()),
             out_of_order: t.windows(2).filter(|pair| pair[1] < pair[0]).count(),
+            clock_restarts: 0,
+            left_out: None,
         };
         assert_eq!(summary(&std::fs::read(folder.join(name)).unwrap()), expected, "{name}");
     }
@@ -309,6 +313,7 @@ fn every_real_recording_is_recognised() {
                         "{}",
                         path.display()
                     );
+                    assert_eq!((summary.out_of_order, summary.clock_restarts), (0, 0));
                     recognised += 1;
                 }
             }

@@ -5,6 +5,7 @@
 //! parts cut out and parts swapped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::io::Cursor;
 use std::path::PathBuf;
 
 use events::formats::{self, Chunks, Format, aedat2, aedat31};
@@ -82,8 +83,12 @@ fn hold(format: Format, bytes: &[u8], columns: Columns) -> Result<(), TestCaseEr
     );
     prop_assert!(columns.t_us.iter().all(|&t| t >= 0));
     let summary = Summary::of(format, formats::sensor(format, bytes, &columns), &columns).unwrap();
-    let chunks = Chunks::open(bytes, bytes.len() as u64, Some(format)).unwrap();
-    prop_assert_eq!(&Summary::read(chunks).unwrap(), &summary);
+    let chunks = Chunks::open(Cursor::new(bytes), bytes.len() as u64, Some(format)).unwrap();
+    let read = Summary::read(chunks).unwrap();
+    // what no event was made of is counted where the file is read
+    let seen = Summary { left_out: read.left_out, ..summary.clone() };
+    prop_assert_eq!(&read, &seen);
+    prop_assert!(read.left_out.is_none_or(|left_out| left_out + count <= bytes.len() / 5));
     // its frames are as large as the addresses reach, which takes longer than all the rest
     if count % 8 == 1 {
         hold_overview(format, bytes, count)?;
@@ -102,7 +107,7 @@ fn hold(format: Format, bytes: &[u8], columns: Columns) -> Result<(), TestCaseEr
 
 /// What is true of a picture of `count` events.
 fn hold_overview(format: Format, bytes: &[u8], count: usize) -> Result<(), TestCaseError> {
-    let open = || Chunks::open(bytes, bytes.len() as u64, Some(format));
+    let open = || Chunks::open(Cursor::new(bytes), bytes.len() as u64, Some(format));
     match Overview::read(open, 3) {
         Ok(seen) => prop_assert_eq!(seen.events + seen.left_out, count),
         Err(error) => prop_assert!(matches!(error, Error::NoEvents | Error::TooLarge(_))),

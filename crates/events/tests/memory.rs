@@ -1,9 +1,9 @@
 //! What `data inspect` and `data show` hold in memory, metered by the system: the same for a large
 //! file as for a small one. One test, in a process of its own, for the meter is the process's.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 
 use events::formats::{Chunks, Format};
 use events::{Overview, Summary};
@@ -27,6 +27,14 @@ impl Read for Made {
         }
         self.at += count;
         Ok(count)
+    }
+}
+
+impl Seek for Made {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        let SeekFrom::Start(at) = to else { panic!("{to:?}") };
+        self.at = at as usize;
+        Ok(at)
     }
 }
 

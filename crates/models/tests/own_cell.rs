@@ -80,8 +80,10 @@ fn check(neuron: Arc<dyn Neuron>, text: &str, still: bool) {
     assert_eq!(learned.len(), network.neurons().len());
     let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     for crossover in [Crossovers::at(f64::INFINITY), Crossovers::at(0.0)] {
-        for memory_budget in [None, Some(1 << 18)] {
-            let engine = network.event_driven().expect("a population has kernels");
+        let engine = network.event_driven().expect("a population has kernels");
+        let all = engine.plan(frames, Options { crossover, memory_budget: None }).unwrap().bytes;
+        // with a byte less than all some currents are computed again
+        for memory_budget in [None, Some(all - 1)] {
             let options = Options { crossover, memory_budget };
             let loss = |_: &Tensor| Ok(weights.clone());
             let found = engine.gradients(frames, 5, options, &mut (), loss).unwrap();
@@ -122,4 +124,26 @@ fn a_network_of_an_own_cell_runs_on_the_fast_path() {
             check(population(Synapse(WhereFired { height: 1.5 })).unwrap(), text, still);
         }
     }
+}
+
+/// What tasks lay out of a neuron for its way back: one number of a LIF neuron; of a cell of two
+/// states four, its spike, its current and both states.
+#[test]
+fn a_step_of_two_states_takes_more_memory() {
+    let spec: Spec = "3Voting".parse().unwrap();
+    let (steps, shape, classes) = (5, [3, 4, 4, 2], 2);
+    let values = vec![1.0; steps * shape.iter().product::<usize>()];
+    let frames = Frames { values: &values, bytes: None, steps, shape, still: false };
+    let bytes = |neuron: Arc<dyn Neuron>| {
+        let vars = VarMap::new();
+        let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
+        let over = StatisticsOver::Step;
+        let network = Network::new(&spec, [4, 4, 2], classes, neuron, over, vb).unwrap();
+        let engine = network.event_driven().unwrap();
+        engine.plan(frames, Options::default()).unwrap().bytes
+    };
+    let lif = bytes(neuron::Method::Bpsa.config().build().unwrap());
+    let cell = bytes(population(Synapse(Atan::default())).unwrap());
+    let currents = 4 * steps * shape[0] * 3 * classes;
+    assert_eq!(cell - lif, 3 * currents);
 }

@@ -75,6 +75,8 @@ impl Config {
         kind.check()?;
         if let ResetGradient::Residual { alpha } = reset_gradient {
             range("alpha", alpha, (0.0..=1e6).contains(&alpha), "from 0 to 1000000")?;
+            let zero_or_some = alpha == 0.0 || alpha as f32 > 0.0;
+            range("alpha", alpha, zero_or_some, "0, or not so small that f32 takes it for 0")?;
         }
         if !kind.resets() && (reset, reset_gradient) != WITHOUT_RESET {
             return Err(NO_RESET.found("one"));
@@ -210,12 +212,13 @@ pub(crate) fn range(
     ok: bool,
     expected: &'static str,
 ) -> Result<(), BadParameter> {
-    if ok { Ok(()) } else { Err(BadParameter { name, expected, found: found.to_string() }) }
+    if ok { Ok(()) } else { Err(BadParameter { name, expected, found: sentence::number(found) }) }
 }
 
 fn positive(name: &'static str, found: f64) -> Result<(), BadParameter> {
+    range(name, found, found > 0.0 && found <= 1e6, "positive and at most 1000000")?;
     // scans run in f32, in which less than 1e-45 is 0; far above 1 nothing ever fires
-    range(name, found, found as f32 > 0.0 && found <= 1e6, "positive and at most 1000000")
+    range(name, found, found as f32 > 0.0, "not so small that f32 takes it for 0")
 }
 
 /// The paper's three ways to train, by name. All are LIF with θ = 0.5, λ = 0.9 and a hard reset.
@@ -282,6 +285,6 @@ impl std::str::FromStr for Method {
         Method::ALL
             .into_iter()
             .find(|m| m.id() == s)
-            .ok_or_else(|| format!("unknown method '{s}': expected baseline, bpsa or bpsa+bpta"))
+            .ok_or_else(|| format!("expected baseline, bpsa or bpsa+bpta, found \"{s}\""))
     }
 }

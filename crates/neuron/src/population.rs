@@ -175,6 +175,10 @@ impl<C: Cell<S, P>, const S: usize, const P: usize> Kernel for Population<C, S, 
         S
     }
 
+    fn kept(&self) -> usize {
+        <Bound<C, S, P> as Rows>::KEPT
+    }
+
     fn step(&self, x: &[f32], v: &mut [f32], fired: &mut [u8]) {
         stage::step(self.for_kernels(), x, v, fired);
     }

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::error::shown;
-use crate::machine::{Id, Pickle, Value};
+use crate::pickle::{Id, Pickle, Value};
 use std::collections::BTreeMap;
 
 /// A pickle that describes some hundred tensors has some 20 KB; one beyond this describes no
@@ -52,6 +52,11 @@ pub fn described(pickle: &[u8]) -> Result<BTreeMap<String, Tensor>, Error> {
     let Some(entries) = pickle.dict(pickle.root()) else {
         return Err(Error::NoDict { found: said(&pickle, pickle.root()) });
     };
+    // a program that wrote two of them would take the last, and another reader the first
+    let count = |key: &str| entries.iter().filter(|(k, _)| pickle.text(*k) == Some(key)).count();
+    if let Some(twice) = NESTED.iter().find(|key| count(key) > 1) {
+        return Err(Error::Twice { name: (*twice).to_owned() });
+    }
     // the nested one first: beside it there may be a tensor at the top level, such as the best
     // accuracy so far
     let nested = NESTED.iter().find_map(|key| {

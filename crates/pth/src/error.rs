@@ -1,3 +1,4 @@
+pub(crate) use sentence::shown;
 /// Why a file gives no tensors; each is one sentence that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -89,14 +90,4 @@ pub enum Error {
         /// What is wrong with it, and what to do.
         found: String,
     },
-}
-
-/// A text out of a file as a sentence can have it: without control characters, and not long.
-pub(crate) fn shown(text: &str) -> String {
-    const LONGEST: usize = 80;
-    let mut shown: String = text.chars().take(LONGEST).flat_map(char::escape_default).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown += "…";
-    }
-    shown
 }

@@ -12,6 +12,7 @@ mod dict;
 mod error;
 mod machine;
 mod numbers;
+mod pickle;
 
 pub use archive::File;
 pub use dict::{LARGEST_PICKLE, Tensor, described};

@@ -98,6 +98,10 @@ fn what_is_there_twice_or_lies_oddly_is_refused_by_name() {
     for (first, second) in [("a", "a"), ("a", "module.a"), ("net.a", "model.a")] {
         assert!(refused(&two(first, second)).starts_with("a is there twice"), "{first} {second}");
     }
+    let nested = [&b"}("[..], &text("a"), &tensor(), b"u"].concat();
+    let state = text("state_dict");
+    let twice = pickle(&[b"}(", &state, &nested, &state, &nested, b"u"]);
+    assert!(refused(&twice).starts_with("state_dict is there twice"));
     assert!(refused(&two("a", "b\u{1b}[31m")).contains("has a name that no layer has"));
     let with = |from: &[u8], to: &[u8]| {
         let tensor = tensor();

@@ -1,7 +1,7 @@
 //! What a record must hold for its numbers to be believed: numbers in their ranges, and lists that
 //! belong together of one length. A run that diverged is a result too, so NaN and infinity pass.
 
-use crate::{Analysis, Curve, Histogram, Metric, Record, Trace};
+use crate::{Analysis, Histogram, Record, Trace, results};
 
 /// Counts above this are no counts: a number of JSON holds no more exactly.
 const MOST: u64 = 1 << 53;
@@ -18,9 +18,10 @@ pub(crate) struct Wrong {
     pub(crate) found: String,
 }
 
-type Checked = Result<(), Wrong>;
+pub(crate) type Checked = Result<(), Wrong>;
 
-fn ensure(holds: bool, expected: &str, found: impl ToString) -> Checked {
+/// That something holds, or what is wrong.
+pub(crate) fn ensure(holds: bool, expected: &str, found: impl ToString) -> Checked {
     match holds {
         true => Ok(()),
         false => Err(Wrong { expected: expected.to_owned(), found: found.to_string() }),
@@ -30,43 +31,20 @@ fn ensure(holds: bool, expected: &str, found: impl ToString) -> Checked {
 /// Holds a record to the rules.
 pub(crate) fn check(record: &Record) -> Checked {
     let seconds = record.seconds;
-    ensure(seconds.is_nan() || seconds >= 0.0, "seconds of 0 or more", seconds)?;
+    let possible = seconds.is_nan() || seconds >= 0.0;
+    ensure(possible, "seconds of 0 or more", sentence::number(seconds))?;
+    started(&record.started_utc)?;
     let data = &record.data;
     for count in [data.train, data.train_published, data.test, data.test_published] {
         ensure(count <= MOST, "a number of samples below 2⁵³", count)?;
     }
-    record.metrics.iter().try_for_each(metric)?;
-    curves(record)?;
+    results::check(record)?;
     record.analysis.as_ref().map_or(Ok(()), analysis)
 }
 
-/// Whether a value can be what its name and unit say.
-fn possible(name: &str, unit: &str, value: f64) -> bool {
-    let percent = unit == "%" && name.contains("accuracy");
-    !percent || !value.is_finite() || (0.0..=100.0).contains(&value)
-}
-
-fn metric(Metric { name, value, unit }: &Metric) -> Checked {
-    let possible = possible(name, unit, *value);
-    ensure(possible, &format!("a \"{name}\" from 0 to 100 %"), value)
-}
-
-fn curves(record: &Record) -> Checked {
-    let epochs = record.run.pointer("/setup/epochs").and_then(serde_json::Value::as_u64);
-    let first = record.curves.first().map(|curve| curve.values.len() as u64);
-    let Some(length) = epochs.or(first) else { return Ok(()) };
-    for Curve { name, unit, values } in &record.curves {
-        let same = values.len() as u64 == length;
-        ensure(same, &format!("{length} values of \"{name}\", one an epoch"), values.len())?;
-        // the share of samples that were right is a number even where the loss is none
-        let accuracy = unit == "%" && name.contains("accuracy");
-        let holds = |value: f64| possible(name, unit, value) && (!accuracy || value.is_finite());
-        let wrong = values.iter().find(|value| !holds(**value));
-        if let Some(wrong) = wrong {
-            ensure(false, &format!("values of \"{name}\" from 0 to 100 %"), wrong)?;
-        }
-    }
-    Ok(())
+fn started(utc: &str) -> Checked {
+    let expected = "the start of the run in UTC as RFC 3339, such as 2025-01-02T03:04:05Z";
+    ensure(humantime::parse_rfc3339(utc).is_ok(), expected, sentence::shown(utc))
 }
 
 fn analysis(analysis: &Analysis) -> Checked {
@@ -74,6 +52,8 @@ fn analysis(analysis: &Analysis) -> Checked {
     ensure(*samples <= MOST, "a number of samples below 2⁵³", samples)?;
     ensure((1..=STEPS).contains(steps), "1 to 65536 time steps", steps)?;
     ensure(layers.len() <= MANY, "at most 4096 layers", layers.len())?;
+    results::once("layer of an analysis", layers.iter().map(|layer| &*layer.name))?;
+    results::once("energy of an analysis", analysis.energy.iter().map(|energy| &*energy.name))?;
     ensure(classes.len() <= MANY, "at most 4096 classes", classes.len())?;
     let square = confusion.iter().all(|row| row.len() == classes.len());
     let sizes = format!("{} rows for {} classes", confusion.len(), classes.len());
@@ -95,9 +75,9 @@ fn analysis(analysis: &Analysis) -> Checked {
     for length in lengths {
         ensure(length == *steps, &expected, length)?;
     }
-    for value in &analysis.anytime_percent {
-        let possible = possible("accuracy", "%", *value);
-        ensure(possible, "accuracies over steps from 0 to 100 %", value)?;
+    for &value in &analysis.anytime_percent {
+        let possible = !value.is_finite() || (0.0..=100.0).contains(&value);
+        ensure(possible, "accuracies over steps from 0 to 100 %", sentence::number(value))?;
     }
     for &n in &analysis.final_from_step {
         ensure(n <= *samples, &format!("at most {samples} final decisions"), n)?;

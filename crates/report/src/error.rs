@@ -17,7 +17,7 @@ pub enum Error {
         advice: String,
     },
     /// A file or folder could not be read.
-    #[error("cannot read {}: {cause}; check that it exists and that you may read it", path.display())]
+    #[error("cannot read {}: {}; check that it exists and that you may read it", path.display(), sentence::cause(cause))]
     Read {
         /// The file or folder.
         path: PathBuf,

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::check::{self, Wrong};
-use crate::{Analysis, Error, number, words, write_text};
+use crate::json::{self, Unreadable};
+use crate::{Analysis, Error, number, write_text};
 
 /// The version of [`Record`]'s JSON that this crate writes and reads; it rises whenever a field
 /// changes its meaning.
@@ -50,11 +51,14 @@ pub struct Record {
     pub threads: usize,
     /// The machine.
     pub host: Host,
-    /// SHA-256 of the program that ran, in hex.
+    /// What tells the program that ran from others, as SHA-256 in hex: of the sources that it was
+    /// built from; in older records, and of a program of a user's own, of its file.
     pub program_sha256: String,
-    /// The commit of the program's checkout when the run started, where known.
+    /// The commit of the checkout that the program was built in, where known; in older records as
+    /// it was when the run started.
     pub commit: Option<String>,
-    /// Whether the work tree differed from that commit, where known.
+    /// Whether the program's sources differed from that commit, where known; in older records
+    /// whether the work tree did.
     pub dirty: Option<bool>,
     /// Start of the run, RFC 3339 in UTC.
     pub started_utc: String,
@@ -191,7 +195,8 @@ impl Record {
     pub fn write(&self, dir: &Path) -> Result<PathBuf, Error> {
         let path = Record::path(dir, &self.row, self.seed);
         self.check(&path)?;
-        let mut text = serde_json::to_string_pretty(self).map_err(|e| json(&path, &e))?;
+        let mut text = serde_json::to_string_pretty(self)
+            .map_err(|e| unreadable(&path, json::unreadable(&e)))?;
         text.push('\n');
         if text.len() as u64 > MOST_BYTES {
             return Err(Error::Content {
@@ -232,9 +237,10 @@ impl Record {
             advice: "restore the file, or delete it so that the row runs again",
         })?;
         // Another schema would stumble over its first new field; its number is the better answer.
-        let version: Version = serde_json::from_str(text).map_err(|e| json(path, &e))?;
+        let version: Version = serde_json::from_str(text)
+            .map_err(|error| unreadable(path, json::unreadable(&error)))?;
         check_schema(path, version.schema)?;
-        let record: Record = serde_json::from_str(text).map_err(|e| json(path, &e))?;
+        let record: Record = json::parse(text).map_err(|fault| unreadable(path, fault))?;
         record.check(path)?;
         Ok(record)
     }
@@ -305,7 +311,7 @@ impl Record {
                 path: path.to_owned(),
                 expected: "a row id of letters, digits and -_+. that does not begin with a dot"
                     .to_owned(),
-                found: format!("\"{}\"", shortened(&self.row)),
+                found: format!("\"{}\"", sentence::shown(&self.row)),
                 advice: "rename the row",
             });
         }
@@ -357,19 +363,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// A text of a file as a message repeats it: on one line, and not longer than one.
-fn shortened(text: &str) -> String {
-    const SHOWN: usize = 80;
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", words::line(&text[..end])),
-        None => words::line(text),
-    }
-}
-
-fn json(path: &Path, error: &serde_json::Error) -> Error {
-    let (line, column) = (error.line(), error.column());
-    let text = error.to_string();
-    // serde_json ends its sentence with the position, which ours begins with.
-    let found = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
-    Error::Json { path: path.to_owned(), line, column, found: words::of(error.classify(), found) }
+fn unreadable(path: &Path, fault: Unreadable) -> Error {
+    let Unreadable { line, column, found, .. } = fault;
+    Error::Json { path: path.to_owned(), line, column, found }
 }

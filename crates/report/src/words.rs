@@ -2,9 +2,6 @@
 
 use serde_json::error::Category;
 
-/// So much of a foreign text is shown.
-const SHOWN: usize = 120;
-
 /// What stands in the file, as `text`, a message of serde_json without its place, says it.
 pub(crate) fn of(category: Category, text: &str) -> String {
     let words = match category {
@@ -13,17 +10,7 @@ pub(crate) fn of(category: Category, text: &str) -> String {
         Category::Syntax => syntax(text).to_owned(),
         Category::Data => data(text),
     };
-    let words = line(&words);
-    match words.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &words[..end]),
-        None => words,
-    }
-}
-
-/// A text without what commands a terminal or ends a line.
-pub(crate) fn line(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    text.chars().map(plain).collect()
+    sentence::shown(&words)
 }
 
 fn syntax(text: &str) -> &'static str {

@@ -70,7 +70,7 @@ pub(crate) fn explain(path: &Path, cause: &io::Error) -> Error {
             format!("no space left for {folder}"),
             "free some space or choose an output folder elsewhere".to_owned(),
         ),
-        _ => (format!("an error ({cause})"), "choose another output folder".to_owned()),
+        _ => (sentence::cause(cause), "choose another output folder".to_owned()),
     };
     Error::Write { path: path.to_owned(), found, advice }
 }

@@ -220,6 +220,12 @@ fn texts_that_only_a_bounded_reader_survives() {
         ("a mark", [b"\xef\xbb\xbf", text.as_bytes()].concat()),
         ("two", [text.as_bytes(), text.as_bytes()].concat()),
         ("a field twice", text.replacen('{', "{\"schema\":1,", 1).into_bytes()),
+        ("a field of the run twice", {
+            let run = "\"run\":{";
+            assert!(text.contains(run));
+            text.replacen(run, "\"run\":{\"x\":1,\"x\":2,", 1).into_bytes()
+        }),
+        ("a number that vanishes", text.replace("61.5", "1e-400").into_bytes()),
         ("another version", text.replacen("\"schema\":1", "\"schema\":4000000000", 1).into_bytes()),
     ] {
         assert!(!holds(&bytes, what), "{what}");

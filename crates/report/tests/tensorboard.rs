@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use report::{Error, EventFile, Histogram};
+use sentence::hex;
 
 /// The three records that TensorBoard's own `RecordWriter` makes of the events of
 /// [`events_are_the_bytes_that_tensorboard_writes`].
@@ -20,10 +21,6 @@ const GOLDEN: [&str; 3] = [
      3a1000000000000000400000000000000840\
      a8f280e0",
 ];
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 #[test]
 fn events_are_the_bytes_that_tensorboard_writes() {

@@ -28,13 +28,18 @@ fn unwritten<'e>(cause: &'e (dyn std::error::Error + 'static)) -> Option<&'e Unw
 /// An error with its causes, each once: many sentences hold their cause already.
 fn sentence(error: &anyhow::Error) -> String {
     let mut sentence = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for cause in error.chain().map(said) {
         if !sentence.contains(cause.as_str()) {
             sentence += if sentence.is_empty() { "" } else { ": " };
             sentence += &cause;
         }
     }
     sentence
+}
+
+/// An error in words; the system's without its number.
+fn said(error: &(dyn std::error::Error + 'static)) -> String {
+    error.downcast_ref().map_or_else(|| error.to_string(), sentence::cause)
 }
 
 #[cfg(test)]
@@ -49,6 +54,13 @@ mod tests {
         assert_eq!(sentence(&error), "a.bin: the disk is full");
         let error = error.context("cannot write a.bin: the disk is full");
         assert_eq!(sentence(&error), "cannot write a.bin: the disk is full");
+    }
+
+    #[test]
+    fn a_system_error_is_in_words() {
+        let gone = std::io::Error::from_raw_os_error(2);
+        let error = anyhow::Error::from(gone).context("cannot read a.bin");
+        assert_eq!(sentence(&error), "cannot read a.bin: nothing of that name");
     }
 
     #[test]

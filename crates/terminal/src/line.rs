@@ -1,5 +1,7 @@
 //! Text that is safe on a terminal.
 
+use sentence::escaped;
+
 /// `text` as one line: without the frames of a backtrace, without the secrets of addresses, and
 /// with every character that could command a terminal or hide text written as in JSON: a line
 /// feed is `\n`, an escape `\u001b`, a right-to-left override `\u202e`.
@@ -11,38 +13,6 @@ pub fn line(text: &str) -> String {
 /// all that is not dangerous. JSON stays JSON of the same value.
 pub fn block(text: &str) -> String {
     escaped(text, true)
-}
-
-fn escaped(text: &str, line_feeds: bool) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' if line_feeds => safe.push(c),
-            '\n' => safe.push_str("\\n"),
-            '\r' => safe.push_str("\\r"),
-            '\t' => safe.push_str("\\t"),
-            c if commands(c) => {
-                let mut units = [0; 2];
-                for unit in c.encode_utf16(&mut units) {
-                    safe.push_str(&format!("\\u{unit:04x}"));
-                }
-            }
-            c => safe.push(c),
-        }
-    }
-    safe
-}
-
-/// Controls of both sets, line and paragraph separators, what is invisible or changes the direction
-/// of text, and tags.
-fn commands(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}')
-        || ('\u{200b}'..='\u{200f}').contains(&c)
-        || ('\u{2028}'..='\u{202e}').contains(&c)
-        || ('\u{2060}'..='\u{206f}').contains(&c)
-        || ('\u{fff9}'..='\u{fffb}').contains(&c)
-        || ('\u{e0000}'..='\u{e007f}').contains(&c)
 }
 
 /// A text without the backtrace that candle appends to its messages where RUST_BACKTRACE asks for

@@ -18,8 +18,7 @@ impl std::fmt::Display for Unwritten {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let found = match self.0.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "no space left".to_owned(),
-            ErrorKind::BrokenPipe => "a reader that left".to_owned(),
-            _ => format!("an error ({})", self.0),
+            _ => sentence::cause(&self.0),
         };
         write!(
             f,

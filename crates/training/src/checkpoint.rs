@@ -40,7 +40,7 @@ impl Checkpoint {
 #[non_exhaustive]
 pub enum CheckpointError {
     /// It could not be written; the one before it is untouched.
-    #[error("cannot write the checkpoint {}: {cause}; the one before it is kept, so free space or choose another folder and run the same command again", path.display())]
+    #[error("cannot write the checkpoint {}: {}; the one before it is kept, so free space or choose another folder and run the same command again", path.display(), sentence::cause(cause))]
     Write {
         /// The file.
         path: PathBuf,
@@ -48,7 +48,7 @@ pub enum CheckpointError {
         cause: io::Error,
     },
     /// It could not be read.
-    #[error("cannot read the checkpoint {}: {cause}; check that you may read it, or delete it to begin again", path.display())]
+    #[error("cannot read the checkpoint {}: {}; check that you may read it, or delete it to begin again", path.display(), sentence::cause(cause))]
     Read {
         /// The file.
         path: PathBuf,
@@ -272,8 +272,8 @@ fn slots(kept: BTreeMap<String, Vec<(usize, Tensor)>>) -> Result<Vec<Vec<Tensor>
     Ok(all)
 }
 
-/// Identity, where training is, the optimiser's steps, and those at the beginning of the epoch where that is
-/// kept.
+/// Identity, where training is, the optimiser's steps, and those at the beginning of the epoch where
+/// that is kept.
 fn lines(text: &str) -> Result<(String, TrainingState, u64, Option<u64>), String> {
     let mut lines = text.lines();
     match lines.next() {

@@ -95,7 +95,8 @@ impl Engine {
         }
     }
 
-    /// Votes of blocks, as [`Criterion::scores`] takes them; `None` if passes are tensor operations.
+    /// Votes of blocks, as [`Criterion::scores`] takes them; `None` if passes are tensor
+    /// operations.
     pub(crate) fn votes(
         &self,
         frames: Frames,

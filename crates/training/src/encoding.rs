@@ -32,6 +32,12 @@ impl InputEncoding {
     /// Samples as they were recorded.
     pub const RECORDED: Self = Self { still: None, standard: Vec::new(), bernoulli: None };
 
+    /// Direct encoding: a still sample is shown at each of `steps` steps, each channel by its mean
+    /// and standard deviation, as `datasets::Info::standard` has them.
+    pub fn direct(steps: usize, standard: &[(f32, f32)]) -> Self {
+        Self { still: Some(steps), standard: standard.to_vec(), bernoulli: None }
+    }
+
     /// Whether every step of a sample is the same, so that one stands for all.
     pub fn repeats(&self) -> bool {
         self.still.is_some() && self.bernoulli.is_none()

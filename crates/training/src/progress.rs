@@ -46,3 +46,19 @@ pub trait Progress {
 }
 
 impl Progress for () {}
+
+/// Calls its function with each epoch that is done, counted from 0, and ignores the rest.
+///
+/// ```
+/// # use training::{EachEpoch, Epoch};
+/// let print = EachEpoch(|index, epoch: &Epoch| {
+///     println!("epoch {}: {:.2} %", index + 1, epoch.test.accuracy_percent());
+/// });
+/// ```
+pub struct EachEpoch<F: FnMut(usize, &Epoch)>(pub F);
+
+impl<F: FnMut(usize, &Epoch)> Progress for EachEpoch<F> {
+    fn epoch(&mut self, index: usize, epoch: &Epoch) {
+        (self.0)(index, epoch);
+    }
+}

@@ -44,6 +44,11 @@ impl Range {
         Self { low, high, bounds }
     }
 
+    /// Passes over the training set.
+    pub const EPOCHS: Self = Self::whole(1, 1_000_000);
+    /// The learning rate before the schedule.
+    pub const LEARNING_RATE: Self = Self::real(0.0, 1000.0, Bounds::Above);
+
     /// The range of a field of [`crate::Setup`], by its place in it, such as `adamw.beta1`. Every
     /// program that takes such a number takes this range.
     pub fn of(field: &str) -> Option<Self> {
@@ -51,9 +56,13 @@ impl Range {
         known.map(|&(_, range)| range)
     }
 
-    /// Whether `value` is one of its values.
+    /// Whether `value` is one of its values. A run computes in f32: what that takes for 0 is none,
+    /// but 0 itself.
     pub fn holds(&self, value: f64) -> bool {
         let Self { low, high, bounds } = *self;
+        if vanishes(value) {
+            return false;
+        }
         match bounds {
             Bounds::Whole => value.fract() == 0.0 && (low..=high).contains(&value),
             Bounds::Closed => (low..=high).contains(&value),
@@ -70,13 +79,22 @@ impl Range {
         let value: Number = value.into();
         let (number, found) = match value {
             Number::Whole(n) => (n as f64, n.to_string()),
-            Number::Real(x) => (x, x.to_string()),
+            Number::Real(x) => (x, sentence::number(x)),
         };
         if self.holds(number) {
             return Ok(());
         }
-        Err(BadField { field: field.into(), expected: self.to_string(), found })
+        let expected = match vanishes(number) {
+            true => format!("{self} that f32 does not take for 0"),
+            false => self.to_string(),
+        };
+        Err(BadField { field: field.into(), expected, found })
     }
+}
+
+/// Whether f32, in which a run computes, takes a number for 0 that is none.
+fn vanishes(number: f64) -> bool {
+    number != 0.0 && number as f32 == 0.0
 }
 
 impl fmt::Display for Range {
@@ -84,11 +102,7 @@ impl fmt::Display for Range {
         let Self { low, high, bounds } = *self;
         match bounds {
             Bounds::Whole => write!(f, "a whole number from {low} to {high}"),
-            // a small bound in full would be a row of zeros
-            Bounds::Closed if low > 0.0 && low < 1e-4 => {
-                write!(f, "a number from {low:e} to {high}")
-            }
-            Bounds::Closed => write!(f, "a number from {low} to {high}"),
+            Bounds::Closed => write!(f, "a number from {} to {high}", sentence::number(low)),
             Bounds::Above => write!(f, "a number above {low} and at most {high}"),
             Bounds::Below => write!(f, "a number from {low} to below {high}"),
         }
@@ -123,9 +137,9 @@ impl From<f64> for Number {
 /// 0/0 would be its step. The upper bounds are far beyond what trains; a number beyond them is a
 /// typing error, and better a sentence than a diverged run.
 const RANGES: [(&str, Range); 31] = [
-    ("epochs", Range::whole(1, 1_000_000)),
+    ("epochs", Range::EPOCHS),
     ("batch", Range::whole(1, 1 << 20)),
-    ("learning_rate", Range::real(0.0, 1000.0, Bounds::Above)),
+    ("learning_rate", Range::LEARNING_RATE),
     ("ramp_epochs", Range::whole(0, 1_000_000)),
     ("adamw.beta1", Range::real(0.0, 1.0, Bounds::Below)),
     ("adamw.beta2", Range::real(0.0, 1.0, Bounds::Below)),
@@ -172,7 +186,11 @@ mod tests {
         assert!(beta.holds(0.0) && beta.holds(0.999) && !beta.holds(1.0) && !beta.holds(-0.1));
         assert_eq!(beta.to_string(), "a number from 0 to below 1");
         let rate = Range::of("learning_rate").unwrap();
-        assert!(rate.holds(1e-300) && rate.holds(1000.0) && !rate.holds(0.0));
+        assert!(rate.holds(1e-45) && rate.holds(1000.0) && !rate.holds(0.0));
+        let said = rate.check("learning_rate", 1e-300).unwrap_err().to_string();
+        let words = "a number above 0 and at most 1000 that f32 does not take for 0, found 1e-300";
+        assert_eq!(said, format!("learning_rate must be {words}"));
+        assert!(Range::of("adamw.weight_decay").unwrap().check("", -0.0).is_ok());
         assert_eq!(rate.to_string(), "a number above 0 and at most 1000");
         let batch = Range::of("batch").unwrap();
         assert!(batch.holds(1.0) && batch.holds(1048576.0) && !batch.holds(0.0));
@@ -181,7 +199,10 @@ mod tests {
         for (name, range) in RANGES {
             for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 1e30] {
                 let error = range.check(name, value).unwrap_err().to_string();
-                assert!(error.starts_with(name) && error.ends_with(&value.to_string()), "{error}");
+                assert!(
+                    error.starts_with(name) && error.ends_with(&sentence::number(value)),
+                    "{error}"
+                );
             }
         }
         assert_eq!(

@@ -94,8 +94,8 @@ impl Setup {
         self.schedule.rate(epoch, self.epochs, self.ramp_epochs, self.learning_rate)
     }
 
-    /// Proves that every number lies in its range, see [`crate::Range::of`]; whoever trains calls it
-    /// first, wherever the setup comes from.
+    /// Proves that every number lies in its range, see [`crate::Range::of`]; whoever trains calls
+    /// it first, wherever the setup comes from.
     ///
     /// # Errors
     /// The first field that does not; it names field, range and value.

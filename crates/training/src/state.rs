@@ -1,9 +1,9 @@
 use crate::{History, Optimiser, SeededVars};
 use candle_core::{Result, Tensor, bail};
 
-/// Where a run is between two steps: with weights and what the optimiser keeps ([`State`]) all that decides how
-/// it goes on. Random streams need no place here: each is a function of the run's seed, the epoch
-/// and the step.
+/// Where a run is between two steps: with weights and what the optimiser keeps ([`State`]) all that
+/// decides how it goes on. Random streams need no place here: each is a function of the run's seed,
+/// the epoch and the step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrainingState {
     /// The epoch under way, from 0.

@@ -143,7 +143,7 @@ fn digest<'a>(
         hash.update(format!("{name} {dims:?} "));
         hash.update(bytes);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    sentence::hex(&hash.finalize())
 }
 
 /// A file that was taken apart.

@@ -54,7 +54,7 @@ impl SeededVars {
             hash.update(format!("{name} {:?} ", var.dims()));
             values(&var)?.iter().for_each(|v| hash.update(v.to_le_bytes()));
         }
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(sentence::hex(&hash.finalize()))
     }
 
     /// All variables that a gradient changes, sorted by name; running statistics are not among

@@ -6,8 +6,8 @@ use events::{Frames, Grid, Shape};
 use models::{Network, StatisticsOver};
 use neuron::Method;
 use training::{
-    AdamWConfig, Augment, Compute, Error, Example, InputEncoding, Optimiser, Progress, SeededVars,
-    Set, Setup, WarmUp, train,
+    AdamWConfig, Augment, Clip, Compute, Error, Example, Head, Initialisation, InputEncoding, Law,
+    Objective, Optimiser, OptimiserKind, Progress, Schedule, SeededVars, Set, Setup, WarmUp, train,
 };
 
 const SETUP: Setup = Setup {
@@ -109,6 +109,10 @@ fn a_setup_made_in_rust_is_checked_where_it_is_used() {
     let shown = InputEncoding::default();
     let adamw = SETUP.adamw;
     let augment = |padding, degrees| Some(Augment { padding, flip: true, degrees });
+    let tet = |lambda, target| Objective::Tet { lambda, target };
+    let sgd =
+        |momentum, nesterov, weight_decay| OptimiserKind::Sgd { momentum, nesterov, weight_decay };
+    let xavier = Initialisation::Xavier { law: Law::Uniform, gain: 0.0 };
     let wrong = [
         (Setup { epochs: 0, ..SETUP }, "epochs"),
         (Setup { epochs: usize::MAX, ..SETUP }, "epochs"),
@@ -141,6 +145,28 @@ fn a_setup_made_in_rust_is_checked_where_it_is_used() {
             Setup { warm_up: WarmUp::SigmoidWhenSilent { rate: f64::NAN }, ..SETUP },
             "warm_up.sigmoid-when-silent.rate",
         ),
+        (Setup { objective: tet(1.5, 1.0), ..SETUP }, "objective.tet.lambda"),
+        (Setup { objective: tet(0.5, f64::NAN), ..SETUP }, "objective.tet.target"),
+        (
+            Setup { objective: Objective::Counts { right: -1.0, wrong: 0.0 }, ..SETUP },
+            "objective.counts.right",
+        ),
+        (Setup { head: Head::Membrane { decay: 0.0 }, ..SETUP }, "head.membrane.decay"),
+        (Setup { optimiser: sgd(1.0, false, 0.0), ..SETUP }, "optimiser.sgd.momentum"),
+        (Setup { optimiser: sgd(0.0, true, 0.0), ..SETUP }, "optimiser.sgd.momentum"),
+        (Setup { optimiser: sgd(0.5, false, -1.0), ..SETUP }, "optimiser.sgd.weight_decay"),
+        (
+            Setup { schedule: Schedule::Step { every: 0, factor: 0.1 }, ..SETUP },
+            "schedule.step.every",
+        ),
+        (
+            Setup { schedule: Schedule::Cosine { period: 1, floor: -1.0 }, ..SETUP },
+            "schedule.cosine.floor",
+        ),
+        (Setup { clip: Some(Clip::Norm(0.0)), ..SETUP }, "clip.norm"),
+        (Setup { clip: Some(Clip::Value(f64::INFINITY)), ..SETUP }, "clip.value"),
+        (Setup { clamp: Some(-1.0), ..SETUP }, "clamp"),
+        (Setup { initialisation: xavier, ..SETUP }, "initialisation.xavier.gain"),
     ];
     for (setup, field) in wrong {
         let data = (&train_set, &shown);

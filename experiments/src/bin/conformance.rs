@@ -8,6 +8,7 @@
 use anyhow::Result;
 use clap::Parser;
 use experiments::conformance;
+use experiments::usage::PAGE;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 ///
 /// Exits with 1 if a check fails or DIR holds no golden file.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, max_term_width = PAGE)]
 struct Flags {
     /// Folder of golden files, such as lif_bpsta.json with lif_bpsta.safetensors
     dir: PathBuf,

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use experiments::data_tool::{fetch, inspect, list, prepare, show, simulate, verify};
+use experiments::usage::PAGE;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -9,7 +10,7 @@ static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Lists, fetches, verifies and prepares the data sets of the paper, and looks into recordings.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, max_term_width = PAGE)]
 struct Flags {
     #[command(subcommand)]
     command: Command,

@@ -5,6 +5,7 @@ use candle_core::Device;
 use clap::{Args, Parser, Subcommand};
 use experiments::seeds::Seeds;
 use experiments::simulator_check::{Model, Reality, lay_out, search, training};
+use experiments::usage::{PAGE, between};
 use experiments::{outputs, receipt};
 use report::write_text;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Simulates the MNIST digits whose real N-MNIST recordings are here, and compares the two.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, max_term_width = PAGE)]
 struct Flags {
     #[command(subcommand)]
     command: Command,
@@ -48,10 +49,10 @@ struct Tune {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Use every so many-th train recording
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 10, value_parser = between::<u32>(1, u32::MAX.into()))]
     every: u32,
     /// Times through all constants
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, default_value_t = 2, value_parser = between::<u32>(1, 100))]
     rounds: u32,
     /// Constants to start from, as this command prints them [default: those of the library]
     #[arg(long, value_name = "FILE")]
@@ -64,14 +65,14 @@ struct Train {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Digits of MNIST's train half to simulate, from the first on
-    #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(16..=60_000))]
+    #[arg(long, default_value_t = 4_000, value_parser = between::<u32>(16, 60_000))]
     digits: u32,
     /// Epochs: the default number over the default number of digits is as many steps as table 2's
     /// short profile takes
-    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 6, value_parser = between::<u32>(1, 10_000))]
     epochs: u32,
     /// One seed of network and order [default: 0]
-    #[arg(long, value_name = "SEED", conflicts_with = "seeds")]
+    #[arg(long, value_name = "SEED", conflicts_with = "seeds", value_parser = between::<u64>(0, u64::MAX))]
     seed: Option<u64>,
     /// Seeds of network and order: how many, from 0 on (3), a list (3,5,7) or a range without its
     /// end (3..6)
@@ -115,16 +116,18 @@ fn tune(flags: Tune) -> Result<()> {
             let read = datasets::open_file(path).and_then(std::io::read_to_string);
             let text = read.map_err(|cause| {
                 anyhow!(
-                    "cannot read {}: {cause}; name a file that this command wrote",
-                    path.display()
+                    "cannot read {}: {}; name a file that this command wrote",
+                    path.display(),
+                    sentence::cause(&cause)
                 )
             })?;
-            serde_json::from_str(&text).map_err(|cause| {
+            report::json::parse(&text).map_err(|fault| {
                 anyhow!(
-                    "{}: expected constants as this command prints them, found something else at line {}, column {}; take what it printed",
+                    "{}, line {}, column {}: expected constants as this command prints them, found {}; take what it printed",
                     path.display(),
-                    cause.line(),
-                    cause.column()
+                    fault.line,
+                    fault.column,
+                    fault.found
                 )
             })?
         }

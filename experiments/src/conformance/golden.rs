@@ -37,8 +37,9 @@ impl Golden {
     ) -> Result<Golden> {
         let read = |name: &str| std::fs::read(folder.join(name)).with_context(|| name.to_string());
         let name = format!("{stem}.json");
-        let json =
-            serde_json::from_slice(&read(&name)?).with_context(|| format!("{name} is broken"))?;
+        let text = String::from_utf8(read(&name)?)
+            .map_err(|_| anyhow!("{name} is broken: expected text in UTF-8, found other bytes"))?;
+        let json = report::json::parse(&text).with_context(|| format!("{name} is broken"))?;
         let tensors = if tensors {
             let name = format!("{stem}.safetensors");
             candle_core::safetensors::load_buffer(&read(&name)?, &Device::Cpu)

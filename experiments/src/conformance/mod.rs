@@ -107,8 +107,9 @@ fn names(folder: &Path) -> Result<BTreeSet<String>> {
     };
     read().map_err(|error| {
         anyhow!(
-            "{}: expected a folder of golden files, found the error \"{error}\"; name the folder that holds them",
-            folder.display()
+            "{}: expected a folder of golden files, found {}; name the folder that holds them",
+            folder.display(),
+            sentence::cause(&error)
         )
     })
 }

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::usage::prove_once;
 use anyhow::{Context, Result, anyhow, bail};
 use datasets::{
     Found, Name, Origin, check_folder,
@@ -47,6 +48,7 @@ pub(super) fn folder(name: Name, root: &Path) -> PathBuf {
 /// # Errors
 /// The first that cannot be brought, or that only a person can bring: then the steps are on stderr.
 pub fn run(flags: &Flags) -> Result<()> {
+    prove_once("NAME", flags.names.iter().map(|name| name.id()))?;
     let root = root(flags.data.as_deref())?;
     let options = Options { mirror: flags.mirror.clone(), ..Options::default() };
     flags.names.iter().try_for_each(|&name| bring(name, &root, &options))

@@ -23,5 +23,8 @@ pub struct Flags {
 pub fn run(flags: &Flags) -> Result<()> {
     let summary = recording::open(&flags.file, flags.format)?;
     let summary = Summary::read(summary).with_context(|| flags.file.display().to_string())?;
+    if let Some(said) = recording::restarts(&flags.file, summary.clock_restarts) {
+        terminal::say!("{said}");
+    }
     Ok(terminal::print(&(serde_json::to_string_pretty(&summary)? + "\n"))?)
 }

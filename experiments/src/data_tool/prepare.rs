@@ -2,7 +2,8 @@
 
 use crate::{
     data::{self, in_one_sentence},
-    framing, progress,
+    framing, progress, stop,
+    usage::between,
 };
 use anyhow::{Result, anyhow, bail};
 use datasets::{
@@ -12,7 +13,7 @@ use datasets::{
 };
 use events::{Framing, Shape};
 use indicatif::ProgressBar;
-use std::{path::PathBuf, time::Instant};
+use std::{ops::ControlFlow, path::PathBuf, time::Instant};
 
 /// Flags of `data prepare`.
 #[derive(clap::Args)]
@@ -30,7 +31,7 @@ pub struct Flags {
     frames: Framing,
     /// Resize to SIDE x SIDE pixels, for readers of your own: training reads full-size caches only,
     /// for it resizes after augmentation
-    #[arg(long, value_name = "SIDE", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "SIDE", value_parser = between::<u16>(1, u16::MAX.into()))]
     side: Option<u16>,
     /// Type of a count: u8, or u16 where a pixel counts more than 255 events in a frame
     #[arg(long, default_value = "u8", value_parser = ["u8", "u16"].map(clap::builder::PossibleValue::new))]
@@ -74,9 +75,15 @@ pub fn run(flags: &Flags) -> Result<()> {
     let samples = recordings.train.len() + recordings.test.len();
     let bar = progress::counter(&format!("{title}: events to frames"), samples as u64);
     let side = flags.side.map(usize::from);
+    stop::listen()?;
+    let under_way = stop::under_way();
     let prepared =
         prepare(&recordings, flags.frames, side, dtype, &folder, &mut |step| tell(&bar, &step));
     bar.finish_and_clear();
+    drop(under_way);
+    if matches!(prepared, Err(Error::Ended)) {
+        return Err(stop::Ended.into());
+    }
     let prepared = prepared.map_err(|error| refusal(&error, flags.frames))?;
     let seconds = start.elapsed().as_secs_f64();
     let how = if prepared.was_there { "there already, every sample checked" } else { "written" };
@@ -94,7 +101,8 @@ fn refusal(error: &Error, frames: Framing) -> anyhow::Error {
     anyhow!("{error}{advice}")
 }
 
-fn tell(bar: &ProgressBar, step: &Step) {
+/// Says what happens; a signal ends it.
+fn tell(bar: &ProgressBar, step: &Step) -> ControlFlow<()> {
     match step {
         Step::Waits => {
             bar.suspend(|| terminal::say!("another process is making this cache; waiting for it"))
@@ -103,7 +111,9 @@ fn tell(bar: &ProgressBar, step: &Step) {
             bar.suspend(|| terminal::say!("making the cache anew, because of {why}"))
         }
         Step::Done(samples, _) => bar.set_position(*samples as u64),
+        Step::Still => {}
     }
+    if stop::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 fn describe(cache: &Cache) -> Result<String> {

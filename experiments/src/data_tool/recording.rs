@@ -1,8 +1,9 @@
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use datasets::{open_file, unreadable};
 use events::Error;
 use events::formats::{Chunks, Format};
 use std::fs::File;
-use std::io::{Read, Take};
+use std::io::Take;
 use std::path::Path;
 
 /// A recording that is decoded a piece at a time.
@@ -13,20 +14,14 @@ pub type Pieces = Chunks<Take<File>>;
 /// # Errors
 /// What is no file, cannot be read, is empty, is of no known format, or has no header of its format.
 pub fn open(file: &Path, format: Option<Format>) -> Result<Pieces> {
-    let unreadable = || format!("cannot read {}", file.display());
-    let kind = file.metadata().with_context(unreadable)?;
-    // a device or a pipe may never end, and a pipe without a writer not even open
+    // its sentence holds its cause already
+    let failed = |cause| anyhow!(unreadable(file, cause).to_string());
+    let length = open_file(file).and_then(|opened| Ok(opened.metadata()?.len())).map_err(failed)?;
     ensure!(
-        kind.is_file(),
-        "{}: expected a file, found a folder or a device; name one recording",
-        unreadable()
-    );
-    ensure!(
-        kind.len() > 0,
+        length > 0,
         "{}: expected a recording, found an empty file; copy it again",
         file.display()
     );
-    File::open(file).with_context(unreadable)?;
     open_again(file, format).with_context(|| file.display().to_string())
 }
 
@@ -35,8 +30,21 @@ pub fn open(file: &Path, format: Option<Format>) -> Result<Pieces> {
 /// # Errors
 /// As [`Chunks::open`].
 pub fn open_again(file: &Path, format: Option<Format>) -> Result<Pieces, Error> {
-    let opened = File::open(file)?;
+    let opened = open_file(file)?;
     let len = opened.metadata()?.len();
     // no further than its length now: a file may grow faster than it is read
-    Chunks::open(opened.take(len), len, format)
+    Chunks::open(std::io::Read::take(opened, len), len, format)
+}
+
+/// What is said of a recording whose clock starts again.
+pub fn restarts(file: &Path, restarts: usize) -> Option<String> {
+    let times = match restarts {
+        0 => return None,
+        1 => "once".to_owned(),
+        n => format!("{n} times"),
+    };
+    Some(format!(
+        "{}: its clock starts again {times}, so its parts lie over each other in time: a clock that was set back, or several recordings in one file",
+        file.display()
+    ))
 }

@@ -1,4 +1,5 @@
 use super::recording;
+use crate::usage::between;
 use anyhow::{Context, Result, ensure};
 use events::{Error, Overview, formats::Format};
 use std::ffi::OsStr;
@@ -13,7 +14,7 @@ pub struct Flags {
     #[arg(long, value_name = "FILE.png")]
     out: Option<PathBuf>,
     /// Frames of equally many events each, as the networks see them
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=128))]
+    #[arg(long, default_value_t = 8, value_parser = between::<u16>(1, 128))]
     frames: u16,
     /// Read it as this format, not as what its content shows: nmnist, aedat2, aedat2-davis,
     /// aedat3.1, evt2, evt2.1, evt3 or dat
@@ -37,6 +38,9 @@ pub fn run(flags: &Flags) -> Result<()> {
     report::write_bytes(&out, &png)?;
     if let Some(said) = left_out(&overview) {
         terminal::say!("{}: {said}", file.display());
+    }
+    if let Some(said) = recording::restarts(file, overview.clock_restarts) {
+        terminal::say!("{said}");
     }
     Ok(terminal::out!("{}", out.display())?)
 }

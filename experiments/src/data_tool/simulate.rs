@@ -1,8 +1,9 @@
 //! `data simulate`: recordings of still images, by the camera model, as N-MNIST lays its files out.
 
 use crate::data::in_one_sentence;
-use crate::progress;
 use crate::simulator_check::{Image, Model};
+use crate::usage::between;
+use crate::{progress, stop};
 use anyhow::{Context, Result, anyhow, bail};
 use datasets::synthetic::idx;
 use events::Events;
@@ -23,13 +24,13 @@ pub struct Flags {
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Images to simulate as train recordings, from the first on
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = between::<u32>(1, 1_000_000))]
     count: u32,
     /// Images after those to simulate as test recordings [default: a tenth of --count, at least 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = between::<u32>(1, 1_000_000))]
     test: Option<u32>,
     /// Seed of the camera and its noise
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = between::<u64>(0, u64::MAX))]
     seed: u64,
     /// Folder to make: <Train|Test>/<label>/<number>.bin, as N-MNIST lays its files out
     #[arg(long, value_name = "DIR")]
@@ -56,6 +57,8 @@ pub fn run(flags: &Flags) -> Result<()> {
             "{path}: expected labels from 0 to 9, found {found} for image {index}; N-MNIST has ten classes, name another file"
         );
     }
+    stop::listen()?;
+    let _under_way = stop::under_way();
     let folder = Folder::beside(&flags.out)?;
     let model = Model::default();
     write(&folder, &model, &images, &labels, train, flags.seed)?;
@@ -88,6 +91,9 @@ fn write(
 ) -> Result<()> {
     let bar = progress::counter("images to events", images.len() as u64);
     let one = |(index, (image, label)): (usize, (&Image, &u8))| -> Result<()> {
+        if stop::asked() {
+            return Err(stop::Ended.into());
+        }
         let half = if index < train { "Train" } else { "Test" };
         let path = PathBuf::from(format!("{half}/{label}/{:05}.bin", index + 1));
         folder.write(&path, &bytes(&model.record(image, seed, index as u64)?))?;
@@ -161,10 +167,11 @@ impl Folder {
     fn beside(out: &Path) -> Result<Self> {
         let parent =
             out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let fail = |cause| {
+        let fail = |cause: std::io::Error| {
             anyhow!(
-                "cannot make a folder in {}: {cause}; choose another place with --out DIR",
-                parent.display()
+                "cannot make a folder in {}: {}; choose another place with --out DIR",
+                parent.display(),
+                sentence::cause(&cause)
             )
         };
         std::fs::create_dir_all(parent).map_err(fail)?;
@@ -183,8 +190,9 @@ impl Folder {
         let written = std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&path, bytes));
         written.map_err(|cause| {
             anyhow!(
-                "cannot write {}: {cause}; free some space or choose another place with --out DIR",
-                path.display()
+                "cannot write {}: {}; free some space or choose another place with --out DIR",
+                path.display(),
+                sentence::cause(&cause)
             )
         })
     }
@@ -201,8 +209,9 @@ impl Folder {
         }
         std::fs::rename(self.0.path(), out).map_err(|cause| {
             anyhow!(
-                "cannot move the recordings to {}: {cause}; choose another folder with --out DIR",
-                out.display()
+                "cannot move the recordings to {}: {}; choose another folder with --out DIR",
+                out.display(),
+                sentence::cause(&cause)
             )
         })
     }

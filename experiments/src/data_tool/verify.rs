@@ -3,6 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::usage::prove_once;
 use anyhow::{Result, anyhow, bail};
 use datasets::{Found, Name, Proof, Recordings, fetch::check, find, prove};
 
@@ -29,6 +30,7 @@ pub struct Flags {
 /// # Errors
 /// Something is wrong with one of them, or one that was named is not here, or none is.
 pub fn run(flags: &Flags) -> Result<()> {
+    prove_once("NAME", flags.names.iter().map(|name| name.id()))?;
     let root = data::root(flags.data.clone())?.ok_or_else(|| {
         anyhow!("expected a data folder, found none; name it by --data or SPIKEGRAD_DATA")
     })?;
@@ -52,8 +54,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         wrong += proof.failures.len();
         let verdict = match proof.failures.len() {
             0 => "ok".to_owned(),
-            1 => "1 failure".to_owned(),
-            n => format!("{n} failures"),
+            n => sentence::counted(n, "failure"),
         };
         terminal::out!("{name}: {says}: {verdict}")?;
         print(&proof.failures, "")?;
@@ -64,8 +65,10 @@ pub fn run(flags: &Flags) -> Result<()> {
             bail!("expected a data set below {}, found none; fetch one first", root.display())
         }
         (_, 0) => Ok(()),
-        (_, 1) => bail!("1 failure, listed above; move what is wrong away and fetch it again"),
-        (_, n) => bail!("{n} failures, listed above; move what is wrong away and fetch it again"),
+        (_, n) => bail!(
+            "{}, listed above; move what is wrong away and fetch it again",
+            sentence::counted(n, "failure")
+        ),
     }
 }
 
@@ -121,7 +124,7 @@ fn archives(name: Name, root: &Path, failures: &mut Vec<String>) -> String {
     bar.finish_and_clear();
     match right {
         0 => String::new(),
-        n => format!(", {n} published files with the right checksum"),
+        n => format!(", {} with the right checksum", sentence::counted(n, "published file")),
     }
 }
 
@@ -136,11 +139,12 @@ fn describe(found: &Recordings) -> String {
     let bytes: u64 =
         files.iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum();
     format!(
-        "{}, {} train and {} test recordings in {} files of {bytes} bytes, manifest {}",
+        "{}, {} train and {} test recordings in {} of {bytes} bytes, manifest {}, split {}",
         list::state(found.origin),
         found.train.len(),
         found.test.len(),
-        files.len(),
-        found.manifest_sha256
+        sentence::counted(files.len(), "file"),
+        found.manifest_sha256,
+        found.split
     )
 }

@@ -5,7 +5,13 @@
 
 use crate::Run;
 use anyhow::Result;
+use sentence::shown;
 use serde_json::{Value, json};
+
+/// The field with the classes that weights were trained on; files before it have none.
+const CHOSEN: &str = "chosen_classes";
+/// The same in words.
+const CLASSES: &str = "chosen classes";
 
 /// The line that says which run weights are of.
 ///
@@ -16,7 +22,10 @@ pub fn of(run: &Run) -> Result<String> {
 }
 
 fn value(run: &Run) -> Result<Value> {
+    let all = run.data.info().classes.len();
+    let chosen = run.classes.as_ref().filter(|classes| classes.len() < all);
     Ok(json!({
+        CHOSEN: chosen.map_or_else(|| json!("all"), |classes| json!(classes)),
         "run": serde_json::to_value(run)?,
         "classes": run.data.info().classes,
         "batch_norm_eps": models::BATCH_NORM_EPS,
@@ -33,8 +42,14 @@ type Fact = (String, String);
 /// # Errors
 /// If the run cannot be written as JSON.
 pub fn mismatch(stored: &str, run: &Run) -> Result<Option<String>> {
-    let Ok(stored) = serde_json::from_str::<Value>(stored) else {
-        return Ok(Some("what the file says of its run is no JSON".into()));
+    let stored: Value = match report::json::parse(stored) {
+        Ok(stored) => stored,
+        Err(fault) => {
+            let found = fault.found;
+            return Ok(Some(format!(
+                "what the file says of its run cannot be read: expected JSON, found {found}"
+            )));
+        }
     };
     let (theirs, ours) = (facts(&stored), facts(&value(run)?));
     let mut differ: Vec<(String, String, String)> = Vec::new();
@@ -44,20 +59,63 @@ pub fn mismatch(stored: &str, run: &Run) -> Result<Option<String>> {
             continue;
         }
         let (their, our) = (find(&theirs, label), find(&ours, label));
-        if their != our {
+        let untold = label == CLASSES && stored.get(CHOSEN).is_none();
+        if their != our && !untold {
             differ.push((label.clone(), their, our));
         }
     }
     if differ.is_empty() {
         return Ok(None);
     }
-    let theirs = differ.iter().map(|(label, their, _)| format!("{label} {}", short(their)));
-    let ours = differ.iter().map(|(_, _, our)| short(our));
+    let theirs = differ.iter().map(|(label, their, _)| format!("{label} {}", shown(their)));
+    let ours = differ.iter().map(|(_, _, our)| shown(our));
     Ok(Some(format!(
         "these weights were trained with {}, the run has {}",
         listed(theirs.collect()),
         listed(ours.collect())
     )))
+}
+
+/// What a file that says its run does not say of it, since it is older than the question.
+///
+/// # Errors
+/// If the run cannot be written as JSON.
+pub fn left_out(stored: &str, run: &Run) -> Result<Option<String>> {
+    let stored: Option<Value> = report::json::parse(stored).ok();
+    if stored.is_none_or(|stored| stored.get(CHOSEN).is_some()) {
+        return Ok(None);
+    }
+    let all = facts(&value(run)?);
+    let told: Vec<&str> =
+        all.iter().map(|(label, _)| label.as_str()).filter(|&label| label != CLASSES).collect();
+    untold(run, &told, Vec::new())
+}
+
+/// What decides what a network computes and a file of its weights does not tell, with the run's
+/// values, in one sentence; nothing where it tells all. `told` are the things that it tells, and
+/// `parts` what it leaves out of them.
+///
+/// # Errors
+/// If the run cannot be written as JSON.
+pub fn untold(run: &Run, told: &[&str], parts: Vec<String>) -> Result<Option<String>> {
+    let mut all = parts;
+    for (label, value) in facts(&value(run)?) {
+        match label.as_str() {
+            label if told.contains(&label) => (),
+            "framing" => all.push(format!("framing and time steps {value}")),
+            // names and sizes of tensors tell the rest of a network
+            "network" => all.push(format!("pools and voters of {}", shown(&value))),
+            "classes" => all.push("the order of classes".into()),
+            label => all.push(format!("{label} {}", shown(&value))),
+        }
+    }
+    let sentence = |all| {
+        format!(
+            "the file does not say which run its weights are of, so these are the run's, unproven: {}",
+            listed(all)
+        )
+    };
+    Ok((!all.is_empty()).then(|| sentence(all)))
 }
 
 fn find(facts: &[Fact], label: &str) -> String {
@@ -69,16 +127,6 @@ fn find(facts: &[Fact], label: &str) -> String {
 fn listed(mut all: Vec<String>) -> String {
     let last = all.pop().unwrap_or_default();
     if all.is_empty() { last } else { format!("{} and {last}", all.join(", ")) }
-}
-
-/// At most so much of a value as a sentence bears, without control characters.
-fn short(value: &str) -> String {
-    const LONGEST: usize = 120;
-    let mut short: String = value.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
-    if value.chars().nth(LONGEST).is_some() {
-        short += "…";
-    }
-    short
 }
 
 /// All that decides what a network computes.
@@ -122,6 +170,9 @@ fn facts(all: &Value) -> Vec<Fact> {
     add("side", at("/run/setup/side"));
     add("data set", at("/run/data"));
     add("classes", at("/classes"));
+    if all.get(CHOSEN).is_some() {
+        add(CLASSES, said(&all[CHOSEN]));
+    }
     add("analogue neurons", at("/analogue"));
     facts
 }

@@ -5,6 +5,7 @@ use super::{Imported, MANY, Source};
 use crate::Run;
 use anyhow::{Context, Result, ensure};
 use candle_core::{DType, Device, Tensor, Var};
+use sentence::shown;
 use std::collections::BTreeMap;
 use training::{SeededVars, unsound};
 
@@ -84,14 +85,4 @@ fn told(faults: &[String]) -> String {
         told += &format!("; and {} more", faults.len() - MANY);
     }
     told
-}
-
-/// A name out of a file, without control characters, and not long.
-fn shown(name: &str) -> String {
-    const LONGEST: usize = 120;
-    let mut shown: String = name.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
-    if name.chars().nth(LONGEST).is_some() {
-        shown += "…";
-    }
-    shown
 }

@@ -6,7 +6,6 @@
 //! else may be, every number must be finite, and what the file says of its run (ours all that
 //! decides what a network computes, the released code's threshold and decay) must be the run's.
 
-mod header;
 pub mod identity;
 mod matched;
 mod names;
@@ -18,8 +17,10 @@ use candle_core::{Device, Tensor};
 use matched::Matched;
 use models::Network;
 use names::{Names, Wanted};
+use report::json::{self, Fault};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 use training::{SeededVars, Weights};
 
@@ -60,20 +61,24 @@ const ADVICE: &str = "give the run theirs, or take them all the same with --weig
 /// # Errors
 /// If it cannot be read, or is larger than any network's.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let file = std::fs::metadata(path)?;
-    ensure!(file.is_file(), "expected a regular file, found a folder, a pipe or a device");
+    let failed = |cause: std::io::Error| {
+        anyhow!("expected a regular file, found {}", sentence::cause(&cause))
+    };
+    let file = datasets::open_file(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
     ensure!(
-        file.len() <= LARGEST,
-        "expected a file of at most {} GiB, found {} bytes",
-        LARGEST >> 30,
-        file.len()
+        length <= LARGEST,
+        "expected a file of at most {} GiB, found {length} bytes",
+        LARGEST >> 30
     );
-    Ok(std::fs::read(path)?)
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.take(length).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
 }
 
 /// SHA-256, in hex, of a file's bytes.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    sentence::hex(&Sha256::digest(bytes))
 }
 
 /// Sets `vars`, the variables of `network`, to the weights in the file at `path`. `run` is what the
@@ -130,10 +135,13 @@ fn torch(
     let mut shapes: BTreeMap<String, Vec<usize>> =
         file.tensors().iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone())).collect();
     names.counters.iter().for_each(|name| drop(shapes.remove(name)));
-    let (mut others, mut told) = (Vec::new(), 0);
+    let (mut others, mut told, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     for (name, what, ours) in &names.constants {
-        let Some(shape) = shapes.remove(name) else { continue };
-        told += 1;
+        let Some(shape) = shapes.remove(name) else {
+            missing.push((*what, format!("{name} {ours}")));
+            continue;
+        };
+        told.push(*what);
         let one = shape.iter().all(|&size| size == 1);
         let stored = if one { file.values(name)?.first().copied() } else { None };
         if stored.is_none_or(|stored| (stored - ours).abs() > ROUNDING || stored.is_nan()) {
@@ -147,14 +155,16 @@ fn torch(
             ));
         }
     }
-    let unproven = match (others.is_empty(), told) {
-        (false, _) if of_another_run => Some(others.join("; ")),
-        (true, 0) => Some(
-            "the file says neither threshold nor decay of its neurons, so the run's are taken"
-                .into(),
-        ),
-        _ => None,
-    };
+    // of neurons that differ in what they tell, those that tell nothing are named
+    let parts = missing.into_iter().filter(|(what, _)| told.contains(what)).map(|(_, part)| part);
+    let parts = parts.collect();
+    if told.contains(&"decay") {
+        told.push("neuron");
+    }
+    let untold = identity::untold(run, &told, parts)?;
+    let unproven = others.iter().filter(|_| of_another_run).cloned().chain(untold);
+    let unproven: Vec<String> = unproven.collect();
+    let unproven = (!unproven.is_empty()).then(|| unproven.join("; "));
     let faults = if of_another_run { Vec::new() } else { others };
     let matched = Matched::of(names.wanted, shapes, run, vars, faults)?;
     let imported = matched.set(Source::Torch, |wanted| {
@@ -175,11 +185,8 @@ fn safetensors(
     vars: &SeededVars,
     of_another_run: bool,
 ) -> Result<Imported> {
-    if let Some(name) = header::twice(bytes) {
-        bail!(
-            "the file is damaged: it has two tensors named {}; save one of them",
-            name.escape_debug()
-        );
+    if let Some(twice) = twice(bytes) {
+        bail!("the file is damaged: its list of tensors has {twice}; save one of them");
     }
     let Weights { run: made_by, tensors } = Weights::parse(bytes)
         .map_err(|error| anyhow!("the file is damaged or cut short: {error}; copy it again"))?;
@@ -190,12 +197,8 @@ fn safetensors(
     let unproven = match (other, &made_by) {
         (Some(other), _) if of_another_run => Some(other),
         (Some(other), _) => bail!("{other}; {ADVICE}"),
-        (None, None) => Some(
-            "the file does not say which run its weights are of, so neuron, framing, batch norm and data set \
-             are the run's, unproven"
-                .into(),
-        ),
-        (None, Some(_)) => None,
+        (None, None) => identity::untold(run, &[], Vec::new())?,
+        (None, Some(made_by)) => identity::left_out(made_by, run)?,
     };
     let shape = |(name, tensor): (&String, &Tensor)| (name.clone(), tensor.dims().to_vec());
     let shapes = tensors.iter().map(shape).collect();
@@ -212,6 +215,16 @@ fn safetensors(
             .with_context(|| format!("{} is missing", wanted.theirs))
     })?;
     Ok(Imported { unproven, ..imported })
+}
+
+/// What the list at the head of a file has twice: readers differ in which of two they take. Nothing
+/// where there is no such list, which whoever reads the tensors will find.
+fn twice(bytes: &[u8]) -> Option<String> {
+    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+    let list = std::str::from_utf8(rest.get(..length)?).ok()?;
+    let fault = json::prove(list).err().filter(|fault| fault.kind == Fault::Twice)?;
+    Some(fault.found)
 }
 
 #[cfg(test)]

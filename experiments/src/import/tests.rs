@@ -368,7 +368,44 @@ fn what_does_not_fit_is_told_by_name_and_changes_nothing() {
     fits.put("fun.3.threshold", &constant(1.0));
     std::fs::write(&path, fits.bytes()).unwrap();
     let taken = weights(&path, &case.run, &case.network, &case.vars, true).unwrap();
-    assert!(taken.unproven.unwrap().contains("fun.3.threshold is 1"));
+    let said = taken.unproven.unwrap();
+    assert!(
+        said.contains("fun.3.threshold is 1") && said.contains("fun.7.threshold 0.5"),
+        "{said}"
+    );
+    // what the file tells is not said again, the rest is; of neurons that differ, which
+    let said = |constants: &[(&str, f32)]| {
+        let mut torch = whole.clone();
+        constants.iter().for_each(|&(name, value)| torch.put(name, &constant(value)));
+        case.import(&torch.bytes()).unwrap().unproven.unwrap()
+    };
+    let all = [
+        ("fun.3.threshold", 0.5),
+        ("fun.7.threshold", 0.5),
+        ("fun.11.threshold", 0.5),
+        ("fun.3.decay", 0.9),
+        ("fun.7.decay", 0.9),
+        ("fun.11.decay", 0.9),
+    ];
+    for (constants, told, untold) in [
+        (&all[..], &["threshold 0.5", "decay", "neuron lif"][..], &["unproven: fires"][..]),
+        (&all[..3], &["threshold 0.5"], &["decay 0.9", "neuron lif", "reset to-zero"]),
+        (&all[3..], &["decay", "neuron lif"], &["threshold 0.5", "fires at-threshold"]),
+        (
+            &all[..1],
+            &["fun.3"],
+            &["unproven: fun.7.threshold 0.5, fun.11.threshold 0.5, decay 0.9"],
+        ),
+        (&all[..5], &["threshold 0.5", "neuron lif"], &["unproven: fun.11.decay 0.9, fires"]),
+    ] {
+        let said = said(constants);
+        assert!(told.iter().all(|word| !said.contains(word)), "{said}");
+        assert!(untold.iter().all(|word| said.contains(word)), "{said}");
+        assert!(
+            said.contains("framing and time steps") && said.contains("data set mnist"),
+            "{said}"
+        );
+    }
     let other = Torch { nested: Some(("weights", "")), ..whole.clone() };
     assert!(
         case.refused(&other.bytes()).contains("fun.0.weight (2C3-1.weight here) is missing"),

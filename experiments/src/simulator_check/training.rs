@@ -84,7 +84,7 @@ pub fn run(
             std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?,
         );
     }
-    identity.manifest_sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    identity.manifest_sha256 = sentence::hex(&hasher.finalize());
     let mut record = receipt::record(
         &label,
         &run,

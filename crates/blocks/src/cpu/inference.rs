@@ -13,9 +13,12 @@ use neuron::Pooling;
 pub struct Inference<'n> {
     layers: Vec<Live<'n>>,
     voters: usize,
+    /// The most that a class's votes can grow in a step: of average pooling a voter is a whole
+    /// window of neurons.
+    most: u64,
     /// Non-zero values of the frame: index in its flattened map, value.
     frame: Vec<(u32, f32)>,
-    votes: Vec<u32>,
+    votes: Vec<u64>,
     shape: [usize; 3],
 }
 
@@ -70,8 +73,13 @@ impl EventDriven {
         if voters == 0 || !units.is_multiple_of(voters) {
             bail!("voting takes a multiple of {voters} units, found {units}");
         }
+        let window = match last.block.pool {
+            Pooling::Average(k) => k * k,
+            Pooling::None | Pooling::Max(_) => 1,
+        };
+        let most = (voters * window) as u64;
         let (frame, votes) = (Vec::with_capacity(h * w * c), vec![0; units / voters]);
-        Ok(Inference { layers, voters, frame, votes, shape: sample })
+        Ok(Inference { layers, voters, most, frame, votes, shape: sample })
     }
 }
 
@@ -154,9 +162,9 @@ impl Inference<'_> {
                 self.frame.extend(frame.filter(|(_, v)| **v != 0.0).map(|(i, v)| (i as u32, *v)));
             }
             self.step(again);
-            let left = (frames.steps - 1 - t) * self.voters;
+            let left = (frames.steps - 1 - t) as u64 * self.most;
             let class = leader(&self.votes);
-            if t + 1 == frames.steps || early && decided(&self.votes, class, left as u32) {
+            if t + 1 == frames.steps || early && decided(&self.votes, class, left) {
                 return Ok(Decision { class, steps: t + 1 });
             }
         }
@@ -164,8 +172,8 @@ impl Inference<'_> {
     }
 
     /// Votes of the last sample: for each class the spikes of its voters in the steps that were
-    /// run.
-    pub fn votes(&self) -> &[u32] {
+    /// run; behind average pooling those of all neurons in their windows.
+    pub fn votes(&self) -> &[u64] {
         &self.votes
     }
 
@@ -183,7 +191,7 @@ impl Inference<'_> {
         }
         let Some(last) = self.layers.last() else { return };
         for (votes, units) in self.votes.iter_mut().zip(last.counts.chunks_exact(self.voters)) {
-            *votes += units.iter().map(|&n| u32::from(n)).sum::<u32>();
+            *votes += units.iter().map(|&n| u64::from(n)).sum::<u64>();
         }
     }
 }
@@ -253,13 +261,13 @@ impl Live<'_> {
 }
 
 /// The first of the classes with the most votes.
-fn leader(votes: &[u32]) -> usize {
+fn leader(votes: &[u64]) -> usize {
     let most = votes.iter().max().copied().unwrap_or(0);
     votes.iter().position(|&v| v == most).unwrap_or(0)
 }
 
 /// Whether `class` leads whatever the others still get: at most `left` votes each.
-fn decided(votes: &[u32], class: usize, left: u32) -> bool {
+fn decided(votes: &[u64], class: usize, left: u64) -> bool {
     let mine = votes[class];
     votes
         .iter()

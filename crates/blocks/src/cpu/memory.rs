@@ -50,12 +50,15 @@ fn needs(pass: &Pass) -> Needs {
                 (None, false) => 4 * pooled,
             };
         }
+        // tasks lay out what every step leaves of their neurons for the way back
+        let kept = super::kernel(block).map_or(1, |kernel| kernel.kept()) * z.min(LAID_OUT);
         // backward: currents, their gradient, and what the products lay out; forward: counts of
         // spikes; a gradient from above may be dense: four bytes for each of the activations
-        let backward = 2 * z + 4 * pooled + z.min(LAID_OUT) + weights.min(LAID_OUT);
+        let backward = 2 * z + 4 * pooled + kept + weights.min(LAID_OUT);
         passing = passing.max(backward).max(z + 2 * pooled);
         if graph.range_of(i).is_some() {
-            // membranes, and gradients of activations and currents, of all steps
+            // membranes, and gradients of activations and currents, of all steps; neurons that run
+            // step by step have one membrane each
             always += 3 * z + 4 * pooled;
         }
         currents.push(if shared { 0 } else { z });
@@ -92,19 +95,10 @@ pub fn plan(pass: &Pass, budget: Option<usize>) -> Result<Plan> {
              {}; give it more, or a smaller batch",
             frames.shape[0],
             frames.steps,
-            size(bytes),
-            size(budget)
+            sentence::size(bytes as u128),
+            sentence::size(budget as u128)
         ),
         _ => Ok(Plan { keep, bytes }),
-    }
-}
-
-/// Bytes in words, never "0 MiB" of what is there.
-fn size(bytes: usize) -> String {
-    match bytes {
-        0..=1023 => format!("{bytes} bytes"),
-        _ if bytes < 1 << 20 => format!("{} KiB", bytes.div_ceil(1 << 10)),
-        _ => format!("{} MiB", bytes.div_ceil(1 << 20)),
     }
 }
 

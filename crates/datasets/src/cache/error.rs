@@ -53,8 +53,11 @@ pub enum Error {
         /// Its shape.
         found: [usize; 4],
     },
+    /// The caller asked to end.
+    #[error("expected to finish the cache, was asked to end; nothing of it is left, prepare again")]
+    Ended,
     /// A file or folder cannot be used.
-    #[error("{}: expected to {doing} it, found the error \"{source}\"; check the path and its permissions", path.display())]
+    #[error("{}: expected to {doing} it, found {}; check the path and its permissions", path.display(), sentence::cause(source))]
     Io {
         /// The file or folder.
         path: PathBuf,

@@ -3,13 +3,13 @@ use std::{
     path::{Component, Path},
 };
 
-use events::{Framing, formats::Format};
+use events::Framing;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Dtype;
-use crate::{Name, Recording, Recordings, Source, dvs_gesture, files};
+use crate::{Recording, Recordings, Source, files};
 
 /// Raised whenever the file layout of docs/cache.md changes.
 const LAYOUT_VERSION: u32 = 2;
@@ -77,13 +77,8 @@ impl Key {
 fn decoder_version(recordings: &Recordings) -> u32 {
     let all = recordings.train.iter().chain(&recordings.test);
     let version = |recording: &Recording| {
-        let format = match (recording.name, recording.source.path()?) {
-            (Name::NMnist, _) => Format::NMnist,
-            (Name::Cifar10Dvs, _) => Format::Aedat2,
-            (Name::DvsGesture, path) => dvs_gesture::format(path),
-            _ => return None,
-        };
-        Some(format.decoder_version())
+        let (files, path) = (recording.name.set().events.as_ref()?, recording.source.path()?);
+        Some((files.format)(path).decoder_version())
     };
     all.filter_map(version).max().unwrap_or(1)
 }

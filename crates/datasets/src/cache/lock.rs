@@ -17,30 +17,12 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, after `wait` was called if another process or thread has it.
-    pub(super) fn take(path: &Path, mut wait: impl FnMut()) -> io::Result<Self> {
-        loop {
-            let file = open(path)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {
-                    wait();
-                    file.lock()?;
-                }
-                Err(TryLockError::Error(error)) => return Err(error),
-            }
-            // the holder before may have removed the file that this lock is on; then another may
-            // hold a new one
-            if is_at(&file, path) {
-                return Ok(Self { path: path.to_owned(), _file: file });
-            }
-        }
-    }
-
-    /// Takes the lock if nobody has it.
+    /// Takes the lock if nobody has it: another process or thread may.
     pub(super) fn try_take(path: &Path) -> io::Result<Option<Self>> {
         let file = open(path)?;
         match file.try_lock() {
+            // the holder before may have removed the file that this lock is on; then another may
+            // hold a new one
             Ok(()) => Ok(is_at(&file, path).then(|| Self { path: path.to_owned(), _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),

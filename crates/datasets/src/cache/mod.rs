@@ -24,4 +24,4 @@ pub use key::Key;
 pub use prefetch::{Batch, Prefetch};
 pub use prepare::prepare;
 pub use reader::Cache;
-pub use write::{Items, Prepared, Step, write};
+pub use write::{Items, Prepared, Report, Step, write};

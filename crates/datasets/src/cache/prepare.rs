@@ -2,7 +2,7 @@ use std::{ops::Range, path::Path};
 
 use events::{Events, Framing, Grid, transforms::resize_nearest};
 
-use super::{Dtype, Error, Items, Key, Prepared, Step, write::write_if};
+use super::{Dtype, Error, Items, Key, Prepared, Report, write::write_if};
 use crate::{Recording, Recordings};
 
 /// Counts `recordings` into frames by `framing`, resizes them to `side` x `side` pixels if asked,
@@ -19,7 +19,7 @@ pub fn prepare(
     side: Option<usize>,
     dtype: Dtype,
     folder: &Path,
-    report: &mut dyn FnMut(Step),
+    report: &mut Report,
 ) -> Result<Prepared, Error> {
     if let Framing::Duration { us } = framing {
         return Err(Error::Unfit {

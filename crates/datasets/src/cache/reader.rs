@@ -61,7 +61,7 @@ impl Cache {
         let Described { tables, dtype, shape, deflated, places } =
             hdf5::describe(path).map_err(|error| match error.kind() {
                 io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-                    foreign(error.to_string())
+                    foreign(sentence::cause(&error))
                 }
                 _ => unreadable(error),
             })?;
@@ -69,7 +69,7 @@ impl Cache {
             return Err(foreign("tables that are not as they were written".to_owned()));
         }
         let key: Key = serde_json::from_str(&tables.key)
-            .map_err(|error| foreign(format!("the key error \"{error}\"")))?;
+            .map_err(|_| foreign("a key that does not read".to_owned()))?;
         let Tables { labels, half, crc32, .. } = tables;
         let train = half.partition_point(|&half| half == 0);
         let sample_bytes =
@@ -228,10 +228,14 @@ impl Cache {
     /// # Errors
     /// The first sample, in order, that cannot be read.
     pub fn verify(&self) -> Result<(), Error> {
+        self.verify_some(0..self.len())
+    }
+
+    /// As [`Cache::verify`], of some of them.
+    pub(super) fn verify_some(&self, samples: Range<usize>) -> Result<(), Error> {
         let bytes = || vec![0; self.sample_bytes];
         let read = |bytes: &mut Vec<u8>, index| self.read_into(index, bytes);
-        let all: Vec<Result<(), Error>> =
-            (0..self.len()).into_par_iter().map_init(bytes, read).collect();
+        let all: Vec<Result<(), Error>> = samples.into_par_iter().map_init(bytes, read).collect();
         all.into_iter().collect()
     }
 
@@ -252,7 +256,7 @@ fn inflate(inflate: &mut Decompress, stored: &[u8], bytes: &mut [u8]) -> Result<
     match inflate.decompress(deflated, bytes, FlushDecompress::Finish) {
         Ok(Status::StreamEnd) if inflate.total_out() == bytes.len() as u64 => Ok(()),
         Ok(_) => Err("bytes of another length".to_owned()),
-        Err(error) => Err(format!("the error \"{error}\"")),
+        Err(_) => Err("bytes that do not unpack".to_owned()),
     }
 }
 

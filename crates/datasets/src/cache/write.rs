@@ -1,7 +1,9 @@
 use std::{
     fs, io,
-    ops::Range,
+    ops::{ControlFlow, Range},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use events::{Grid, Shape};
@@ -35,7 +37,8 @@ pub struct Prepared {
     pub was_there: bool,
 }
 
-/// What [`write`] tells while it works.
+/// What [`write`] tells while it works. The answer is whether it is to go on; where not, it removes
+/// what is unfinished and gives [`Error::Ended`].
 #[derive(Debug)]
 pub enum Step<'a> {
     /// Another process makes the same cache; this one waits for it.
@@ -44,7 +47,25 @@ pub enum Step<'a> {
     Replaces(&'a Error),
     /// So many samples are written, of so many.
     Done(usize, usize),
+    /// Nothing new, while it waits, or reads what is there.
+    Still,
 }
+
+/// Whom [`write`] tells.
+pub type Report<'r> = dyn FnMut(Step) -> ControlFlow<()> + 'r;
+
+fn tell(report: &mut Report, step: Step) -> Result<(), Error> {
+    match report(step) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::Ended),
+    }
+}
+
+/// Pause between two looks at a lock that another process holds.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Samples of a cache that are read between two questions.
+const READ: usize = 256;
 
 /// Samples that are made, then written, at a time. The file's bytes depend on it, and on nothing of
 /// the machine.
@@ -69,7 +90,7 @@ pub fn write<T: Element>(
     key: &Key,
     items: Items,
     make: &(impl Fn(Range<usize>) -> Result<Vec<Grid<T>>, Error> + Sync),
-    report: &mut dyn FnMut(Step),
+    report: &mut Report,
 ) -> Result<Prepared, Error> {
     write_if(folder, key, items, make, || Ok(()), report)
 }
@@ -81,23 +102,22 @@ pub(crate) fn write_if<T: Element>(
     items: Items,
     make: &(impl Fn(Range<usize>) -> Result<Vec<Grid<T>>, Error> + Sync),
     confirm: impl FnOnce() -> Result<(), Error>,
-    report: &mut dyn FnMut(Step),
+    report: &mut Report,
 ) -> Result<Prepared, Error> {
     check(key, items, T::DTYPE.to_string())?;
     let path = folder.join(key.file_name());
     let unusable = |source| Error::Io { path: folder.to_owned(), doing: "write into", source };
     fs::create_dir_all(folder).map_err(unusable)?;
-    let _lock =
-        Lock::take(&path.with_extension("lock"), || report(Step::Waits)).map_err(unusable)?;
+    let _lock = lock(&path.with_extension("lock"), &unusable, report)?;
     remove_unfinished(folder).map_err(unusable)?;
     let partial = Partial(path.with_extension(PARTIAL));
     match Cache::find(folder, key)
-        .and_then(|found| found.map(|cache| cache.verify().map(|()| cache)).transpose())
+        .and_then(|found| found.map(|cache| verified(cache, report)).transpose())
     {
         Ok(Some(cache)) => return Ok(Prepared { cache, was_there: true }),
         Ok(None) => {}
         Err(error @ (Error::Foreign { .. } | Error::Sample { .. })) => {
-            report(Step::Replaces(&error))
+            tell(report, Step::Replaces(&error))?;
         }
         Err(error) => return Err(error),
     }
@@ -107,6 +127,32 @@ pub(crate) fn write_if<T: Element>(
         .and_then(|()| fs::File::open(folder)?.sync_all())
         .map_err(unusable)?;
     Ok(Prepared { cache: Cache::open(&path)?, was_there: false })
+}
+
+/// The lock, when it is free.
+fn lock(
+    path: &Path,
+    unusable: &impl Fn(io::Error) -> Error,
+    report: &mut Report,
+) -> Result<Lock, Error> {
+    let mut waits = false;
+    loop {
+        if let Some(lock) = Lock::try_take(path).map_err(unusable)? {
+            return Ok(lock);
+        }
+        tell(report, if waits { Step::Still } else { Step::Waits })?;
+        waits = true;
+        thread::sleep(PAUSE);
+    }
+}
+
+/// A cache of which every sample was read.
+fn verified(cache: Cache, report: &mut Report) -> Result<Cache, Error> {
+    for start in (0..cache.len()).step_by(READ) {
+        tell(report, Step::Still)?;
+        cache.verify_some(start..cache.len().min(start + READ))?;
+    }
+    Ok(cache)
 }
 
 /// Extension of a file that is not finished.
@@ -177,7 +223,7 @@ fn fill<T: Element>(
     key: &Key,
     items: Items,
     make: &(impl Fn(Range<usize>) -> Result<Vec<Grid<T>>, Error> + Sync),
-    report: &mut dyn FnMut(Step),
+    report: &mut Report,
 ) -> Result<(), Error> {
     let (batch, mut rest) = split(items.groups);
     let mut ready = make_batch(batch, None, make)?;
@@ -189,7 +235,7 @@ fn fill<T: Element>(
         // one batch is compressed and written while the next is made
         let next = || (!batch.is_empty()).then(|| make_batch(batch, Some(shape), make)).transpose();
         let (written, made) = rayon::join(|| file.append(&ready), next);
-        report(Step::Done(written?, file.samples));
+        tell(report, Step::Done(written?, file.samples))?;
         match made? {
             Some(made) => ready = made,
             None => return file.finish(key, items),

@@ -272,7 +272,9 @@ impl Source<'_> {
                 Ok(n) => n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    return Err(Failure::Dropped(format!("after {} bytes: {error}", part.bytes())));
+                    let had = sentence::counted(part.bytes() as usize, "byte");
+                    let why = sentence::cause(&error);
+                    return Err(Failure::Dropped(format!("after {had}: {why}")));
                 }
             };
             if part.bytes() + n as u64 > most {
@@ -294,12 +296,20 @@ impl Source<'_> {
 
 /// A request without an answer: most reasons pass, an address that cannot be used does not.
 fn no_answer(error: ureq::Error) -> Failure {
-    match error {
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::TooManyRedirects => {
-            Failure::Refused(error.to_string())
+    use ureq::Error as E;
+    let unusable = "an address that cannot be used";
+    Failure::Dropped(match error {
+        E::BadUri(_) | E::Http(_) => return Failure::Refused(unusable.to_owned()),
+        E::TooManyRedirects => {
+            return Failure::Refused("an address that leads on without end".to_owned());
         }
-        _ => Failure::Dropped(error.to_string()),
-    }
+        E::Io(error) => sentence::cause(&error),
+        E::Timeout(_) => "no answer in time".to_owned(),
+        E::HostNotFound => "no machine of that name".to_owned(),
+        E::ConnectionFailed => "no connection".to_owned(),
+        E::Tls(_) | E::Rustls(_) => "a connection that cannot be trusted".to_owned(),
+        _ => "no answer that can be read".to_owned(),
+    })
 }
 
 /// The first byte of `Content-Range: bytes first-last/all`.

@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file system refuses.
-    #[error("{}: expected to {action} it, found the error \"{source}\"; check the folder, its permissions and its disk", path.display())]
+    #[error("{}: expected to {action} it, found {}; check the folder, its permissions and its disk", path.display(), sentence::cause(source))]
     Disk {
         /// The file or folder.
         path: PathBuf,

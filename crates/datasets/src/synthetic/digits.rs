@@ -7,7 +7,7 @@ use super::glyphs::{self, capsules, drawn_by_hand};
 const SIDE: usize = 28;
 
 /// A digit as if drawn by hand, shown as N-MNIST shows its images.
-pub(super) fn show(label: u32, rng: &mut impl Rng, pixels: &mut Pixels) {
+pub(crate) fn show(label: u32, rng: &mut impl Rng, pixels: &mut Pixels) {
     Saccades::default().show(&image(label, rng), pixels);
 }
 

@@ -12,7 +12,7 @@ const LOOK_US: i64 = 2_000;
 const LOOKS: i64 = 600;
 
 /// Two bright arms before a 128×128 sensor, 1.2 s; what class it is lies in how they move.
-pub(super) fn show(label: u32, rng: &mut impl Rng, pixels: &mut Pixels) {
+pub(crate) fn show(label: u32, rng: &mut impl Rng, pixels: &mut Pixels) {
     let motion = Motion::new(label, rng);
     let contrast = rng.random_range(1.4..2.4);
     let mut before = motion.arms(0);
@@ -116,7 +116,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::synthetic::DVS;
+    use crate::synthetic::dvs;
 
     fn poses(label: u32, seed: u64) -> Vec<[Capsule; 2]> {
         let motion = Motion::new(label, &mut ChaCha8Rng::seed_from_u64(seed));
@@ -140,7 +140,7 @@ mod tests {
         let mut sums = vec![0.0; 2 * 128 * 128];
         for seed in 0..10 {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let mut pixels = DVS.pixels(Sensor { width: 128, height: 128 }, 0);
+            let mut pixels = dvs().pixels(Sensor { width: 128, height: 128 }, 0);
             show(label, &mut rng, &mut pixels);
             let events: Events = pixels.finish(&mut rng).unwrap();
             for ((&x, &y), &on) in events.x().iter().zip(events.y()).zip(events.on()) {

@@ -9,16 +9,19 @@
 //! every program runs without data, and they are learnable; an accuracy on them says nothing about
 //! the data set. Each recording is a function of seed, split and index alone.
 
-mod digits;
+pub(crate) mod digits;
 mod exact;
-mod gestures;
+pub(crate) mod gestures;
 mod glyphs;
 pub mod idx;
-mod pictures;
-mod shapes;
-mod words;
+pub(crate) mod pictures;
+pub(crate) mod shapes;
+pub(crate) mod words;
 
-use events::{Events, Grid, Shape, camera::Camera};
+use events::{
+    Events, Grid, Shape,
+    camera::{Camera, Pixels},
+};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
@@ -30,17 +33,34 @@ use crate::{
 /// Raised whenever the same arguments give another recording; part of the manifest.
 const VERSION: u32 = 3;
 
+/// How a stand-in is made of a label and random numbers.
+pub(crate) enum Generator {
+    /// A scene in front of a simulated camera.
+    Scene {
+        /// The camera.
+        camera: fn() -> Camera,
+        /// Shows the scene to its pixels.
+        show: fn(u32, &mut ChaCha8Rng, &mut Pixels),
+    },
+    /// The values of an image, channels last.
+    Picture(fn(u32, &mut ChaCha8Rng) -> Vec<u8>),
+    /// The samples of a sound.
+    Sound(fn(u32, &mut ChaCha8Rng) -> Vec<i16>),
+}
+
 /// The camera before gestures and shapes, all chosen: thresholds below v2e's default of 0.2 for the
 /// event counts of real gesture recordings, v2e's mismatch, and a quieter camera than the default,
 /// whose noise would fill a sensor of this size.
-const DVS: Camera = Camera {
-    threshold_on: 0.15,
-    threshold_off: 0.15,
-    mismatch: 0.15,
-    refractory_us: 500,
-    noise_on_hz: 0.1,
-    noise_off_hz: 0.01,
-};
+pub(crate) fn dvs() -> Camera {
+    Camera {
+        threshold_on: 0.15,
+        threshold_off: 0.15,
+        mismatch: 0.15,
+        refractory_us: 500,
+        noise_on_hz: 0.1,
+        noise_off_hz: 0.01,
+    }
+}
 
 /// `train` and `test` stand-ins for recordings of `name`; labels run through the classes in turn.
 /// What they hold is made when asked for.
@@ -90,46 +110,34 @@ impl Make {
 
     pub fn events(self) -> Result<Events, Error> {
         let Self { name, label, seed, index, .. } = self;
-        let mut rng = self.rng();
-        let Some(sensor) = name.info().content.sensor() else {
+        let (Some(sensor), Generator::Scene { camera, show }) =
+            (name.info().content.sensor(), &name.set().stand_in)
+        else {
             return Err(self.holds_no("events"));
         };
-        let camera = if name == Name::NMnist { Camera::default() } else { DVS };
+        let mut rng = self.rng();
         // the seed of the set, not of the recording: one camera records them all
-        let mut pixels = camera.pixels(sensor, seed);
-        match name {
-            Name::NMnist => digits::show(label, &mut rng, &mut pixels),
-            Name::Cifar10Dvs => shapes::show(label, &mut rng, &mut pixels),
-            Name::DvsGesture => gestures::show(label, &mut rng, &mut pixels),
-            Name::SpeechCommands | Name::Mnist | Name::Cifar10 | Name::Cifar100 => {
-                return Err(self.holds_no("events"));
-            }
-        }
+        let mut pixels = camera().pixels(sensor, seed);
+        show(label, &mut rng, &mut pixels);
         pixels.finish(&mut rng).map_err(|source| Error::Synthetic { index, source })
     }
 
     pub fn image(self) -> Result<Grid<u8>, Error> {
         let Self { name, label, index, .. } = self;
-        let mut rng = self.rng();
-        let Content::Images { height, width, channels } = name.info().content else {
+        let (Content::Images { height, width, channels }, Generator::Picture(draw)) =
+            (name.info().content, &name.set().stand_in)
+        else {
             return Err(self.holds_no("images"));
         };
-        let values = match name {
-            Name::Mnist => pictures::digit(label, &mut rng),
-            Name::Cifar10 => pictures::shape(label, &mut rng),
-            Name::Cifar100 => pictures::shape_and_hue(label, &mut rng),
-            Name::NMnist | Name::DvsGesture | Name::Cifar10Dvs | Name::SpeechCommands => {
-                return Err(self.holds_no("images"));
-            }
-        };
         let shape = Shape { steps: 1, height, width, channels };
-        Grid::new(shape, values).map_err(|source| Error::Synthetic { index, source })
+        Grid::new(shape, draw(label, &mut self.rng()))
+            .map_err(|source| Error::Synthetic { index, source })
     }
 
     pub fn waveform(self) -> Result<Vec<i16>, Error> {
-        match self.name.info().content {
-            Content::Speech { .. } => Ok(words::word(self.label, &mut self.rng())),
-            Content::Events { .. } | Content::Images { .. } => Err(self.holds_no("sounds")),
+        match &self.name.set().stand_in {
+            Generator::Sound(speak) => Ok(speak(self.label, &mut self.rng())),
+            Generator::Scene { .. } | Generator::Picture(_) => Err(self.holds_no("sounds")),
         }
     }
 

@@ -14,19 +14,19 @@ const HUES: u32 = 10;
 type Colour = [f32; 3];
 
 /// A digit as if drawn by hand, 28×28.
-pub(super) fn digit(label: u32, rng: &mut impl Rng) -> Vec<u8> {
+pub(crate) fn digit(label: u32, rng: &mut impl Rng) -> Vec<u8> {
     let image = digits::image(label, rng);
     image.iter().map(|&ink| noisy(f32::from(ink), 10.0, rng)).collect()
 }
 
 /// A shape of any hue: 10 classes.
-pub(super) fn shape(label: u32, rng: &mut impl Rng) -> Vec<u8> {
+pub(crate) fn shape(label: u32, rng: &mut impl Rng) -> Vec<u8> {
     let turn = rng.random_range(0.0..1.0);
     draw(label, turn, rng)
 }
 
 /// A shape of one of ten hues: 100 classes, tens the shape and ones the hue.
-pub(super) fn shape_and_hue(label: u32, rng: &mut impl Rng) -> Vec<u8> {
+pub(crate) fn shape_and_hue(label: u32, rng: &mut impl Rng) -> Vec<u8> {
     let turn = ((label % HUES) as f32 + rng.random_range(-0.2..0.2)) / HUES as f32;
     draw(label / HUES, turn, rng)
 }

@@ -14,7 +14,7 @@ const LEG_US: i64 = 300_000;
 const LOOK_US: i64 = 4_000;
 
 /// A bright shape before a 128×128 sensor, 1.2 s.
-pub(super) fn show(label: u32, rng: &mut impl Rng, pixels: &mut Pixels) {
+pub(crate) fn show(label: u32, rng: &mut impl Rng, pixels: &mut Pixels) {
     let radius = rng.random_range(2.0..4.0);
     let contrast = rng.random_range(0.85..1.85);
     let strokes = drawn_by_hand(&glyphs::shape(label), 72.0, [64.0; 2], rng);

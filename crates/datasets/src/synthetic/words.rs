@@ -12,7 +12,7 @@ const FADE_S: f64 = 0.04;
 
 /// One second with a word of two tones that glide from one level to another: its class says from
 /// which to which.
-pub(super) fn word(label: u32, rng: &mut impl Rng) -> Vec<i16> {
+pub(crate) fn word(label: u32, rng: &mut impl Rng) -> Vec<i16> {
     let voice = Voice::new(label, rng);
     let hiss = rng.random_range(20.0..200.0);
     let mut turns = 0.0;

@@ -16,8 +16,9 @@
 use super::camera::is_dvs128;
 use super::decoder::{Decoder, cut_off, whole};
 use super::turns::Turns;
-use super::{HEAD, is_header_line, next_line, quote, value_after};
+use super::{HEAD, is_header_line, next_line, value_after};
 use crate::{Columns, Error};
+use sentence::quoted;
 
 const FORMAT: &str = "AEDAT 2.0";
 pub(super) const MAGIC: &[u8] = b"#!AER-DAT";
@@ -25,7 +26,7 @@ pub(super) const RECORD: usize = 8;
 /// One record in so many may have an address of no pixel: cameras on USB make such noise.
 const NOISE: usize = 64;
 const SYNC: u32 = 1 << 15;
-const SPECIAL: u32 = 1 << 31;
+pub(super) const SPECIAL: u32 = 1 << 31;
 
 /// What to take from the records. The default is what the format means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,22 +61,24 @@ pub(super) fn open(head: &[u8], options: Options) -> Result<(Events, usize), Err
             format: FORMAT,
             offset,
             expected: "no camera or a DVS128".into(),
-            found: format!("the camera {}", quote(camera)),
+            found: format!("the camera {}", quoted(camera)),
             advice: "its addresses mean other pixels, so this is no recording of CIFAR10-DVS: read it by its own format",
         });
     }
     Addresses::of(&head[len..]).must_be_dvs128(len)?;
-    Ok((Events { options, turns: Turns::new(32) }, len))
+    Ok((Events { options, turns: Turns::new(32), left_out: 0 }, len))
 }
 
 pub(super) struct Events {
     options: Options,
     turns: Turns,
+    left_out: usize,
 }
 
 impl Events {
     fn is_event(&self, record: &[u8; RECORD]) -> bool {
-        self.options.keep_sync || address(record) & (SYNC | SPECIAL) == 0
+        let others = if self.options.keep_sync { SPECIAL } else { SPECIAL | SYNC };
+        address(record) & others == 0
     }
 }
 
@@ -88,8 +91,13 @@ impl Decoder for Events {
         let (records, rest) = data.as_chunks::<RECORD>();
         let before = columns.t_us.len();
         columns.extend_some(records, |record| self.is_event(record).then(|| event(record)));
+        self.left_out += records.len() - (columns.t_us.len() - before);
         self.turns.date_all(&mut columns.t_us[before..]);
         Ok(data.len() - rest.len())
+    }
+
+    fn left_out(&self) -> Option<usize> {
+        Some(self.left_out)
     }
 
     fn end(&self, rest: usize, offset: usize) -> Result<(), Error> {
@@ -123,8 +131,10 @@ pub(super) fn time_us(&[.., a, b, c, d]: &[u8; RECORD]) -> i64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Addresses {
     records: usize,
-    /// Records with a bit above 15: none of a DVS128's, most of a DAVIS's.
+    /// Records of pixels with a bit above 15: none of a DVS128's, most of a DAVIS's.
     above_15: usize,
+    /// Records with bit 31 and another above 15: samples of a DAVIS's frames.
+    of_frames: usize,
     /// Records that are events of a DAVIS or of its other parts: bits 0 to 9 are zero where bit 31
     /// is.
     of_davis: usize,
@@ -137,13 +147,15 @@ impl Addresses {
         let count = |is: fn(u32) -> bool| records.iter().filter(|&r| is(address(r))).count();
         Self {
             records: records.len(),
-            above_15: count(|address| address >> 16 != 0),
+            above_15: count(|address| address & SPECIAL == 0 && address >> 16 != 0),
+            of_frames: count(|address| address & SPECIAL != 0 && (address & !SPECIAL) >> 16 != 0),
             of_davis: count(|address| address & SPECIAL != 0 || address & 0x3ff == 0),
         }
     }
 
+    /// Whether they are a DVS128's where nothing else tells the camera.
     pub fn are_dvs128(self) -> bool {
-        self.above_15 <= self.records / NOISE
+        self.above_15 + self.of_frames <= self.records / NOISE
     }
 
     pub fn are_davis(self) -> bool {
@@ -151,7 +163,7 @@ impl Addresses {
     }
 
     pub fn must_be_dvs128(self, offset: usize) -> Result<(), Error> {
-        if self.are_dvs128() {
+        if self.above_15 <= self.records / NOISE {
             return Ok(());
         }
         Err(Error::Format {
@@ -192,7 +204,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header<'_>, Error> {
             expected: "version 2".into(),
             found: format!(
                 "version {}",
-                quote(&bytes[MAGIC.len()..bytes.len().min(MAGIC.len() + 3)])
+                quoted(&bytes[MAGIC.len()..bytes.len().min(MAGIC.len() + 3)])
             ),
             advice: "get the data set's original files, or decode with that version's decoder",
         });
@@ -272,7 +284,7 @@ mod tests {
         let columns = decode(&bytes).unwrap();
         assert_eq!((columns.x.len(), columns.y[0], columns.y[200]), (201, 124, u16::MAX));
         let kept = decode_with(&bytes, Options { keep_sync: true }).unwrap();
-        assert_eq!((kept.x.len(), kept.x[200], kept.y[200]), (203, 127, 127));
+        assert_eq!((kept.x.len(), kept.x[200], kept.y[200]), (202, 127, 127));
     }
 
     #[test]

@@ -7,8 +7,9 @@
 //! overflow adds its bits from 31 upwards. Packets of other types are skipped by their length.
 
 use super::decoder::{Decoder, whole};
-use super::{next_line, quote};
+use super::next_line;
 use crate::{Columns, Error};
+use sentence::quoted;
 
 const FORMAT: &str = "AEDAT 3.1";
 const HEADER: usize = 28;
@@ -76,7 +77,7 @@ pub fn trials(csv: &[u8]) -> Result<Vec<Trial>, Error> {
         format: "gesture labels csv",
         offset,
         expected: expected.into(),
-        found: quote(line),
+        found: quoted(line),
         advice: "copy the publisher's file again",
     };
     let title = lines(csv).next().map_or(&b""[..], |(_, title)| title);

@@ -1,7 +1,7 @@
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 
 use super::decoder::{self, Decoder, Opened};
-use super::{Format, HEAD, SensorSource, detect::detect_in, sensor};
+use super::{Format, HEAD, SensorSource, detect::detect_in, nmnist, sensor};
 use crate::{Columns, Error, Sensor};
 
 /// Bytes that are decoded at once: at most 400,000 events, of EVT 3.0.
@@ -14,7 +14,7 @@ const PIECE: usize = 64 << 10;
 /// use events::formats::{Chunks, Format};
 ///
 /// let bytes = [3, 4, 0x80, 0, 9].repeat(100_000); // x = 3, y = 4, ON, t = 9 µs
-/// let mut chunks = Chunks::open(&bytes[..], 500_000, Some(Format::NMnist))?;
+/// let mut chunks = Chunks::open(std::io::Cursor::new(&bytes[..]), 500_000, Some(Format::NMnist))?;
 /// let mut events = 0;
 /// while let Some(columns) = chunks.next()? {
 ///     events += columns.count()?;
@@ -35,9 +35,10 @@ pub struct Chunks<R> {
     columns: Columns,
 }
 
-impl<R: Read> Chunks<R> {
+impl<R: Read + Seek> Chunks<R> {
     /// Reads the head of `source`, of `len` bytes, and tells its format by it unless `format` is
-    /// given.
+    /// given. A source whose format has no header is read through once: a byte at its end may say
+    /// what the first ones mean.
     ///
     /// # Errors
     /// As [`super::detect`] and [`super::decode`] for a header, [`Error::Read`], and a header
@@ -46,7 +47,7 @@ impl<R: Read> Chunks<R> {
         let mut buffer = Vec::new();
         source.by_ref().take(HEAD as u64).read_to_end(&mut buffer)?;
         let format = format.map_or_else(|| detect_in(&buffer, len), Ok)?;
-        let Opened { decoder, header } = decoder::open(format, &buffer)?;
+        let Opened { mut decoder, header } = decoder::open(format, &buffer)?;
         let ended = buffer.len() < HEAD;
         if header == buffer.len() && !ended {
             return Err(Error::Format {
@@ -56,6 +57,10 @@ impl<R: Read> Chunks<R> {
                 found: "a longer one".into(),
                 advice: "the file is damaged: copy it again",
             });
+        }
+        if decoder.looks_ahead() {
+            look(&mut *decoder, &mut source, header)?;
+            source.seek(SeekFrom::Start(buffer.len() as u64))?;
         }
         let sensor = sensor::known(format, &buffer);
         let columns = Columns::default();
@@ -80,6 +85,12 @@ impl<R: Read> Chunks<R> {
     /// The sensor and how it is known, where format or header tell it.
     pub fn sensor(&self) -> Option<(Sensor, SensorSource)> {
         self.sensor
+    }
+
+    /// Records so far that are none of a pixel's events and were left out: pulses, samples of
+    /// frames, marks of the clock. `None` where the format's are not counted.
+    pub fn left_out(&self) -> Option<usize> {
+        self.decoder.left_out()
     }
 
     /// The next events, in the order of the file; `None` after the last.
@@ -114,5 +125,25 @@ impl<R: Read> Chunks<R> {
         self.source.by_ref().take(room as u64).read_to_end(&mut self.buffer)?;
         self.ended = self.buffer.len() < HEAD;
         Ok(())
+    }
+}
+
+/// Shows a decoder all data of a source.
+fn look(
+    decoder: &mut dyn Decoder,
+    source: &mut (impl Read + Seek),
+    header: usize,
+) -> Result<(), Error> {
+    source.seek(SeekFrom::Start(header as u64))?;
+    // of whole records: those that look ahead have 5 bytes
+    let piece = PIECE / nmnist::EVENT * nmnist::EVENT;
+    let mut data = Vec::with_capacity(piece);
+    loop {
+        data.clear();
+        source.by_ref().take(piece as u64).read_to_end(&mut data)?;
+        decoder.look(&data);
+        if data.len() < piece {
+            return Ok(());
+        }
     }
 }

@@ -8,9 +8,9 @@
 
 use super::decoder::{Decoder, cut_off, whole};
 use super::prophesee::Header;
-use super::quote;
 use super::turns::Turns;
 use crate::{Columns, Error};
+use sentence::quoted;
 
 const FORMAT: &str = "DAT";
 const EVENT: usize = 8;
@@ -43,7 +43,7 @@ pub(super) fn open(head: &[u8]) -> Result<(Events, usize), Error> {
     };
     if let Some(version) = header.version.filter(|&version| version != b"2") {
         let advice = "convert the file with the vendor's tools";
-        return Err(wrong(0, "version 2", quote(version), advice));
+        return Err(wrong(0, "version 2", quoted(version), advice));
     }
     let data = &head[header.len..];
     let &[kind, size, ..] = data else {

@@ -11,9 +11,9 @@
 use super::aedat2::{self, Addresses, RECORD, address, from_below, time_us};
 use super::camera::{is_davis, size};
 use super::decoder::{Decoder, cut_off, whole};
-use super::quote;
 use super::turns::Turns;
 use crate::{Columns, Error};
+use sentence::quoted;
 
 const FORMAT: &str = "AEDAT 2.0 of a DAVIS";
 
@@ -33,19 +33,20 @@ pub(super) fn open(head: &[u8]) -> Result<(Events, usize), Error> {
             format: FORMAT,
             offset,
             expected: "no camera or a DAVIS".into(),
-            found: format!("the camera {}", quote(camera)),
+            found: format!("the camera {}", quoted(camera)),
             advice: "its addresses mean other pixels: read it by its own format",
         });
     }
     Addresses::of(&head[len..]).must_be_davis(len)?;
     let height = camera.and_then(|(_, camera)| size(camera)).map_or(0, |sensor| sensor.height);
-    Ok((Events { height, turns: Turns::new(32) }, len))
+    Ok((Events { height, turns: Turns::new(32), left_out: 0 }, len))
 }
 
 pub(super) struct Events {
     /// Rows of the sensor; 0 where nothing tells.
     height: u16,
     turns: Turns,
+    left_out: usize,
 }
 
 fn is_event(record: &[u8; RECORD]) -> bool {
@@ -61,8 +62,13 @@ impl Decoder for Events {
         let (records, rest) = data.as_chunks::<RECORD>();
         let (before, height) = (columns.t_us.len(), self.height);
         columns.extend_some(records, |record| is_event(record).then(|| event(record, height)));
+        self.left_out += records.len() - (columns.t_us.len() - before);
         self.turns.date_all(&mut columns.t_us[before..]);
         Ok(data.len() - rest.len())
+    }
+
+    fn left_out(&self) -> Option<usize> {
+        Some(self.left_out)
     }
 
     fn end(&self, rest: usize, offset: usize) -> Result<(), Error> {

@@ -16,6 +16,21 @@ pub(super) trait Decoder {
     /// [`Error::Format`] where the bytes do not follow the format.
     fn take(&mut self, data: &[u8], offset: usize, columns: &mut Columns) -> Result<usize, Error>;
 
+    /// Whether later bytes tell what earlier ones mean: then [`Decoder::look`] sees all of the data
+    /// before the first is taken.
+    fn looks_ahead(&self) -> bool {
+        false
+    }
+
+    /// Sees data, in order and in pieces that begin with a record.
+    fn look(&mut self, _data: &[u8]) {}
+
+    /// Records so far that are none of a pixel's events and were left out, where the format has
+    /// such and the decoder counts them.
+    fn left_out(&self) -> Option<usize> {
+        None
+    }
+
     /// Whether the file may end here, with `rest` bytes at `offset` that no record took.
     ///
     /// # Errors
@@ -57,6 +72,7 @@ pub(super) fn whole<D: Decoder + ?Sized>(
     bytes: &[u8],
 ) -> Result<Columns, Error> {
     let data = &bytes[header..];
+    decoder.look(data);
     let mut columns = Columns::with_capacity(decoder.room(data));
     let taken = decoder.take(data, header, &mut columns)?;
     decoder.end(data.len() - taken, header + taken)?;

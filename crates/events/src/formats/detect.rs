@@ -1,8 +1,10 @@
+use super::decoder::Decoder;
 use super::nmnist::Events;
 use super::prophesee::{Header, is_one_of};
 use super::turns::Turns;
-use super::{Format, HEAD, aedat2, camera, dat, evt2, evt3, evt21, is_header_line, nmnist, quote};
+use super::{Format, HEAD, aedat2, camera, dat, evt2, evt3, evt21, is_header_line, nmnist};
 use crate::Error;
+use sentence::quoted;
 
 /// Tells a recording's format by its content; a file's name plays no part, and no more than the
 /// first 4 MiB are looked at.
@@ -46,7 +48,7 @@ fn aedat(head: &[u8]) -> Result<Format, Error> {
             format: "AEDAT",
             offset: aedat2::MAGIC.len(),
             expected: "version 2.0 or 3.1".into(),
-            found: format!("version {}", quote(&version[..version.len().min(3)])),
+            found: format!("version {}", quoted(&version[..version.len().min(3)])),
             advice: "convert the recording to one of these, for example with the camera's own software",
         });
     }
@@ -102,13 +104,13 @@ fn prophesee(head: &[u8]) -> Result<Format, Error> {
             has_types(types, header.len, "EVT 3.0", evt3::has_type)?;
             Ok(Format::Evt3)
         }
-        Some(name) => Err(unknown(quote(name))),
+        Some(name) => Err(unknown(quoted(name))),
         // CD events, as the two bytes announce them or, where those say otherwise or are cut off,
         // as the header does: the decoder then says what is wrong
         None if dat::announced(data) => Ok(Format::Dat),
         None => match header.contents {
             Some(contents) if is_cd(contents) => Ok(Format::Dat),
-            Some(contents) => Err(unknown(quote(contents))),
+            Some(contents) => Err(unknown(quoted(contents))),
             None => Err(unknown("neither".into())),
         },
     }
@@ -149,6 +151,7 @@ fn unmarked(head: &[u8], len: u64) -> Result<Format, Error> {
         let events = head.as_chunks::<{ nmnist::EVENT }>().0;
         let whole = len.is_multiple_of(nmnist::EVENT as u64);
         let mut clock = Events::default();
+        clock.look(head);
         if (whole || events.len() >= 16) && plausible(events, |event| clock.date(event)) {
             return Ok(Format::NMnist);
         }
@@ -156,8 +159,8 @@ fn unmarked(head: &[u8], len: u64) -> Result<Format, Error> {
     Err(Error::Unrecognised(match head {
         [] => "an empty file".into(),
         _ if let Some(name) = foreign(head) => name.to_owned(),
-        _ if is_text(head) => format!("text, {}", quote(head)),
-        _ => format!("{len} bytes that start with {}", quote(&head[..head.len().min(8)])),
+        _ if is_text(head) => format!("text, {}", quoted(head)),
+        _ => format!("{len} bytes that start with {}", quoted(&head[..head.len().min(8)])),
     }))
 }
 
@@ -175,7 +178,8 @@ fn as_aedat2(head: &[u8], len: u64) -> Option<Format> {
     match header.len {
         // nothing but the addresses speaks for it, so all of them must
         0 => {
-            let are_16_bits = records.iter().all(|record| aedat2::address(record) >> 16 == 0);
+            let pixel = |record| aedat2::address(record) & !aedat2::SPECIAL;
+            let are_16_bits = records.iter().all(|record| pixel(record) >> 16 == 0);
             are_16_bits.then_some(Format::Aedat2)
         }
         _ => of_camera(head, &header).ok(),

@@ -89,8 +89,9 @@ impl Format {
     /// what would be decoded now. `tests/versions.rs` fails where it was forgotten.
     pub fn decoder_version(self) -> u32 {
         match self {
-            // 2: clocks that turn over, overflow marks, pulses, rows from above
-            Self::NMnist | Self::Aedat2 | Self::Davis | Self::Dat => 2,
+            // 2: clocks that turn over, overflow marks, pulses, rows from above; 3: clocks that are
+            // set back, rows beyond the marks, special records
+            Self::NMnist | Self::Aedat2 | Self::Davis | Self::Dat => 3,
             Self::Aedat31 | Self::Evt2 | Self::Evt21 | Self::Evt3 => 1,
         }
     }
@@ -156,11 +157,6 @@ fn is_header_line(bytes: &[u8], start: usize, mark: &[u8]) -> bool {
 fn next_line(bytes: &[u8], start: usize) -> Option<usize> {
     let rest = bytes.get(start..)?;
     rest.iter().position(|&byte| byte == b'\n').map(|n| start + n + 1)
-}
-
-/// At most 60 bytes of what a file says, fit to be quoted in a sentence.
-fn quote(bytes: &[u8]) -> String {
-    format!("\"{}\"", bytes[..bytes.len().min(60)].escape_ascii())
 }
 
 /// What follows `key` in a header line, or `None`.

@@ -4,7 +4,8 @@
 //! the polarity (1 = ON), the 23 bits below are the time in µs. Those start again at zero after
 //! 8.4 s, which [`Turns`](super::turns) puts back. A record with y = 240, one row below the ATIS,
 //! is no event: the camera's clock of 13 bits ran over, and 2¹³ µs are added to all that follow, as
-//! in the reader that N-MNIST's publisher gives (`Read_Ndataset.m`).
+//! in the reader that N-MNIST's publisher gives (`Read_Ndataset.m`). A file with a row beyond that
+//! one, wherever it stands, is of a larger sensor, and row 240 an ordinary one.
 
 use super::decoder::{Decoder, cut_off, whole};
 use super::turns::Turns;
@@ -28,34 +29,53 @@ pub fn decode(bytes: &[u8]) -> Result<Columns, Error> {
 #[derive(Clone, Debug)]
 pub(super) struct Events {
     turns: Turns,
-    marks: i64,
+    marks: usize,
+    /// Whether a row lies beyond the ATIS and its marks.
+    is_larger: bool,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { turns: Turns::new(23), marks: 0 }
+        Self { turns: Turns::new(23), marks: 0, is_larger: false }
     }
 }
 
 impl Events {
     /// The time of a record in µs, or `None` of a mark.
     pub fn date(&mut self, record: &[u8; EVENT]) -> Option<i64> {
-        if record[1] == MARK {
+        if self.is_mark(record) {
             self.marks += 1;
             return None;
         }
-        Some(self.turns.date(event(record).0) + self.marks * MARK_US)
+        Some(self.turns.date(event(record).0) + self.marks as i64 * MARK_US)
+    }
+
+    fn is_mark(&self, record: &[u8; EVENT]) -> bool {
+        record[1] == MARK && !self.is_larger
     }
 }
 
 impl Decoder for Events {
     fn room(&self, data: &[u8]) -> usize {
-        data.as_chunks::<EVENT>().0.iter().filter(|record| record[1] != MARK).count()
+        data.as_chunks::<EVENT>().0.iter().filter(|record| !self.is_mark(record)).count()
+    }
+
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+
+    fn look(&mut self, data: &[u8]) {
+        let largest = data.as_chunks::<EVENT>().0.iter().fold(0, |y, record| y.max(record[1]));
+        self.is_larger |= largest > MARK;
+    }
+
+    fn left_out(&self) -> Option<usize> {
+        Some(self.marks)
     }
 
     fn take(&mut self, data: &[u8], _: usize, columns: &mut Columns) -> Result<usize, Error> {
         let (records, rest) = data.as_chunks::<EVENT>();
-        if self.marks == 0 && !records.iter().any(|record| record[1] == MARK) {
+        if self.marks == 0 && !records.iter().any(|record| self.is_mark(record)) {
             let before = columns.t_us.len();
             columns.extend(records, event);
             self.turns.date_all(&mut columns.t_us[before..]);
@@ -97,5 +117,12 @@ mod tests {
         let records = [event(1, 239, 9), event(0, 240, 0), event(0, 240, 0), event(2, 3, 4)];
         let columns = decode(records.as_flattened()).unwrap();
         assert_eq!((columns.t_us, columns.x), (vec![9, 2 * 8192 + 4], vec![1, 2]));
+        // of a larger sensor none is a mark, wherever it shows
+        for at in [0, 2, 4] {
+            let mut records = records.to_vec();
+            records.insert(at, event(9, 241, 0));
+            let columns = decode(records.as_flattened()).unwrap();
+            assert_eq!((columns.y.len(), columns.t_us[4] < 10), (5, true));
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 use super::{camera, is_header_line, next_line};
 use crate::{Error, Sensor};
+use sentence::quoted;
 
 /// What a header says.
 #[derive(Default)]
@@ -135,7 +136,7 @@ pub(super) fn must_be(
             format,
             offset: 0,
             expected: format!("a header with \"evt {}\" or \"format {}\"", names[0], names[1]),
-            found: super::quote(encoding),
+            found: quoted(encoding),
             advice: "decode it by that encoding",
         }),
     }

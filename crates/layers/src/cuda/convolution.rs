@@ -8,7 +8,6 @@ use candle_core::{DType, Error, Result, Tensor, bail};
 use device::cudarc::cudnn::{result, sys};
 use device::{Algorithm, Arg, Direction, Gpu, Library, Precision, View};
 use std::ffi::c_void;
-use std::io::Write;
 use std::mem::MaybeUninit;
 
 /// Algorithms that cuDNN is asked for at most: eight, each with the kinds of arithmetic that it
@@ -259,9 +258,8 @@ fn choose(
         }
     }
     if algorithm.is_none() {
-        // lost where nobody hears it: a step does not end for it
-        let _ = writeln!(
-            std::io::stderr(),
+        // a step does not end for it
+        terminal::say!(
             "cuDNN has no algorithm for {direction:?} of {s:?} in {dtype:?}: computed by definition, slowly"
         );
     }

@@ -1,4 +1,5 @@
 use super::{Spec, Stage};
+use sentence::shown;
 use std::str::FromStr;
 
 /// What is wrong with a network's text, and where.
@@ -19,16 +20,6 @@ const LARGEST: usize = 1 << 20;
 const LARGEST_WINDOW: usize = 31;
 /// Stages of a network; the paper's deepest, ResNet34, has about 20.
 const MOST_STAGES: usize = 1024;
-/// Characters of a text that a message repeats.
-const SHOWN: usize = 120;
-
-/// The text as a message repeats it: on one line, and not longer than one.
-fn shown(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    let more = if text.chars().count() > SHOWN { "…" } else { "" };
-    text.chars().take(SHOWN).map(plain).chain(more.chars()).collect()
-}
-
 /// What should have stood where: bytes of the text that are wrong, their offset, and what was
 /// expected.
 struct Wrong<'t> {

@@ -115,11 +115,13 @@ impl<S: Surrogate> Firing<S> {
 
 /// What a leak keeps: more than nothing, as scans in f32 see it, and no more than all.
 fn decays(name: &'static str, found: f64) -> std::result::Result<(), BadParameter> {
-    range(name, found, found as f32 > 0.0 && found <= 1.0, "above 0 and at most 1")
+    range(name, found, found > 0.0 && found <= 1.0, "above 0 and at most 1")?;
+    // scans run in f32
+    range(name, found, found as f32 > 0.0, "not so small that f32 takes it for 0")
 }
 
 /// What a trace keeps, which would grow without end if it kept all.
 fn fades(name: &'static str, found: f64) -> std::result::Result<(), BadParameter> {
-    // in f32, in which scans run, 1 − 10⁻⁹ is 1
-    range(name, found, found >= 0.0 && (found as f32) < 1.0, "from 0 to below 1")
+    range(name, found, (0.0..1.0).contains(&found), "from 0 to below 1")?;
+    range(name, found, (found as f32) < 1.0, "not so near to 1 that f32 takes it for 1")
 }

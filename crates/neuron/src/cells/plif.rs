@@ -59,9 +59,11 @@ impl Default for Constants {
 
 impl super::Constants for Constants {
     fn check(&self) -> Result<(), BadParameter> {
+        let fits = self.tau > 1.0 && self.tau <= 1e6;
+        range("tau", self.tau, fits, "above 1 and at most 1000000")?;
         // w, an f32, is −ln(τ − 1)
-        let fits = self.tau as f32 > 1.0 && self.tau <= 1e6;
-        range("tau", self.tau, fits, "above 1 and at most 1000000")
+        let some = self.tau as f32 > 1.0;
+        range("tau", self.tau, some, "not so near to 1 that f32 takes it for 1")
     }
 
     fn neuron<S: Surrogate>(&self, firing: Firing<S>) -> candle_core::Result<Arc<dyn Neuron>> {

@@ -85,7 +85,8 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
         shortened(&data.split)
     );
     let host = &record.host;
-    let memory = record.peak_memory_bytes.map_or("unknown".to_owned(), memory_of);
+    let memory =
+        record.peak_memory_bytes.map_or("unknown".to_owned(), |n| sentence::size(n.into()));
     vec![
         ("data (train + test)", escape(&sizes)),
         ("profile", escape(&record.profile)),
@@ -97,15 +98,6 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
         ("host", escape(&format!("{}, {} cores, {}", host.cpu, host.cores, host.os))),
         ("commit", commit(record)),
     ]
-}
-
-/// Bytes in the largest unit of which they are one or more, rounded up.
-fn memory_of(bytes: u64) -> String {
-    match bytes {
-        0..=1023 => format!("{bytes} bytes"),
-        _ if bytes < 1 << 20 => format!("{} KiB", bytes.div_ceil(1 << 10)),
-        _ => format!("{} MiB", bytes.div_ceil(1 << 20)),
-    }
 }
 
 /// A split may tell how its data were made, to the last constant.
@@ -185,20 +177,6 @@ mod tests {
             (f64::NEG_INFINITY, "-inf"),
         ] {
             assert_eq!(brief(value), text);
-        }
-    }
-
-    #[test]
-    fn memory_is_never_nothing() {
-        for (bytes, text) in [
-            (0, "0 bytes"),
-            (1023, "1023 bytes"),
-            (1024, "1 KiB"),
-            ((1 << 20) - 1, "1024 KiB"),
-            (3 << 20, "3 MiB"),
-            (u64::MAX, "17592186044416 MiB"),
-        ] {
-            assert_eq!(memory_of(bytes), text);
         }
     }
 

@@ -148,21 +148,29 @@ impl Adam {
         (m, v): (&mut [f32], &mut [f32]),
         largest: &mut [f32],
     ) -> bool {
-        let chunks = w.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK));
-        let moments = m.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK));
-        let all = chunks.zip(moments).zip(largest.par_chunks_mut(CHUNK));
-        let piece = |(((w, g), (m, v)), largest): (((&mut [f32], &[f32]), _), &mut [f32])| {
-            let (m, v): (&mut [f32], &mut [f32]) = (m, v);
-            let mut finite = true;
-            for i in 0..w.len() {
-                self.moments(&mut m[i], &mut v[i], g[i] + self.decay * w[i]);
-                largest[i] = largest[i].max(v[i]);
-                w[i] = self.moved(w[i], m[i], largest[i]);
-                finite &= w[i].is_finite();
+        let (mut ws, mut gs) = (w.chunks_mut(CHUNK), g.chunks(CHUNK));
+        let (mut ms, mut vs) = (m.chunks_mut(CHUNK), v.chunks_mut(CHUNK));
+        let mut all = Vec::new();
+        for largest in largest.chunks_mut(CHUNK) {
+            if let (Some(w), Some(g), Some(m), Some(v)) =
+                (ws.next(), gs.next(), ms.next(), vs.next())
+            {
+                all.push(Piece { w, g, m, v, largest });
             }
-            finite
-        };
-        all.map(piece).reduce(|| true, |a, b| a & b)
+        }
+        all.into_par_iter().map(|piece| self.largest_piece(piece)).reduce(|| true, |a, b| a & b)
+    }
+
+    fn largest_piece(&self, piece: Piece) -> bool {
+        let Piece { w, g, m, v, largest } = piece;
+        let mut finite = true;
+        for i in 0..w.len() {
+            self.moments(&mut m[i], &mut v[i], g[i] + self.decay * w[i]);
+            largest[i] = largest[i].max(v[i]);
+            w[i] = self.moved(w[i], m[i], largest[i]);
+            finite &= w[i].is_finite();
+        }
+        finite
     }
 
     #[inline(always)]
@@ -175,4 +183,13 @@ impl Adam {
     fn moved(&self, w: f32, m: f32, v: f32) -> f32 {
         w - self.size * (m / (v.sqrt() / self.root + self.eps))
     }
+}
+
+/// A part of a variable under AMSGrad, for one thread.
+struct Piece<'a> {
+    w: &'a mut [f32],
+    g: &'a [f32],
+    m: &'a mut [f32],
+    v: &'a mut [f32],
+    largest: &'a mut [f32],
 }

@@ -67,6 +67,11 @@ impl OptimiserKind {
         }
     }
 
+    /// How many numbers it keeps of each number of a variable.
+    pub fn kept(&self) -> usize {
+        self.slots().len()
+    }
+
     /// What it keeps of each variable, under the names by which checkpoints have it.
     pub(crate) fn slots(&self) -> &'static [&'static str] {
         match *self {

@@ -8,11 +8,15 @@
 mod messages;
 mod writer;
 
-use std::{io, path::Path};
+use std::{
+    io::{self, Read},
+    path::Path,
+};
 
 use hdf5::{AttrValue, Datatype};
 
 use super::Dtype;
+use crate::open_file;
 use messages::DEFLATE;
 pub(super) use writer::Writer;
 
@@ -39,13 +43,14 @@ pub(super) struct Described {
 /// Reads everything but the frames.
 pub(super) fn describe(path: &Path) -> io::Result<Described> {
     let length = path.metadata()?.len();
-    let file = hdf5::File::open_streaming(path).map_err(plain)?;
+    has_signature(path)?;
+    let file = hdf5::File::open_streaming(path).map_err(unread("a head of HDF5"))?;
     let end = file.superblock().eof_address;
     if end != length {
         return Err(wrong(format!("{length} bytes where the file says {end}")));
     }
-    let frames = file.dataset("frames").map_err(plain)?;
-    let datatype = frames.datatype().map_err(plain)?;
+    let frames = file.dataset("frames").map_err(unread("a table frames"))?;
+    let datatype = frames.datatype().map_err(unread("a type of the frames"))?;
     if matches!(datatype, Datatype::Array { .. }) {
         return Err(wrong("one of an older version of this program".to_owned()));
     }
@@ -55,7 +60,7 @@ pub(super) fn describe(path: &Path) -> io::Result<Described> {
     if !matches!(filters[..], [] | [DEFLATE]) {
         return Err(wrong(format!("filters {filters:?}")));
     }
-    let sizes = frames.shape().map_err(plain)?;
+    let sizes = frames.shape().map_err(unread("a shape of the frames"))?;
     let &[samples, ref shape @ ..] = &sizes[..] else {
         return Err(wrong("frames without sizes".to_owned()));
     };
@@ -67,9 +72,23 @@ pub(super) fn describe(path: &Path) -> io::Result<Described> {
     Ok(Described { tables, dtype, shape, deflated: !filters.is_empty(), places })
 }
 
+/// Refuses what is no HDF5 file, or has lost its beginning.
+fn has_signature(path: &Path) -> io::Result<()> {
+    let mut head = Vec::new();
+    open_file(path)?.take(SIGNATURE.len() as u64).read_to_end(&mut head)?;
+    match &head[..] {
+        SIGNATURE => Ok(()),
+        [] => Err(wrong("an empty file".to_owned())),
+        head => Err(wrong(format!("a file that begins with {}", sentence::quoted(head)))),
+    }
+}
+
+/// What every HDF5 file begins with.
+const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
+
 /// Where the bytes of each sample lie, one chunk a sample.
 fn places(frames: &hdf5::Dataset, samples: u64, length: u64) -> io::Result<Vec<(u64, u64)>> {
-    let chunks = frames.chunks().map_err(plain)?;
+    let chunks = frames.chunks().map_err(unread("a list of the frames' places"))?;
     if samples != chunks.len() as u64 {
         return Err(wrong(format!("{} stored samples of {samples}", chunks.len())));
     }
@@ -90,15 +109,16 @@ fn places(frames: &hdf5::Dataset, samples: u64, length: u64) -> io::Result<Vec<(
 
 fn tables(file: &hdf5::File, samples: u64) -> io::Result<Tables> {
     let table = |name: &str| {
-        let table = file.dataset(name).map_err(plain)?;
-        let shape = table.shape().map_err(plain)?;
+        let what = format!("a table {name}");
+        let table = file.dataset(name).map_err(unread(&what))?;
+        let shape = table.shape().map_err(unread(&what))?;
         if shape == [samples] {
             Ok(table)
         } else {
             Err(wrong(format!("{name} of shape {shape:?} for {samples} samples")))
         }
     };
-    let attributes = file.root().attrs().map_err(plain)?;
+    let attributes = file.root().attrs().map_err(unread("attributes"))?;
     let text = |name: &str| {
         let text = attributes.get(name).and_then(AttrValue::as_str).map(str::to_owned);
         text.ok_or_else(|| wrong(format!("no attribute {name}")))
@@ -106,9 +126,9 @@ fn tables(file: &hdf5::File, samples: u64) -> io::Result<Tables> {
     Ok(Tables {
         key: text("key")?,
         digest: text("digest")?,
-        labels: table("labels")?.read_u32().map_err(plain)?,
-        half: table("half")?.read_u8().map_err(plain)?,
-        crc32: table("crc32")?.read_u32().map_err(plain)?,
+        labels: table("labels")?.read_u32().map_err(unread("a table labels"))?,
+        half: table("half")?.read_u8().map_err(unread("a table half"))?,
+        crc32: table("crc32")?.read_u32().map_err(unread("a table crc32"))?,
     })
 }
 
@@ -121,11 +141,12 @@ fn of(dtype: Dtype) -> Datatype {
     }
 }
 
-/// The system's own error where there is one: whether a disk is full must not be lost in a text.
-fn plain(error: hdf5::Error) -> io::Error {
-    match error {
-        hdf5::Error::Io(error) => error,
-        other => io::Error::new(io::ErrorKind::InvalidData, other),
+/// What is said of a part that the HDF5 crate cannot read; the system's own error where there is
+/// one, for whether a disk is full must not be lost in a text.
+fn unread(what: &str) -> impl Fn(hdf5::Error) -> io::Error {
+    move |error| match error {
+        hdf5::Error::Io(error) if error.raw_os_error().is_some() => error,
+        _ => wrong(format!("{what} that does not read")),
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 
 use super::Limits;
 use crate::fetch::{CHUNK_BYTES, Error, Progress};
+use sentence::quoted;
 
 /// The longest name of an entry, its longest part and its most parts: what file systems hold, and
 /// no way into memory.
@@ -58,8 +59,8 @@ impl<'a> Sink<'a> {
     }
 
     /// An archive that cannot be read on.
-    pub fn unreadable(&self, error: impl std::fmt::Display) -> Error {
-        self.wrong("an archive that can be read to its end", format!("the error \"{error}\""))
+    pub fn unreadable(&self, error: impl Into<io::Error>) -> Error {
+        self.wrong("an archive that can be read to its end", damage(&error.into()))
     }
 
     /// Refuses an archive that announces more than fits on the disk.
@@ -102,7 +103,10 @@ impl<'a> Sink<'a> {
                 Ok(0) => return Ok(()),
                 Ok(n) => n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.unreadable(format!("{}: {error}", quoted(name)))),
+                Err(error) => {
+                    let found = format!("{} in {}", damage(&error), quoted(name));
+                    return Err(self.wrong("an archive that can be read to its end", found));
+                }
             };
             self.weigh(n as u64)?;
             if let Some((file, path)) = &mut out {
@@ -180,11 +184,21 @@ fn create(path: &Path) -> Result<File, Error> {
 const EXPECTED_NAMES: &str =
     "names inside it, of at most 4,096 bytes and 32 parts, with at most 255 bytes in a part";
 
-/// A name as it is said: its beginning, since it may have a million bytes.
-pub(super) fn quoted(name: &str) -> String {
-    match name.char_indices().nth(80) {
-        Some((end, _)) => format!("{:?}…", &name[..end]),
-        None => format!("{name:?}"),
+/// What a reader says that stops at a header without end.
+pub(super) const BETWEEN_FILES: &str = "more than a MiB between two files";
+
+/// Why an archive cannot be read on: what an unpacker says is its business, and what the system
+/// says is not.
+fn damage(error: &io::Error) -> String {
+    match error.kind() {
+        // our own words, within those of the unpacker
+        _ if error.to_string().contains(BETWEEN_FILES) => BETWEEN_FILES.to_owned(),
+        io::ErrorKind::InvalidData
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::Unsupported
+        | io::ErrorKind::Other => "bytes that do not unpack".to_owned(),
+        _ => sentence::cause(error),
     }
 }
 

@@ -6,8 +6,9 @@ use std::{
 use flate2::bufread::MultiGzDecoder;
 use tar::EntryType;
 
-use super::sink::{Sink, quoted};
+use super::sink::{BETWEEN_FILES, Sink};
 use crate::{fetch::Error, files::open_file};
+use sentence::quoted;
 
 /// The most that may stand between two files: headers with long names, and the rest of the last
 /// block. The tar reader keeps it in memory, so it must not be what a bomb unpacks to.
@@ -23,7 +24,7 @@ impl<R: Read> Read for Allowed<'_, R> {
     fn read(&mut self, chunk: &mut [u8]) -> io::Result<usize> {
         let n = self.reader.read(chunk)?;
         let left = self.bytes.get().checked_sub(n as u64);
-        self.bytes.set(left.ok_or_else(|| io::Error::other("more than a MiB between two files"))?);
+        self.bytes.set(left.ok_or_else(|| io::Error::other(BETWEEN_FILES))?);
         Ok(n)
     }
 }
@@ -41,7 +42,7 @@ pub(super) fn unpack(sink: &mut Sink<'_>) -> Result<(), Error> {
         sink.count()?;
         let mut entry = entry.map_err(|error| sink.unreadable(error))?;
         let name = String::from_utf8(entry.path_bytes().into_owned())
-            .map_err(|error| sink.unreadable(error))?;
+            .map_err(|error| sink.wrong("names in UTF-8", quoted(error.as_bytes())))?;
         match entry.header().entry_type() {
             EntryType::Regular | EntryType::Continuous => {
                 // the sink counts these

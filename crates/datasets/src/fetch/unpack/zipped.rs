@@ -2,8 +2,9 @@ use std::io::BufReader;
 
 use zip::ZipArchive;
 
-use super::sink::{Sink, quoted};
+use super::sink::Sink;
 use crate::{fetch::Error, files::open_file};
+use sentence::quoted;
 
 /// The bits of a Unix mode that say what an entry is.
 const TYPE_BITS: u32 = 0o170_000;

@@ -118,6 +118,11 @@ pub trait Kernel: Send + Sync {
         1
     }
 
+    /// Numbers that a step leaves of a neuron for its way back.
+    fn kept(&self) -> usize {
+        1
+    }
+
     /// One step alone: currents `x` behind norm and ReLU and what the neurons carry, `v`
     /// `[states, neurons]`, which is changed and was 0 before the first step, to spikes.
     ///
@@ -151,6 +156,12 @@ impl Stage<'_> {
             Some(norm) if !self.still && norm.mean.len() > self.shape[3] => self.steps,
             _ => 1,
         }
+    }
+
+    /// Windows that a tile takes side by side: of few channels as many as fill vectors, and still
+    /// lie in the first-level cache through all steps.
+    fn side_by_side(&self) -> usize {
+        (128 / self.shape[3]).max(1)
     }
 
     /// Channels of a tile: as many as keep `rows` rows of them in the second-level cache.

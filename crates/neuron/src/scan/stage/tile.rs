@@ -5,7 +5,8 @@ use crate::scan::loops::{Back, Charge, Count, First, Spikes};
 use crate::scan::{Rows, parameter_sums};
 use pulp::{Simd, WithSimd};
 
-/// Factors of one set: x = (z − mean) · scale + shift.
+/// Factors of one set: x = (z − mean) · scale + shift. They stand there once for each pixel that a
+/// tile may hold side by side, so that one loop takes all of them.
 pub struct Affine {
     mean: Vec<f32>,
     scale: Vec<f32>,
@@ -15,8 +16,13 @@ pub struct Affine {
 impl Affine {
     pub fn of(stage: &Stage) -> Affine {
         let c = stage.shape[3];
+        let side_by_side = stage.side_by_side();
+        let repeated = |set: &[f32]| -> Vec<f32> {
+            set.chunks_exact(c).flat_map(|set| set.repeat(side_by_side)).collect()
+        };
         let Some(n) = stage.norm else {
-            return Affine { mean: vec![0.0; c], scale: vec![1.0; c], shift: vec![0.0; c] };
+            let [zero, one] = [0.0, 1.0].map(|number| vec![number; side_by_side * c]);
+            return Affine { mean: zero.clone(), scale: one, shift: zero };
         };
         let scale: Vec<f32> =
             n.inverse.iter().enumerate().map(|(i, inverse)| n.gamma[i % c] * inverse).collect();
@@ -25,13 +31,14 @@ impl Affine {
             .zip(n.lost)
             .enumerate()
             .map(|(i, (scale, lost))| n.beta[i % c] - scale * lost);
-        Affine { mean: n.mean.to_vec(), shift: shift.collect(), scale }
+        let shift: Vec<f32> = shift.collect();
+        Affine { mean: repeated(n.mean), shift: repeated(&shift), scale: repeated(&scale) }
     }
 
-    /// The factors of step t, channels `range`.
-    fn at(&self, t: usize, c: usize, range: std::ops::Range<usize>) -> [&[f32]; 3] {
-        let set = if self.mean.len() == c { 0 } else { t * c };
-        [&self.mean, &self.scale, &self.shift].map(|v| &v[set + range.start..set + range.end])
+    /// The factors of step t, `set` of them a set, from `start` on.
+    fn at(&self, t: usize, set: usize, start: usize, len: usize) -> [&[f32]; 3] {
+        let first = if self.mean.len() == set { 0 } else { t * set };
+        [&self.mean, &self.scale, &self.shift].map(|v| &v[first + start..][..len])
     }
 }
 
@@ -59,8 +66,8 @@ fn positive(y: f32) -> f32 {
     if y > 0.0 { y } else { 0.0 }
 }
 
-/// A window of pixels and some channels of it: where its neurons stand in one step, and through it
-/// their membranes.
+/// A window of pixels and some channels of it, or several windows side by side and all channels:
+/// where its neurons stand in one step, and through it their membranes.
 struct Tile<'a, R> {
     rows: R,
     stage: &'a Stage<'a>,
@@ -70,7 +77,19 @@ struct Tile<'a, R> {
     /// First row and column of the window, and its sides.
     at: [usize; 2],
     sides: [usize; 2],
+    /// Windows side by side: of few channels one alone has no full vector.
+    windows: usize,
     channels: std::ops::Range<usize>,
+}
+
+/// A stretch of a member's neurons that lie side by side in z too.
+#[derive(Clone, Copy)]
+struct Stretch {
+    /// Where it starts in one sample, in its row of windows, and in the member.
+    place: usize,
+    in_row: usize,
+    in_member: usize,
+    len: usize,
 }
 
 /// Working memory of a task.
@@ -99,29 +118,46 @@ impl<R: Rows> Tile<'_, R> {
         self.sides[0] * self.sides[1]
     }
 
-    /// Where the channels of member `i` start in one sample.
-    fn place(&self, i: usize) -> usize {
+    /// Neurons of a member.
+    fn width(&self) -> usize {
+        self.windows * self.channels.len()
+    }
+
+    /// The stretches of member `i`: one, or one a window where its pixels lie apart.
+    #[inline(always)]
+    fn stretches(&self, i: usize) -> impl Iterator<Item = Stretch> + use<R> {
         let [.., w, c] = self.stage.shape;
-        let (y, x) = (self.at[0] + i / self.sides[1], self.at[1] + i % self.sides[1]);
-        (y * w + x) * c + self.channels.start
+        let [_, wide] = self.sides;
+        let (row, column, start) = (i / wide, self.at[1] + i % wide, self.channels.start);
+        let (apart, width, top) = (wide > 1, self.channels.len(), self.at[0]);
+        let (many, len) = if apart { (self.windows, width) } else { (1, self.windows * width) };
+        (0..many).map(move |j| {
+            let x = column + j * wide;
+            let place = ((top + row) * w + x) * c + start;
+            Stretch { place, in_row: (row * w + x) * c + start, in_member: j * width, len }
+        })
     }
 
     /// Takes all neurons through all steps, and keeps of each what its way back needs.
     #[inline(always)]
     fn charge<S: Simd>(&self, simd: S, memory: &mut Memory) {
-        let (stage, rows, width) = (self.stage, self.rows, self.channels.len());
+        let (stage, rows, width) = (self.stage, self.rows, self.width());
         let size = self.members() * width;
         memory.x.resize(size, 0.0);
         memory.kept.resize(stage.steps * R::KEPT * size, 0.0);
         zeros(&mut memory.v, R::STATES * size);
         let [batch, .., c] = stage.shape;
+        let (side_by_side, start) = (stage.side_by_side(), self.channels.start);
         for t in 0..stage.steps {
             if t == 0 || !stage.still {
-                let factors = self.affine.at(t, c, self.channels.clone());
                 for (i, x) in memory.x.chunks_exact_mut(width).enumerate() {
-                    let place = self.sample * stage.map() + self.place(i);
-                    let z = &self.z[t * batch * stage.map() + place..][..width];
-                    currents(stage, z, factors, stage.mask.map(|m| &m[place..][..width]), x);
+                    for Stretch { place, in_member, len, .. } in self.stretches(i) {
+                        let place = self.sample * stage.map() + place;
+                        let factors = self.affine.at(t, side_by_side * c, start, len);
+                        let z = &self.z[t * batch * stage.map() + place..][..len];
+                        let mask = stage.mask.map(|m| &m[place..][..len]);
+                        currents(stage, z, factors, mask, &mut x[in_member..][..len]);
+                    }
                 }
             }
             let kept = &mut memory.kept[t * R::KEPT * size..][..R::KEPT * size];
@@ -141,7 +177,7 @@ impl<R: Rows> Tile<'_, R> {
         spikes: &mut [u64],
     ) {
         self.charge(simd, memory);
-        let (width, size) = (self.channels.len(), self.members() * self.channels.len());
+        let (width, size) = (self.width(), self.members() * self.width());
         let any = matches!(self.stage.pool, Pooling::Max(_));
         let kept = &memory.kept[..self.stage.steps * R::KEPT * size];
         for (t, kept) in kept.chunks_exact(R::KEPT * size).enumerate() {
@@ -157,7 +193,7 @@ impl<R: Rows> Tile<'_, R> {
 
     /// D of the tile, zero where the ReLU is shut and times the mask, into the rows `out` of its
     /// windows' steps, and its sums into `sums`. `memory.row` holds the gradients of the pooled
-    /// pixel, `[T, C]`.
+    /// pixels, `[T, windows, C]`.
     #[inline(always)]
     fn backward<S: Simd>(
         &self,
@@ -168,14 +204,15 @@ impl<R: Rows> Tile<'_, R> {
         parameters: &mut [f64],
     ) {
         self.charge(simd, memory);
-        let (stage, rows, width) = (self.stage, self.rows, self.channels.len());
+        let (stage, rows, width) = (self.stage, self.rows, self.width());
         let size = self.members() * width;
         memory.g.resize(size, 0.0);
         zeros(&mut memory.back, R::BACK * size);
         zeros(&mut memory.still, if stage.still { size } else { 0 });
         for t in (0..stage.steps).rev() {
             let kept = &memory.kept[t * R::KEPT * size..][..R::KEPT * size];
-            let row = &memory.row[t * stage.shape[3]..][self.channels.clone()];
+            let first = t * self.windows * stage.shape[3] + self.channels.start;
+            let row = &memory.row[first..][..width];
             let g = match stage.pool {
                 Pooling::None => row,
                 _ => {
@@ -202,27 +239,32 @@ impl<R: Rows> Tile<'_, R> {
     #[inline(always)]
     fn keep(&self, t: usize, d: &[f32], out: &mut [f32], sums: &mut [f32]) {
         let stage = self.stage;
-        let [batch, _, w, c] = stage.shape;
-        let factors = self.affine.at(t, c, self.channels.clone());
-        for (i, d) in d.chunks_exact(self.channels.len()).enumerate() {
-            let place = self.sample * stage.map() + self.place(i);
-            let z = &self.z[t * batch * stage.map() + place..][..d.len()];
-            let at =
-                (i / self.sides[1] * w + self.at[1] + i % self.sides[1]) * c + self.channels.start;
-            let out = &mut out[at..][..d.len()];
-            passed(stage, z, factors, stage.mask.map(|m| &m[place..][..d.len()]), d, out);
-            if let Some(norm) = stage.norm {
+        let [batch, .., c] = stage.shape;
+        let (side_by_side, channels) = (stage.side_by_side(), &self.channels);
+        for (i, d) in d.chunks_exact(self.width()).enumerate() {
+            for Stretch { place, in_row, in_member, len } in self.stretches(i) {
+                let place = self.sample * stage.map() + place;
+                let factors = self.affine.at(t, side_by_side * c, channels.start, len);
+                let z = &self.z[t * batch * stage.map() + place..][..len];
+                let out = &mut out[in_row..][..len];
+                let mask = stage.mask.map(|m| &m[place..][..len]);
+                passed(stage, z, factors, mask, &d[in_member..][..len], out);
+                let Some(norm) = stage.norm else { continue };
                 let set = if stage.sets() == 1 { 0 } else { t };
-                let inverse = &norm.inverse[if norm.inverse.len() == c { 0 } else { t * c }..]
-                    [self.channels.clone()];
+                let moments = if norm.inverse.len() == c { 0 } else { t * c };
+                let (mean, inverse) = (&norm.mean[moments..], &norm.inverse[moments..]);
+                let (mean, inverse) = (&mean[channels.clone()], &inverse[channels.clone()]);
                 let (sd, sx) = sums[2 * set * c..][..2 * c].split_at_mut(c);
-                let (sd, sx) = (&mut sd[self.channels.clone()], &mut sx[self.channels.clone()]);
-                let n = out.len(); // slices of one known length: no index is checked inside the loop
-                let (sd, sx, mean, z, inverse) =
-                    (&mut sd[..n], &mut sx[..n], &factors[0][..n], &z[..n], &inverse[..n]);
-                for i in 0..n {
-                    sd[i] += out[i];
-                    sx[i] += out[i] * ((z[i] - mean[i]) * inverse[i]);
+                let (sd, sx) = (&mut sd[channels.clone()], &mut sx[channels.clone()]);
+                let n = channels.len();
+                for (out, z) in out.chunks_exact(n).zip(z.chunks_exact(n)) {
+                    // slices of one known length: no index is checked inside the loop
+                    let (sd, sx, mean, z, inverse, out) =
+                        (&mut sd[..n], &mut sx[..n], &mean[..n], &z[..n], &inverse[..n], &out[..n]);
+                    for i in 0..n {
+                        sd[i] += out[i];
+                        sx[i] += out[i] * ((z[i] - mean[i]) * inverse[i]);
+                    }
                 }
             }
         }
@@ -305,21 +347,40 @@ impl<'a, R: Rows> Row<'a, R> {
         if self.row < oh { ow } else { 0 }
     }
 
-    /// Calls `f` with the tiles of the window at column `i`, or beyond the last window of single
+    /// The first and the number of the windows that go together, one group after the other.
+    fn groups(&self) -> impl Iterator<Item = (usize, usize)> + use<R> {
+        in_groups(0, self.windows(), self.stage.side_by_side())
+    }
+
+    /// The same of the single pixels of the row beyond its last window, counted on from there.
+    fn rest(&self) -> impl Iterator<Item = (usize, usize)> + use<R> {
+        let windows = self.windows();
+        let all = windows + self.stage.shape[2] - windows * self.stage.pool.side();
+        in_groups(windows, all, self.stage.side_by_side())
+    }
+
+    /// Calls `f` with the tiles of `n` windows from `i` on, or beyond the last window of single
     /// pixels of the row.
     #[inline(always)]
-    fn tiles(&self, i: usize, mut f: impl FnMut(Tile<'a, R>)) {
+    fn tiles(&self, (i, n): (usize, usize), mut f: impl FnMut(Tile<'a, R>)) {
         let Row { rows, stage, affine, z, sample, row } = *self;
         let [_, h, _, c] = stage.shape;
         let (k, windows) = (stage.pool.side(), self.windows());
         let (column, wide) = if i < windows { (i * k, k) } else { (windows * k + i - windows, 1) };
         let (at, sides) = ([row * k, column], [k.min(h - row * k), wide]);
-        let width = stage.tile(stage.steps * R::KEPT * sides[0] * sides[1]);
+        // several windows go with all of their channels
+        let fit = stage.tile(stage.steps * R::KEPT * sides[0] * sides[1]);
+        let width = if n > 1 { c } else { fit };
         for first in (0..c).step_by(width) {
             let channels = first..(first + width).min(c);
-            f(Tile { rows, stage, affine, z, sample, at, sides, channels });
+            f(Tile { rows, stage, affine, z, sample, at, sides, windows: n, channels });
         }
     }
+}
+
+/// `from..to` in groups of `size`, each as its first and its number.
+fn in_groups(from: usize, to: usize, size: usize) -> impl Iterator<Item = (usize, usize)> {
+    (from..to).step_by(size).map(move |first| (first, size.min(to - first)))
 }
 
 pub struct Fire<'a, 'o, R> {
@@ -334,13 +395,17 @@ impl<R: Rows> WithSimd for Fire<'_, '_, R> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<u64> {
-        let [.., w, c] = self.row.stage.shape;
-        let (windows, k) = (self.row.windows(), self.row.stage.pool.side());
+        let c = self.row.stage.shape[3];
         let mut spikes = vec![0; self.row.stage.steps];
-        for i in 0..windows + w - windows * k {
-            self.row.tiles(i, |tile| {
-                let place = (i < windows).then_some(i * c + tile.channels.start);
+        for (i, n) in self.row.groups() {
+            self.row.tiles((i, n), |tile| {
+                let place = Some(i * c + tile.channels.start);
                 tile.fire(simd, self.memory, self.counts, place, &mut spikes);
+            });
+        }
+        for group in self.row.rest() {
+            self.row.tiles(group, |tile| {
+                tile.fire(simd, self.memory, self.counts, None, &mut spikes);
             });
         }
         spikes
@@ -367,12 +432,13 @@ impl<R: Rows> WithSimd for Backward<'_, '_, R> {
         let stage = row.stage;
         let [batch, .., c] = stage.shape;
         let (oh, ow) = stage.pooled();
-        for i in 0..row.windows() {
-            memory.row.resize(stage.steps * c, 0.0);
-            for (t, g) in memory.row.chunks_exact_mut(c).enumerate() {
-                upstream(((t * batch + row.sample) * oh + row.row) * ow + i, g);
+        for (first, n) in row.groups() {
+            memory.row.resize(stage.steps * n * c, 0.0);
+            for (i, g) in memory.row.chunks_exact_mut(c).enumerate() {
+                let (t, window) = (i / n, first + i % n);
+                upstream(((t * batch + row.sample) * oh + row.row) * ow + window, g);
             }
-            row.tiles(i, |tile| tile.backward(simd, memory, out, sums, parameters));
+            row.tiles((first, n), |tile| tile.backward(simd, memory, out, sums, parameters));
         }
     }
 }
