@@ -185,7 +185,8 @@ pub fn trace(
         if let Layer::Neuron(name, neuron) = layer {
             let (u, o) = neuron::membranes(neuron.as_ref(), x)?;
             let rows = |t: &Tensor| t.flatten_from(1)?.to_device(&Device::Cpu)?.to_vec2::<f32>();
-            layers.push(layer_trace(name, run.neuron.threshold, &rows(&u)?, &rows(&o)?));
+            let threshold = run.neuron_of(name).map_err(candle_core::Error::wrap)?.threshold;
+            layers.push(layer_trace(name, threshold, &rows(&u)?, &rows(&o)?));
         }
         Ok(())
     })?;

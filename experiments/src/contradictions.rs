@@ -43,6 +43,17 @@ pub fn prove_apart(all: &Overrides) -> Result<()> {
             }
         }
     }
+    let no_reset = all.settings.iter().find(|one| one.has_no_reset());
+    let reset = all.settings.iter().find(|one| {
+        ["neuron.reset", "neuron.reset_gradient"].iter().any(|of| inside(one.place(), of))
+    });
+    if let (Some(kind), Some(reset)) = (no_reset, reset) {
+        let (a, b) = (kind.text(), reset.text());
+        bail!(Usage(format!(
+            "--set {a} and --set {b} contradict each other, since this kind of neuron has no reset; \
+             leave one of the two out"
+        )));
+    }
     Ok(())
 }
 

@@ -35,8 +35,14 @@ const WORDS: [(&str, &str); 49] = [
     ("bias", "all, linear or none"),
     ("classes", "some of the data set's classes, in its order, each once"),
     ("method", "baseline, bpsa or bpsa+bpta"),
-    ("neuron", "an object of kind, threshold, fires, reset, reset_gradient and surrogate"),
-    ("neuron.kind", r#"if or {"lif":{"decay":λ}}, λ above 0 and at most 1"#),
+    (
+        "neuron",
+        "an object of kind, threshold, fires, surrogate and, where the kind has a reset, reset and reset_gradient",
+    ),
+    (
+        "neurons",
+        "an object that has by the name of a layer of neurons an object of some of the fields of neuron",
+    ),
     ("neuron.threshold", "a positive number of at most 1000000"),
     ("neuron.fires", "at-threshold or above-threshold"),
     ("neuron.reset", "to-zero or subtract"),
@@ -46,7 +52,7 @@ const WORDS: [(&str, &str); 49] = [
     ),
     (
         "neuron.surrogate",
-        r#"{"inverse-membrane":{}}, {"rectangular":{"half_width":h}}, {"triangular":{"half_width":h}}, {"atan":{"alpha":α}}, {"sigmoid":{"alpha":α}} or {"piecewise-exponential":{"alpha":α}}, h and α positive numbers"#,
+        r#"{"inverse-membrane":{}}, {"rectangular":{"half_width":h}}, {"triangular":{"half_width":h}}, {"atan":{"alpha":α}}, {"sigmoid":{"alpha":α}}, {"piecewise-exponential":{"alpha":α}}, {"gaussian":{"sigma":σ}} or {"where-fired":{"height":h}}, all of them positive numbers"#,
     ),
     ("initial_weights_sha256", "64 digits and letters of a SHA-256"),
     (
@@ -96,10 +102,36 @@ const WORDS: [(&str, &str); 49] = [
 const NORM: &str = "none, step, time or an object of over, per_step_weight, per_step_running, \
                     shift, scale, branch_scale, eps, momentum and linear";
 
+/// The kinds of neurons as a run has them.
+fn kinds() -> String {
+    let kinds = neuron::Kind::of_files().into_iter().filter_map(|kind| {
+        let kind = serde_json::to_value(kind).ok()?;
+        let (name, constants) = kind.as_object()?.iter().next()?;
+        let constants: Vec<String> =
+            constants.as_object()?.keys().map(|key| format!("\"{key}\":…")).collect();
+        Some(format!(", {{\"{name}\":{{{}}}}}", constants.join(",")))
+    });
+    let all: String = kinds.collect();
+    format!("if, {{\"lif\":{{\"decay\":…}}}}{all}, with numbers")
+}
+
+/// The place of a field of the neuron that `place`, of a layer's, has too.
+fn of_any_layer(place: &str) -> Option<String> {
+    let (_, field) = place.strip_prefix("neurons.")?.rsplit_once('.')?;
+    let known = ["kind", "threshold", "fires", "reset", "reset_gradient", "surrogate"];
+    known.contains(&field).then(|| format!("neuron.{field}"))
+}
+
 /// The nearest place at or above `place` of which it is known what it takes, and that.
 fn known(place: &str) -> (&str, String) {
+    if let Some(of) = of_any_layer(place) {
+        return (place, known(&of).1);
+    }
     let mut at = place;
     loop {
+        if at == "neuron.kind" {
+            return (at, kinds());
+        }
         let or_null = ["setup.side", "setup.clamp"].contains(&at);
         let of_setup = at.strip_prefix("setup.").filter(|_| !or_null);
         if let Some(range) = of_setup.and_then(Range::of) {
@@ -115,11 +147,23 @@ fn known(place: &str) -> (&str, String) {
 /// That the value at `place` of `all` is none that the field takes.
 pub fn misfit(all: &Value, place: &str) -> BadField {
     let (place, expected) = known(place);
-    let pointer: String =
-        place.split('.').filter(|p| !p.is_empty()).map(|p| format!("/{p}")).collect();
-    let found = all.pointer(&pointer).map_or("nothing".to_owned(), ToString::to_string);
+    let found = at(all, place).map_or("nothing".to_owned(), ToString::to_string);
     let field = if place.is_empty() { "a run" } else { place };
     BadField { field: field.to_owned(), expected, found: shown(&found) }
+}
+
+/// The value at `place`; a layer's name may have a dot in it.
+fn at<'v>(all: &'v Value, place: &str) -> Option<&'v Value> {
+    if place.is_empty() {
+        return Some(all);
+    }
+    all.as_object()?.iter().find_map(|(key, inside)| {
+        let rest = place.strip_prefix(key.as_str())?;
+        match rest.strip_prefix('.') {
+            Some(rest) => at(inside, rest),
+            None => rest.is_empty().then_some(inside),
+        }
+    })
 }
 
 fn wrong(field: &str, found: impl ToString) -> BadField {
@@ -146,11 +190,15 @@ impl Run {
     /// The first that is not, with its range and its value.
     pub fn check(&self) -> Result<(), BadField> {
         self.setup.check().map_err(|e| BadField { field: format!("setup.{}", e.field), ..e })?;
-        let neuron = self.neuron.build().map(drop);
-        neuron.map_err(|e| {
-            let (name, expected, found) = e.parts();
-            BadField { field: format!("neuron.{}", name.replace(' ', ".")), expected, found }
-        })?;
+        let of_neuron = |place: &str, error: neuron::BadParameter| {
+            let (name, expected, found) = error.parts();
+            BadField { field: format!("{place}.{}", name.replace(' ', ".")), expected, found }
+        };
+        self.neuron.build().map_err(|error| of_neuron("neuron", error))?;
+        for layer in self.neurons.keys() {
+            let built = self.neuron_of(layer).and_then(|config| config.build());
+            built.map_err(|error| of_neuron(&format!("neurons.{}", shown(layer)), error))?;
+        }
         self.norm.check().map_err(|wrong| BadField {
             field: format!("norm.{}", wrong.field),
             expected: wrong.expected.to_owned(),
@@ -169,6 +217,7 @@ impl Run {
         if self.network.parse::<models::Spec>().is_err() {
             return Err(wrong("network", &self.network));
         }
+        self.check_layers()?;
         if let Some(sha256) = &self.initial_weights_sha256
             && (sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()))
         {
@@ -185,6 +234,39 @@ impl Run {
             }
         }
         self.check_frames()
+    }
+
+    /// That layers which have neurons of their own are there, and what is only for learnable
+    /// parameters has some.
+    fn check_layers(&self) -> Result<(), BadField> {
+        let decay = self.setup.neuron_weight_decay;
+        if self.neurons.is_empty() && decay == 0.0 {
+            return Ok(());
+        }
+        // a network that cannot be built is refused where it is built
+        let Ok(network) = self.outline_of(&self.neuron) else { return Ok(()) };
+        let layers: Vec<&str> = network.neurons().into_iter().map(|(layer, _)| layer).collect();
+        let unknown = self.neurons.keys().find(|layer| !layers.contains(&layer.as_str()));
+        if let Some(layer) = unknown {
+            let layers = layers.join(", ");
+            return Err(BadField {
+                field: "neurons".into(),
+                expected: format!("by names of layers of neurons, of which there are {layers}"),
+                found: shown(layer),
+            });
+        }
+        let configs = layers.iter().filter_map(|layer| self.neuron_of(layer).ok());
+        let learned = |config: neuron::Config| {
+            config.build().is_ok_and(|neuron| !neuron.parameters().is_empty())
+        };
+        if decay != 0.0 && !configs.into_iter().any(learned) {
+            return Err(BadField {
+                field: "setup.neuron_weight_decay".into(),
+                expected: "0, since no neuron of the run has a learnable parameter".into(),
+                found: decay.to_string(),
+            });
+        }
+        Ok(())
     }
 
     /// The framing, and what is done to frames.

@@ -15,6 +15,7 @@ use events::Framing;
 use models::{Architecture, Biases, Norm, Spec, Variant};
 use neuron::Method;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use training::{AdamWConfig, Augment, Reduction, Setup, WarmUp};
 
 /// What a profile may be told to do otherwise; it then carries the change in its name.
@@ -163,6 +164,7 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
         bias: Biases::All,
         method,
         neuron: method.config(),
+        neurons: BTreeMap::new(),
         own_surrogate: o.own.clone(),
         initial_weights_sha256: o.weights.clone(),
         initial_weights_of_another_run: o.weights_of_another_run,

@@ -275,6 +275,12 @@ fn metrics(history: &History) -> Vec<Metric> {
         for (layer, rate) in rates {
             all.push(metric(&format!("{RATE_OF}{layer}"), *rate, "spikes per neuron and step"));
         }
+        for (name, value) in &history.initial_neurons {
+            all.push(metric(&format!("{name}, before training"), *value, "1"));
+        }
+        for (name, value) in &last.neurons {
+            all.push(metric(&format!("{name}, last epoch"), *value, "1"));
+        }
     }
     all
 }
@@ -285,12 +291,18 @@ fn curves(history: &History) -> Vec<Curve> {
         unit: unit.into(),
         values: history.epochs.iter().map(value).collect(),
     };
-    vec![
+    let mut all = vec![
         curve(CURVE, "%", |e| e.test.accuracy_percent()),
         curve("train accuracy", "%", |e| e.train_accuracy_percent),
         curve("train loss", "1", |e| e.train_loss),
         curve("test loss", "1", |e| e.test.loss),
         curve("learning rate", "1", |e| e.learning_rate),
         curve("seconds", "s", |e| e.seconds),
-    ]
+    ];
+    let names = history.epochs.last().map_or(&[][..], |epoch| &epoch.neurons);
+    for (i, (name, _)) in names.iter().enumerate() {
+        let values = history.epochs.iter().map(|e| e.neurons.get(i).map_or(f64::NAN, |n| n.1));
+        all.push(Curve { name: name.clone(), unit: "1".into(), values: values.collect() });
+    }
+    all
 }

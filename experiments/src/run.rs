@@ -3,9 +3,10 @@ use anyhow::{Context, Result, anyhow, ensure};
 use candle_core::{DType, Device};
 use datasets::Name;
 use events::Framing;
-use models::{Biases, Network, Norm, Spec, StageOptions};
-use neuron::{BadParameter, Config, Method, Neuron, WhenSilent};
+use models::{Biases, Network, Neurons, Norm, Spec, StageOptions};
+use neuron::{BadParameter, Config, Method, Neuron, PartialConfig, WhenSilent};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use surrogate::Surrogate;
 use training::{Compute, History, Progress, SeededVars, Setup, WarmUp, train};
@@ -40,6 +41,9 @@ pub struct Run {
     pub method: Method,
     /// The method's neuron, or what was made of it.
     pub neuron: Config,
+    /// Layers whose neurons have some fields otherwise, by the layer's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub neurons: BTreeMap<String, PartialConfig>,
     /// A surrogate of the user's own in place of the neuron's; a receipt has its name.
     #[serde(default, skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub own_surrogate: Option<Own>,
@@ -193,9 +197,9 @@ impl Run {
     /// # Errors
     /// As [`Run::network`].
     pub fn outline(&self) -> Result<Network> {
-        let (spec, neuron) = self.parts()?;
+        let (spec, neurons) = self.parts()?;
         let classes = self.data.info().classes.len();
-        let built = Network::outline(&spec, self.frame(), classes, neuron, self.stages());
+        let built = Network::outline(&spec, self.frame(), classes, neurons, self.stages());
         self.built(built)
     }
 
@@ -205,10 +209,21 @@ impl Run {
         StageOptions { norm, rectify, bias, steps: self.steps() }
     }
 
+    /// The same whose neurons are all of one kind, nothing checked.
+    pub(crate) fn outline_of(&self, neuron: &Config) -> Result<Network> {
+        let (spec, classes) = (self.network.parse()?, self.data.info().classes.len());
+        let neuron = neuron.build()?;
+        Ok(Network::outline(&spec, self.frame(), classes, neuron, self.stages())?)
+    }
+
     /// What a network is made of, every field checked.
-    fn parts(&self) -> Result<(Spec, Arc<dyn Neuron>)> {
+    fn parts(&self) -> Result<(Spec, Neurons)> {
         self.check().map_err(|error| anyhow!("{error}"))?;
-        Ok((self.network.parse()?, self.neuron()?))
+        let mut neurons = Neurons::from(self.neuron(&self.neuron)?);
+        for layer in self.neurons.keys() {
+            neurons = neurons.with(layer, self.neuron(&self.neuron_of(layer)?)?);
+        }
+        Ok((self.network.parse()?, neurons))
     }
 
     fn built(&self, network: candle_core::Result<Network>) -> Result<Network> {
@@ -234,25 +249,34 @@ impl Run {
     /// A field outside its range, or a network or neuron that cannot be built for this data set's
     /// frames.
     pub fn network(&self, vars: &SeededVars, device: &Device) -> Result<Network> {
-        let (spec, neuron) = self.parts()?;
+        let (spec, neurons) = self.parts()?;
         let classes = self.data.info().classes.len();
         let builder = vars.builder(DType::F32, device);
-        self.built(Network::new(&spec, self.frame(), classes, neuron, self.stages(), builder))
+        self.built(Network::new(&spec, self.frame(), classes, neurons, self.stages(), builder))
     }
 
-    /// The neuron, with the user's surrogate and the warm-up's fallback where the run has them.
+    /// What the neurons of a layer are: the run's, with the fields that the layer has otherwise.
+    ///
+    /// # Errors
+    /// A reset where the kind of neuron has none, or none where it has one.
+    pub fn neuron_of(&self, layer: &str) -> Result<Config, BadParameter> {
+        match self.neurons.get(layer) {
+            Some(part) => self.neuron.changed(part),
+            None => Ok(self.neuron),
+        }
+    }
+
+    /// Neurons, with the user's surrogate and the warm-up's fallback where the run has them.
     ///
     /// # Errors
     /// A parameter outside its range.
-    pub fn neuron(&self) -> Result<Arc<dyn Neuron>> {
+    fn neuron(&self, config: &Config) -> Result<Arc<dyn Neuron>> {
         let usual = match &self.own_surrogate {
-            Some(own) => (own.neuron)(own, &self.neuron)?,
-            None => self.neuron.build()?,
+            Some(own) => (own.neuron)(own, config)?,
+            None => config.build()?,
         };
         Ok(match self.setup.warm_up {
-            WarmUp::SigmoidWhenSilent { rate } => {
-                Arc::new(WhenSilent::new(usual, &self.neuron, rate)?)
-            }
+            WarmUp::SigmoidWhenSilent { rate } => Arc::new(WhenSilent::new(usual, config, rate)?),
             _ => usual,
         })
     }

@@ -5,7 +5,7 @@
 use crate::flags::Usage;
 use crate::{Run, framing, training_words};
 use anyhow::{Result, anyhow, bail};
-use neuron::{Config, Method, ResetGradient};
+use neuron::{Config, Kind, Method, ResetGradient};
 use report::json::{self, Fault};
 use sentence::shown;
 use serde_json::{Value, json};
@@ -20,14 +20,16 @@ pub struct Setting {
 }
 
 /// Short names: what is written for them, and what they mean.
-const SHORT: [(&str, &str); 6] = [
+const SHORT: [(&str, &str); 8] = [
     (
         "surrogate",
-        "NAME: rectangular, inverse-membrane, atan, sigmoid, triangular or piecewise-exponential",
+        "NAME: rectangular, inverse-membrane, atan, sigmoid, triangular, piecewise-exponential, gaussian or where-fired",
     ),
     ("network", "the paper's notation, taken as it is written"),
     ("neuron.alpha", "the residual factor of BPTA; other methods have none and stay as they are"),
     ("neuron.decay", "what a membrane keeps of itself each step"),
+    ("neuron.kind", "if, or the NAME of a kind with its usual constants"),
+    ("neurons", "by the name of a layer what its neurons have otherwise"),
     ("framing", "number:T, time:T, time:T,empty, duration:US or bernoulli:T:SCALE"),
     ("warm-up", "none, ann:EPOCHS or sigmoid:RATE"),
 ];
@@ -74,6 +76,12 @@ impl Setting {
     /// Whether it sets the network.
     pub fn of_network(&self) -> bool {
         self.key == "network"
+    }
+
+    /// Whether it sets a kind of neuron that has no reset.
+    pub fn has_no_reset(&self) -> bool {
+        let kind = || self.kind().ok().and_then(|kind| serde_json::from_value::<Kind>(kind).ok());
+        self.key == "neuron.kind" && kind().is_some_and(|kind| !kind.resets())
     }
 
     /// The place in a run that it sets.
@@ -126,6 +134,10 @@ impl Setting {
             for (name, usual) in training_words::usual() {
                 setup.entry(name).or_insert(usual);
             }
+            setup.entry("neuron_weight_decay").or_insert(json!(0.0));
+        }
+        if let Some(run) = all.as_object_mut() {
+            run.entry("neurons").or_insert(json!({}));
         }
         if let Some(run_fields) = all.as_object_mut() {
             run_fields.entry("rectify").or_insert(json!(true));
@@ -165,8 +177,31 @@ impl Setting {
                 wrong.map_err(|wrong| anyhow!("--set {key}={}: {wrong}", shown(value)))?;
             }
             "neuron.decay" => {
-                *field(&mut all, "neuron.kind", key)? =
-                    json!({ "lif": { "decay": self.number()? } })
+                *field(&mut all, "neuron.kind", key)? = decayed(&run.neuron.kind, self.number()?)
+                    .ok_or_else(|| {
+                    anyhow!("--set {key}: the run's kind of neuron has no decay; leave it out")
+                })?;
+            }
+            "neuron.kind" => {
+                *field(&mut all, "neuron.kind", key)? = self.kind()?;
+                // what the kind is not, the run's check says
+                let kind = serde_json::from_value::<Kind>(all["neuron"]["kind"].clone());
+                if kind.is_ok_and(|kind| !kind.resets()) {
+                    without_reset(&mut all["neuron"]);
+                }
+            }
+            place if place.starts_with("neurons.") => {
+                let wrong = || {
+                    anyhow!(
+                        "--set {key}: expected neurons.LAYER.FIELD, such as neurons.head.threshold; or set neurons as a whole"
+                    )
+                };
+                let (layer, name) = place["neurons.".len()..].rsplit_once('.').ok_or_else(wrong)?;
+                let of = field(&mut all, "neurons", key)?.as_object_mut().ok_or_else(wrong)?;
+                let part =
+                    of.entry(layer).or_insert(json!({})).as_object_mut().ok_or_else(wrong)?;
+                let value = if name == "kind" { self.kind()? } else { self.json()? };
+                part.insert(name.to_owned(), value);
             }
             "warm-up" => {
                 *field(&mut all, "setup.warm_up", key)? = self.warm_up()?;
@@ -203,6 +238,13 @@ impl Setting {
             );
         }
         Ok(Run { own_surrogate: run.own_surrogate.clone(), ..changed })
+    }
+
+    /// A kind of neuron: a name stands for it with its usual constants.
+    fn kind(&self) -> Result<Value> {
+        let kinds = Kind::of_files().into_iter().filter_map(|kind| serde_json::to_value(kind).ok());
+        let named = kinds.into_iter().find(|kind| kind.get(self.value.as_str()).is_some());
+        named.map_or_else(|| self.json(), Ok)
     }
 
     fn network(&self) -> Result<String> {
@@ -275,6 +317,25 @@ impl Setting {
     }
 }
 
+/// The kind with another decay, if it has one; without a leak it becomes LIF.
+fn decayed(kind: &Kind, decay: f64) -> Option<Value> {
+    if *kind == Kind::If {
+        return Some(json!({ "lif": { "decay": decay } }));
+    }
+    let mut kind = serde_json::to_value(kind).ok()?;
+    let constants = kind.as_object_mut()?.values_mut().next()?;
+    *constants.get_mut("decay")? = json!(decay);
+    Some(kind)
+}
+
+/// Leaves out what a neuron without a reset has not.
+fn without_reset(neuron: &mut Value) {
+    if let Some(neuron) = neuron.as_object_mut() {
+        neuron.remove("reset");
+        neuron.remove("reset_gradient");
+    }
+}
+
 /// The field at `place`, such as `setup.adamw.beta1`.
 fn field<'a>(all: &'a mut Value, place: &str, key: &str) -> Result<&'a mut Value> {
     let mut at = all;
@@ -310,7 +371,7 @@ mod tests {
     use crate::{Profile, preset};
     use datasets::Name;
     use models::{Biases, Norm};
-    use neuron::Kind;
+    use neuron::{Kind, cells};
     use training::WarmUp;
 
     fn with(method: Method, text: &str) -> Result<Run> {
@@ -391,6 +452,40 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_is_a_name_or_its_constants() {
+        let kind = |text: &str| with(Method::Bpsa, text).unwrap().neuron.kind;
+        for usual in Kind::of_files() {
+            let json = serde_json::to_value(usual).unwrap();
+            let name = json.as_object().unwrap().keys().next().unwrap();
+            assert_eq!(kind(&format!("neuron.kind={name}")), usual);
+        }
+        let tau = Kind::Plif(cells::plif::Constants { tau: 3.0 });
+        assert_eq!(kind(r#"neuron.kind={"plif":{"tau":3}}"#), tau);
+        let part = cells::synaptic::Constants { decay: 0.5, ..Default::default() };
+        assert_eq!(kind(r#"neuron.kind={"synaptic":{"decay":0.5}}"#), Kind::Synaptic(part));
+        // a receipt of a kind without a reset has none
+        let run = with(Method::BpsaBpta, "neuron.kind=refractory").unwrap();
+        let written = serde_json::to_value(&run).unwrap();
+        assert!(written["neuron"].get("reset").is_none(), "{written}");
+        assert_eq!(Run::from_value(&written).unwrap(), run);
+    }
+
+    #[test]
+    fn a_layer_has_some_fields_otherwise() {
+        let run = with(Method::Bpsa, "neurons.head.threshold=1").unwrap();
+        assert_eq!(run.neuron_of("head").unwrap().threshold, 1.0);
+        assert_eq!(run.neuron_of("128C3-1").unwrap(), run.neuron);
+        let whole = with(Method::Bpsa, r#"neurons={"head":{"threshold":1}}"#).unwrap();
+        assert_eq!(whole, run);
+        let plain = with(Method::Bpsa, "neurons={}").unwrap();
+        let written = serde_json::to_value(&plain).unwrap();
+        assert!(
+            written.get("neurons").is_none()
+                && written["setup"].get("neuron_weight_decay").is_none()
+        );
+    }
+
+    #[test]
     fn what_does_not_fit_is_named() {
         for (text, words) in [
             ("norm=layer", &["norm", "none, step, time or an object"][..]),
@@ -401,6 +496,7 @@ mod tests {
             ("bias=some", &["all, linear or none"]),
             ("surrogate=atn", &["atn", "triangular", "use one of those"]),
             ("neuron.tau=2", &["no field \"tau\"", "threshold", "short names are surrogate"]),
+            ("neurons.threshold=1", &["neurons.LAYER.FIELD"][..]),
             ("setup.batch=many", &["setup.batch=many", "a whole number from 1 to 1048576"]),
             ("neuron.threshold=-1", &["threshold must be positive"]),
             ("neuron.alpha=x", &["expected a number"]),

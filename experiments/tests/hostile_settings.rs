@@ -116,7 +116,18 @@ fn every_field_under_every_value_of_set() {
     for base in bases() {
         let mut keys = Vec::new();
         places(&serde_json::to_value(&base).unwrap(), "", &mut keys);
-        let short = ["surrogate", "neuron.alpha", "neuron.decay", "warm-up", "warm_up"];
+        let short = [
+            "surrogate",
+            "neuron.alpha",
+            "neuron.decay",
+            "warm-up",
+            "warm_up",
+            "neurons",
+            "neurons.head.threshold",
+            "neurons.head.kind",
+            "neurons.head",
+            "setup.neuron_weight_decay",
+        ];
         keys.extend(short.map(str::to_owned));
         keys.extend(
             OF_TRAINING.iter().flat_map(|name| [name.to_string(), format!("setup.{name}")]),
@@ -174,7 +185,22 @@ fn what_is_refused_says_field_range_and_value() {
         ("warm-up=ann:24", "no neurons to the last of its 24 epochs"),
         ("neuron.threshold=1e30", "neuron.threshold must be positive and at most 1000000"),
         ("neuron.decay=0", "neuron.decay must be above 0 and at most 1, found 0"),
-        ("neuron.kind=lif", "neuron.kind must be if or {\"lif\""),
+        ("neuron.kind=lif", "neuron.kind must be if, {\"lif\""),
+        (
+            "neuron.kind={\"plif\":{\"tau\":1}}",
+            "neuron.tau must be above 1 and at most 1000000, found 1",
+        ),
+        ("neuron.kind={\"plif\":{\"decay\":0.5}}", "neuron.kind must be if, "),
+        (
+            "neuron.kind={\"synaptic\":{\"current_decay\":1}}",
+            "neuron.current_decay must be from 0 to below 1, found 1",
+        ),
+        ("neurons.headd.threshold=1", "found headd"),
+        ("neurons.head.threshold=-1", "neurons.head.threshold must be positive"),
+        ("neurons.head.threshold=x", "neurons.head.threshold must be a positive number"),
+        ("neurons.head.reset=never", "neurons.head.reset must be to-zero or subtract"),
+        ("neurons.head.fire=1", "neurons must be an object that has by the name of a layer"),
+        ("setup.neuron_weight_decay=0.1", "must be 0, since no neuron of the run has a learnable"),
         ("neuron.fires=never", "neuron.fires must be at-threshold or above-threshold"),
         ("objective=tet", "expected mse, cross-entropy, tet:LAMBDA, tet:LAMBDA:TARGET or"),
         ("objective=tet:2", "setup.objective.tet.lambda must be a number from 0 to 1, found 2"),
@@ -253,6 +279,12 @@ fn settings_that_hide_each_other_are_refused_in_either_order() {
         ["neuron.kind.lif.decay=0.3", "neuron.decay=0.5"],
         ["neuron.alpha=0.1", "neuron.reset_gradient=cut"],
         ["neuron.alpha=0.1", "neuron.alpha=0.2"],
+        ["neuron.kind=plif", "neuron.decay=0.5"],
+        ["neuron.kind=refractory", "neuron.reset=subtract"],
+        ["neuron.kind=refractory", "neuron.reset_gradient=cut"],
+        ["neuron.kind=refractory", "neuron.alpha=0.5"],
+        ["neurons.head.threshold=1", "neurons={\"head\":{\"threshold\":2}}"],
+        ["neurons.head.threshold=1", "neurons.head.threshold=2"],
         ["surrogate=atan", "neuron.surrogate={\"sigmoid\":{\"alpha\":4}}"],
         ["setup.batch=8", "setup.batch=8"],
         ["setup.augment=null", "setup.augment.padding=2"],

@@ -1,6 +1,6 @@
 //! The program `train` as a user meets it: what a receipt says of a part of a data set, and what
 //! stands beside what.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use assert_cmd::Command;
 use serde_json::Value;
@@ -279,4 +279,33 @@ fn a_device_that_cannot_be_had_is_refused_in_one_sentence() {
         1,
         &["--precision bf16 is for a CUDA device"],
     );
+}
+
+#[test]
+fn a_learned_time_constant_is_in_the_receipt() {
+    let dir = root();
+    // a slope everywhere, so that silent layers learn too
+    let own = ["neuron.kind=plif", "neurons.head.threshold=0.3", "surrogate=atan"];
+    let own: Vec<&str> = own.iter().flat_map(|field| ["--set", field]).collect();
+    done(&train(dir.path(), &[&own[..], &["--train", "16", "--classes", "0,1"]].concat()));
+    let (_, receipt) = &receipts(dir.path())[0];
+    assert_eq!(receipt["run"]["neuron"]["kind"], serde_json::json!({ "plif": { "tau": 2.0 } }));
+    assert_eq!(receipt["run"]["neurons"], serde_json::json!({ "head": { "threshold": 0.3 } }));
+    let metric = |name: &str| {
+        let all = receipt["metrics"].as_array().unwrap();
+        let found = all.iter().find(|metric| metric["name"] == name);
+        found.unwrap_or_else(|| panic!("no {name} in {all:?}"))["value"].as_f64().unwrap()
+    };
+    let curves = receipt["curves"].as_array().unwrap();
+    for layer in ["2C3-1", "head"] {
+        assert_eq!(metric(&format!("tau of {layer}, before training")), 2.0);
+        let last = metric(&format!("tau of {layer}, last epoch"));
+        let curve = curves.iter().find(|curve| curve["name"] == format!("tau of {layer}")).unwrap();
+        assert_eq!(curve["values"], serde_json::json!([last]));
+    }
+    assert!(metric("tau of 2C3-1, last epoch") != 2.0 || metric("tau of head, last epoch") != 2.0);
+    // looked at from within, and with the energy of its neurons
+    assert!(receipt["analysis"]["trace"]["layers"][0]["membrane"]["u"].is_array(), "{receipt}");
+    assert_eq!(receipt["analysis"]["trace"]["layers"][1]["membrane"]["threshold"], 0.3);
+    assert_eq!(receipt["compute"]["passes"], "event-driven");
 }

@@ -1,3 +1,4 @@
+use neuron::Cost;
 use std::fmt;
 
 /// What a network was seen to do, counted over samples and steps; [`crate::observe`] fills it.
@@ -71,13 +72,15 @@ pub struct Neurons {
     /// Updates of membranes as NeuroBench counts them: all at the first step, and later those with
     /// u[t] ≠ u[t−1], where u is the membrane before its reset.
     pub membrane_updates: u64,
+    /// What each of them computes and carries at one step.
+    pub cost: Cost,
 }
 
 /// What a network keeps in memory, whatever it is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
     /// Trainable parameters: weights and biases of convolutions, fully connected layers and batch
-    /// norms.
+    /// norms, and those of neurons.
     pub parameters: u64,
     /// Their bytes.
     pub parameter_bytes: u64,

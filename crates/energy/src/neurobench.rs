@@ -9,6 +9,8 @@
 //! - Dense counts every weight at every step: T times the multiplications of the analogue network;
 //! - activations are ReLUs *and* spiking neurons: in conv → norm → ReLU → neuron both outputs
 //!   count. Neurons alone: [`spike_sparsity`];
+//! - a neuron of another kind than leaky counts as one here: the package's table ends at those of
+//!   snnTorch, and what other kinds compute more is in [`crate::detailed`] alone;
 //! - a membrane is updated if its value before the reset differs from that of the step before, and
 //!   always at the first step;
 //! - the package sums a call's operations in f32, exact up to 2²⁴ of a call; ours are exact beyond.
@@ -159,9 +161,14 @@ fn activations(activity: &Activity) -> Vec<Column> {
             "NeuroBench Effective Neuron Ops",
             effective,
             "1",
-            "4 an update; the package gives no number for networks with ReLUs",
+            "4 an update, as of a leaky neuron whatever the kind; the package gives no number for networks with ReLUs",
         ),
-        Column::new("NeuroBench Neuron Dense Ops", dense, "1", "4 for each neuron at each step"),
+        Column::new(
+            "NeuroBench Neuron Dense Ops",
+            dense,
+            "1",
+            "4 for each neuron at each step, as of a leaky one whatever the kind",
+        ),
     ]
 }
 
@@ -171,7 +178,7 @@ fn fixed(activity: &Activity) -> Vec<Column> {
             "NeuroBench Footprint",
             footprint(activity) as f64,
             "byte",
-            "parameters and buffers of the same network in snnTorch, before it runs",
+            "parameters and buffers of the same network in snnTorch, before it runs; neurons as if all were leaky",
         ),
         Column::new(
             "NeuroBench ParameterCount",

@@ -172,7 +172,9 @@ impl Seen {
     fn neurons(&mut self, name: &str, neuron: &dyn Neuron, x: &Tensor, y: &Tensor) -> Result<()> {
         let chances = y.elem_count() as u64;
         let neurons = chances / (self.activity.steps * self.activity.samples);
-        let mut counts = Neurons { neurons, spikes: 0, chances, membrane_updates: 0 };
+        let cost = neuron.cost();
+        let mut counts = Neurons { neurons, spikes: 0, chances, membrane_updates: 0, cost };
+        self.store(neuron.parameters().iter().map(|(_, parameter)| parameter));
         let (u, _) = neuron::membranes(neuron, x)?;
         let mut before = Vec::new();
         for t in 0..x.dim(0)? {

@@ -346,3 +346,42 @@ fn what_does_not_belong_together_is_an_error() {
         assert!(error.contains(words), "{error}");
     }
 }
+
+/// What neurons of other kinds compute and carry more is in the columns.
+#[test]
+fn neurons_cost_what_their_equations_have() {
+    use neuron::cells::{plif, synaptic};
+    use neuron::{Config, Kind};
+    let columns = |kind: Kind| {
+        let vars = VarMap::new();
+        let vb = VarBuilder::from_varmap(&vars, DType::F32, CPU);
+        let neuron = Config { kind, ..Method::Baseline.config() }.build().unwrap();
+        let spec: Spec = "2C3-AP2-2Voting".parse().unwrap();
+        let network = Network::new(&spec, [4, 4, 1], 2, neuron, StatisticsOver::Step, vb).unwrap();
+        let mut activity = Activity::default();
+        let frames = Tensor::ones((3, 1, 4, 4, 1), DType::F32, CPU).unwrap();
+        observe(&network, &frames, &mut activity).unwrap();
+        let column = |name: &str| {
+            let all = detailed::columns(&activity).into_iter();
+            all.chain(energy::neurobench::columns(&activity))
+                .find(|c| c.name == name)
+                .unwrap()
+                .value
+        };
+        let memory = column("SNN memory energy, high");
+        [column("neuron energy, FP32"), memory, column("NeuroBench ParameterCount")]
+    };
+    // 36 neurons, three steps
+    let updates = f64::from(3 * (32 + 4));
+    let close = |a: f64, b: f64| assert!((a - b).abs() <= 1e-9 * b.abs(), "{a} {b}");
+    let lif = columns(Kind::Lif { decay: 0.9 });
+    close(lif[0], updates * (3.7 + 2.0 * 0.9) * 1e-6);
+    let learned = columns(Kind::Plif(plif::Constants::default()));
+    close(learned[0], updates * (3.7 + 3.0 * 0.9) * 1e-6);
+    close(learned[2], lif[2] + 2.0);
+    let synaptic = columns(Kind::Synaptic(synaptic::Constants::default()));
+    close(synaptic[0], updates * (2.0 * 3.7 + 3.0 * 0.9) * 1e-6);
+    close(synaptic[2], lif[2]);
+    // one state more, read and written: 2 · 4 byte · 12.5 pJ
+    close(synaptic[1] - lif[1], updates * 2.0 * 4.0 * 12.5e-6);
+}

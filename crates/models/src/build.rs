@@ -1,19 +1,19 @@
 //! From a spec to the operations of a network.
 
-use crate::{Biases, Layer, Norm, Spec, Stage, StageOptions};
+use crate::{Biases, Layer, Neurons, Norm, Spec, Stage, StageOptions};
 use blocks::Weight;
-use candle_core::{Result, bail};
+use candle_core::{DType, Result, bail};
 use candle_nn::{Init, VarBuilder};
 use layers::{BatchNorm, Conv2d, Depthwise, Linear};
-use neuron::{Neuron, Population, Sbpsnn};
+use neuron::surrogate::WhereFired;
+use neuron::{Fires, Firing, Reset, ResetGradient, Sbpsnn, population};
 use std::collections::HashMap;
 use std::iter;
-use std::sync::Arc;
 
 /// Follows the shape of one sample while a network is built.
 struct Builder<'a> {
     vb: VarBuilder<'a>,
-    neuron: Arc<dyn Neuron>,
+    neurons: Neurons,
     options: StageOptions,
     /// Height, width, channels; after flattening 1, 1, units.
     shape: [usize; 3],
@@ -36,7 +36,7 @@ pub fn layers(
     spec: &Spec,
     sample: [usize; 3],
     classes: usize,
-    neuron: Arc<dyn Neuron>,
+    neurons: Neurons,
     options: StageOptions,
     vb: VarBuilder<'_>,
 ) -> Result<Vec<Layer>> {
@@ -45,7 +45,7 @@ pub fn layers(
     }
     let mut b = Builder {
         vb,
-        neuron,
+        neurons,
         options,
         shape: sample,
         flat: false,
@@ -100,8 +100,14 @@ impl Builder<'_> {
             }
             Stage::PoolNeurons(k) => {
                 self.shrink(stage, k)?;
-                let cell = Sbpsnn { threshold: 0.75, decay: 1.0, slope: 1.0 };
-                let neurons = Arc::new(Population::new(cell, [])?);
+                let firing = Firing {
+                    threshold: 0.75,
+                    fires: Fires::AboveThreshold,
+                    reset: Reset::ToZero,
+                    reset_gradient: ResetGradient::Detached,
+                    surrogate: WhereFired { height: 1.0 },
+                };
+                let neurons = population(Sbpsnn { firing, decay: 1.0 })?;
                 self.layers.extend([Layer::AvgPool(k), Layer::Neuron(name, neurons)]);
             }
             Stage::Dropout => self.layers.push(Layer::Dropout(name)),
@@ -110,13 +116,14 @@ impl Builder<'_> {
                 let behind = self.options.norm.options().is_some_and(|norm| norm.linear);
                 let norm = if behind { self.norm(&name, units, 1.0)? } else { None };
                 let drop = dropout.then(|| Layer::Dropout(name.clone()));
-                let neurons = self.neurons(&name);
+                let neurons = self.neurons(&name)?;
                 self.layers.extend(norm.into_iter().chain(self.rectify()).chain(drop));
                 self.layers.push(neurons);
             }
             Stage::Voting { voters } => {
                 self.linear("head", voters * classes)?;
-                self.layers.extend([self.neurons("head"), Layer::Vote(voters)]);
+                let neurons = self.neurons("head")?;
+                self.layers.extend([neurons, Layer::Vote(voters)]);
             }
         }
         Ok(())
@@ -160,7 +167,10 @@ impl Builder<'_> {
         let weight =
             vb.get_with_hints((side, side, 1, channels), "weight", uniform(side * side))?;
         let weight = Weight::Depthwise(Depthwise { weight });
-        Ok(Layer::Recurrent { name: name.into(), neuron: self.neuron.clone(), weight })
+        match self.neurons(name)? {
+            Layer::Neuron(name, neuron) => Ok(Layer::Recurrent { name, neuron, weight }),
+            layer => Ok(layer),
+        }
     }
 
     /// The norm of a stage, if the network has norms; `branch` is what its factor is multiplied
@@ -209,11 +219,34 @@ impl Builder<'_> {
     /// Norm, ReLU, neurons.
     fn activation(&self, name: &str, channels: usize) -> Result<Vec<Layer>> {
         let norm = self.norm(name, channels, 1.0)?;
-        Ok(norm.into_iter().chain(self.rectify()).chain([self.neurons(name)]).collect())
+        Ok(norm.into_iter().chain(self.rectify()).chain([self.neurons(name)?]).collect())
     }
 
-    fn neurons(&self, name: &str) -> Layer {
-        Layer::Neuron(name.into(), self.neuron.clone())
+    /// The neurons of a layer, whose learnable parameters are variables of its own.
+    fn neurons(&self, name: &str) -> Result<Layer> {
+        let pattern = self.neurons.of(name);
+        let mut own = Vec::new();
+        for (parameter, initial) in pattern.parameters() {
+            if ["weight", "bias", "norm"].contains(&parameter) {
+                bail!(
+                    "network: the neurons of {name} call a parameter {parameter}, as the layer \
+                     calls its own variable; give it another name"
+                );
+            }
+            let initial = Init::Const(initial.detach().to_dtype(DType::F64)?.to_scalar()?);
+            own.push(self.vb.pp(name).get_with_hints((), parameter, initial)?);
+        }
+        let neuron = match own.is_empty() {
+            true => pattern.clone(),
+            false => match pattern.with_parameters(&own)? {
+                Some(neuron) => neuron,
+                None => bail!(
+                    "network: the neurons of {name} have learnable parameters, but cannot be \
+                     given those of a layer; implement Neuron::with_parameters"
+                ),
+            },
+        };
+        Ok(Layer::Neuron(name.into(), neuron))
     }
 
     /// A block with pre-activation.
@@ -273,7 +306,7 @@ impl Builder<'_> {
             shortcut.extend(self.norm(&third, channels, self.branch_scale())?);
         }
         self.layers.push(Layer::Residual { body, shortcut });
-        let neurons = self.neurons(&second);
+        let neurons = self.neurons(&second)?;
         self.layers.extend(self.rectify().into_iter().chain([neurons]));
         Ok(())
     }

@@ -1,6 +1,6 @@
-use crate::{Mode, Observer, Spec, StageOptions, build};
+use crate::{Mode, Neurons, Observer, Spec, StageOptions, build};
 use blocks::{DROPOUT, Weight};
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use layers::{BatchNorm, Conv2d, Depthwise, Linear};
 use neuron::Neuron;
@@ -57,7 +57,7 @@ pub enum Layer {
 /// none of the others, so with weights that depend on seed and name alone it changes none of them.
 /// In a residual block each convolution has the name `<stage>-<n>.1`, `.2` or `.shortcut`, and with
 /// it the norm and the neurons that belong to it: those before it with pre-activation, else those
-/// behind.
+/// behind. Learnable parameters of neurons are `<stage>-<n>.<parameter>`, each layer's its own.
 #[derive(Clone, Debug)]
 pub struct Network {
     layers: Vec<Layer>,
@@ -71,18 +71,27 @@ impl Network {
     ///
     /// # Errors
     /// If a pooling window is larger than its map, a map that is pooled as a whole is not square, a
-    /// convolution follows a fully connected stage, an option is outside its range, or a weight
-    /// cannot be had.
+    /// convolution follows a fully connected stage, an option is outside its range, a weight cannot be
+    /// had, or there is no layer of neurons of a name that `neurons` has.
     pub fn new(
         spec: &Spec,
         sample: [usize; 3],
         classes: usize,
-        neuron: Arc<dyn Neuron>,
+        neurons: impl Into<Neurons>,
         options: impl Into<StageOptions>,
         vb: VarBuilder<'_>,
     ) -> Result<Network> {
-        let options = options.into();
-        Ok(Network { layers: build::layers(spec, sample, classes, neuron, options, vb)? })
+        let (neurons, options) = (neurons.into(), options.into());
+        let network =
+            Network { layers: build::layers(spec, sample, classes, neurons.clone(), options, vb)? };
+        let built: Vec<&str> = network.neurons().into_iter().map(|(layer, _)| layer).collect();
+        match neurons.layers().find(|layer| !built.contains(layer)) {
+            Some(layer) => bail!(
+                "network: there is no layer of neurons {layer:?} to have its own; there are {}",
+                built.join(", ")
+            ),
+            None => Ok(network),
+        }
     }
 
     /// A network of these operations, for what the notation has no word for. The last one is

@@ -1,12 +1,10 @@
 //! What a network would be and take, told by its shapes: nothing is allocated for its weights.
 
-use crate::{Layer, Network, Spec, StageOptions};
+use crate::{Layer, Network, Neurons, Spec, StageOptions};
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 use layers::{BatchNorm, StatisticsOver};
-use neuron::Neuron;
-use std::sync::Arc;
 
 /// Sizes of a network for samples of one size; counts of numbers, none of which has a unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,11 +58,11 @@ impl Network {
         spec: &Spec,
         sample: [usize; 3],
         classes: usize,
-        neuron: Arc<dyn Neuron>,
+        neurons: impl Into<Neurons>,
         options: impl Into<StageOptions>,
     ) -> Result<Network> {
         let vb = VarBuilder::from_backend(Box::new(OneNumber), DType::F32, Device::Cpu);
-        Network::new(spec, sample, classes, neuron, options, vb)
+        Network::new(spec, sample, classes, neurons, options, vb)
     }
 
     /// What it takes for samples of `[height, width, channels]`.
@@ -119,7 +117,8 @@ impl Walk {
                 self.of.norms.push(NormSize { name, map: [h, w], over });
                 [h, w, c]
             }
-            Layer::Neuron(..) => {
+            Layer::Neuron(_, neuron) => {
+                neuron.parameters().iter().for_each(|(_, parameter)| weigh(parameter));
                 self.fired = true;
                 [h, w, c]
             }
@@ -127,7 +126,8 @@ impl Walk {
                 weigh(&depthwise.weight);
                 [h, w, c]
             }
-            Layer::Recurrent { weight, .. } => {
+            Layer::Recurrent { weight, neuron, .. } => {
+                neuron.parameters().iter().for_each(|(_, parameter)| weigh(parameter));
                 weigh(weight.weight());
                 weight.bias().into_iter().for_each(&mut weigh);
                 self.fired = true;

@@ -46,8 +46,7 @@ fn check(neuron: Arc<dyn Neuron>, text: &str, still: bool) {
     let vars = VarMap::new();
     let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
     let spec: Spec = text.parse().unwrap();
-    let network =
-        Network::new(&spec, [11, 12, 2], 3, neuron.clone(), StatisticsOver::Step, vb).unwrap();
+    let network = Network::new(&spec, [11, 12, 2], 3, neuron, StatisticsOver::Step, vb).unwrap();
     let mut next = numbers(9);
     let mut named: Vec<_> = vars.data().lock().unwrap().clone().into_iter().collect();
     named.sort_by(|a, b| a.0.cmp(&b.0)); // a map has another order every time
@@ -74,9 +73,11 @@ fn check(neuron: Arc<dyn Neuron>, text: &str, still: bool) {
     let scores = network.forward(&x, mode, &mut ()).unwrap();
     let weights = (scores.ones_like().unwrap() * 0.7).unwrap();
     let plain = (&scores * &weights).unwrap().sum_all().unwrap().backward().unwrap();
-    let parameter = Var::from_tensor(&neuron.parameters()[0].1).unwrap();
-    let mut variables: Vec<(String, Var)> = named;
-    variables.push(("w".into(), parameter));
+    let variables: Vec<(String, Var)> = named;
+    // each layer of neurons has its own
+    let learned: Vec<&Var> =
+        variables.iter().filter(|(name, _)| name.ends_with(".w")).map(|(_, var)| var).collect();
+    assert_eq!(learned.len(), network.neurons().len());
     let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     for crossover in [Crossovers::at(f64::INFINITY), Crossovers::at(0.0)] {
         let engine = network.event_driven().expect("a population has kernels");
@@ -97,7 +98,7 @@ fn check(neuron: Arc<dyn Neuron>, text: &str, still: bool) {
                 let scale = if name.ends_with("C3.bias") { 1.0 } else { largest(&expected) };
                 assert!(largest(&off) <= 2e-4 * scale.max(1e-2), "{text}, {name}: {off:?}");
             }
-            assert!(found.get(&variables[variables.len() - 1].1).is_some());
+            assert!(learned.iter().all(|var| found.get(var).is_some()));
         }
     }
     // one sample at a time carries both states

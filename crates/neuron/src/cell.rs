@@ -73,4 +73,10 @@ pub trait Cell<const S: usize, const P: usize>: Copy + Debug + Send + Sync + 'st
     fn only_where_fired(&self) -> bool {
         false
     }
+
+    /// What the parameters mean where they have these values, by name, as receipts have it: the
+    /// parameters themselves unless a cell says better.
+    fn readings(&self, parameters: [f64; P]) -> Vec<(&'static str, f64)> {
+        self.parameters().iter().map(|parameter| parameter.name).zip(parameters).collect()
+    }
 }

@@ -17,8 +17,9 @@
 pub use scan::cuda;
 
 mod cell;
-mod cells;
+pub mod cells;
 mod config;
+mod cost;
 mod lif;
 mod number;
 mod population;
@@ -29,8 +30,9 @@ mod silent;
 mod stepwise;
 
 pub use cell::{Cell, Parameter};
-pub use cells::{Adaptive, Firing, IntegrateAndFire, Plif, Refractory, Sbpsnn, Synaptic};
-pub use config::{BadParameter, Config, Kind, Method};
+pub use cells::{Adaptive, Firing, IntegrateAndFire, Kind, Plif, Refractory, Sbpsnn, Synaptic};
+pub use config::{BadParameter, Config, Method, PartialConfig};
+pub use cost::Cost;
 pub use lif::Lif;
 pub use number::{Dual, Gradient, Lifted, Line, Traced, TracedMask, lifted, traced};
 pub use population::{Population, population};
@@ -44,6 +46,7 @@ pub use surrogate;
 pub use surrogate::{Fires, Number};
 
 use candle_core::{Result, Tensor, bail};
+use std::sync::Arc;
 
 /// A population of independent neurons of one kind.
 pub trait Neuron: std::fmt::Debug + Send + Sync {
@@ -108,6 +111,43 @@ pub trait Neuron: std::fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// The same neurons with these as their learnable parameters, in the order of
+    /// [`Neuron::parameters`]: how each layer of a network gets its own. `None`, the default, of
+    /// neurons without any.
+    ///
+    /// # Errors
+    /// Other parameters than they have.
+    fn with_parameters(&self, parameters: &[Tensor]) -> Result<Option<Arc<dyn Neuron>>> {
+        let _ = parameters;
+        Ok(None)
+    }
+
+    /// What the learnable parameters mean as they are now, by name, for people:
+    /// [`Cell::readings`].
+    ///
+    /// # Errors
+    /// A parameter that cannot be read.
+    fn readings(&self) -> Result<Vec<(&'static str, f64)>> {
+        Ok(Vec::new())
+    }
+
+    /// The membranes before reset of one time step, of the inputs of [`Neuron::step`]: what is held
+    /// to the threshold. `x + v`, the default, of a neuron that carries its membrane alone.
+    ///
+    /// # Errors
+    /// If there is none to look at.
+    fn membrane(&self, x: &Tensor, v: &Tensor) -> Result<Tensor> {
+        if v.dims() != x.dims() {
+            bail!("{self:?} carries more than a membrane, and does not say which part it is");
+        }
+        x + v
+    }
+
+    /// What a neuron computes and carries at each step. That of [`Lif`] unless it says otherwise.
+    fn cost(&self) -> Cost {
+        Cost::LIF
+    }
+
     /// This neuron in CUDA C++, for the kernels of a device. `None`, the default, leaves a network
     /// with such a neuron to the tensor operations.
     fn source(&self) -> Option<Source> {
@@ -127,23 +167,20 @@ pub fn unroll(neuron: &dyn Neuron, x: &Tensor) -> Result<Tensor> {
     Tensor::stack(&spikes, 0)
 }
 
-/// What [`unroll`] passes by: membranes before reset, `u[t] = v[t-1] + x[t]`, and spikes, both of
+/// What [`unroll`] passes by: membranes before reset, by [`Neuron::membrane`], and spikes, both of
 /// the shape of `x` `[T, …]`, by [`Neuron::step`]. For looking at neurons: no network runs this.
 ///
 /// # Errors
-/// If `x` has no axis or no step, the neuron carries other than its membrane, or
-/// [`Neuron::step`] refuses `x`.
+/// If `x` has no axis or no step, the neuron has no membrane to look at, or [`Neuron::step`]
+/// refuses `x`.
 pub fn membranes(neuron: &dyn Neuron, x: &Tensor) -> Result<(Tensor, Tensor)> {
     let steps = x.dim(0)?;
     let mut v = neuron.start(&x.get(0)?)?;
-    if v.dims() != &x.dims()[1..] {
-        bail!("{neuron:?} carries more than a membrane, so there is none to look at");
-    }
     let (mut before_reset, mut spikes) = (Vec::with_capacity(steps), Vec::with_capacity(steps));
     for t in 0..steps {
         let x = x.get(t)?;
+        before_reset.push(neuron.membrane(&x, &v)?);
         let (o, next) = neuron.step(&x, &v)?;
-        before_reset.push((v + x)?);
         spikes.push(o);
         v = next;
     }

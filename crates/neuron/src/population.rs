@@ -1,6 +1,6 @@
-use crate::number::{Lifted, lifted};
+use crate::number::{Lifted, lifted, lifted_membrane};
 use crate::scan::{Rows, scan, scan_learned, stage};
-use crate::{Cell, Fired, Kernel, Neuron, Source, Stage, StageGradient, Upstream};
+use crate::{Cell, Cost, Fired, Kernel, Neuron, Source, Stage, StageGradient, Upstream};
 use candle_core::{DType, Device, Result, Tensor, Var, bail};
 use std::array::from_fn;
 use std::sync::Arc;
@@ -59,6 +59,35 @@ impl<C: Cell<S, P>, const S: usize, const P: usize> Population<C, S, P> {
         Ok(Bound { cell: self.cell, parameters: values })
     }
 
+    /// What the equations of one step take: currents, states and parameters.
+    fn inputs(&self, x: &Tensor, state: &Tensor) -> Result<Vec<Tensor>> {
+        if state.rank() != x.rank() + 1 || state.dims()[0] != S || state.dims()[1..] != *x.dims() {
+            bail!(
+                "{S} states of currents {:?} were expected, found {:?}",
+                x.shape(),
+                state.shape()
+            );
+        }
+        let mut inputs = vec![x.clone()];
+        for s in 0..S {
+            inputs.push(state.get(s)?);
+        }
+        for parameter in &self.parameters {
+            inputs.push(parameter.to_device(x.device())?.to_dtype(x.dtype())?);
+        }
+        Ok(inputs)
+    }
+
+    /// Spike and states of those inputs.
+    fn equations(&self, inputs: &[Lifted]) -> Vec<Lifted> {
+        let (spike, next) = self.cell.step(
+            inputs[0],
+            from_fn::<Lifted, S, _>(|s| inputs[1 + s]),
+            from_fn::<Lifted, P, _>(|p| inputs[1 + S + p]),
+        );
+        [spike].into_iter().chain(next).collect()
+    }
+
     /// [`Population::bound`] for kernels, which cannot fail: a parameter that cannot be read is no
     /// number, and so is all that is made of it. On the CPU there is none.
     fn for_kernels(&self) -> Bound<C, S, P> {
@@ -74,33 +103,36 @@ impl<C: Cell<S, P>, const S: usize, const P: usize> Neuron for Population<C, S, 
 
     /// The cell's equations in tensor operations.
     fn step(&self, x: &Tensor, state: &Tensor) -> Result<(Tensor, Tensor)> {
-        if state.rank() != x.rank() + 1 || state.dims()[0] != S || state.dims()[1..] != *x.dims() {
-            bail!(
-                "{S} states of currents {:?} were expected, found {:?}",
-                x.shape(),
-                state.shape()
-            );
-        }
-        let mut inputs = vec![x.clone()];
-        for s in 0..S {
-            inputs.push(state.get(s)?);
-        }
-        for parameter in &self.parameters {
-            inputs.push(parameter.to_device(x.device())?.to_dtype(x.dtype())?);
-        }
+        let inputs = self.inputs(x, state)?;
         let inputs: Vec<&Tensor> = inputs.iter().collect();
-        let outputs = lifted(&inputs, |inputs| {
-            let (spike, next) = self.cell.step(
-                inputs[0],
-                from_fn::<Lifted, S, _>(|s| inputs[1 + s]),
-                from_fn::<Lifted, P, _>(|p| inputs[1 + S + p]),
-            );
-            [spike].into_iter().chain(next).collect()
-        })?;
+        let outputs = lifted(&inputs, |inputs| self.equations(inputs))?;
         // an equation that forgets its current gives one number for all neurons
         let wide = |t: &Tensor| t.broadcast_as(x.shape());
         let next: Vec<Tensor> = outputs[1..].iter().map(wide).collect::<Result<_>>()?;
         Ok((wide(&outputs[0])?, Tensor::stack(&next, 0)?))
+    }
+
+    fn membrane(&self, x: &Tensor, state: &Tensor) -> Result<Tensor> {
+        let inputs = self.inputs(x, state)?;
+        let inputs: Vec<&Tensor> = inputs.iter().collect();
+        lifted_membrane(&inputs, |inputs| self.equations(inputs))?.broadcast_as(x.shape())
+    }
+
+    fn with_parameters(&self, parameters: &[Tensor]) -> Result<Option<Arc<dyn Neuron>>> {
+        match parameters.to_vec().try_into() {
+            Ok(parameters) => Ok(Some(Arc::new(Population::new(self.cell, parameters)?))),
+            Err(_) => {
+                bail!("{:?} has {P} learnable parameters, found {}", self.cell, parameters.len())
+            }
+        }
+    }
+
+    fn readings(&self) -> Result<Vec<(&'static str, f64)>> {
+        Ok(self.cell.readings(self.bound()?.parameters))
+    }
+
+    fn cost(&self) -> Cost {
+        Cost::of(&self.cell)
     }
 
     fn scan(&self, x: &Tensor) -> Result<Tensor> {

@@ -18,7 +18,10 @@ const TOLERANCE: f64 = 1e-12;
 /// - if [`Cell::only_where_fired`], no gradient passes a spike that was not fired.
 ///
 /// ```
-/// let cell = neuron::Sbpsnn { threshold: 1.0, decay: 0.9, slope: 1.0 };
+/// use neuron::{Fires, Refractory};
+/// let surrogate = neuron::surrogate::Gaussian::default();
+/// let (threshold, fires) = (1.0, Fires::AboveThreshold);
+/// let cell = Refractory { threshold, fires, trace_decay: 0.8, decay: 0.8, surrogate };
 /// neuron::prove(&cell).unwrap();
 /// ```
 ///

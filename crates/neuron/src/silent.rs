@@ -1,4 +1,4 @@
-use crate::{BadParameter, Config, Kernel, Neuron, Stepwise};
+use crate::{BadParameter, Config, Cost, Kernel, Neuron, Stepwise};
 use candle_core::{Result, Tensor};
 use std::sync::Arc;
 use surrogate::{Kind, Sigmoid};
@@ -32,15 +32,17 @@ impl WhenSilent {
         config: &Config,
         rate: f64,
     ) -> std::result::Result<Self, BadParameter> {
-        crate::config::range(
-            "rate of the warm-up",
-            rate,
-            (0.0..=1.0).contains(&rate),
-            "from 0 to 1",
-        )?;
+        let fits = (0.0..=1.0).contains(&rate);
+        crate::config::range("rate of the warm-up", rate, fits, "from 0 to 1")?;
         let fallback =
             Config { surrogate: Kind::Sigmoid(Sigmoid { alpha: 5.0 }), ..*config }.build()?;
-        Ok(Self { usual, fallback, rate })
+        // learnable parameters are the same ones, whichever slope a batch takes
+        let of_usual: Vec<Tensor> = usual.parameters().into_iter().map(|(_, p)| p).collect();
+        let shared = match fallback.with_parameters(&of_usual) {
+            Ok(shared) => shared.unwrap_or(fallback),
+            Err(_) => fallback,
+        };
+        Ok(Self { usual, fallback: shared, rate })
     }
 }
 
@@ -58,6 +60,25 @@ impl Neuron for WhenSilent {
 
     fn parameters(&self) -> Vec<(&'static str, Tensor)> {
         self.usual.parameters()
+    }
+
+    fn with_parameters(&self, parameters: &[Tensor]) -> Result<Option<Arc<dyn Neuron>>> {
+        let both =
+            (self.usual.with_parameters(parameters)?, self.fallback.with_parameters(parameters)?);
+        let (Some(usual), Some(fallback)) = both else { return Ok(None) };
+        Ok(Some(Arc::new(Self { usual, fallback, rate: self.rate })))
+    }
+
+    fn readings(&self) -> Result<Vec<(&'static str, f64)>> {
+        self.usual.readings()
+    }
+
+    fn membrane(&self, x: &Tensor, v: &Tensor) -> Result<Tensor> {
+        self.usual.membrane(x, v)
+    }
+
+    fn cost(&self) -> Cost {
+        self.usual.cost()
     }
 
     fn step(&self, x: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)> {

@@ -52,13 +52,13 @@ fn others_proven<S: Surrogate>(surrogate: S, threshold: f64, [a, b, c]: [f64; 3]
         prove(&Plif { firing, tau: 1.0 + 4.0 * a }).expect(&name);
         prove(&Synaptic { firing, decay: a, current_decay: b }).expect(&name);
         prove(&Adaptive { firing, decay: a, strength: c, adaptation_decay: b }).expect(&name);
+        prove(&Sbpsnn { firing, decay: a }).expect(&name);
     }
     for fires in [Fires::AtThreshold, Fires::AboveThreshold] {
         prove(&IntegrateAndFire { threshold, fires, surrogate }).unwrap();
         let (trace_decay, decay) = (a, b);
         prove(&Refractory { threshold, fires, trace_decay, decay, surrogate }).unwrap();
     }
-    prove(&Sbpsnn { threshold, decay: a, slope: 1.0 / threshold }).unwrap();
 }
 
 proptest! {
@@ -306,12 +306,12 @@ fn scan_and_stage_are_the_unrolled_equations() {
         scan_is_unrolled(Synaptic { firing, decay: 0.9, current_decay: 0.5 });
         let adaptive = Adaptive { firing, decay: 0.9, strength: 0.25, adaptation_decay: 0.75 };
         scan_is_unrolled(adaptive);
+        scan_is_unrolled(Sbpsnn { firing, decay: 0.9 });
     }
     let (surrogate, fires) = (Gaussian::default(), Fires::AboveThreshold);
     scan_is_unrolled(IntegrateAndFire { threshold: 0.5, fires, surrogate });
     let (trace_decay, decay) = (0.75, 0.5);
     scan_is_unrolled(Refractory { threshold: 0.5, fires, trace_decay, decay, surrogate });
-    scan_is_unrolled(Sbpsnn { threshold: 0.5, decay: 0.9, slope: 2.0 });
     scan_is_unrolled(Learned);
 }
 
@@ -367,8 +367,6 @@ fn bad_parameters_and_states_are_refused_in_one_sentence() {
     let x = Tensor::zeros((2, 3), DType::F32, &Device::Cpu).unwrap();
     let error = Neuron::step(neuron.as_ref(), &x, &x).unwrap_err().to_string();
     assert!(error.starts_with("2 states of currents [2, 3] were expected"), "{error}");
-    let error = neuron::membranes(neuron.as_ref(), &x).unwrap_err().to_string();
-    assert!(error.contains("carries more than a membrane"), "{error}");
     let integers = Tensor::zeros((2, 3), DType::U32, &Device::Cpu).unwrap();
     let error = neuron.scan(&integers).unwrap_err().to_string();
     assert!(error.starts_with("a neuron takes f32 or f64 currents, found U32"), "{error}");

@@ -132,12 +132,12 @@ fn every_cell_compiles_and_computes_what_rust_does() {
             cases.add(&Synaptic { firing, decay: 0.9, current_decay: 0.5 });
             let (strength, adaptation_decay) = (0.25, 0.75);
             cases.add(&Adaptive { firing, decay: 0.9, strength, adaptation_decay });
+            cases.add(&Sbpsnn { firing, decay: 0.9 });
         }
     }
     let (fires, surrogate) = (Fires::AboveThreshold, Gaussian::default());
     let (threshold, trace_decay, decay) = (0.5, 0.75, 0.5);
     cases.add(&Refractory { threshold, fires, trace_decay, decay, surrogate });
-    cases.add(&Sbpsnn { threshold: 0.5, decay: 0.9, slope: 2.0 });
     cases.add(&Swapping);
 
     let folder = std::env::temp_dir().join(format!("cuda-source-{}", std::process::id()));

@@ -98,7 +98,9 @@ fn the_scan_is_the_same_on_a_device() {
         let neuron = config.build().unwrap();
         let exponential = matches!(
             config.surrogate,
-            surrogate::Kind::Sigmoid(_) | surrogate::Kind::PiecewiseExponential(_)
+            surrogate::Kind::Sigmoid(_)
+                | surrogate::Kind::PiecewiseExponential(_)
+                | surrogate::Kind::Gaussian(_)
         );
         for (dtype, rounding) in [(DType::F32, 1e-6), (DType::F64, 1e-14)] {
             let (x, g) = example(7, 129, dtype);
@@ -194,11 +196,11 @@ fn cells_are_the_same_on_a_device() {
             one(Synaptic { firing, decay: 0.9, current_decay: 0.5 }, &there);
             let (strength, adaptation_decay) = (0.25, 0.75);
             one(Adaptive { firing, decay: 0.9, strength, adaptation_decay }, &there);
+            one(Sbpsnn { firing, decay: 0.9 }, &there);
         }
     }
     let (threshold, fires, surrogate) = (0.5, Fires::AboveThreshold, Gaussian::default());
     one(Refractory { threshold, fires, trace_decay: 0.75, decay: 0.5, surrogate }, &there);
-    one(Sbpsnn { threshold, decay: 0.9, slope: 2.0 }, &there);
 }
 
 /// A kernel that does not know the parameters is not run without them.

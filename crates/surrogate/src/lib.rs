@@ -81,11 +81,15 @@ pub enum Kind {
     Triangular(Triangular),
     /// See [`PiecewiseExponential`].
     PiecewiseExponential(PiecewiseExponential),
+    /// See [`Gaussian`].
+    Gaussian(Gaussian),
+    /// See [`WhereFired`].
+    WhereFired(WhereFired),
 }
 
 impl Kind {
     /// Every kind with its default parameters, in the order of the enum.
-    pub fn all() -> [Kind; 6] {
+    pub fn all() -> [Kind; 8] {
         [
             Kind::Rectangular(Rectangular::default()),
             Kind::InverseMembrane(InverseMembrane {}),
@@ -93,6 +97,8 @@ impl Kind {
             Kind::Sigmoid(Sigmoid::default()),
             Kind::Triangular(Triangular::default()),
             Kind::PiecewiseExponential(PiecewiseExponential::default()),
+            Kind::Gaussian(Gaussian::default()),
+            Kind::WhereFired(WhereFired::default()),
         ]
     }
 
@@ -104,8 +110,44 @@ impl Kind {
             Kind::Atan(s) => Some(("surrogate alpha", s.alpha)),
             Kind::Sigmoid(s) => Some(("surrogate alpha", s.alpha)),
             Kind::PiecewiseExponential(s) => Some(("surrogate alpha", s.alpha)),
+            Kind::Gaussian(s) => Some(("surrogate sigma", s.sigma)),
+            Kind::WhereFired(s) => Some(("surrogate height", s.height)),
             Kind::InverseMembrane(_) => None,
         }
+    }
+}
+
+/// The formula of a kind, whichever it is.
+macro_rules! of_kind {
+    ($kind:expr, $s:ident => $value:expr) => {
+        match $kind {
+            Kind::Rectangular($s) => $value,
+            Kind::InverseMembrane($s) => $value,
+            Kind::Atan($s) => $value,
+            Kind::Sigmoid($s) => $value,
+            Kind::Triangular($s) => $value,
+            Kind::PiecewiseExponential($s) => $value,
+            Kind::Gaussian($s) => $value,
+            Kind::WhereFired($s) => $value,
+        }
+    };
+}
+
+/// A kind is the surrogate that it names, chosen while it runs: for neurons of which not every one
+/// is compiled with every surrogate.
+impl Surrogate for Kind {
+    #[inline(always)]
+    fn slope<N: Number>(&self, u: N, threshold: N) -> N {
+        of_kind!(self, s => s.slope(u, threshold))
+    }
+
+    #[inline(always)]
+    fn times_slope<N: Number>(&self, g: N, u: N, threshold: N) -> N {
+        of_kind!(self, s => s.times_slope(g, u, threshold))
+    }
+
+    fn zero_below_threshold(&self) -> bool {
+        of_kind!(self, s => s.zero_below_threshold())
     }
 }
 
@@ -171,6 +213,8 @@ mod tests {
                 Kind::Sigmoid(s) => worst(s),
                 Kind::Triangular(s) => worst(s),
                 Kind::PiecewiseExponential(s) => worst(s),
+                Kind::Gaussian(s) => worst(s),
+                Kind::WhereFired(s) => worst(s),
             };
             assert!(w < 1e-6, "{kind:?}: {w}");
         }

@@ -193,6 +193,11 @@ fn text(identity: &str, run: &str, at: &TrainingState, steps: u64, start: Option
         text += &format!("epoch-start\t{steps}\n");
     }
     quiet.iter().for_each(|(layer, steps)| text += &format!("quiet\t{layer}\t{steps}\n"));
+    let readings = |all: &[(String, f64)]| -> String {
+        all.iter().map(|(name, value)| format!("neurons\t{name}\t{value:?}\n")).collect()
+    };
+    // before the first epoch they are those before the first step
+    text += &readings(&history.initial_neurons);
     for Setback { epoch, step, what } in &history.setbacks {
         text += &format!("setback\t{epoch}\t{step}\t{}\n", what.replace(['\t', '\n'], " "));
     }
@@ -201,6 +206,7 @@ fn text(identity: &str, run: &str, at: &TrainingState, steps: u64, start: Option
         train_loss,
         train_accuracy_percent: accuracy,
         test,
+        neurons,
         seconds,
     } in &history.epochs
     {
@@ -209,6 +215,7 @@ fn text(identity: &str, run: &str, at: &TrainingState, steps: u64, start: Option
             "epoch\t{rate:?}\t{train_loss:?}\t{accuracy:?}\t{correct}\t{samples}\t{loss:?}\t{seconds:?}\n"
         );
         firing_rates.iter().for_each(|(layer, rate)| text += &format!("rate\t{layer}\t{rate:?}\n"));
+        text += &readings(neurons);
     }
     text
 }
@@ -304,6 +311,7 @@ fn lines(text: &str) -> Result<(String, TrainingState, u64, Option<u64>), String
                         loss: number(loss)?,
                         firing_rates: Vec::new(),
                     },
+                    neurons: Vec::new(),
                     seconds: number(seconds)?,
                 })
             }
@@ -311,6 +319,13 @@ fn lines(text: &str) -> Result<(String, TrainingState, u64, Option<u64>), String
                 Some(epoch) => epoch.test.firing_rates.push((layer.into(), number(rate)?)),
                 None => return Err("a firing rate before the first epoch".into()),
             },
+            ["neurons", name, value] => {
+                let reading = (name.to_owned(), number(value)?);
+                match at.history.epochs.last_mut() {
+                    Some(epoch) => epoch.neurons.push(reading),
+                    None => at.history.initial_neurons.push(reading),
+                }
+            }
             _ => return Err(format!("the line \"{line}\"")),
         }
     }

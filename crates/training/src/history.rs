@@ -11,6 +11,9 @@ pub struct Epoch {
     pub train_accuracy_percent: f64,
     /// The test set after the epoch.
     pub test: Evaluation,
+    /// What the neurons' learnable parameters meant after it, see
+    /// [`models::Network::neuron_readings`]; empty where there are none.
+    pub neurons: Vec<(String, f64)>,
     /// Wall-clock time of training and evaluation.
     pub seconds: f64,
 }
@@ -30,6 +33,8 @@ pub struct Setback {
 /// What a run did, epoch by epoch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
+    /// What the neurons' learnable parameters meant before the first step.
+    pub initial_neurons: Vec<(String, f64)>,
     /// From the first epoch to the last.
     pub epochs: Vec<Epoch>,
     /// In order of time.

@@ -136,7 +136,7 @@ impl From<f64> for Number {
 /// It takes ε = 0, and this does not: a layer that never fires has gradients of exactly zero, and
 /// 0/0 would be its step. The upper bounds are far beyond what trains; a number beyond them is a
 /// typing error, and better a sentence than a diverged run.
-const RANGES: [(&str, Range); 30] = [
+const RANGES: [(&str, Range); 31] = [
     ("epochs", Range::EPOCHS),
     ("batch", Range::whole(1, 1 << 20)),
     ("learning_rate", Range::LEARNING_RATE),
@@ -145,6 +145,7 @@ const RANGES: [(&str, Range); 30] = [
     ("adamw.beta2", Range::real(0.0, 1.0, Bounds::Below)),
     ("adamw.eps", Range::real(1e-30, 1.0, Bounds::Closed)),
     ("adamw.weight_decay", Range::real(0.0, 1000.0, Bounds::Closed)),
+    ("neuron_weight_decay", Range::real(0.0, 1000.0, Bounds::Closed)),
     ("augment.padding", Range::whole(0, 1024)),
     ("augment.degrees", Range::real(0.0, 180.0, Bounds::Closed)),
     ("side", Range::whole(1, 4096)),

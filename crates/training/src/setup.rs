@@ -49,6 +49,10 @@ pub struct Setup {
     /// this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clamp: Option<f64>,
+    /// Weight decay of the neurons' learnable parameters, in place of the optimiser's; 0 unless a
+    /// run says otherwise.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub neuron_weight_decay: f64,
     /// How weights of products begin; whoever builds the network gives it to
     /// [`crate::SeededVars`].
     #[serde(default, skip_serializing_if = "Initialisation::is_pytorch")]
@@ -75,6 +79,7 @@ impl Setup {
         schedule: Schedule::Sgdr,
         clip: None,
         clamp: None,
+        neuron_weight_decay: 0.0,
         initialisation: Initialisation::Pytorch,
     };
 
@@ -108,6 +113,7 @@ impl Setup {
         self.schedule.check()?;
         self.clip.map_or(Ok(()), |clip| clip.check())?;
         self.clamp.map_or(Ok(()), |limit| check("clamp", limit))?;
+        check("neuron_weight_decay", self.neuron_weight_decay)?;
         self.initialisation.check()?;
         match self.warm_up {
             WarmUp::None => Ok(()),
@@ -115,6 +121,10 @@ impl Setup {
             WarmUp::SigmoidWhenSilent { rate } => check("warm_up.sigmoid-when-silent.rate", rate),
         }
     }
+}
+
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
 }
 
 /// How a network that does not fire yet is brought to. A neuron that never fires has no gradient at

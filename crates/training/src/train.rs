@@ -71,7 +71,10 @@ pub fn train_from(
         sizes.prove(job.network, frame, steps, encoding.repeats())?;
     }
     let used = sizes.used;
-    let optimiser = Optimiser::new(vars.trainable(), job.setup.optimiser, job.setup.adamw)?;
+    let mut optimiser = Optimiser::new(vars.trainable(), job.setup.optimiser, job.setup.adamw)?;
+    let learned: Vec<String> =
+        job.network.neuron_parameters().into_iter().map(|(name, _)| name).collect();
+    optimiser.decay(&learned, job.setup.neuron_weight_decay);
     let analogue = job.network.analogue();
     let mut run = Loop {
         job,
@@ -82,9 +85,12 @@ pub fn train_from(
         at: TrainingState::default(),
         epoch_start: None,
     };
-    if let Some(Checkpoint { training, now, epoch_start, .. }) = from {
-        now.restore(run.vars, &mut run.optimiser)?;
-        (run.at, run.epoch_start) = (training, epoch_start);
+    match from {
+        Some(Checkpoint { training, now, epoch_start, .. }) => {
+            now.restore(run.vars, &mut run.optimiser)?;
+            (run.at, run.epoch_start) = (training, epoch_start);
+        }
+        None => run.at.history.initial_neurons = job.network.neuron_readings()?,
     }
     while run.at.epoch < job.setup.epochs {
         if job.rules.go_back() && (run.at.step == 0 || run.epoch_start.is_none()) {
@@ -156,6 +162,7 @@ impl Loop<'_> {
             train_loss: self.at.loss / self.at.seen as f64,
             train_accuracy_percent: 100.0 * self.at.correct as f64 / self.at.seen as f64,
             test: test?,
+            neurons: self.job.network.neuron_readings()?,
             seconds: self.at.seconds,
         })
     }

@@ -2,7 +2,7 @@
 //! CPU's fast path: `cargo run --release` here, a second. It learns in which quarter of a map the
 //! events are; 25 % is chance, and it reaches 100 %.
 
-use candle_core::{DType, Device, Error, Result, Tensor, Var};
+use candle_core::{DType, Device, Error, Result, Tensor};
 use candle_nn::{VarBuilder, VarMap};
 use models::{Frames, Network, Options, Spec, StatisticsOver};
 use neuron::surrogate::Atan;
@@ -27,14 +27,12 @@ impl Cell<2, 1> for Synapse {
 
 fn main() -> Result<()> {
     prove(&Synapse).map_err(Error::msg)?;
-    let (neuron, vars) = (population(Synapse)?, VarMap::new());
+    let vars = VarMap::new();
     let builder = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
     let spec: Spec = "8C3-AP2-5Voting".parse().map_err(Error::wrap)?;
-    let network = Network::new(&spec, [8, 8, 1], 4, neuron.clone(), StatisticsOver::Step, builder)?;
-    let mut variables = vars.all_vars();
-    for (_, parameter) in neuron::Neuron::parameters(neuron.as_ref()) {
-        variables.push(Var::from_tensor(&parameter)?); // the same variable, not a copy
-    }
+    let neuron = population(Synapse)?; // a pattern: each layer gets a variable of its own
+    let network = Network::new(&spec, [8, 8, 1], 4, neuron, StatisticsOver::Step, builder)?;
+    let (variables, learned) = (vars.all_vars(), network.neuron_parameters());
     // [T, B, H, W, C] = [4, 16, 8, 8, 1]: two of three pixels in the quarter of the sample's class
     let quarter = |i: usize| 2 * (i / 32 % 2) + i / 4 % 2;
     let event = |i: usize| i / 64 % 4 == quarter(i) && !(7 * i + i / 64).is_multiple_of(3);
@@ -52,7 +50,7 @@ fn main() -> Result<()> {
             }
         }
         let right = found.scores.argmax(1)?.eq(&wanted)?.to_dtype(DType::F32)?.mean_all()?;
-        let w = variables[variables.len() - 1].to_scalar::<f32>()?;
+        let w = learned[0].1.to_scalar::<f32>()?;
         println!("step {step}: {:.0} % right, w {w:.3}", 100.0 * right.to_scalar::<f32>()?);
     }
     Ok(())

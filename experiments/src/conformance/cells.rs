@@ -13,7 +13,7 @@ use neuron::{
     ResetGradient, Sbpsnn, unroll,
 };
 use std::array::from_fn;
-use surrogate::{Atan, Rectangular, Surrogate, Triangular};
+use surrogate::{Atan, Rectangular, Surrogate, Triangular, WhereFired};
 
 /// The README's limit for single neurons: 1e-6 relative; in single precision of what cancels, of
 /// the largest.
@@ -221,11 +221,18 @@ fn sbpsnn(case: &Case, rows: &mut Rows) -> Result<()> {
     case.compare(rows, "factor", LIMIT, Ok(factor.clone()));
     case.leave_out("u");
     let (x, g) = (case.shared("input")?, case.shared("grad_out")?);
-    let cell = Sbpsnn { threshold, decay, slope: 1.0 / threshold };
+    let firing = |threshold: f64, height: f64| Firing {
+        threshold,
+        fires: Fires::AboveThreshold,
+        reset: Reset::ToZero,
+        reset_gradient: ResetGradient::Detached,
+        surrogate: WhereFired { height },
+    };
+    let cell = Sbpsnn { firing: firing(threshold, 1.0 / threshold), decay };
     case.neuron(rows, cell, "", [], [&x, &g.broadcast_mul(&factor)?])?;
     // what a pooling gives lies between 0 and 1
     let pooled = x.abs()?.clamp(0.0, 1.0)?;
-    let pooling = Sbpsnn { threshold: 0.75, decay: 1.0, slope: 1.0 };
+    let pooling = Sbpsnn { firing: firing(0.75, 1.0), decay: 1.0 };
     case.neuron(rows, pooling, "pool.", [], [&pooled, &g])
 }
 

@@ -142,7 +142,10 @@ fn facts(all: &Value) -> Vec<Fact> {
             None => (said(kind), None),
         };
         for (label, value) in parameters.into_iter().flatten() {
-            add(label, said(value));
+            // where a learned time constant began is no matter: the weights have it
+            if label != "tau" {
+                add(label, said(value));
+            }
         }
         add("neuron", name);
     }
@@ -151,6 +154,14 @@ fn facts(all: &Value) -> Vec<Fact> {
         // the first two are told above, the others belong to the backward pass
         if !["threshold", "kind", "reset_gradient", "surrogate"].contains(&label.as_str()) {
             add(label, said(value));
+        }
+    }
+    let layers = all.pointer("/run/neurons").and_then(Value::as_object);
+    for (layer, part) in layers.into_iter().flatten() {
+        for (label, value) in part.as_object().into_iter().flatten() {
+            if !["reset_gradient", "surrogate"].contains(&label.as_str()) {
+                add(&format!("{label} of {layer}"), said(value));
+            }
         }
     }
     add("framing", at("/run/framing"));

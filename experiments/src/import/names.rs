@@ -56,7 +56,7 @@ impl Names {
                     channels = out;
                 }
                 Layer::Norm(name, _) => names.norm(i, name),
-                Layer::Neuron(..) => names.neuron(i, run),
+                Layer::Neuron(name, _) => names.neuron(i, name, run)?,
                 Layer::Conv(_)
                 | Layer::Depthwise(_)
                 | Layer::Residual { .. }
@@ -88,13 +88,19 @@ impl Names {
         self.counters.push(format!("fun.{i}.num_batches_tracked"));
     }
 
-    fn neuron(&mut self, i: usize, run: &Run) {
-        let decay = match run.neuron.kind {
+    fn neuron(&mut self, i: usize, layer: &str, run: &Run) -> Result<()> {
+        let neuron = run.neuron_of(layer)?;
+        let decay = match neuron.kind {
             Kind::Lif { decay } => decay,
             Kind::If => 1.0,
+            _ => bail!(
+                "the paper's released code has no neurons but LIF, so its checkpoints have no \
+                 names for those of {layer}; take a .safetensors file of this program"
+            ),
         };
-        self.constants.push((format!("fun.{i}.threshold"), "threshold", run.neuron.threshold));
+        self.constants.push((format!("fun.{i}.threshold"), "threshold", neuron.threshold));
         self.constants.push((format!("fun.{i}.decay"), "decay", decay));
+        Ok(())
     }
 
     fn want(&mut self, theirs: String, ours: String, layout: Layout) {

@@ -6,9 +6,12 @@
 //! ```text
 //! E_SNN     = ACs · E_AC + MACs · E_MAC            ACs, MACs: synaptic operations of all steps, exact
 //! E_ANN     = dense · E_MAC                        dense: operations of the analogue network, once, not T times
-//! E_neurons = neurons · T · (E_mul + 2·E_add)      leak, charge, comparison
-//! E_memory  = bytes · E_byte                       weights; membranes read and written at each step
+//! E_neurons = neurons · T · (m·E_mul + a·E_add)    of LIF m = 1 (leak), a = 2 (charge, comparison)
+//! E_memory  = bytes · E_byte                       weights; states read and written at each step
 //! ```
+//!
+//! m, a and the number of states are those of each layer's neurons ([`neuron::Cost`]), counted on
+//! their own equations.
 
 mod technology;
 mod totals;
@@ -136,7 +139,8 @@ fn neurons(t: &Totals) -> Vec<Column> {
             "neuron energy, FP32",
             t.neurons_uj(FP32),
             "µJ",
-            "multiply, add, compare for each neuron at each step: 3.7 + 0.9 + 0.9 pJ; batch norm folded into weights",
+            "of LIF multiply, add, compare for each neuron at each step: 3.7 + 0.9 + 0.9 pJ, of other kinds what their \
+             equations have; batch norm folded into weights",
         ),
         Column::new(
             "neuron energy, INT8",
@@ -175,14 +179,14 @@ fn memory(t: &Totals) -> Vec<Column> {
             "SNN memory energy, low",
             snn[0],
             "µJ",
-            "per layer the fewer of one weight an operation and all weights a step; membranes read and written each \
-             step; 4 byte; 8 KB SRAM, 10 pJ/64 bit",
+            "per layer the fewer of one weight an operation and all weights a step; neurons' states (of LIF the \
+             membrane) read and written each step; 4 byte; 8 KB SRAM, 10 pJ/64 bit",
         ),
         Column::new(
             "SNN memory energy, high",
             snn[1],
             "µJ",
-            "per layer the more of the two; membranes alike; 1 MB SRAM, 100 pJ/64 bit",
+            "per layer the more of the two; states alike; 1 MB SRAM, 100 pJ/64 bit",
         ),
         Column::new(
             "ANN memory energy, low",

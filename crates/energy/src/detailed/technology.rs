@@ -20,11 +20,6 @@ impl Arithmetic {
     pub fn mac_pj(&self) -> f64 {
         self.multiply_pj + self.add_pj
     }
-
-    /// A neuron at one step, pJ: multiply (leak), add (charge), compare (fire).
-    pub fn neuron_pj(&self) -> f64 {
-        self.multiply_pj + 2.0 * self.add_pj
-    }
 }
 
 /// A byte from or to an 8 KB SRAM, pJ: 10 pJ for 64 bits (Horowitz, ISSCC 2014). A 32 KB one takes

@@ -1,5 +1,6 @@
 use super::{Arithmetic, DRAM_PJ, SRAM_1_MB_PJ, SRAM_8_KB_PJ};
 use crate::{Activity, Synapses};
+use neuron::Cost;
 
 /// Counts of one mean inference, all steps together: what the columns are made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,6 +15,10 @@ pub(super) struct Totals {
     pub spikes: f64,
     /// Neurons, counted at each step.
     pub updates: f64,
+    /// Their multiplications and additions.
+    pub of_neurons: [f64; 2],
+    /// Their states, counted at each step.
+    pub states: f64,
     pub neurons: f64,
     /// Values that the analogue network writes and reads between its layers.
     ann_values: f64,
@@ -30,6 +35,10 @@ impl Totals {
         let sum = |f: &dyn Fn(&Synapses) -> f64| activity.synapses().map(f).sum::<f64>() / samples;
         let times = |s: &Synapses| if s.still { steps } else { 1.0 };
         let reads = |s: &Synapses| [s.operations() as f64, s.weights as f64 * steps * samples];
+        let of_neurons = |f: fn(&Cost) -> u64| {
+            let all = activity.neurons().map(|n| n.neurons * f(&n.cost));
+            all.sum::<u64>() as f64 * steps
+        };
         let neurons = activity.neurons().map(|n| n.neurons).sum::<u64>() as f64;
         Totals {
             steps,
@@ -42,6 +51,8 @@ impl Totals {
             ann: sum(&|s| s.dense as f64 / steps),
             spikes: activity.neurons().map(|n| n.spikes).sum::<u64>() as f64 / samples,
             updates: neurons * steps,
+            of_neurons: [of_neurons(|c| c.multiplications), of_neurons(|c| c.additions)],
+            states: of_neurons(|c| c.states),
             neurons,
             ann_values: activity.synapses().map(|s| s.outputs).sum::<u64>() as f64,
             weights: activity.synapses().map(|s| s.weights).sum::<u64>() as f64,
@@ -65,7 +76,8 @@ impl Totals {
 
     /// Neurons, µJ.
     pub fn neurons_uj(&self, a: Arithmetic) -> f64 {
-        self.updates * a.neuron_pj() * MICRO
+        let [multiplications, additions] = self.of_neurons;
+        (multiplications * a.multiply_pj + additions * a.add_pj) * MICRO
     }
 
     /// The analogue network, µJ.
@@ -73,9 +85,9 @@ impl Totals {
         self.ann * a.mac_pj() * MICRO
     }
 
-    /// Weights read and membranes read and written, µJ: lowest and highest.
+    /// Weights read and neurons' states read and written, µJ: lowest and highest.
     pub fn snn_memory_uj(&self, a: Arithmetic) -> [f64; 2] {
-        let bytes = |reads: f64| (reads + 2.0 * self.updates) * a.bytes;
+        let bytes = |reads: f64| (reads + 2.0 * self.states) * a.bytes;
         [bytes(self.reads[0]) * SRAM_8_KB_PJ * MICRO, bytes(self.reads[1]) * SRAM_1_MB_PJ * MICRO]
     }
 

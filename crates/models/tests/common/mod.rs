@@ -85,13 +85,14 @@ impl Case {
         named.sort_by(|a, b| a.0.cmp(&b.0)); // a map has another order every time
         for (name, var) in &named {
             let size = var.elem_count();
-            let fan_in = (size / var.dims().last().unwrap()).max(1) as f32;
+            let fan_in = (size / var.dims().last().unwrap_or(&1)).max(1) as f32;
             // norms scale and shift so that a part of the neurons fires; linear layers get positive
             // currents
             let (low, high) = match name {
                 _ if name.ends_with("running_var") => (0.5, 1.5),
                 _ if name.contains("norm.weight") => (0.2, 0.6),
                 _ if name.contains("norm.bias") => (-0.3, 0.3),
+                _ if var.rank() == 0 => (-0.5, 0.5), // a neuron's parameter
                 _ if name.contains("C3") => (-1.0, 1.0),
                 _ => (-1.0 / fan_in.sqrt(), 2.0 / fan_in.sqrt()),
             };

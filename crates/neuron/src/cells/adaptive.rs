@@ -1,5 +1,8 @@
-use super::Firing;
-use crate::Cell;
+use super::{Firing, decays, fades};
+use crate::config::range;
+use crate::{BadParameter, Cell, Neuron, population};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use surrogate::{Number, Surrogate};
 
 /// Adaptive LIF: every spike raises the threshold, which then sinks back to θ.
@@ -35,5 +38,37 @@ impl<S: Surrogate> Cell<2, 0> for Adaptive<S> {
 
     fn only_where_fired(&self) -> bool {
         self.firing.only_where_fired()
+    }
+}
+
+/// What a run says of it. The source's are for hundreds of steps; these are ours, for tens.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Constants {
+    /// λ in (0, 1].
+    pub decay: f64,
+    /// β from 0 to 10⁶.
+    pub strength: f64,
+    /// ρ in [0, 1).
+    pub adaptation_decay: f64,
+}
+
+impl Default for Constants {
+    fn default() -> Self {
+        Self { decay: 0.9, strength: 0.1, adaptation_decay: 0.9 }
+    }
+}
+
+impl super::Constants for Constants {
+    fn check(&self) -> Result<(), BadParameter> {
+        decays("decay", self.decay)?;
+        fades("adaptation_decay", self.adaptation_decay)?;
+        let fits = (0.0..=1e6).contains(&self.strength);
+        range("strength", self.strength, fits, "from 0 to 1000000")
+    }
+
+    fn neuron<S: Surrogate>(&self, firing: Firing<S>) -> candle_core::Result<Arc<dyn Neuron>> {
+        let Constants { decay, strength, adaptation_decay } = *self;
+        Ok(population(Adaptive { firing, decay, strength, adaptation_decay })?)
     }
 }

@@ -1,5 +1,8 @@
 use super::Firing;
-use crate::{Cell, Parameter};
+use crate::config::range;
+use crate::{BadParameter, Cell, Neuron, Parameter, population};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use surrogate::{Number, Surrogate};
 
 /// Parametric LIF: the time constant τ is learned, one for all neurons of a population.
@@ -33,5 +36,37 @@ impl<S: Surrogate> Cell<1, 1> for Plif<S> {
 
     fn only_where_fired(&self) -> bool {
         self.firing.only_where_fired()
+    }
+
+    fn readings(&self, [w]: [f64; 1]) -> Vec<(&'static str, f64)> {
+        vec![("tau", 1.0 + (-w).exp())]
+    }
+}
+
+/// What a run says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Constants {
+    /// τ₀ above 1, in steps: where the time constant of each layer starts; 2 in the source.
+    pub tau: f64,
+}
+
+impl Default for Constants {
+    fn default() -> Self {
+        Self { tau: 2.0 }
+    }
+}
+
+impl super::Constants for Constants {
+    fn check(&self) -> Result<(), BadParameter> {
+        let fits = self.tau > 1.0 && self.tau <= 1e6;
+        range("tau", self.tau, fits, "above 1 and at most 1000000")?;
+        // w, an f32, is −ln(τ − 1)
+        let some = self.tau as f32 > 1.0;
+        range("tau", self.tau, some, "not so near to 1 that f32 takes it for 1")
+    }
+
+    fn neuron<S: Surrogate>(&self, firing: Firing<S>) -> candle_core::Result<Arc<dyn Neuron>> {
+        Ok(population(Plif { firing, tau: self.tau })?)
     }
 }

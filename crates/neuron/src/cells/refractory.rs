@@ -1,4 +1,8 @@
-use crate::{Cell, Fires};
+use super::{Firing, fades};
+use crate::config::range;
+use crate::{BadParameter, Cell, Fires, Neuron, population};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use surrogate::{Number, Surrogate};
 
 /// A decaying trace of the neuron's own spikes in place of a reset.
@@ -30,5 +34,37 @@ impl<S: Surrogate> Cell<2, 0> for Refractory<S> {
         let u = x - trace + N::of(self.decay) * u;
         let o = N::spike(u, N::of(self.threshold), self.fires, &self.surrogate);
         (o, [N::of(self.trace_decay) * trace + o, u])
+    }
+}
+
+/// What a run says of it: r and λ are e^(−1/4), the source's first example, with its membrane
+/// filter.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Constants {
+    /// λ in [0, 1].
+    pub decay: f64,
+    /// r in [0, 1).
+    pub trace_decay: f64,
+}
+
+impl Default for Constants {
+    fn default() -> Self {
+        Self { decay: 0.7788, trace_decay: 0.7788 }
+    }
+}
+
+impl super::Constants for Constants {
+    const RESETS: bool = false;
+
+    fn check(&self) -> Result<(), BadParameter> {
+        range("decay", self.decay, (0.0..=1.0).contains(&self.decay), "from 0 to 1")?;
+        fades("trace_decay", self.trace_decay)
+    }
+
+    fn neuron<S: Surrogate>(&self, firing: Firing<S>) -> candle_core::Result<Arc<dyn Neuron>> {
+        let (Constants { decay, trace_decay }, Firing { threshold, fires, surrogate, .. }) =
+            (*self, firing);
+        Ok(population(Refractory { threshold, fires, trace_decay, decay, surrogate })?)
     }
 }

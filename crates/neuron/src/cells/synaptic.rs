@@ -1,5 +1,7 @@
-use super::Firing;
-use crate::Cell;
+use super::{Firing, decays, fades};
+use crate::{BadParameter, Cell, Neuron, population};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use surrogate::{Number, Surrogate};
 
 /// Current-based LIF: a synaptic current that decays on its own charges the membrane.
@@ -30,5 +32,34 @@ impl<S: Surrogate> Cell<2, 0> for Synaptic<S> {
 
     fn only_where_fired(&self) -> bool {
         self.firing.only_where_fired()
+    }
+}
+
+/// What a run says of it. The source leaves both to the task; these are e^(−1/10) and e^(−1/5) to
+/// one digit, a membrane of 10 and a synapse of 5 steps, as its code has them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Constants {
+    /// λ in (0, 1].
+    pub decay: f64,
+    /// β in [0, 1).
+    pub current_decay: f64,
+}
+
+impl Default for Constants {
+    fn default() -> Self {
+        Self { decay: 0.9, current_decay: 0.8 }
+    }
+}
+
+impl super::Constants for Constants {
+    fn check(&self) -> Result<(), BadParameter> {
+        decays("decay", self.decay)?;
+        fades("current_decay", self.current_decay)
+    }
+
+    fn neuron<S: Surrogate>(&self, firing: Firing<S>) -> candle_core::Result<Arc<dyn Neuron>> {
+        let Constants { decay, current_decay } = *self;
+        Ok(population(Synaptic { firing, decay, current_decay })?)
     }
 }

@@ -13,6 +13,8 @@ pub struct Lifted(usize);
 struct Tape {
     values: Vec<Tensor>,
     error: Option<Error>,
+    /// What was held to a threshold first.
+    membrane: Option<Lifted>,
 }
 
 thread_local! {
@@ -28,16 +30,40 @@ pub fn lifted(
     inputs: &[&Tensor],
     equations: impl FnOnce(&[Lifted]) -> Vec<Lifted>,
 ) -> Result<Vec<Tensor>> {
+    let (tape, outputs) = run(inputs, equations)?;
+    outputs.iter().map(|output| value(&tape.values, *output).cloned()).collect()
+}
+
+/// What the same `equations` hold to a threshold, of a spike the membrane: the first of them.
+///
+/// # Errors
+/// As [`lifted`], and if they have no spike.
+pub fn lifted_membrane(
+    inputs: &[&Tensor],
+    equations: impl FnOnce(&[Lifted]) -> Vec<Lifted>,
+) -> Result<Tensor> {
+    let (tape, _) = run(inputs, equations)?;
+    match tape.membrane {
+        Some(membrane) => value(&tape.values, membrane).cloned(),
+        None => bail!("an equation without a spike has no membrane"),
+    }
+}
+
+/// All tensors of `equations`, and which of them they give.
+fn run(
+    inputs: &[&Tensor],
+    equations: impl FnOnce(&[Lifted]) -> Vec<Lifted>,
+) -> Result<(Tape, Vec<Lifted>)> {
     if inputs.is_empty() {
         bail!("an equation takes at least one tensor");
     }
     let values = inputs.iter().map(|&input| input.clone()).collect();
-    let outside = TAPE.replace(Tape { values, error: None });
+    let outside = TAPE.replace(Tape { values, ..Tape::default() });
     let outputs = equations(&(0..inputs.len()).map(Lifted).collect::<Vec<_>>());
-    let tape = TAPE.replace(outside);
-    match tape.error {
+    let mut tape = TAPE.replace(outside);
+    match tape.error.take() {
         Some(error) => Err(error),
-        None => outputs.iter().map(|output| value(&tape.values, *output).cloned()).collect(),
+        None => Ok((tape, outputs)),
     }
 }
 
@@ -176,6 +202,7 @@ impl Number for Lifted {
     /// The step's value, and beside it u − θ less its own value: that is 0, and has the slope as
     /// its derivative.
     fn spike<S: Surrogate>(u: Lifted, threshold: Lifted, fires: Fires, surrogate: &S) -> Lifted {
+        TAPE.with_borrow_mut(|tape| tape.membrane.get_or_insert(u).0);
         let (zero, one) = (Lifted::of(0.0), Lifted::of(1.0));
         let value = Lifted::select(fires.at(u, threshold), one, zero);
         let slope = surrogate.slope(u.detach(), threshold.detach());

@@ -3,8 +3,10 @@
 
 mod dual;
 mod lifted;
+mod operations;
 mod traced;
 
 pub use dual::{Dual, Gradient};
-pub use lifted::{Lifted, lifted};
+pub use lifted::{Lifted, lifted, lifted_membrane};
+pub use operations::operations;
 pub use traced::{Line, Traced, TracedMask, traced, traced_values};

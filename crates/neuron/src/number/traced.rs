@@ -24,8 +24,9 @@ pub enum Line {
     Mask(TracedMask),
 }
 
+/// A line: what it computes of the lines before.
 #[derive(Clone, Debug, PartialEq)]
-enum Node {
+pub(super) enum Node {
     Input(String),
     /// As bits: a constant is equal to itself.
     Constant(u64),
@@ -84,16 +85,35 @@ pub fn traced(
 /// What [`traced`] writes down, computed in f64: the value of each output, 1 for a comparison that
 /// holds. For tests of the text, which no machine without a compiler can run.
 pub fn traced_values(inputs: &[f64], equations: impl FnOnce(&[Traced]) -> Vec<Traced>) -> Vec<f64> {
-    let outside = TAPE.take();
-    let names: Vec<Traced> =
-        (0..inputs.len()).map(|i| Traced(line(Node::Input(i.to_string())))).collect();
-    let outputs = equations(&names);
-    let tape = TAPE.replace(outside);
+    let (tape, outputs) = recorded(inputs.len(), equations);
     let mut values = inputs.to_vec();
     for node in &tape[inputs.len().min(tape.len())..] {
         values.push(evaluated(node, &values));
     }
-    outputs.iter().map(|output| values[output.0]).collect()
+    outputs.iter().map(|output| values[*output]).collect()
+}
+
+/// All lines of `equations` of so many inputs, which are the first of them, and which of them they
+/// give.
+pub(super) fn recorded(
+    inputs: usize,
+    equations: impl FnOnce(&[Traced]) -> Vec<Traced>,
+) -> (Vec<Node>, Vec<usize>) {
+    let outside = TAPE.take();
+    let names: Vec<Traced> =
+        (0..inputs).map(|i| Traced(line(Node::Input(i.to_string())))).collect();
+    let outputs = equations(&names);
+    (TAPE.replace(outside), outputs.iter().map(|output| output.0).collect())
+}
+
+/// Which of the lines are `outputs`, or what one of them is made of.
+pub(super) fn needed(tape: &[Node], outputs: &[usize]) -> Vec<bool> {
+    let mut needed = vec![false; tape.len()];
+    outputs.iter().for_each(|&i| needed[i] = true);
+    for i in (0..tape.len()).rev().filter(|i| needed[*i]).collect::<Vec<_>>() {
+        mark(tape, i, &mut needed);
+    }
+    needed
 }
 
 fn evaluated(node: &Node, values: &[f64]) -> f64 {
@@ -123,11 +143,8 @@ fn statements(tape: &[Node], outputs: &[(String, Line)]) -> String {
     let index = |line: &Line| match *line {
         Line::Number(Traced(i)) | Line::Mask(TracedMask(i)) => i,
     };
-    let mut needed = vec![false; tape.len()];
-    outputs.iter().for_each(|(_, line)| needed[index(line)] = true);
-    for i in (0..tape.len()).rev().filter(|i| needed[*i]).collect::<Vec<_>>() {
-        mark(tape, i, &mut needed);
-    }
+    let lines: Vec<usize> = outputs.iter().map(|(_, line)| index(line)).collect();
+    let needed = needed(tape, &lines);
     let mut text = String::new();
     for (i, node) in tape.iter().enumerate().filter(|(i, _)| needed[*i]) {
         if !matches!(node, Node::Input(_) | Node::Constant(_)) {

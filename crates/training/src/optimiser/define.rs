@@ -11,6 +11,7 @@ impl Optimiser {
         let w = s.var.as_tensor().detach();
         let next = match self.kind {
             OptimiserKind::Sgd { momentum, nesterov, weight_decay } => {
+                let weight_decay = s.own_decay.unwrap_or(weight_decay);
                 let g = (g + (&w * weight_decay)?)?;
                 let step = match s.slots.first() {
                     None => g,
@@ -37,7 +38,7 @@ impl Optimiser {
         (w, g): (&Tensor, &Tensor),
         lr: f64,
     ) -> Result<Tensor> {
-        let AdamWConfig { beta1, beta2, eps, weight_decay } = self.adamw;
+        let AdamWConfig { beta1, beta2, eps, weight_decay } = self.adamw_of(s);
         let t = self.steps as f64;
         let coupled = kind != OptimiserKind::AdamW;
         let g = if coupled { (g + (w * weight_decay)?)? } else { g.clone() };

@@ -148,6 +148,8 @@ pub struct Slots {
     /// Of the Adam family first moment m, second moment v and, for AMSGrad, the largest v; of SGD
     /// with momentum the velocity.
     pub slots: Vec<Tensor>,
+    /// Its weight decay, where that is not the optimiser's: [`Optimiser::decay`].
+    own_decay: Option<f64>,
 }
 
 impl Optimiser {
@@ -166,7 +168,7 @@ impl Optimiser {
                 bail!("an optimiser trains f32 variables, {name} is {:?}", var.dtype());
             }
             let slots = kind.slots().iter().map(|_| var.zeros_like()).collect::<Result<_>>()?;
-            Ok(Slots { name, slots, var })
+            Ok(Slots { name, slots, var, own_decay: None })
         };
         let state: Vec<Slots> = vars.into_iter().map(slots).collect::<Result<_>>()?;
         #[cfg(feature = "cuda")]
@@ -194,6 +196,14 @@ impl Optimiser {
         Self::new(vars, OptimiserKind::AdamW, config)
     }
 
+    /// Gives the variables of these names a weight decay of their own, as parameters of neurons
+    /// have it.
+    pub fn decay(&mut self, names: &[String], weight_decay: f64) {
+        for slots in self.state.iter_mut().filter(|slots| names.contains(&slots.name)) {
+            slots.own_decay = Some(weight_decay);
+        }
+    }
+
     /// One step at learning rate `lr`. A variable without a gradient is left alone.
     ///
     /// Returns the name of the first variable with a value that is not finite any more. The caller
@@ -206,7 +216,7 @@ impl Optimiser {
         self.steps += 1;
         #[cfg(feature = "cuda")]
         if let (Some(lost), OptimiserKind::AdamW) = (&self.lost, self.kind) {
-            return self.adamw_on_device(grads, &self.adam(lr), lost);
+            return self.adamw_on_device(grads, lr, lost);
         }
         let mut lost = None;
         for s in &self.state {
@@ -226,15 +236,22 @@ impl Optimiser {
     fn on_slices(&self, s: &Slots, g: &Tensor, lr: f64) -> Result<bool> {
         match self.kind {
             OptimiserKind::Sgd { momentum, nesterov, weight_decay } => {
+                let weight_decay = s.own_decay.unwrap_or(weight_decay);
                 Sgd::new(lr, momentum, nesterov, weight_decay).take(s, g)
             }
-            kind => self.adam(lr).take(kind, s, g),
+            kind => self.adam(s, lr).take(kind, s, g),
         }
     }
 
-    /// The numbers of a step of the Adam family.
-    fn adam(&self, lr: f64) -> Adam {
-        Adam::new(&self.adamw, self.steps, lr)
+    /// The numbers of a variable's step of the Adam family.
+    fn adam(&self, s: &Slots, lr: f64) -> Adam {
+        Adam::new(&self.adamw_of(s), self.steps, lr)
+    }
+
+    /// The Adam family's constants for a variable.
+    fn adamw_of(&self, s: &Slots) -> AdamWConfig {
+        let weight_decay = s.own_decay.unwrap_or(self.adamw.weight_decay);
+        AdamWConfig { weight_decay, ..self.adamw }
     }
 
     /// After weights that were not finite have been replaced.
@@ -251,13 +268,13 @@ impl Optimiser {
     fn adamw_on_device(
         &self,
         grads: &(impl GradientsOf + ?Sized),
-        update: &Adam,
+        lr: f64,
         lost: &Tensor,
     ) -> Result<Option<String>> {
         for (i, s) in self.state.iter().enumerate() {
             if let (Some(g), [first, second]) = (grads.of(&s.var), &s.slots[..]) {
                 let all = [s.var.as_tensor(), first, second, &g.contiguous()?];
-                models::adamw(all, update.constants(), lost, i)?;
+                models::adamw(all, self.adam(s, lr).constants(), lost, i)?;
             }
         }
         let lost: Vec<u32> = lost.to_vec1()?;

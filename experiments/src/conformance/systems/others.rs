@@ -8,9 +8,9 @@ use crate::conformance::check::Rows;
 use anyhow::{Context, Result};
 use candle_core::{Result as Computed, Tensor};
 use models::{Biases, Norm, StageOptions};
-use neuron::{Fires, Lif, Neuron, Population, Reset, ResetGradient, Sbpsnn};
+use neuron::{Fires, Firing, Lif, Neuron, Population, Reset, ResetGradient, Sbpsnn};
 use std::sync::Arc;
-use surrogate::Rectangular;
+use surrogate::{Rectangular, WhereFired};
 
 const BARE: StageOptions =
     StageOptions { norm: Norm::None, rectify: false, bias: Biases::All, steps: None };
@@ -60,7 +60,7 @@ pub fn lisnn(case: &Case) -> Result<System> {
 /// SBPSNN's neuron with its factor of ∂L/∂o, which all spikes of a pass make.
 #[derive(Debug)]
 struct Weighted {
-    neuron: Population<Sbpsnn, 1, 0>,
+    neuron: Population<Sbpsnn<WhereFired>, 1, 0>,
     decay: f64,
 }
 
@@ -81,7 +81,14 @@ impl Neuron for Weighted {
 /// SBPSNN's LeNet, with neurons behind its pools.
 pub fn sbpsnn(case: &Case, rows: &mut Rows) -> Result<()> {
     let (threshold, leak): (f64, f64) = (case.golden.field("/theta")?, case.constant("leak")?);
-    let cell = Sbpsnn { threshold, decay: leak, slope: 1.0 / threshold };
+    let firing = Firing {
+        threshold,
+        fires: Fires::AboveThreshold,
+        reset: Reset::ToZero,
+        reset_gradient: ResetGradient::Detached,
+        surrogate: WhereFired { height: 1.0 / threshold },
+    };
+    let cell = Sbpsnn { firing, decay: leak };
     let neuron = Weighted { neuron: Population::new(cell, [])?, decay: leak };
     let mut system = System {
         spec: "3C5-AN2-4C5-AN2-8FC-1Voting",
