@@ -36,7 +36,7 @@ impl<S: Surrogate> Cell<2, 0> for Synaptic<S> {
 }
 
 /// What a run says of it. The source leaves both to the task; these are e^(−1/10) and e^(−1/5) to
-/// one digit, a membrane of 10 and a synapse of 5 steps, as its code has them.
+/// one digit: a membrane of 10 and a synapse of 5 steps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Constants {
