@@ -216,7 +216,8 @@ impl Setting {
                 *field(&mut all, "framing", key)? = json!(framing);
             }
             "batch_norm" => *field(&mut all, "norm", key)? = self.json()?,
-            place => {
+            _ => {
+                let place = self.place();
                 let read = match training_words::value(place, value) {
                     Some(Ok(read)) => read,
                     Some(Err(takes)) => {

@@ -210,7 +210,7 @@ fn what_is_wrong_is_said_in_one_sentence_and_leaves_nothing() {
         (&["--frames", "voxel:3"], "expected number:T or time:T"),
         (&["--frames", "duration:9"], "since samples of a cache have one shape"),
         (&["--split", "first"], "expected a split (published, "),
-        (&["--dtype", "f32"], "u8, u16"),
+        (&["--dtype", "f32"], "--dtype: expected u8 or u16, found \"f32\""),
         (&["--side", "0"], "--side"),
     ] {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin("data"));

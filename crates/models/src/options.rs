@@ -2,7 +2,7 @@
 //! the biases, which the notation does not name.
 
 use layers::StatisticsOver;
-use serde::de::{Error, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::de::{DeserializeSeed, Error, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
@@ -202,7 +202,35 @@ impl<'de> Visitor<'de> for Read {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Norm, A::Error> {
-        NormOptions::deserialize(MapAccessDeserializer::new(map)).map(Norm::Batch)
+        let mut said = Said { map, any: false };
+        let options = NormOptions::deserialize(MapAccessDeserializer::new(&mut said))?;
+        match said.any {
+            true => Ok(Norm::Batch(options)),
+            false => Err(Error::invalid_length(0, &"an object of some options")),
+        }
+    }
+}
+
+/// An object, and whether it has any field: an empty one says nothing of a norm.
+struct Said<A> {
+    map: A,
+    any: bool,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for &mut Said<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        let key = self.map.next_key_seed(seed)?;
+        self.any |= key.is_some();
+        Ok(key)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.map.next_value_seed(seed)
     }
 }
 
