@@ -227,10 +227,13 @@ fn what_contradicts_itself_is_no_receipt() {
     assert!(all.0.len() > 250, "{}", all.0.len());
 }
 
+/// A change of a receipt.
+type Edit = fn(&mut Value);
+
 #[test]
 fn what_is_only_unusual_is_a_receipt() {
     let dir = tempfile::tempdir().unwrap();
-    let usual: [(&str, fn(&mut Value)); 9] = [
+    let usual: [(&str, Edit); 9] = [
         ("without curves", |r| r["curves"] = json!([])),
         ("without metrics", |r| r["metrics"] = json!([])),
         ("names of another program", |r| {
