@@ -8,9 +8,7 @@ use candle_core::{DType, Device};
 use events::{Frames, Grid, Shape};
 use models::{Math, Network, Precision, Spec, StatisticsOver};
 use neuron::Method;
-use training::{
-    AdamWConfig, Compute, Example, History, Reduction, SeededVars, Set, Setup, WarmUp, train,
-};
+use training::{Compute, Example, History, SeededVars, Set, Setup, train};
 
 const SETUP: Setup = Setup {
     epochs: 3,
