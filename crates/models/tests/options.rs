@@ -2,13 +2,14 @@
 //! event-driven path beside the tensor operations: spikes, scores, statistics and every gradient.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
 use models::{
     Biases, Crossovers, Layer, Mode, Network, Norm, NormOptions, Options, Spec, StageOptions,
     StatisticsOver,
 };
 use neuron::Method;
+use std::collections::HashMap;
 
 mod common;
 use common::{Case, Heard, agree_but, apart, loss, values};
@@ -102,6 +103,82 @@ fn training_with_every_option_equals_the_tensor_operations() {
     assert!(flipped * 10 <= same, "{flipped} of {} cases have other spikes", same + flipped);
 }
 
+/// The gradients of a case by the tensor operations in f32 and in f64, if the spikes are the same.
+fn defined(
+    case: &Case,
+    text: &str,
+    options: StageOptions,
+) -> Option<[HashMap<String, Vec<f64>>; 2]> {
+    let exact = VarMap::new();
+    let vb = VarBuilder::from_varmap(&exact, DType::F64, &Device::Cpu);
+    let [_, h, w, c] = case.shape;
+    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let spec: Spec = text.parse().unwrap();
+    let network = Network::new(&spec, [h, w, c], 3, neuron, options, vb).unwrap();
+    for (name, var) in exact.data().lock().unwrap().iter() {
+        let of = case.vars.data().lock().unwrap()[name].to_dtype(DType::F64).unwrap();
+        var.set(&of).unwrap();
+    }
+    let pass = |network: &Network, vars: &VarMap, frames: &Tensor| {
+        let mut heard = Heard::default();
+        let scores = network.forward(frames, Mode::Train { seed: 5 }, &mut heard).unwrap();
+        let loss = ((scores.sqr().unwrap() / 2.0).unwrap() + (&scores * 0.8).unwrap()).unwrap();
+        let gradients = loss.sum_all().unwrap().backward().unwrap();
+        let of = |(name, var): (&String, &Var)| {
+            let all = gradients.get(var)?.to_dtype(DType::F64).unwrap().flatten_all().unwrap();
+            Some((name.clone(), all.to_vec1::<f64>().unwrap()))
+        };
+        let found: HashMap<_, _> = vars.data().lock().unwrap().iter().filter_map(of).collect();
+        (heard.spikes, found)
+    };
+    let frames = case.tensor();
+    let (plain_spikes, plain) = pass(&case.network, &case.vars, &frames);
+    let (exact_spikes, exact) = pass(&network, &exact, &frames.to_dtype(DType::F64).unwrap());
+    (plain_spikes == exact_spikes).then_some([plain, exact])
+}
+
+/// Norms over the three values of a batch multiply what was rounded by 1/√(σ² + ε), so that two ways
+/// in f32 are apart by more than either is from the equation. So each is held to it in f64: the fast
+/// path is no further from it than ten times what the tensor operations are, or than 1e-5.
+#[test]
+fn norms_of_few_values_are_as_exact_as_the_tensor_operations() {
+    let norm = NormOptions { per_step_weight: true, linear: true, ..NormOptions::default() };
+    let mut compared = 0;
+    for text in NETWORKS {
+        for (shape, shown) in [([3, 9, 9, 2], (3, false)), ([3, 8, 8, 2], (4, true))] {
+            let options = StageOptions {
+                norm: Norm::Batch(norm),
+                steps: Some(shown.0),
+                ..StageOptions::default()
+            };
+            let neuron = Method::BpsaBpta.config().build().unwrap();
+            let case = Case::with(text, shape, shown, neuron, options, 0.6);
+            let Some([plain, exact]) = defined(&case, text, options) else { continue };
+            let engine = case.network.event_driven().unwrap();
+            let mut heard = Heard::default();
+            let options = Options { crossover: Crossovers::at(f64::INFINITY), memory_budget: None };
+            let found = engine.gradients(case.frames(), 5, options, &mut heard, loss).unwrap();
+            let top = exact.values().flatten().fold(0f64, |m, g| m.max(g.abs()));
+            for (name, var) in case.vars.data().lock().unwrap().iter() {
+                let Some(exact) = exact.get(name) else { continue };
+                let far = |got: &[f64]| {
+                    got.iter().zip(exact).fold(0f64, |m, (a, b)| m.max((a - b).abs()))
+                };
+                let got: Vec<f64> =
+                    values(found.get(var).unwrap()).into_iter().map(f64::from).collect();
+                let (ours, theirs) = (far(&got), far(&plain[name]));
+                let largest = exact.iter().fold(0f64, |m, g| m.max(g.abs()));
+                assert!(
+                    ours <= (10.0 * theirs).max(1e-5 * largest).max(1e-7 * top),
+                    "{text}, {name}"
+                );
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared > 4, "{compared} cases with the same spikes");
+}
+
 #[test]
 fn evaluation_and_single_samples_with_every_option_are_the_same() {
     let (mut same, mut all) = (0, 0);
@@ -148,7 +225,7 @@ fn a_norm_of_each_step_needs_their_number() {
     let said = of(NormOptions { eps: 0.0, ..NormOptions::default() }, None).unwrap_err();
     assert!(said.to_string().contains("norm.eps: expected a positive number of at most 1"));
     // more steps than it was made for
-    let frames = candle_core::Tensor::ones((4, 2, 4, 4, 1), DType::F32, &Device::Cpu).unwrap();
+    let frames = Tensor::ones((4, 2, 4, 4, 1), DType::F32, &Device::Cpu).unwrap();
     let plain = network.forward(&frames, Mode::Train { seed: 0 }, &mut ()).unwrap_err();
     assert!(plain.to_string().contains("norm of 3 steps was shown 4"), "{plain}");
     let some = values(&frames);

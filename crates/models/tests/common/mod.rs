@@ -38,7 +38,7 @@ pub struct Heard {
 
 impl Observer for Heard {
     fn spikes(&mut self, layer: &str, spikes: &Tensor) -> Result<()> {
-        let steps: Vec<f32> = spikes.flatten_from(1)?.sum(1)?.to_vec1()?;
+        let steps: Vec<f32> = spikes.flatten_from(1)?.sum(1)?.to_dtype(DType::F32)?.to_vec1()?;
         self.spikes.push((layer.into(), steps.into_iter().map(f64::from).collect()));
         Ok(())
     }
@@ -50,7 +50,7 @@ impl Observer for Heard {
 
     fn statistics(&mut self, layer: &str, s: &BatchStatistics) -> Result<()> {
         let both = Tensor::cat(&[&s.mean, &s.unbiased_var], 0)?;
-        self.statistics.push((layer.into(), both.flatten_all()?.to_vec1()?));
+        self.statistics.push((layer.into(), both.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?));
         Ok(())
     }
 }
