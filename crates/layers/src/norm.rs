@@ -1,12 +1,11 @@
+use crate::Mode;
 use crate::kernel::{Stored, by_precision, slice};
 use crate::normalise::{Scales, sums};
-use crate::{Mode, rectify};
 #[cfg(feature = "cuda")]
 use candle_core::cuda_backend::CudaStorage;
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail,
 };
-use neuron::{Neuron, Normalisation};
 use serde::{Deserialize, Serialize};
 
 /// Over what a training pass takes its mean and variance, beside batch, height and width.
@@ -154,35 +153,6 @@ impl BatchNorm {
                 Ok((self.normalise(&x, moments)?, Some(statistics)))
             }
         }
-    }
-
-    /// [`BatchNorm::forward`], ReLU and `neuron` in one: spikes of `x`. In training the currents
-    /// between them are never written, unless γ differs from step to step.
-    ///
-    /// # Errors
-    /// As [`BatchNorm::forward`] and [`Neuron::scan`].
-    pub fn fire(
-        &self,
-        x: &Tensor,
-        neuron: &dyn Neuron,
-        mode: Mode,
-    ) -> Result<(Tensor, Option<BatchStatistics>)> {
-        let plain = || {
-            let (y, statistics) = self.forward(x, mode)?;
-            Ok((neuron.scan(&rectify(&y)?)?, statistics))
-        };
-        if mode == Mode::Eval || self.weight.rank() > 1 {
-            return plain();
-        }
-        let x = x.contiguous()?;
-        let (moments, statistics) = self.moments(&x)?;
-        let (weight, bias) = (self.factor()?, self.shift()?);
-        let n = Normalisation { weight, bias, moments: moments.clone(), eps: self.eps };
-        let spikes = match neuron.scan_normalised(&x, &n)? {
-            Some(spikes) => spikes,
-            None => neuron.scan(&rectify(&self.normalise(&x, moments)?)?)?,
-        };
-        Ok((spikes, Some(statistics)))
     }
 
     fn normalise(&self, x: &Tensor, moments: Tensor) -> Result<Tensor> {

@@ -6,7 +6,6 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use layers::{BatchNorm, Conv2d, Mode, StatisticsOver, avg_pool2d, max_pool2d, rectify};
-use neuron::Method;
 
 struct Numbers(u64);
 
@@ -117,10 +116,6 @@ fn batch_norm_is_the_same_on_a_device() {
             let what = format!("{c} channels over {over:?}");
             same(&there, &arguments, &what, &|a| {
                 Ok(norm(a).forward(&a[0], Mode::Train { seed: 0 })?.0)
-            });
-            let neuron = Method::BpsaBpta.config().build().unwrap();
-            same(&there, &arguments, &format!("{what}, with neurons"), &|a| {
-                Ok(norm(a).fire(&a[0], neuron.as_ref(), Mode::Train { seed: 0 })?.0)
             });
         }
     }

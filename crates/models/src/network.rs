@@ -160,28 +160,9 @@ fn without_neurons(layers: &[Layer]) -> Vec<Layer> {
     kept.map(inside).collect()
 }
 
-/// `layers` one after the other on `x` `[T, B, …]`; norm, ReLU and neuron are one operation where
-/// they stand together.
+/// `layers` one after the other on `x` `[T, B, …]`.
 fn run(layers: &[Layer], x: &Tensor, mode: Mode, observer: &mut dyn Observer) -> Result<Tensor> {
-    let mut x = x.clone();
-    let mut rest = layers;
-    while let [layer, after @ ..] = rest {
-        (x, rest) = match (layer, after) {
-            (
-                Layer::Norm(name, norm),
-                [Layer::Rectify, Layer::Neuron(neurons, neuron), after @ ..],
-            ) => {
-                let (spikes, statistics) = norm.fire(&x, neuron.as_ref(), mode)?;
-                if let Some(statistics) = statistics {
-                    observer.statistics(name, &statistics)?;
-                }
-                observer.spikes(neurons, &spikes)?;
-                (spikes, after)
-            }
-            _ => (layer.forward(&x, mode, observer)?, after),
-        };
-    }
-    Ok(x)
+    layers.iter().try_fold(x.clone(), |x, layer| layer.forward(&x, mode, observer))
 }
 
 impl From<Weight> for Layer {

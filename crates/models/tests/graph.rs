@@ -13,7 +13,7 @@ mod common;
 use common::{Case, Heard, NETWORKS, agree_but, apart, loss, values};
 
 /// See above.
-const ROUNDING: f32 = 1e-6;
+const ROUNDING: f32 = 4e-6;
 
 /// Both styles of residual blocks; a convolution without bias; a norm alone, behind spikes and
 /// before; pooling and dropout of currents and of sums; a residual block on the frames themselves;

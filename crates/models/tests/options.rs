@@ -142,10 +142,14 @@ fn defined(
 /// path is no further from it than ten times what the tensor operations are, or than 1e-5.
 #[test]
 fn norms_of_few_values_are_as_exact_as_the_tensor_operations() {
-    let norm = NormOptions { per_step_weight: true, linear: true, ..NormOptions::default() };
+    let per_step = NormOptions { per_step_weight: true, linear: true, ..NormOptions::default() };
     let mut compared = 0;
-    for text in NETWORKS {
-        for (shape, shown) in [([3, 9, 9, 2], (3, false)), ([3, 8, 8, 2], (4, true))] {
+    for text in NETWORKS.into_iter().chain(["8C3-MP2-BN-4RB1-4RB3(post)-7FC-3Voting"]) {
+        for (shape, shown, norm) in [
+            ([3, 9, 9, 2], (3, false), per_step),
+            ([3, 8, 8, 2], (4, true), per_step),
+            ([2, 9, 9, 2], (3, false), NormOptions::default()),
+        ] {
             let options = StageOptions {
                 norm: Norm::Batch(norm),
                 steps: Some(shown.0),

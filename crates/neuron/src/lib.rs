@@ -38,8 +38,8 @@ pub use number::{Dual, Gradient, Lifted, Line, Traced, TracedMask, lifted, trace
 pub use population::{Population, population};
 pub use proof::prove;
 pub use rules::{Reset, ResetGradient};
+pub use scan::Source;
 pub use scan::stage::{Fired, Kernel, Norm, Pooling, Stage, StageGradient, Upstream};
-pub use scan::{Normalisation, Source};
 pub use silent::WhenSilent;
 pub use stepwise::Stepwise;
 pub use surrogate;
@@ -70,17 +70,6 @@ pub trait Neuron: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// If `x` is neither f32 nor f64, has no axis, or lies on a device without this kernel.
     fn scan(&self, x: &Tensor) -> Result<Tensor>;
-
-    /// [`Neuron::scan`] of the currents that `n` makes of `z` without ever writing those currents,
-    /// for a neuron that has such a kernel. `None`, the default, has the caller take batch norm,
-    /// ReLU and scan one after the other, which is the definition.
-    ///
-    /// # Errors
-    /// As [`Neuron::scan`], and if the moments do not belong to `z`.
-    fn scan_normalised(&self, z: &Tensor, n: &Normalisation) -> Result<Option<Tensor>> {
-        let _ = (z, n);
-        Ok(None)
-    }
 
     /// The kernels that take this neuron through a whole [`Stage`] on slices, without a graph; what
     /// event-driven training runs. `None`, the default, leaves a network with such a neuron to the

@@ -1,10 +1,10 @@
 use crate::Fires::{AboveThreshold, AtThreshold};
 use crate::Reset::{Subtract, ToZero};
 use crate::ResetGradient::{Cut, Detached, Differentiated, Residual};
-use crate::scan::{Fire, Membrane, Rows, membrane, scan, scan_normalised, stage};
+use crate::scan::{Fire, Membrane, Rows, membrane, scan, stage};
 use crate::{
-    Cell, Fired, Fires, Firing, Gradient, Kernel, Neuron, Normalisation, Reset, ResetGradient,
-    Source, Stage, StageGradient, Stepwise, Upstream,
+    Cell, Fired, Fires, Firing, Gradient, Kernel, Neuron, Reset, ResetGradient, Source, Stage,
+    StageGradient, Stepwise, Upstream,
 };
 use candle_core::{Result, Tensor};
 use surrogate::{Number, Real, Surrogate};
@@ -86,10 +86,6 @@ impl<S: Surrogate> Neuron for Lif<S> {
     fn source(&self) -> Option<Source> {
         Some(Rows::source(self))
     }
-
-    fn scan_normalised(&self, z: &Tensor, n: &Normalisation) -> Result<Option<Tensor>> {
-        scan_normalised(*self, z, n).map(Some)
-    }
 }
 
 impl<S: Surrogate> Kernel for Lif<S> {
@@ -139,7 +135,24 @@ impl<S: Surrogate> Cell<1, 0> for Lif<S> {
     }
 }
 
+/// The surrogate of passes that ask no gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct Unasked;
+
+impl Surrogate for Unasked {
+    fn slope<N: Number>(&self, _: N, _: N) -> N {
+        N::of(0.0)
+    }
+}
+
 impl<S: Surrogate> Membrane for Lif<S> {
+    type Forward = Lif<Unasked>;
+
+    fn forward(&self) -> Lif<Unasked> {
+        let Lif { threshold, decay, fires, reset, reset_gradient, .. } = *self;
+        Lif { threshold, decay, fires, reset, reset_gradient, surrogate: Unasked }
+    }
+
     #[inline(always)]
     fn fires<N: Number>(&self, u: N) -> N::Mask {
         self.fires.at(u, N::of(self.threshold))
@@ -199,11 +212,24 @@ impl<S: Surrogate> Membrane for Lif<S> {
         }
     }
 
+    /// Six loops for the sixteen choices: after a residual α all that a rule cuts is its α = 0, and
+    /// where the whole gradient crosses no one asks who fired.
     #[inline(always)]
     fn back_row<F: Real>(&self, u: &[F], g: &[F], m: &mut [F]) {
-        match self.fires {
-            AtThreshold => self.with(AtThreshold, self.reset).back_by_reset(u, g, m),
-            AboveThreshold => self.with(AboveThreshold, self.reset).back_by_reset(u, g, m),
+        match (self.reset_gradient, self.reset) {
+            (Differentiated, ToZero) => self.back_by_fires(ToZero, Differentiated, u, g, m),
+            (Differentiated, Subtract) => {
+                let choices = Lif { reset_gradient: Differentiated, ..*self };
+                membrane::back(&choices.with(AtThreshold, Subtract), u, g, m);
+            }
+            (Detached, Subtract) => {
+                let choices = Lif { reset_gradient: Detached, ..*self };
+                membrane::back(&choices.with(AtThreshold, Subtract), u, g, m);
+            }
+            (Detached, ToZero) | (Cut, _) => {
+                self.back_by_fires(ToZero, Residual { alpha: 0.0 }, u, g, m);
+            }
+            (Residual { alpha }, _) => self.back_by_fires(ToZero, Residual { alpha }, u, g, m),
         }
     }
 }
@@ -216,21 +242,18 @@ impl<S: Surrogate> Lif<S> {
     }
 
     #[inline(always)]
-    fn back_by_reset<F: Real>(&self, u: &[F], g: &[F], m: &mut [F]) {
-        match self.reset {
-            ToZero => self.with(self.fires, ToZero).back_by_gradient(u, g, m),
-            Subtract => self.with(self.fires, Subtract).back_by_gradient(u, g, m),
-        }
-    }
-
-    #[inline(always)]
-    fn back_by_gradient<F: Real>(&self, u: &[F], g: &[F], m: &mut [F]) {
-        let by = |reset_gradient| Lif { reset_gradient, ..*self };
-        match self.reset_gradient {
-            Differentiated => membrane::back(&by(Differentiated), u, g, m),
-            Detached => membrane::back(&by(Detached), u, g, m),
-            Cut => membrane::back(&by(Cut), u, g, m),
-            Residual { alpha } => membrane::back(&by(Residual { alpha }), u, g, m),
+    fn back_by_fires<F: Real>(
+        &self,
+        reset: Reset,
+        reset_gradient: ResetGradient,
+        u: &[F],
+        g: &[F],
+        m: &mut [F],
+    ) {
+        let choices = Lif { reset_gradient, ..*self };
+        match self.fires {
+            AtThreshold => membrane::back(&choices.with(AtThreshold, reset), u, g, m),
+            AboveThreshold => membrane::back(&choices.with(AboveThreshold, reset), u, g, m),
         }
     }
 }

@@ -243,6 +243,12 @@ impl<C: Cell<S, P>, const S: usize, const P: usize> Rows for Bound<C, S, P> {
     const PARAMETERS: usize = P;
     const BACK: usize = 1 + S + P;
 
+    type Forward = Self;
+
+    fn forward(&self) -> Self {
+        *self
+    }
+
     #[inline(always)]
     fn fired<F: Real>(&self, spike: F) -> bool {
         spike > F::zero()

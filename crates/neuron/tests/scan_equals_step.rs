@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use candle_core::{DType, Device, Tensor, Var};
-use neuron::{Config, Fires, Kind, Method, Normalisation, Reset, ResetGradient, membranes, unroll};
+use neuron::{Config, Fires, Kind, Method, Reset, ResetGradient, membranes, unroll};
 
 fn every_config() -> Vec<Config> {
     let mut all = Vec::new();
@@ -145,84 +145,6 @@ fn bad_parameters_and_bad_tensors_are_refused_in_one_sentence() {
     assert!(neuron.scan(&whole).unwrap_err().to_string().contains("f32 or f64"));
     let empty = Tensor::zeros((0, 3), DType::F32, &Device::Cpu).unwrap();
     assert!(neuron.scan(&empty).unwrap_err().to_string().contains("at least one step"));
-}
-
-/// x = max(0, γ(z − μ)/√(σ² + ε) + β) in tensor operations, through whose moments the gradient
-/// passes.
-fn currents(z: &Tensor, n: &Normalisation) -> Tensor {
-    let (_, sets, c) = n.moments.dims3().unwrap();
-    let rows = z.reshape((sets, (), c)).unwrap();
-    let centred = rows.broadcast_sub(&rows.mean_keepdim(1).unwrap()).unwrap();
-    let deviation =
-        (centred.sqr().unwrap().mean_keepdim(1).unwrap() + n.eps).unwrap().sqrt().unwrap();
-    let y = centred.broadcast_div(&deviation).unwrap();
-    let y = y.broadcast_mul(&n.weight).unwrap().broadcast_add(&n.bias).unwrap();
-    let positive = y.detach().gt(0.0).unwrap().to_dtype(y.dtype()).unwrap();
-    (y * positive).unwrap().reshape(z.shape()).unwrap()
-}
-
-/// Mean and biased variance over all rows of each of `sets` sets, and nothing lost, `[3, sets, c]`.
-fn moments(z: &Tensor, sets: usize, c: usize) -> Tensor {
-    let rows = z.reshape((sets, (), c)).unwrap();
-    let mean = rows.mean_keepdim(1).unwrap();
-    let var = rows.broadcast_sub(&mean).unwrap().sqr().unwrap().mean_keepdim(1).unwrap();
-    let lost = mean.zeros_like().unwrap();
-    Tensor::cat(&[mean, var, lost], 1).unwrap().transpose(0, 1).unwrap().contiguous().unwrap()
-}
-
-#[test]
-fn batch_norm_relu_and_neurons_fused_equal_the_three_one_after_the_other() {
-    // channels that divide a block, that do not, that are wider than it; one and several blocks and
-    // tasks
-    for (steps, rows, c) in
-        [(1, 2, 1), (3, 40, 5), (4, 700, 3), (2, 3, 1500), (5, 64, 16), (2, 4000, 12)]
-    {
-        for over_time in [false, true] {
-            for config in every_config().into_iter().step_by(if rows * c > 300 { 29 } else { 1 }) {
-                let sets = if over_time { 1 } else { steps };
-                let (z, g) = example(steps, rows * c, 11);
-                let noise = Tensor::arange(0, (steps * rows * c) as u32, &Device::Cpu).unwrap();
-                let noise = (noise.to_dtype(DType::F64).unwrap() * 0.7).unwrap().sin().unwrap();
-                let z = (z + noise.reshape((steps, rows * c)).unwrap())
-                    .unwrap()
-                    .reshape((steps, rows, c))
-                    .unwrap();
-                let z = Var::from_tensor(&z).unwrap();
-                let weight = Var::from_tensor(
-                    &example(1, c, 3).0.squeeze(0).unwrap().affine(0.3, 1.0).unwrap(),
-                )
-                .unwrap();
-                let bias = Var::from_tensor(
-                    &example(1, c, 4).0.squeeze(0).unwrap().affine(0.3, 0.2).unwrap(),
-                )
-                .unwrap();
-                let n = Normalisation {
-                    weight: weight.as_tensor().clone(),
-                    bias: bias.as_tensor().clone(),
-                    moments: moments(&z.detach(), sets, c),
-                    eps: 1e-5,
-                };
-                let neuron = config.build().unwrap();
-                let fused = neuron.scan_normalised(&z, &n).unwrap().unwrap();
-                let plain = unroll(neuron.as_ref(), &currents(&z, &n)).unwrap();
-                assert_eq!(values(&fused), values(&plain), "spikes of {config:?}");
-                let g = g.reshape(z.shape()).unwrap();
-                let grads = |o: &Tensor| (o * &g).unwrap().sum_all().unwrap().backward().unwrap();
-                let (a, b) = (grads(&fused), grads(&plain));
-                for (name, var) in [("z", &z), ("weight", &weight), ("bias", &bias)] {
-                    let (a, b) = (values(a.get(var).unwrap()), values(b.get(var).unwrap()));
-                    // two values per channel leave a gradient that is zero but for ε: compare it on
-                    // the scale of D
-                    let scale = b.iter().fold(1e-3f64, |m, v| m.max(v.abs()));
-                    let worst = a.iter().zip(&b).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
-                    assert!(
-                        worst <= 1e-11 * scale,
-                        "{config:?} {steps}x{rows}x{c}: {name} differs by {worst} of {scale}"
-                    );
-                }
-            }
-        }
-    }
 }
 
 /// Membranes by hand, in scalars and without `step`: u = v + x, a spike where u crosses θ, then

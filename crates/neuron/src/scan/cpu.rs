@@ -12,21 +12,19 @@ const BLOCK: usize = 1024;
 
 /// Spikes of currents `x` `[steps, n]`.
 pub fn forward<R: Rows, F: Real>(rows: &R, x: &[F], steps: usize) -> Vec<F> {
+    spikes(rows.forward(), x, steps)
+}
+
+fn spikes<R: Rows, F: Real>(rows: R, x: &[F], steps: usize) -> Vec<F> {
     let n = x.len() / steps;
-    let mut out = vec![F::zero(); x.len()];
-    let tasks = blocks(&mut out, n, BLOCK).into_par_iter().enumerate();
-    tasks.for_each_init(
-        || vec![F::zero(); R::STATES * BLOCK],
-        |v, (b, mut steps)| {
-            let (rows, arch) = (*rows, Arch::new());
-            let first = b * BLOCK;
-            v.fill(F::zero());
-            for (t, o) in steps.iter_mut().enumerate() {
-                let v = &mut v[..R::STATES * o.len()];
-                arch.dispatch(Fire { rows, x: &x[t * n + first..][..o.len()], v, o });
-            }
-        },
-    );
+    let (out, _) = by_blocks(x.len(), n, &|first, pieces, Memory { v, .. }| {
+        let arch = Arch::new();
+        zeros(v, R::STATES * pieces[0].len());
+        for (t, o) in pieces.iter_mut().enumerate() {
+            arch.dispatch(Fire { rows, x: &x[t * n + first..][..o.len()], v, o });
+        }
+        Vec::new()
+    });
     out
 }
 
@@ -34,15 +32,25 @@ pub fn forward<R: Rows, F: Real>(rows: &R, x: &[F], steps: usize) -> Vec<F> {
 /// Sums are taken block after block, so that they are the same for any number of threads.
 pub fn backward<R: Rows, F: Real>(rows: &R, x: &[F], g: &[F], steps: usize) -> (Vec<F>, Vec<f64>) {
     let n = x.len() / steps;
-    let mut out = vec![F::zero(); x.len()];
-    let tasks = blocks(&mut out, n, BLOCK).into_par_iter().enumerate();
-    let parts: Vec<Vec<f64>> = tasks
-        .map_init(Memory::new, |memory, (b, mut pieces)| {
-            block_gradient(*rows, (x, g), (n, b * BLOCK), &mut pieces, memory)
-        })
-        .collect();
+    let (out, parts) = by_blocks(x.len(), n, &|first, pieces, memory| {
+        block_gradient(*rows, (x, g), (n, first), pieces, memory)
+    });
     let mut sums = vec![0.0; R::PARAMETERS];
     parts.iter().for_each(|part| sums.iter_mut().zip(part).for_each(|(sum, p)| *sum += p));
+    (out, sums)
+}
+
+/// What a task does to the neurons from the given one on: their pieces of each step, its sums.
+type Work<'a, F> = dyn Fn(usize, &mut [&mut [F]], &mut Memory<F>) -> Vec<f64> + Sync + 'a;
+
+/// `len` numbers, `n` a step, and the sums of the tasks that wrote them, in their order. Behind a
+/// pointer, so that the compiler makes one parallel loop and not one for each neuron.
+fn by_blocks<F: Real>(len: usize, n: usize, work: &Work<F>) -> (Vec<F>, Vec<Vec<f64>>) {
+    let mut out = vec![F::zero(); len];
+    let tasks = blocks(&mut out, n, BLOCK).into_par_iter().enumerate();
+    let sums = tasks
+        .map_init(Memory::new, |memory, (b, mut pieces)| work(b * BLOCK, &mut pieces, memory))
+        .collect();
     (out, sums)
 }
 
@@ -99,7 +107,7 @@ pub(super) fn parameter_sums<R: Rows, F: Real>(back: &[F]) -> Vec<f64> {
 
 /// `out` `[steps, n]` cut into blocks of `size` neurons, each with its piece of every step, so that
 /// tasks own what they write and no pointer has to be trusted.
-pub(super) fn blocks<F>(out: &mut [F], n: usize, size: usize) -> Vec<Vec<&mut [F]>> {
+fn blocks<F>(out: &mut [F], n: usize, size: usize) -> Vec<Vec<&mut [F]>> {
     let mut blocks: Vec<Vec<&mut [F]>> = Vec::new();
     blocks.resize_with(n.div_ceil(size), Vec::new);
     if n > 0 {

@@ -4,6 +4,11 @@ use surrogate::{Number, Real};
 /// A neuron whose one state is its membrane, u = v + x, with its backward factors by hand: it keeps
 /// one number of a step, where a [`Cell`](crate::Cell) keeps its spike, its current and its states.
 pub trait Membrane: Copy + std::fmt::Debug + Send + Sync + 'static {
+    /// See [`Rows::Forward`].
+    type Forward: Membrane;
+
+    /// See [`Rows::forward`].
+    fn forward(&self) -> Self::Forward;
     /// Whether the neuron fires at u.
     fn fires<N: Number>(&self, u: N) -> N::Mask;
     /// v, the membrane carried to the next step.
@@ -70,6 +75,12 @@ impl<M: Membrane> Rows for M {
     const STATES: usize = 1;
     const PARAMETERS: usize = 0;
     const BACK: usize = 1;
+
+    type Forward = M::Forward;
+
+    fn forward(&self) -> M::Forward {
+        Membrane::forward(self)
+    }
 
     #[inline(always)]
     fn fired<F: Real>(&self, u: F) -> bool {

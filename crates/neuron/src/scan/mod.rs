@@ -10,7 +10,6 @@ pub mod cuda;
 mod fire;
 mod loops;
 pub mod membrane;
-mod normalised;
 mod operation;
 mod rows;
 mod source;
@@ -18,8 +17,8 @@ pub mod stage;
 
 use cpu::parameter_sums;
 pub use fire::Fire;
+pub use loops::Back;
 pub use membrane::Membrane;
-pub use normalised::{Normalisation, scan_normalised};
 pub use operation::{scan, scan_learned};
 pub use rows::Rows;
 pub use source::Source;

@@ -8,6 +8,13 @@ use surrogate::Real;
 /// gradients. Of the kept ones the first says who fired; of the gradients the first is D = ∂L/∂x of
 /// the step in turn, and the last `PARAMETERS` are sums over the steps of ∂L/∂parameter.
 pub trait Rows: Copy + std::fmt::Debug + Send + Sync + 'static {
+    /// The same neurons for a pass that asks no gradient: neurons that differ in their surrogate
+    /// alone share it, and the compiler makes its loops once.
+    type Forward: Rows;
+
+    /// These neurons for such a pass.
+    fn forward(&self) -> Self::Forward;
+
     /// Planes kept of a step.
     const KEPT: usize;
     /// Planes carried on.

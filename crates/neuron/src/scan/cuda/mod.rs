@@ -13,7 +13,7 @@
 mod operations;
 mod program;
 
-pub use operations::{backward, forward, normalised_backward, normalised_forward};
+pub use operations::{backward, forward};
 
 use crate::{Pooling, Source};
 use candle_core::cuda_backend::CudaStorage;

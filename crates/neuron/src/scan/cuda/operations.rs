@@ -1,7 +1,7 @@
-//! The scan, plain and behind a batch norm, as operations on candle's tensors.
+//! The scan as an operation on candle's tensors.
 
-use super::{Norm, Stage, Upstream, fire_into_storage, gradient};
-use crate::{Normalisation, Pooling, Source};
+use super::{Stage, Upstream, fire_into_storage, gradient};
+use crate::{Pooling, Source};
 use candle_core::cuda_backend::CudaStorage;
 use candle_core::{Layout, Result, Tensor, bail};
 use device::Gpu;
@@ -60,48 +60,4 @@ pub fn backward(neuron: &Source, x: &Tensor, g: &Tensor) -> Result<Tensor> {
     gradient(&plain(neuron, steps, x.elem_count() / steps), x, Upstream::Activations(g))?
         .z
         .reshape(x.shape())
-}
-
-/// Batch norm and ReLU before the scan; maps are rows of channels.
-fn normalised<'a>(neuron: &'a Source, dims: &[usize], norm: &'a Norm) -> Stage<'a> {
-    let (steps, c) = (dims[0], dims[dims.len() - 1]);
-    let rows = dims.iter().product::<usize>() / (steps * c).max(1);
-    Stage { shape: [1, 1, rows, c], norm: Some(norm), rectify: true, ..plain(neuron, steps, 1) }
-}
-
-fn norm(n: &Normalisation) -> Result<Norm> {
-    Norm::new(n.moments.contiguous()?, &n.weight, &n.bias, n.eps)
-}
-
-/// [`crate::Neuron::scan_normalised`] of currents on a device.
-///
-/// # Errors
-/// As [`forward`], and if the moments do not belong to `z`.
-pub fn normalised_forward(
-    neuron: &Source,
-    z: &CudaStorage,
-    layout: &Layout,
-    n: &Normalisation,
-) -> Result<CudaStorage> {
-    let gpu = Gpu::of(&z.device)?;
-    let z = gpu.view_of(z, layout)?;
-    fire_into_storage(&normalised(neuron, layout.dims(), &norm(n)?), &gpu, z, z.dtype, 0)
-}
-
-/// ∂L/∂z, ∂L/∂γ and ∂L/∂β.
-///
-/// # Errors
-/// As [`normalised_forward`].
-pub fn normalised_backward(
-    neuron: &Source,
-    z: &Tensor,
-    n: &Normalisation,
-    g: &Tensor,
-) -> Result<(Tensor, Tensor, Tensor)> {
-    let norm = norm(n)?;
-    let found = gradient(&normalised(neuron, z.dims(), &norm), z, Upstream::Activations(g))?;
-    match found.norm {
-        Some((gamma, beta)) => Ok((found.z.reshape(z.shape())?, gamma, beta)),
-        None => bail!("a stage with a norm gave no gradient of it"),
-    }
 }

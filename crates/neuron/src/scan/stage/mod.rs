@@ -7,6 +7,7 @@
 //! pixel and some of its channels through all steps; it stays in the second-level cache.
 
 mod pass;
+mod place;
 mod tile;
 
 pub use pass::{backward, fire, step};

@@ -1,6 +1,7 @@
 //! Whole stages: rows of windows as tasks, and what their sums make of batch norm's gradient.
 
-use super::tile::{Affine, Backward, Fire, Memory, Row};
+use super::place::Affine;
+use super::tile::{Backward, Fire, Memory, Row};
 use super::{Fired, Norm, Stage, StageGradient, Upstream};
 use crate::scan::{Rows, loops};
 use pulp::{Arch, Simd, WithSimd};
@@ -18,8 +19,22 @@ fn by_row<F>(out: &mut [F], map: usize, size: usize, tasks: usize) -> Vec<Vec<&m
     rows
 }
 
+/// What a task does to the pieces of its row.
+type Work<'a, P, T> = dyn Fn(usize, &mut P, &mut Memory) -> T + Sync + 'a;
+
+/// What the tasks give, in their order. Behind a pointer, so that the compiler makes one parallel
+/// loop and not one for each neuron.
+fn in_parallel<P: Send, T: Send>(tasks: &mut [P], work: &Work<P, T>) -> Vec<T> {
+    let tasks = tasks.par_iter_mut().enumerate();
+    tasks.map_init(Memory::default, |memory, (i, pieces)| work(i, pieces, memory)).collect()
+}
+
 /// [`Kernel::fire`](super::Kernel::fire) of neurons.
 pub fn fire<R: Rows>(rows: R, stage: &Stage, z: &[f32]) -> Fired {
+    fired(rows.forward(), stage, z)
+}
+
+fn fired<R: Rows>(rows: R, stage: &Stage, z: &[f32]) -> Fired {
     stage.check(z);
     let [batch, h, _, c] = stage.shape;
     let (oh, ow) = stage.pooled();
@@ -32,12 +47,10 @@ pub fn fire<R: Rows>(rows: R, stage: &Stage, z: &[f32]) -> Fired {
     let mut tasks: Vec<Vec<&mut [u8]>> = (0..batch * down)
         .map(|i| if i % down < oh { pieces.next().unwrap_or_default() } else { vec![] })
         .collect();
-    let by_task =
-        tasks.par_iter_mut().enumerate().map_init(Memory::default, |memory, (i, counts)| {
-            let row = Row::new(rows, stage, &affine, z, i);
-            Arch::new().dispatch(Fire { row, counts, memory })
-        });
-    let by_task: Vec<Vec<u64>> = by_task.collect();
+    let by_task: Vec<Vec<u64>> = in_parallel(&mut tasks, &|i, counts, memory| {
+        let row = Row::new(rows, stage, &affine, z, i);
+        Arch::new().dispatch(Fire { row, counts, memory })
+    });
     drop(tasks);
     let mut spikes = vec![0; stage.steps];
     by_task.iter().for_each(|task| spikes.iter_mut().zip(task).for_each(|(sum, n)| *sum += n));
@@ -48,7 +61,7 @@ pub fn fire<R: Rows>(rows: R, stage: &Stage, z: &[f32]) -> Fired {
 pub fn step<R: Rows>(rows: R, x: &[f32], v: &mut [f32], fired: &mut [u8]) {
     let (n, states, spikes) = (x.len(), v.len(), fired.len());
     assert!(states == R::STATES * n && spikes == n, "{n} {states} {spikes}");
-    Arch::new().dispatch(loops::Fire { rows, x, v, o: fired });
+    Arch::new().dispatch(loops::Fire { rows: rows.forward(), x, v, o: fired });
 }
 
 /// [`Kernel::backward`](super::Kernel::backward) of neurons.
@@ -60,18 +73,14 @@ pub fn backward<R: Rows>(rows: R, stage: &Stage, z: &[f32], upstream: &Upstream)
     let size = if stage.norm.is_some() { stage.sets() * 2 * c } else { 0 };
     let mut d = vec![0.0; z.len()];
     let mut pieces = by_row(&mut d, stage.map(), stage.pool.side() * w * c, batch * down);
-    let sums: Vec<(Vec<f32>, Vec<f64>)> = pieces
-        .par_iter_mut()
-        .enumerate()
-        .map_init(Memory::default, |memory, (i, out)| {
-            let (mut sums, mut own) = (vec![0.0; size], vec![0.0; R::PARAMETERS]);
-            let row = Row::new(rows, stage, &affine, z, i);
-            let (sums_now, parameters) = (&mut sums, &mut own);
-            let task = Backward { row, upstream, out, sums: sums_now, parameters, memory };
-            Arch::new().dispatch(task);
-            (sums, own)
-        })
-        .collect();
+    let sums: Vec<(Vec<f32>, Vec<f64>)> = in_parallel(&mut pieces, &|i, out, memory| {
+        let (mut sums, mut own) = (vec![0.0; size], vec![0.0; R::PARAMETERS]);
+        let row = Row::new(rows, stage, &affine, z, i);
+        let (sums_now, parameters) = (&mut sums, &mut own);
+        let task = Backward { row, upstream, out, sums: sums_now, parameters, memory };
+        Arch::new().dispatch(task);
+        (sums, own)
+    });
     drop(pieces);
     // task after task, so that the sums are the same for any number of threads
     let mut parameters = vec![0.0f64; R::PARAMETERS];
