@@ -4,6 +4,11 @@
 //! fails, and so does an edge that is not: adding one is a decision, made here.
 #![allow(clippy::unwrap_used)]
 
+#[path = "layering/circles.rs"]
+mod circles;
+#[path = "layering/sizes.rs"]
+mod sizes;
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -23,10 +23,11 @@ mod normalise;
 mod pool;
 mod product;
 mod rectify;
+mod sizes;
 mod sparse;
 
 pub use calibration::calibrate;
-pub use conv::{Conv2d, Sizes};
+pub use conv::Conv2d;
 pub use depthwise::{Depthwise, DepthwiseSizes};
 pub use dropout::{dropout, dropout_mask};
 pub use linear::Linear;
@@ -35,6 +36,7 @@ pub use normalise::Scales;
 pub use pool::{avg_pool2d, max_pool2d, pooled, pooled_gradient};
 pub use product::{Crossover, Crossovers, InputGradient, Path, Product};
 pub use rectify::rectify;
+pub use sizes::Sizes;
 pub use sparse::{Consumer, Sparse};
 
 use candle_core::{Result, Tensor, bail};

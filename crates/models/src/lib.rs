@@ -8,6 +8,7 @@ mod build;
 mod graph;
 mod named;
 mod network;
+mod neuron_list;
 mod neurons;
 mod options;
 mod outline;

@@ -15,5 +15,5 @@ mod numbers;
 mod pickle;
 
 pub use archive::File;
-pub use dict::{LARGEST_PICKLE, Tensor, described};
-pub use error::Error;
+pub use dict::{Tensor, described};
+pub use error::{Error, LARGEST_PICKLE};
