@@ -253,6 +253,17 @@ fn a_library_is_named_as_its_folder() {
 }
 
 #[test]
+fn every_library_has_a_readme() {
+    for package in packages() {
+        let folder = folder(&package);
+        if folder.parent().unwrap().ends_with("crates") {
+            let readme = std::fs::read_to_string(folder.join("README.md")).unwrap_or_default();
+            assert!(readme.lines().count() > 5, "{}: expected a README.md", folder.display());
+        }
+    }
+}
+
+#[test]
 fn every_member_keeps_the_workspace_lints() {
     for package in packages() {
         let manifest = std::fs::read_to_string(text(&package, "manifest_path")).unwrap();

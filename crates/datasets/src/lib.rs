@@ -65,3 +65,8 @@ pub use proof::{Proof, prove};
 pub use recordings::{Origin, Recording, Recordings, Source};
 pub use samples::{Example, Refusal, Samples, Values};
 pub use split::Split;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

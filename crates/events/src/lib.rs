@@ -48,3 +48,8 @@ pub use shape::Shape;
 pub use summary::{FirstRow, Summary};
 pub use time_surface::time_surface;
 pub use voxel::voxel_grid;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

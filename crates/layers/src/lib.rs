@@ -67,3 +67,8 @@ pub fn vote(x: &Tensor, voters: usize) -> Result<Tensor> {
     dims.push(voters);
     x.reshape(dims)?.mean(candle_core::D::Minus1)
 }
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -30,3 +30,8 @@ pub use neurons::Neurons;
 pub use options::{BadNorm, Biases, Norm, NormOptions, StageOptions};
 pub use outline::{Footprint, NormSize};
 pub use spec::{ParseError, Spec, Stage};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

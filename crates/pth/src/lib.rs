@@ -17,3 +17,8 @@ mod pickle;
 pub use archive::File;
 pub use dict::{Tensor, described};
 pub use error::{Error, LARGEST_PICKLE};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

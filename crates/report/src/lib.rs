@@ -46,3 +46,8 @@ pub use summary::{Paired, Summary, paired, summary};
 pub use table::Table;
 pub use tensorboard::EventFile;
 pub use write::{write_bytes, write_text};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
