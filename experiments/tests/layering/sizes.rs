@@ -41,7 +41,7 @@ fn functions(lines: &[&str]) -> Vec<(String, usize, usize)> {
     for (first, line) in lines.iter().enumerate() {
         let Some(name) = function(line) else { continue };
         let ends = |line: &&str| line.ends_with([';', '{', '}']);
-        let Some(signature) = lines[first..].iter().position(|line| ends(line)) else { continue };
+        let Some(signature) = lines[first..].iter().position(ends) else { continue };
         if !lines[first + signature].ends_with('{') {
             continue;
         }
@@ -65,7 +65,7 @@ fn faults(code: &str) -> Vec<String> {
         let above = lines[..first].iter().rev();
         let mut above = above.take_while(|line| line.trim_start().starts_with(['/', '#']));
         let body = lines[first..].iter().take_while(|line| !line.ends_with('{')).count() + 1;
-        let reason = above.any(|line| is_reason(line)) || is_reason(&lines[first + body]);
+        let reason = above.any(is_reason) || is_reason(&lines[first + body]);
         if length > FUNCTION && !reason {
             faults.push(format!("{name} has {length} lines, expected at most {FUNCTION}"));
         }
