@@ -4,6 +4,11 @@
 //! fails, and so does an edge that is not: adding one is a decision, made here.
 #![allow(clippy::unwrap_used)]
 
+#[path = "layering/circles.rs"]
+mod circles;
+#[path = "layering/sizes.rs"]
+mod sizes;
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -244,6 +249,17 @@ fn a_library_is_named_as_its_folder() {
             "{}",
             folder.display()
         );
+    }
+}
+
+#[test]
+fn every_library_has_a_readme() {
+    for package in packages() {
+        let folder = folder(&package);
+        if folder.parent().unwrap().ends_with("crates") {
+            let readme = std::fs::read_to_string(folder.join("README.md")).unwrap_or_default();
+            assert!(readme.lines().count() > 5, "{}: expected a README.md", folder.display());
+        }
     }
 }
 

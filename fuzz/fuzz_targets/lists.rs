@@ -1,7 +1,7 @@
 #![no_main]
 
-/// The file itself, which needs nothing but `sentence`: the crate around it would bring a web client
-/// and HDF5 into every target.
+/// The file itself, which needs nothing but `sentence`: the crate around it would bring a web
+/// client and HDF5 into every target.
 #[path = "../../crates/datasets/src/lists.rs"]
 #[allow(dead_code)]
 mod lists;

@@ -2,8 +2,9 @@
 //! and sane events or tensors.
 //!
 //! A decoder is given the input and may allocate, beside it, 4 times its size (EVT 3.0: 13 bytes
-//! for each of 6 events a byte, EVT 2.1 for each of 4), plus [`SLACK`] for sentences. What it decodes goes on through
-//! [`Events::sorted`] and, for one input in 16, framing; [`Summary`] has a target of its own.
+//! for each of 6 events a byte, EVT 2.1 for each of 4), plus [`SLACK`] for sentences. What it
+//! decodes goes on through [`Events::sorted`] and, for one input in 16, framing; [`Summary`] has a
+//! target of its own.
 
 use std::io::Cursor;
 use std::alloc::{GlobalAlloc, Layout, System};

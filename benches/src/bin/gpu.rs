@@ -3,7 +3,8 @@
 //!
 //! Claim: beside SpikingJelly on Triton and CuPy and the paper's own layer order, see
 //! `benches/peers/gpu/all`, which runs this program in turn with them.
-//! `target/cuda/x86_64-unknown-linux-gnu/release/gpu --net large --steps 16 --batch 16 --precision bf16` prints the medians, a few seconds.
+//! `target/cuda/x86_64-unknown-linux-gnu/release/gpu --net large --steps 16 --batch 16 --precision
+//! bf16` prints the medians, a few seconds.
 
 use anyhow::{Context, Result, bail};
 use benches::Samples;

@@ -1,6 +1,5 @@
 //! A network as plain data: blocks, and what each of them reads.
 
-use crate::layout::Range;
 use candle_core::{Result, Tensor, bail};
 use layers::{BatchNorm, Conv2d, Depthwise, DepthwiseSizes, Linear, Product, Sizes};
 use neuron::{Neuron, Pooling};
@@ -58,6 +57,9 @@ pub enum Origin {
     /// The block of that index.
     Block(usize),
 }
+
+/// First and last of the blocks that run step by step.
+pub type Range = (usize, usize);
 
 /// When activations are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -33,9 +33,6 @@ pub struct Readers {
     pub last: Option<usize>,
 }
 
-/// First and last of the blocks that run step by step.
-pub type Range = (usize, usize);
-
 /// Shape of the frames, `[B, H, W, C]`, and whether all steps show the same.
 pub type Shown = ([usize; 4], bool);
 

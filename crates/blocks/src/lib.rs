@@ -25,3 +25,8 @@ pub use observer::Observer;
 
 /// Probability that dropout drops a neuron.
 pub const DROPOUT: f64 = 0.5;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

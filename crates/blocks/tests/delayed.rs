@@ -252,8 +252,8 @@ fn delayed_connections_equal_the_tensor_operations() {
     assert!(flipped * 20 <= same, "{flipped} of {} cases have other spikes", same + flipped);
 }
 
-/// Every gradient, to 1e-5 of its largest entry, or 1e-6 of the largest of all: of what a norm takes
-/// off again, rounding is left. Whether there is any at all.
+/// Every gradient, to 1e-5 of its largest entry, or 1e-6 of the largest of all: of what a norm
+/// takes off again, rounding is left. Whether there is any at all.
 fn compare(
     graph: &Graph,
     found: &blocks::Gradients,

@@ -6,10 +6,9 @@ use crate::{
     Content, Download, Error, Info, Name, Recording, Source, Unpack,
     data_set::DataSet,
     error::unlike,
-    files,
-    find::{Layout, Listing},
+    files::{self, LOST},
     images::{Format, ImageFile, read_at_most},
-    recordings::LOST,
+    layout::{Layout, Listing},
     synthetic::{self, Generator},
 };
 

@@ -15,7 +15,7 @@ use crate::{
     data_set::{DataSet, EventFiles},
     error::unlike,
     files::{self, Others},
-    find::{Layout, Listing},
+    layout::{Layout, Listing},
     synthetic::{self, Generator},
 };
 

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use events::{Columns, formats::Format};
 
-use crate::{Info, find::Layout, synthetic::Generator};
+use crate::{Info, layout::Layout, synthetic::Generator};
 
 /// All that a data set's own file has to tell; [`crate::Name`] lists them.
 pub(crate) struct DataSet {

@@ -16,7 +16,7 @@ use crate::{
     data_set::{DataSet, EventFiles},
     error::unlike,
     files::{self, Others},
-    find::{Layout, Listing},
+    layout::{Layout, Listing},
     lists::{self, Entry, Fault},
     synthetic::{self, Generator},
 };

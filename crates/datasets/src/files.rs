@@ -17,6 +17,10 @@ use crate::{Error, error::unlike};
 /// Most bytes of a list or a table of labels; the largest published one has 0.4 MB.
 pub(crate) const LIST_BYTES: u64 = 16 << 20;
 
+/// What to do about a recording that was lost on its way here.
+pub(crate) const LOST: &str =
+    "a full disk or an interrupted copy leaves such files: copy or unpack it again";
+
 /// Opens a file to read it. What is no file (a folder, a named pipe, a device, a socket) is refused
 /// before it is opened: opening a pipe may wait for ever, and reading a device never end.
 ///

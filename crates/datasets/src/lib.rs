@@ -35,6 +35,7 @@ pub mod fetch;
 mod files;
 mod find;
 mod images;
+mod layout;
 mod lists;
 mod load;
 mod mnist;
@@ -43,6 +44,8 @@ mod nmnist;
 mod proof;
 mod recordings;
 mod samples;
+mod sets;
+mod sounds;
 pub mod speech;
 mod speech_commands;
 mod split;
@@ -62,3 +65,8 @@ pub use proof::{Proof, prove};
 pub use recordings::{Origin, Recording, Recordings, Source};
 pub use samples::{Example, Refusal, Samples, Values};
 pub use split::Split;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,5 +1,5 @@
-//! Publishers' lists of files, from bytes to entries: pure functions that need nothing but words, so
-//! that the fuzz target can take this file as it is.
+//! Publishers' lists of files, from bytes to entries: pure functions that need nothing but words,
+//! so that the fuzz target can take this file as it is.
 //!
 //! A list is UTF-8 text with one name a line. What editors and other systems do to such a file
 //! changes nothing: a byte order mark, `\r\n` or `\r` as line ends, blank lines, blanks around a

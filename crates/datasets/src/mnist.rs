@@ -12,8 +12,8 @@ use crate::{
     data_set::DataSet,
     error::unlike,
     files,
-    find::{Layout, Listing},
     images::{Format, ImageFile, read_at_most},
+    layout::{Layout, Listing},
     synthetic::{self, Generator},
 };
 

@@ -1,17 +1,41 @@
-use std::{fmt, str::FromStr};
+//! The data sets by name, and what is published about each; the files of the data sets lie above.
+
+use std::fmt;
 
 use events::Sensor;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Download, Error, cifar, cifar10_dvs, data_set::DataSet, dvs_gesture, mnist, nmnist,
-    speech_commands,
-};
+use crate::Download;
 
-/// One line a data set: its variant, its identifier in commands and records, and what its own file
-/// tells of it. Their order is part of the stand-ins' random numbers: a new one goes last.
+/// The data sets, a line each: its variant, its identifier in commands and records, and what its
+/// own file tells of it. Their order is part of the stand-ins' random numbers: a new one goes last.
+///
+/// Two macros read the list: the one below makes the names of it, the one in `sets.rs` finds the
+/// files.
+macro_rules! data_sets {
+    ($reader:ident) => {
+        $reader! {
+            /// N-MNIST: digits before a camera that moves in three saccades.
+            NMnist "n-mnist" nmnist::SET,
+            /// DVS128 Gesture: eleven gestures of hands and arms.
+            DvsGesture "dvs-gesture" dvs_gesture::SET,
+            /// CIFAR10-DVS: CIFAR-10 images that move on a screen.
+            Cifar10Dvs "dvs-cifar10" cifar10_dvs::SET,
+            /// Speech Commands v0.02: spoken words of one second.
+            SpeechCommands "speech-commands" speech_commands::SET,
+            /// MNIST: images of handwritten digits.
+            Mnist "mnist" mnist::SET,
+            /// CIFAR-10: colour images of ten classes.
+            Cifar10 "cifar10" cifar::SET_10,
+            /// CIFAR-100: colour images of a hundred classes.
+            Cifar100 "cifar100" cifar::SET_100,
+        }
+    };
+}
+pub(crate) use data_sets;
+
 macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident $id:literal $set:path,)+) => {
+    ($($(#[$doc:meta])* $name:ident $id:literal $file:ident::$set:ident,)+) => {
         /// The data sets of the paper.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Name {
@@ -21,33 +45,11 @@ macro_rules! names {
         impl Name {
             /// All data sets.
             pub const ALL: [Self; [$($id),+].len()] = [$(Self::$name),+];
-
-            /// What its own file tells of this data set.
-            pub(crate) fn set(self) -> &'static DataSet {
-                match self {
-                    $(Self::$name => &$set,)+
-                }
-            }
         }
     };
 }
 
-names! {
-    /// N-MNIST: digits before a camera that moves in three saccades.
-    NMnist "n-mnist" nmnist::SET,
-    /// DVS128 Gesture: eleven gestures of hands and arms.
-    DvsGesture "dvs-gesture" dvs_gesture::SET,
-    /// CIFAR10-DVS: CIFAR-10 images that move on a screen.
-    Cifar10Dvs "dvs-cifar10" cifar10_dvs::SET,
-    /// Speech Commands v0.02: spoken words of one second.
-    SpeechCommands "speech-commands" speech_commands::SET,
-    /// MNIST: images of handwritten digits.
-    Mnist "mnist" mnist::SET,
-    /// CIFAR-10: colour images of ten classes.
-    Cifar10 "cifar10" cifar::SET_10,
-    /// CIFAR-100: colour images of a hundred classes.
-    Cifar100 "cifar100" cifar::SET_100,
-}
+data_sets!(names);
 
 /// What is published about a data set.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -137,53 +139,8 @@ impl Content {
     }
 }
 
-impl Name {
-    /// What is published about this data set.
-    pub fn info(self) -> &'static Info {
-        self.set().info
-    }
-
-    /// The identifier used in commands and records, as `n-mnist`.
-    pub fn id(self) -> &'static str {
-        self.info().id
-    }
-
-    /// The title used in tables, as `N-MNIST`.
-    pub fn title(self) -> &'static str {
-        self.info().title
-    }
-}
-
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.id())
-    }
-}
-
-impl FromStr for Name {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        Self::ALL.into_iter().find(|name| name.id() == text).ok_or_else(|| Error::Unknown {
-            known: Self::ALL.map(Self::id).join(", "),
-            found: text.to_owned(),
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn identifiers_are_one_language() {
-        for name in Name::ALL {
-            assert_eq!(name.id().parse::<Name>().unwrap(), name);
-            assert_eq!(serde_json::to_value(name).unwrap(), name.id());
-        }
-        let sentence = "expected the name of a data set (n-mnist, dvs-gesture, dvs-cifar10, speech-commands, mnist, cifar10, \
-                        cifar100), found \"emnist\"; use one of those names";
-        assert_eq!("emnist".parse::<Name>().unwrap_err().to_string(), sentence);
     }
 }

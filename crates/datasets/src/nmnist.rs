@@ -12,7 +12,7 @@ use crate::{
     Content, Download, Error, Info, Name, Origin, Recording, Source, Split, Unpack,
     data_set::{DataSet, EventFiles},
     files::{self, Others},
-    find::{Layout, Listing},
+    layout::{Layout, Listing},
     synthetic::{self, Generator},
 };
 

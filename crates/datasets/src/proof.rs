@@ -9,10 +9,7 @@ use std::{
 
 use rayon::prelude::*;
 
-use crate::{
-    Content, Error, Recording, Recordings, Source, error::unlike, files::Sum, find::layout,
-    speech_commands,
-};
+use crate::{Content, Error, Recording, Recordings, Source, error::unlike, files::Sum, sounds};
 
 /// What is wrong with a data set, and what is to be known of it; in whole sentences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,7 +91,8 @@ fn errors(recordings: &[Recording]) -> Vec<Error> {
 /// Reads a sound, which is no longer than published.
 fn sound(recording: &Recording) -> Result<(), Error> {
     let Source::File(path) = &recording.source else { return recording.waveform().map(drop) };
-    let (found, most) = (speech_commands::sound(path)?.len(), speech_commands::RATE_HZ as usize);
+    let most_bytes = recording.name.set().layout.most_bytes;
+    let (found, most) = (sounds::sound(path, most_bytes)?.len(), sounds::RATE_HZ as usize);
     if found <= most {
         return Ok(());
     }
@@ -113,7 +111,7 @@ fn most_of(t_us: &[i64]) -> Option<(i64, i64)> {
 
 /// The refusal of a recording that is far longer than those of its data set.
 fn too_long(recording: &Recording, span: Option<(i64, i64)>) -> Option<Error> {
-    let most_us = layout(recording.name).longest_us;
+    let most_us = recording.name.set().layout.longest_us;
     let (first_us, last_us) = match (&recording.source, span) {
         (&Source::Cut { start_us, end_us, .. }, _) => (start_us, end_us),
         (_, span) => span?,
@@ -153,7 +151,7 @@ fn repeated(found: &Recordings, proof: &mut Proof) {
             by_content.entry(*first.entry(sum).or_insert(index)).or_default().push(path);
         }
     }
-    let distinct = layout(found.name).distinct;
+    let distinct = found.name.set().layout.distinct;
     let mut notes = Vec::new();
     for paths in by_content.values() {
         let [one, others @ ..] = &paths[..] else { continue };

@@ -7,12 +7,8 @@ use std::{
 use events::{Columns, Events, Grid, Order};
 
 use crate::{
-    Content, Error, ImageFile, Name, error::unlike, files, find::layout, speech_commands, synthetic,
+    Content, Error, ImageFile, Name, error::unlike, files, files::LOST, sounds, synthetic::Make,
 };
-
-/// What to do about a recording that was lost on its way here.
-pub(crate) const LOST: &str =
-    "a full disk or an interrupted copy leaves such files: copy or unpack it again";
 
 /// A data set as found: its recordings in a fixed order, and what identifies it in a record.
 #[derive(Clone, Debug)]
@@ -58,8 +54,8 @@ pub enum Origin {
     Complete,
     /// A part of it: accuracies are not comparable with published ones.
     Sample,
-    /// A stand-in made by [`synthetic`] or written by a simulator: accuracies say nothing about the
-    /// data set.
+    /// A stand-in made by [`crate::synthetic`] or written by a simulator: accuracies say nothing
+    /// about the data set.
     Synthetic,
 }
 
@@ -97,7 +93,7 @@ pub enum Source {
         /// The record, from 0.
         index: usize,
     },
-    /// The arguments that [`synthetic`] makes it from.
+    /// The arguments that [`crate::synthetic`] makes it from.
     Synthetic {
         /// The seed of the whole set.
         seed: u64,
@@ -113,7 +109,7 @@ impl Recordings {
     /// once.
     pub(crate) fn changed(&self) -> Result<Option<&Path>, Error> {
         let Sources { folder, files, sums, .. } = &self.sources;
-        let same = files::sums(files, layout(self.name).most_bytes)? == *sums;
+        let same = files::sums(files, self.name.set().layout.most_bytes)? == *sums;
         Ok((!same).then_some(folder))
     }
 
@@ -173,7 +169,7 @@ impl Recording {
             Source::Image { .. } => return Err(self.holds_no("events")),
         };
         let Some(events) = &self.name.set().events else { return Err(self.holds_no("events")) };
-        let bytes = files::read(path, layout(self.name).most_bytes)?;
+        let bytes = files::read(path, self.name.set().layout.most_bytes)?;
         if let Some((at, zeros)) = zeroed(&bytes) {
             let found = format!("{zeros} bytes of zero from byte {at} on");
             return Err(unlike(path, "events", found, LOST));
@@ -276,18 +272,20 @@ impl Recording {
     /// depth or number of channels.
     pub fn waveform(&self) -> Result<Vec<i16>, Error> {
         match (self.name.info().content, &self.source, self.made()) {
-            (Content::Speech { .. }, Source::File(path), _) => speech_commands::waveform(path),
+            (Content::Speech { .. }, Source::File(path), _) => {
+                sounds::waveform(path, self.name.set().layout.most_bytes)
+            }
             (_, _, Some(make)) => make.waveform(),
             _ => Err(self.holds_no("sounds")),
         }
     }
 
     /// The arguments of the generator, if that is the source.
-    fn made(&self) -> Option<synthetic::Make> {
+    fn made(&self) -> Option<Make> {
         let Self { name, label, ref source } = *self;
         match *source {
             Source::Synthetic { seed, test, index } => {
-                Some(synthetic::Make { name, label, seed, test, index })
+                Some(Make { name, label, seed, test, index })
             }
             _ => None,
         }

@@ -11,7 +11,7 @@ use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex};
 
-use crate::{Error, Recording, speech_commands::RATE_HZ};
+use crate::{Error, Recording, sounds::RATE_HZ};
 
 /// The ten words that a small recogniser is usually trained on.
 pub const TEN_WORDS: [&str; 10] =

@@ -1,5 +1,6 @@
 //! The cache holds what direct framing gives, serves nothing else, and survives whatever happens to
 //! its file.
+// Long: what can happen to one file, one test each, on the same small recordings.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{

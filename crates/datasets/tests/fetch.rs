@@ -1,5 +1,6 @@
 //! Downloads from a server that misbehaves: what ends under a file's name is the published file, or
 //! nothing is.
+// Long: what a server can do, one test each, against the same misbehaving server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod server;

@@ -1,5 +1,6 @@
 //! Publishers' lists as editors and other systems leave them: every listed recording counts in the
 //! half that lists it, or the line is named.
+// Long: what editors do to three kinds of lists, on the same small data sets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -319,6 +320,7 @@ fn lists_of_gestures_are_held_to_the_same() {
     assert_eq!(found(GESTURES, root).notes, [expected]);
 }
 
+// Long: one table of labels and what is said of each.
 #[test]
 fn labels_lie_inside_their_recording() {
     let root = tempfile::tempdir().unwrap();

@@ -1,5 +1,6 @@
 //! Speech Commands: the publisher's lists, splits by speaker, sounds that cannot be right, and the
 //! front end against NumPy.
+// Long: one data set from list to spectrogram, on the same made clips.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

@@ -1,5 +1,6 @@
 //! Archives that no honest publisher makes: refused in one sentence, with nothing outside touched
 //! and nothing half-written kept.
+// Long: what an archive can hold, one test each, made by the same few functions.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{

@@ -1,5 +1,6 @@
 //! An open device and what belongs to it: kernels compiled so far, handles of libraries, algorithms
 //! chosen, workspace.
+// Long: one type, and all that an open device owns; what it owns is opened in one order.
 
 #![expect(
     unsafe_code,

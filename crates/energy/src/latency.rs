@@ -6,7 +6,8 @@
 pub struct Anytime {
     /// Samples.
     pub samples: u64,
-    /// Samples that are right when only the votes of the first t steps count; `[0]` belongs to t = 1.
+    /// Samples that are right when only the votes of the first t steps count; `[0]` belongs to t =
+    /// 1.
     pub correct: Vec<u64>,
     /// Samples whose decision after t steps stays the same at all later steps; `[0]` belongs to
     /// t = 1. Never falls, and the last entry is all samples; the difference of neighbours is how

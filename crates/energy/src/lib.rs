@@ -41,3 +41,8 @@ impl Column {
         Column { name, value, unit, assumption }
     }
 }
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

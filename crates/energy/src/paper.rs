@@ -1,7 +1,7 @@
 //! The paper's own energy efficiency, Equation 1, and what it published with it in Table 5.
 //!
 //! ```text
-//! E_ANN = FLOPS_ANN · E_MAC                      E_MAC = 4.6 pJ: multiply and add in 32-bit floating point, 45 nm
+//! E_ANN = FLOPS_ANN · E_MAC                      E_MAC = 4.6 pJ: multiply and add, f32, 45 nm
 //! E_SNN = FLOPS_SNN · E_AC · T                   E_AC  = 0.1 pJ: add of 32-bit integers
 //! EE    = E_ANN / E_SNN = 4.6 / (0.1 · T · r)    FLOPS_SNN = FLOPS_ANN · r
 //! ```

@@ -2,6 +2,7 @@ use std::io;
 
 use crate::Shape;
 use crate::formats::Format;
+use crate::shape::MOST_FRAMES;
 
 /// What can go wrong between bytes and frames; every message is one sentence: where, what was
 /// expected, what was found, what to do.
@@ -77,8 +78,8 @@ pub enum Error {
         /// Time of the event before it.
         previous_us: i64,
     },
-    /// A time window of [`crate::Framing::Time`] holds no event; one of 0 µs, of a recording shorter
-    /// than a microsecond a frame, never does.
+    /// A time window of [`crate::Framing::Time`] holds no event; one of 0 µs, of a recording
+    /// shorter than a microsecond a frame, never does.
     #[error(
         "frame {frame} of {frames}: expected an event {}, found none; frame by number of events, or take windows without events as frames of zeros",
         window(*start_us, *end_us)
@@ -100,7 +101,7 @@ pub enum Error {
     #[error("framing: expected at least one frame, found 0; ask for 1 or more")]
     NoFrames,
     /// More frames than [`crate::Framing::MOST_FRAMES`] were asked for.
-    #[error("framing: expected at most {most} frames, found {0}; ask for fewer", most = crate::Framing::MOST_FRAMES)]
+    #[error("framing: expected at most {most} frames, found {0}; ask for fewer", most = MOST_FRAMES)]
     TooManyFrames(usize),
     /// An index range reaches past the recording, or runs backwards.
     #[error(

@@ -139,8 +139,8 @@ impl Events {
         Ok(Self { sensor, columns })
     }
 
-    /// As [`Events::new`], for formats that allow disorder: sorts by time, events of equal time stay
-    /// in file order.
+    /// As [`Events::new`], for formats that allow disorder: sorts by time, events of equal time
+    /// stay in file order.
     ///
     /// # Errors
     /// Unequal columns, or an event outside the sensor (its index counts in file order).

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Events, Frames, accumulate};
+use crate::{Error, Events, Frames, accumulate, shape};
 
 /// How a recording becomes frames: which run of events each frame counts (reference semantics of
 /// the released code).
@@ -42,7 +42,7 @@ pub enum EmptyWindow {
 impl Framing {
     /// The most frames of a recording that can be asked for. Of more, most would be empty, and a
     /// frame takes memory whether it is or not.
-    pub const MOST_FRAMES: usize = 65_536;
+    pub const MOST_FRAMES: usize = shape::MOST_FRAMES;
 
     /// Counts `events` into frames `[T, H, W, 2]`.
     ///

@@ -28,6 +28,7 @@ mod frames;
 mod framing;
 mod order;
 mod overview;
+mod shape;
 mod summary;
 mod time_surface;
 pub mod transforms;
@@ -39,10 +40,16 @@ pub const FRAMING_VERSION: u32 = 1;
 
 pub use error::Error;
 pub use events::{Columns, Events, Sensor};
-pub use frames::{Frames, Grid, Shape, accumulate};
+pub use frames::{Frames, Grid, accumulate};
 pub use framing::{EmptyWindow, Framing, duration_ranges, number_ranges, time_ranges};
 pub use order::Order;
 pub use overview::Overview;
+pub use shape::Shape;
 pub use summary::{FirstRow, Summary};
 pub use time_surface::time_surface;
 pub use voxel::voxel_grid;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

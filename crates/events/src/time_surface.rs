@@ -9,7 +9,9 @@ use crate::{Error, Events, Grid, Shape, frames};
 /// ```
 /// # use events::{Columns, Events, Framing, Sensor, time_surface};
 /// # let sensor = Sensor { width: 2, height: 1 };
-/// # let events = Events::new(sensor, Columns { t_us: vec![0, 10, 30, 40], x: vec![0, 1, 0, 1], y: vec![0; 4], on: vec![true; 4] })?;
+/// # let (t_us, x) = (vec![0, 10, 30, 40], vec![0, 1, 0, 1]);
+/// # let columns = Columns { t_us, x, y: vec![0; 4], on: vec![true; 4] };
+/// # let events = Events::new(sensor, columns)?;
 /// let ranges = Framing::Number { frames: 2 }.ranges(events.t_us())?;
 /// let ends: Vec<i64> = ranges.iter().map(|range| events.t_us()[range.end - 1]).collect();
 /// let surfaces = time_surface(&events, &ends, 10.0)?;

@@ -1,5 +1,6 @@
-//! Recordings as public writers and cameras make them, each of which was once read wrong. The inputs
-//! are made here; where this machine has the stored cases, those are read too.
+//! Recordings as public writers and cameras make them, each of which was once read wrong. The
+//! inputs are made here; where this machine has the stored cases, those are read too.
+// Long: one test for each case, with the bytes that make it.
 #![allow(clippy::unwrap_used)]
 
 use std::io::Cursor;

@@ -1,5 +1,5 @@
-//! Caches are told apart by [`Format::decoder_version`] and [`FRAMING_VERSION`], so other values must
-//! never come under an old number.
+//! Caches are told apart by [`Format::decoder_version`] and [`FRAMING_VERSION`], so other values
+//! must never come under an old number.
 //!
 //! When a test here fails, the same bytes or events gave other values than before. If that was
 //! meant, raise the version that the test names, and put the new digest beside it; if not, mend

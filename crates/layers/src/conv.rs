@@ -1,3 +1,4 @@
+use crate::Sizes;
 use crate::kernel::{Stored, by_precision, maps, slice, with_maps};
 #[cfg(feature = "cuda")]
 use candle_core::cuda_backend::CudaStorage;
@@ -54,76 +55,7 @@ struct Conv {
     parameters: [Tensor; 2],
 }
 
-/// All sizes of one convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sizes {
-    /// Maps.
-    pub n: usize,
-    /// Height of the input.
-    pub h: usize,
-    /// Width of the input.
-    pub w: usize,
-    /// Input channels.
-    pub ci: usize,
-    /// Side of the window.
-    pub k: usize,
-    /// Step of the window.
-    pub stride: usize,
-    /// Zeros around the map.
-    pub padding: usize,
-    /// Height of the output.
-    pub oh: usize,
-    /// Width of the output.
-    pub ow: usize,
-    /// Output channels.
-    pub co: usize,
-}
-
 impl Sizes {
-    fn of(conv: &Conv, xl: &Layout, wl: &Layout) -> Result<Sizes> {
-        let (n, h, w, ci) = maps(xl)?;
-        Sizes::new([n, h, w, ci], wl.dims(), conv.stride, conv.padding)
-    }
-
-    /// Sizes of a convolution of maps `[n, h, w, ci]` with a weight `[k, k, ci, co]`.
-    ///
-    /// # Errors
-    /// If they do not fit.
-    pub fn new(
-        [n, h, w, ci]: [usize; 4],
-        weight: &[usize],
-        stride: usize,
-        padding: usize,
-    ) -> Result<Sizes> {
-        match *weight {
-            [k, k2, ci2, co]
-                if k == k2
-                    && ci == ci2
-                    && stride > 0
-                    && h + 2 * padding >= k
-                    && w + 2 * padding >= k =>
-            {
-                let out = |size: usize| (size + 2 * padding - k) / stride + 1;
-                Ok(Sizes { n, h, w, ci, k, stride, padding, oh: out(h), ow: out(w), co })
-            }
-            _ => bail!(
-                "a convolution of weight {weight:?} (k, k, in, out), padding {padding}, stride {stride} cannot take maps \
-                 {:?}",
-                [n, h, w, ci]
-            ),
-        }
-    }
-
-    /// Output pixels of a map.
-    pub fn pixels(&self) -> usize {
-        self.oh * self.ow
-    }
-
-    /// Elements of the window of one output pixel.
-    pub fn window(&self) -> usize {
-        self.k * self.k * self.ci
-    }
-
     /// Output pixels of a tile.
     fn tile(&self) -> usize {
         (TILE / self.window()).clamp(32, self.pixels().max(32))
@@ -172,6 +104,13 @@ impl Sizes {
                 d[to..to + len].iter_mut().zip(&row[from..from + len]).for_each(|(d, &r)| *d += r);
             });
         }
+    }
+}
+
+impl Conv {
+    fn sizes(&self, xl: &Layout, wl: &Layout) -> Result<Sizes> {
+        let (n, h, w, ci) = maps(xl)?;
+        Sizes::new([n, h, w, ci], wl.dims(), self.stride, self.padding)
     }
 }
 
@@ -331,7 +270,7 @@ impl CustomOp3 for Conv {
         b: &CpuStorage,
         bl: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let s = Sizes::of(self, xl, wl)?;
+        let s = self.sizes(xl, wl)?;
         if bl.dims() != [s.co] {
             bail!(
                 "a convolution to {} channels takes as many biases, found {:?}",
@@ -354,7 +293,7 @@ impl CustomOp3 for Conv {
         _: &CudaStorage,
         _: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
-        let s = Sizes::of(self, xl, wl)?;
+        let s = self.sizes(xl, wl)?;
         let y = crate::cuda::conv_forward(&s, x, xl, &self.parameters[0], &self.parameters[1])?;
         Ok((y, with_maps(xl, s.oh, s.ow, s.co)))
     }
@@ -367,7 +306,7 @@ impl CustomOp3 for Conv {
         _y: &Tensor,
         g: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let s = Sizes::of(self, x.layout(), w.layout())?;
+        let s = self.sizes(x.layout(), w.layout())?;
         let g = g.contiguous()?;
         #[cfg(feature = "cuda")]
         if x.device().is_cuda() {

@@ -19,14 +19,16 @@ mod event;
 mod kernel;
 mod linear;
 mod norm;
+mod norm_operations;
 mod normalise;
 mod pool;
 mod product;
 mod rectify;
+mod sizes;
 mod sparse;
 
 pub use calibration::calibrate;
-pub use conv::{Conv2d, Sizes};
+pub use conv::Conv2d;
 pub use depthwise::{Depthwise, DepthwiseSizes};
 pub use dropout::{dropout, dropout_mask};
 pub use linear::Linear;
@@ -35,6 +37,7 @@ pub use normalise::Scales;
 pub use pool::{avg_pool2d, max_pool2d, pooled, pooled_gradient};
 pub use product::{Crossover, Crossovers, InputGradient, Path, Product};
 pub use rectify::rectify;
+pub use sizes::Sizes;
 pub use sparse::{Consumer, Sparse};
 
 use candle_core::{Result, Tensor, bail};
@@ -65,3 +68,8 @@ pub fn vote(x: &Tensor, voters: usize) -> Result<Tensor> {
     dims.push(voters);
     x.reshape(dims)?.mean(candle_core::D::Minus1)
 }
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,5 +1,5 @@
-use crate::conv::{Matrix, Sizes, forward, input_gradient, parallel_product, weight_gradient};
-use crate::{Consumer, DepthwiseSizes, Sparse, event};
+use crate::conv::{Matrix, forward, input_gradient, parallel_product, weight_gradient};
+use crate::{Consumer, DepthwiseSizes, Sizes, Sparse, event};
 use rayon::prelude::*;
 
 /// What a weight does to the activations below it, on slices of f32: the three products of a

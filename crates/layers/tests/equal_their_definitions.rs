@@ -1,5 +1,6 @@
 //! Every kernel of this crate beside its plain definition in candle's own operations, values and
 //! gradients.
+// Long: one test for each kernel, on the same numbers and gradients.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use candle_core::{DType, Device, Result, Tensor, Var};

@@ -6,9 +6,10 @@ use candle_core::{DType, Result, bail};
 use candle_nn::{Init, VarBuilder};
 use layers::{BatchNorm, Conv2d, Depthwise, Linear};
 use neuron::surrogate::WhereFired;
-use neuron::{Fires, Firing, Reset, ResetGradient, Sbpsnn, population};
+use neuron::{Fires, Firing, Neuron, Reset, ResetGradient, Sbpsnn, population};
 use std::collections::HashMap;
 use std::iter;
+use std::sync::Arc;
 
 /// Follows the shape of one sample while a network is built.
 struct Builder<'a> {
@@ -58,6 +59,19 @@ pub fn layers(
     Ok(b.layers)
 }
 
+/// Neurons that fire where more than three quarters of a window did; the gradient passes where they
+/// fired.
+fn pool_neurons() -> Result<Arc<dyn Neuron>> {
+    let firing = Firing {
+        threshold: 0.75,
+        fires: Fires::AboveThreshold,
+        reset: Reset::ToZero,
+        reset_gradient: ResetGradient::Detached,
+        surrogate: WhereFired { height: 1.0 },
+    };
+    Ok(population(Sbpsnn { firing, decay: 1.0 })?)
+}
+
 impl Builder<'_> {
     fn stage(&mut self, stage: Stage, classes: usize) -> Result<()> {
         let name = self.name(stage);
@@ -72,11 +86,8 @@ impl Builder<'_> {
                 self.layers.extend(iter::once(conv).chain(activation));
             }
             Stage::Stem { channels, kernel, stride } => {
-                let conv = self.conv(
-                    &name,
-                    Window { kernel, stride, bias: false, valid: false },
-                    channels,
-                )?;
+                let window = Window { kernel, stride, bias: false, valid: false };
+                let conv = self.conv(&name, window, channels)?;
                 self.layers.push(conv);
             }
             Stage::Residual { channels, kernel, stride, post: false } => {
@@ -100,14 +111,7 @@ impl Builder<'_> {
             }
             Stage::PoolNeurons(k) => {
                 self.shrink(stage, k)?;
-                let firing = Firing {
-                    threshold: 0.75,
-                    fires: Fires::AboveThreshold,
-                    reset: Reset::ToZero,
-                    reset_gradient: ResetGradient::Detached,
-                    surrogate: WhereFired { height: 1.0 },
-                };
-                let neurons = population(Sbpsnn { firing, decay: 1.0 })?;
+                let neurons = pool_neurons()?;
                 self.layers.extend([Layer::AvgPool(k), Layer::Neuron(name, neurons)]);
             }
             Stage::Dropout => self.layers.push(Layer::Dropout(name)),

@@ -6,8 +6,10 @@
 
 mod build;
 mod graph;
+mod layer;
 mod named;
 mod network;
+mod neuron_list;
 mod neurons;
 mod options;
 mod outline;
@@ -20,12 +22,18 @@ pub use blocks::{
     Decision, EventDriven, Frames, Gradients, Inference, LayerTrace, Observer, Options, Plan,
 };
 pub use device::{Math, Precision};
+pub use layer::Layer;
 #[cfg(feature = "cuda")]
 pub use layers::cuda::adamw;
 pub use layers::{BatchStatistics, Crossovers, Mode, Path, StatisticsOver, calibrate};
 pub use named::{Architecture, Variant};
-pub use network::{Layer, Network};
+pub use network::Network;
 pub use neurons::Neurons;
 pub use options::{BadNorm, Biases, Norm, NormOptions, StageOptions};
 pub use outline::{Footprint, NormSize};
 pub use spec::{ParseError, Spec, Stage};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

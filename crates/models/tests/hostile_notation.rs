@@ -50,6 +50,7 @@ fn numbers_that_overflow_are_one_sentence() {
     }
 }
 
+// Long: half of it is the lists that notations are made of.
 #[test]
 fn mutated_notations_are_networks_or_one_sentence() {
     const GOOD: [&str; 5] = [

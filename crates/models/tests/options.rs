@@ -137,9 +137,9 @@ fn defined(
     (plain_spikes == exact_spikes).then_some([plain, exact])
 }
 
-/// Norms over the three values of a batch multiply what was rounded by 1/√(σ² + ε), so that two ways
-/// in f32 are apart by more than either is from the equation. So each is held to it in f64: the fast
-/// path is no further from it than ten times what the tensor operations are, or than 1e-5.
+/// Norms over the three values of a batch multiply what was rounded by 1/√(σ² + ε), so that two
+/// ways in f32 are apart by more than either is from the equation. So each is held to it in f64:
+/// the fast path is no further from it than ten times what the tensor operations are, or than 1e-5.
 #[test]
 fn norms_of_few_values_are_as_exact_as_the_tensor_operations() {
     let per_step = NormOptions { per_step_weight: true, linear: true, ..NormOptions::default() };

@@ -41,6 +41,7 @@ fn largest(a: &[f32]) -> f32 {
     a.iter().fold(1e-6, |m, v| m.max(v.abs()))
 }
 
+// Long: one network both ways, and all that is compared.
 fn check(neuron: Arc<dyn Neuron>, text: &str, still: bool) {
     let (steps, shape) = (5, [3, 11, 12, 2]);
     let vars = VarMap::new();

@@ -1,5 +1,6 @@
 //! Residual networks: parameters counted by hand, blocks beside the same written out in tensor
 //! operations, gradients beside finite differences.
+// Long: the blocks written out once, which every test here compares with.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use candle_core::{DType, Device, Result, Tensor, Var};

@@ -1,4 +1,5 @@
-use crate::{Fires, Firing, Kind, Neuron, Reset, ResetGradient};
+use crate::bad_parameter::range;
+use crate::{BadParameter, Fires, Firing, Kind, Neuron, Reset, ResetGradient};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use surrogate::{InverseMembrane, Kind as SurrogateKind, Rectangular, Surrogate};
@@ -188,31 +189,6 @@ impl TryFrom<Written> for Config {
         };
         Ok(Config { kind, threshold, fires, reset, reset_gradient, surrogate })
     }
-}
-
-/// A neuron's parameter lies outside its range.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("the neuron's {name} must be {expected}, found {found}")]
-pub struct BadParameter {
-    name: &'static str,
-    expected: &'static str,
-    found: String,
-}
-
-impl BadParameter {
-    /// The parameter's name, its range and its value, in words.
-    pub fn parts(&self) -> (String, String, String) {
-        (self.name.to_owned(), self.expected.to_owned(), self.found.clone())
-    }
-}
-
-pub(crate) fn range(
-    name: &'static str,
-    found: f64,
-    ok: bool,
-    expected: &'static str,
-) -> Result<(), BadParameter> {
-    if ok { Ok(()) } else { Err(BadParameter { name, expected, found: sentence::number(found) }) }
 }
 
 fn positive(name: &'static str, found: f64) -> Result<(), BadParameter> {

@@ -16,6 +16,7 @@
 #[cfg(feature = "cuda")]
 pub use scan::cuda;
 
+mod bad_parameter;
 mod cell;
 pub mod cells;
 mod config;
@@ -28,10 +29,12 @@ mod rules;
 mod scan;
 mod silent;
 mod stepwise;
+mod stepwise_lif;
 
+pub use bad_parameter::BadParameter;
 pub use cell::{Cell, Parameter};
 pub use cells::{Adaptive, Firing, IntegrateAndFire, Kind, Plif, Refractory, Sbpsnn, Synaptic};
-pub use config::{BadParameter, Config, Method, PartialConfig};
+pub use config::{Config, Method, PartialConfig};
 pub use cost::Cost;
 pub use lif::Lif;
 pub use number::{Dual, Gradient, Lifted, Line, Traced, TracedMask, lifted, traced};

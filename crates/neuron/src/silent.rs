@@ -33,7 +33,7 @@ impl WhenSilent {
         rate: f64,
     ) -> std::result::Result<Self, BadParameter> {
         let fits = (0.0..=1.0).contains(&rate);
-        crate::config::range("rate of the warm-up", rate, fits, "from 0 to 1")?;
+        crate::bad_parameter::range("rate of the warm-up", rate, fits, "from 0 to 1")?;
         let fallback =
             Config { surrogate: Kind::Sigmoid(Sigmoid { alpha: 5.0 }), ..*config }.build()?;
         // learnable parameters are the same ones, whichever slope a batch takes
@@ -87,7 +87,8 @@ impl Neuron for WhenSilent {
 
     fn scan(&self, x: &Tensor) -> Result<Tensor> {
         let spikes = self.usual.scan(x)?;
-        // counted exactly, as the kernels count: a mean in f32 may lie on the other side of the rate
+        // counted exactly, as the kernels count: a mean in f32 may lie on the other side of the
+        // rate
         let steps = spikes.detach().flatten_from(1)?.sum(1)?;
         let fired = steps.to_dtype(candle_core::DType::F64)?.sum_all()?.to_scalar::<f64>()?;
         let rate = fired / spikes.elem_count().max(1) as f64;

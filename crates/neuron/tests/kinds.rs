@@ -1,5 +1,5 @@
-//! Neurons as plain data: every kind with every surrogate, its constants' ranges, what it costs, and
-//! the membrane that it holds to its threshold.
+//! Neurons as plain data: every kind with every surrogate, its constants' ranges, what it costs,
+//! and the membrane that it holds to its threshold.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use candle_core::{Device, Tensor, Var};

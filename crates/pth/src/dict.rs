@@ -1,13 +1,9 @@
 //! The state dict in a pickle: where programs put it, and what its tensors are.
 
-use crate::Error;
 use crate::error::shown;
 use crate::pickle::{Id, Pickle, Value};
+use crate::{Error, LARGEST_PICKLE};
 use std::collections::BTreeMap;
-
-/// A pickle that describes some hundred tensors has some 20 KB; one beyond this describes no
-/// network's weights.
-pub const LARGEST_PICKLE: usize = 4 << 20;
 
 /// Where programs put a state dict in what they save: the paper's released code says `network`,
 /// Lightning `state_dict`.

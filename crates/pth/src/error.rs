@@ -1,4 +1,9 @@
 pub(crate) use sentence::shown;
+
+/// A pickle that describes some hundred tensors has some 20 KB; one beyond this describes no
+/// network's weights.
+pub const LARGEST_PICKLE: usize = 4 << 20;
+
 /// Why a file gives no tensors; each is one sentence that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -42,7 +47,7 @@ pub enum Error {
     /// A pickle too large to describe a network.
     #[error(
         "expected a data.pkl of at most {} bytes, found {found}; save model.state_dict() alone",
-        crate::LARGEST_PICKLE
+        LARGEST_PICKLE
     )]
     LargePickle {
         /// Its bytes.

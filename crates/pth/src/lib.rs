@@ -15,5 +15,10 @@ mod numbers;
 mod pickle;
 
 pub use archive::File;
-pub use dict::{LARGEST_PICKLE, Tensor, described};
-pub use error::Error;
+pub use dict::{Tensor, described};
+pub use error::{Error, LARGEST_PICKLE};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -19,24 +19,27 @@ struct Machine<'b> {
     memo: HashMap<u32, Id>,
 }
 
-/// Reads a pickle to its end.
-///
-/// # Errors
-/// As [`Pickle::read`].
-pub fn run(bytes: &[u8]) -> Result<Pickle<'_>, Error> {
-    let mut machine = Machine {
-        bytes,
-        at: 0,
-        made: Pickle::default(),
-        stack: Vec::new(),
-        marks: Vec::new(),
-        memo: HashMap::new(),
-    };
-    loop {
-        let at = machine.at;
-        let ended = machine.step().map_err(|found| Error::Pickle { at, found })?;
-        if ended {
-            return Ok(machine.made);
+impl<'b> Pickle<'b> {
+    /// Reads a pickle to its end.
+    ///
+    /// # Errors
+    /// A byte that is no opcode of the protocols 2 to 5, or an opcode that finds less than it
+    /// takes.
+    pub fn read(bytes: &'b [u8]) -> Result<Self, Error> {
+        let mut machine = Machine {
+            bytes,
+            at: 0,
+            made: Pickle::default(),
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: HashMap::new(),
+        };
+        loop {
+            let at = machine.at;
+            let ended = machine.step().map_err(|found| Error::Pickle { at, found })?;
+            if ended {
+                return Ok(machine.made);
+            }
         }
     }
 }

@@ -1,7 +1,5 @@
 //! What a pickle holds: values that name each other by number.
 
-use crate::{Error, machine};
-
 /// The number of a value.
 pub type Id = u32;
 
@@ -40,15 +38,6 @@ pub struct Pickle<'b> {
 }
 
 impl<'b> Pickle<'b> {
-    /// Reads a pickle to its end.
-    ///
-    /// # Errors
-    /// A byte that is no opcode of the protocols 2 to 5, or an opcode that finds less than it
-    /// takes.
-    pub fn read(bytes: &'b [u8]) -> Result<Self, Error> {
-        machine::run(bytes)
-    }
-
     /// The object that was pickled.
     pub fn root(&self) -> Id {
         self.root

@@ -1,6 +1,7 @@
 //! What a record must hold for its numbers to be believed: numbers in their ranges, and lists that
 //! belong together of one length. A run that diverged is a result too, so NaN and infinity pass.
 
+use crate::rule::{Checked, ensure};
 use crate::{Analysis, Histogram, Record, Trace, results};
 
 /// Counts above this are no counts: a number of JSON holds no more exactly.
@@ -9,24 +10,6 @@ const MOST: u64 = 1 << 53;
 const MANY: usize = 4096;
 /// Time steps: as many as a run may take.
 const STEPS: usize = 1 << 16;
-
-/// What is wrong with a record.
-pub(crate) struct Wrong {
-    /// What belongs there, with its place.
-    pub(crate) expected: String,
-    /// What is there.
-    pub(crate) found: String,
-}
-
-pub(crate) type Checked = Result<(), Wrong>;
-
-/// That something holds, or what is wrong.
-pub(crate) fn ensure(holds: bool, expected: &str, found: impl ToString) -> Checked {
-    match holds {
-        true => Ok(()),
-        false => Err(Wrong { expected: expected.to_owned(), found: found.to_string() }),
-    }
-}
 
 /// Holds a record to the rules.
 pub(crate) fn check(record: &Record) -> Checked {

@@ -1,6 +1,6 @@
 //! A table for plain pdflatex with the package booktabs.
 
-use crate::table::Align;
+use crate::Align;
 
 /// What stands in a table, as [`crate::Table`] holds it.
 pub(crate) struct Parts<'a> {

@@ -9,19 +9,23 @@
 //!   half record;
 //! - a record that is not understood to the last field is an error, never a guess.
 
+mod align;
 mod analysis;
 mod check;
 mod error;
 pub mod figures;
 pub mod json;
 mod latex;
+mod metric;
 mod mosaic;
 mod number;
 pub mod page;
 mod raster;
+mod receipt;
 mod record;
 mod recording;
 mod results;
+mod rule;
 pub mod simulator_figure;
 mod student;
 mod summary;
@@ -32,11 +36,18 @@ mod ticks;
 mod words;
 mod write;
 
+pub use align::Align;
 pub use analysis::{Analysis, Histogram, Latency, LayerActivity, LayerTrace, Membrane, Trace};
 pub use error::Error;
-pub use record::{Curve, DataIdentity, Host, Metric, Origin, Record, RunIdentity, SCHEMA};
+pub use metric::{Curve, Metric};
+pub use record::{DataIdentity, Host, Origin, Record, RunIdentity, SCHEMA};
 pub use recording::Recording;
 pub use summary::{Paired, Summary, paired, summary};
-pub use table::{Align, Table};
+pub use table::Table;
 pub use tensorboard::EventFile;
 pub use write::{write_bytes, write_text};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,7 +1,7 @@
 //! What metrics and curves can be: each once, a known name with its unit and its range, and a
 //! metric that is a curve's value with that value.
 
-use crate::check::{Checked, ensure};
+use crate::rule::{Checked, ensure};
 use crate::{Curve, Metric, Record};
 use std::collections::HashSet;
 

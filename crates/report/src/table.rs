@@ -1,15 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::{Error, latex};
-
-/// On which side of its column a cell stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Align {
-    /// Words.
-    Left,
-    /// Numbers.
-    Right,
-}
+use crate::{Align, Error, latex};
 
 /// A table as text: a title, columns, rows with one cell for each column, and notes below.
 ///

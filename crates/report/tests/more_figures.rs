@@ -1,6 +1,7 @@
 //! The figures made of analyses: by eye they are looked at elsewhere, and what a program can see of
 //! them is checked here. With `REPORT_FIGURES=<folder>` set, every figure drawn here is also left
 //! in that folder.
+// Long: one test for each figure, all drawn of one made analysis.
 #![allow(clippy::unwrap_used)]
 
 mod svg;

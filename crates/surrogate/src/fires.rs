@@ -1,4 +1,3 @@
-use crate::Number;
 use serde::{Deserialize, Serialize};
 
 /// When a neuron fires.
@@ -9,15 +8,4 @@ pub enum Fires {
     AtThreshold,
     /// u > θ (its baseline node, and Eq. 4).
     AboveThreshold,
-}
-
-impl Fires {
-    /// Whether a membrane `u` fires at `threshold`.
-    #[inline(always)]
-    pub fn at<N: Number>(self, u: N, threshold: N) -> N::Mask {
-        match self {
-            Fires::AtThreshold => u.at_least(threshold),
-            Fires::AboveThreshold => u.above(threshold),
-        }
-    }
 }

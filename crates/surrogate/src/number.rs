@@ -71,6 +71,17 @@ pub trait Number:
     }
 }
 
+impl Fires {
+    /// Whether a membrane `u` fires at `threshold`.
+    #[inline(always)]
+    pub fn at<N: Number>(self, u: N, threshold: N) -> N::Mask {
+        match self {
+            Fires::AtThreshold => u.at_least(threshold),
+            Fires::AboveThreshold => u.above(threshold),
+        }
+    }
+}
+
 /// The two precisions that equations run in: `f32` to train, `f64` to check.
 pub trait Real:
     Number<Mask = bool>

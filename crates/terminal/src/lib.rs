@@ -28,3 +28,8 @@ macro_rules! out {
 macro_rules! say {
     ($($text:tt)*) => { $crate::say(&format!($($text)*)) };
 }
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,4 @@
-use crate::{Refusal, Set, Setup, Values, stream};
+use crate::{Error, Refusal, Set, Setup, Values, stream};
 use candle_core::{Device, Tensor};
 use events::{Grid, Shape, transforms};
 use models::Frames;
@@ -120,6 +120,25 @@ pub(crate) struct Gathering<'a> {
     pub epoch: Option<(u64, usize)>,
     /// Whether values are wanted as bytes too.
     pub bytes: bool,
+}
+
+impl Set<'_> {
+    /// The samples `indices` as a network sees them in an evaluation, `[T, B, H, W, C]`, and their
+    /// classes; every step of them.
+    ///
+    /// # Errors
+    /// A sample that cannot be read, or samples of unequal sizes.
+    pub fn frames(
+        self,
+        indices: &[usize],
+        setup: &Setup,
+        device: &Device,
+    ) -> Result<(Tensor, Vec<u32>), Error> {
+        let work = Gathering { set: self, setup, epoch: None, bytes: false };
+        let mut batch = Batch::gather(work, indices)?;
+        let labels = std::mem::take(&mut batch.labels);
+        Ok((batch.into_tensor(device)?, labels))
+    }
 }
 
 /// Values as bytes, if every one is a whole number up to 255.

@@ -272,8 +272,8 @@ fn slots(kept: BTreeMap<String, Vec<(usize, Tensor)>>) -> Result<Vec<Vec<Tensor>
     Ok(all)
 }
 
-/// Identity, where training is, the optimiser's steps, and those at the beginning of the epoch where
-/// that is kept.
+/// Identity, where training is, the optimiser's steps, and those at the beginning of the epoch
+/// where that is kept.
 fn lines(text: &str) -> Result<(String, TrainingState, u64, Option<u64>), String> {
     let mut lines = text.lines();
     match lines.next() {

@@ -87,3 +87,8 @@ pub use stored::{BadWeights, Weights, unsound};
 pub use train::{Job, train, train_from};
 pub use vars::SeededVars;
 pub use words::Words;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

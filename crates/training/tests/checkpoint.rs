@@ -1,5 +1,6 @@
 //! A run that is interrupted anywhere and goes on from its checkpoint ends with the very bits of
 //! one that was not.
+// Long: every way to be interrupted, on one small run that all of them share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use candle_core::{DType, Device, Tensor};

@@ -103,6 +103,7 @@ fn a_batch_of_one_under_batch_norm_is_refused_before_the_first_step() {
     }
 }
 
+// Long: one table of settings and what is said of each.
 #[test]
 fn a_setup_made_in_rust_is_checked_where_it_is_used() {
     let train_set = examples(8, 2);

@@ -1,10 +1,11 @@
 //! Backward: the gradients of each block's activations, added up over its readers.
 
 use super::activations::{Input, add, over_steps};
-use super::forward::{Affine, Count, Kept, Pass, State, affine};
+use super::norms::{Affine, affine};
+use super::pass::{Count, Kept, Pass, State};
 use super::values::Values;
 use super::{Gradients, LayerTrace};
-use crate::layout::Range;
+use crate::graph::Range;
 use crate::{Block, Origin, Source, Weight};
 use candle_core::{Device, Result, Tensor, TensorId, bail};
 use layers::{InputGradient, Path, Product, Sparse};

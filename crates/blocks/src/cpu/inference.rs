@@ -1,4 +1,4 @@
-use super::forward::Affine;
+use super::norms::Affine;
 use super::spikes::pool_spikes;
 use super::values::Values;
 use super::{EventDriven, kernel};

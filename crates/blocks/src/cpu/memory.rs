@@ -1,4 +1,4 @@
-use super::forward::Pass;
+use super::pass::Pass;
 use crate::{Block, Graph, Origin};
 use candle_core::{Result, bail};
 

@@ -12,6 +12,7 @@ mod forward;
 mod inference;
 mod memory;
 mod norms;
+mod pass;
 mod plain;
 mod spikes;
 mod stepwise;
@@ -25,9 +26,9 @@ pub use trace::{Gradients, LayerTrace};
 use crate::layout::layouts;
 use crate::{Block, Frames, Graph, Observer, Weight};
 use candle_core::{DType, Result, Tensor, bail};
-use forward::{Count, Pass};
 use layers::{Crossovers, Mode};
 use neuron::{Kernel, Stepwise};
+use pass::{Count, Pass};
 
 /// How to compute. It changes the order of sums, and so a result by rounding; a membrane that lies
 /// within rounding of its threshold may then fire or not.

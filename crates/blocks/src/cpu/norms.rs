@@ -1,8 +1,8 @@
 //! What the batch norms of an event-driven pass normalise with.
 
-use super::forward::of_steps;
-use crate::Observer;
-use candle_core::{Device, Result, Tensor};
+use super::values::Values;
+use crate::{Block, Observer};
+use candle_core::{Device, Result, Tensor, bail};
 use layers::{BatchNorm, BatchStatistics, Mode, Scales, StatisticsOver, batch_moments};
 
 /// What a norm, given by its name, normalises with: in training the moments of `z`, which the
@@ -54,4 +54,46 @@ fn statistics(
         |v: &[f32]| Tensor::from_vec(v.repeat(rows), (v.len() / c * rows, c), &Device::Cpu);
     let (mean, unbiased_var) = (tensor(mean)?, tensor(&unbiased)?);
     Ok(BatchStatistics { mean, unbiased_var, momentum: norm.momentum })
+}
+
+/// γ and β of a batch norm.
+pub struct Affine {
+    /// With the constant factor: `[C]`, or of each step, `[T, C]`.
+    pub gamma: Vec<f32>,
+    /// Zeros where there is none.
+    pub beta: Vec<f32>,
+}
+
+impl Affine {
+    /// Of a batch norm in a pass of so many steps.
+    ///
+    /// # Errors
+    /// If it has fewer.
+    pub fn of(norm: &BatchNorm, steps: usize) -> Result<Affine> {
+        let gamma = of_steps(&norm.weight, steps)?;
+        // ×1 changes no bit
+        let gamma = gamma.into_iter().map(|gamma| gamma * norm.scale as f32).collect();
+        let beta = match &norm.bias {
+            Some(bias) => Values::of(bias)?.to_vec(),
+            None => vec![0.0; norm.channels()],
+        };
+        Ok(Affine { gamma, beta })
+    }
+}
+
+/// γ and β of a block's batch norm in a pass of so many steps.
+pub fn affine(block: &Block, steps: usize) -> Result<Option<Affine>> {
+    block.affine.as_ref().map(|(_, norm)| Affine::of(norm, steps)).transpose()
+}
+
+/// What a norm has of each channel, or of each channel and step the first `steps` steps of.
+pub fn of_steps(tensor: &Tensor, steps: usize) -> Result<Vec<f32>> {
+    let values = Values::of(tensor)?;
+    let Ok((has, c)) = tensor.dims2() else { return Ok(values.to_vec()) };
+    match values.get(..steps * c) {
+        Some(first) => Ok(first.to_vec()),
+        None => {
+            bail!("a batch norm of {has} steps was shown {steps}; make the network for as many")
+        }
+    }
 }

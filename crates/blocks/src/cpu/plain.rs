@@ -1,7 +1,7 @@
 //! A block without neurons: norm, ReLU, dropout and pooling of the currents themselves.
 
 use super::activations::multiply;
-use super::forward::Affine;
+use super::norms::Affine;
 use crate::Block;
 use layers::{Scales, pooled, pooled_gradient};
 use neuron::{Pooling, StageGradient};

@@ -35,8 +35,8 @@ impl OnDevice {
     /// The engine of this graph on the CUDA device that its weights lie on, all f32.
     ///
     /// `None` if it has none: no chain ([`Graph::is_chain`]), a neuron without
-    /// [`neuron::Neuron::source`], a norm of another form ([`layers::BatchNorm::is_usual`]), a window of 16 pixels and more over spikes, dropout of the
-    /// votes, another precision or device.
+    /// [`neuron::Neuron::source`], a norm of another form ([`layers::BatchNorm::is_usual`]), a
+    /// window of 16 pixels and more over spikes, dropout of the votes, another precision or device.
     pub fn new(graph: Graph) -> Option<OnDevice> {
         let here =
             |t: &Tensor| t.dtype() == DType::F32 && t.device().is_cuda() && t.is_contiguous();

@@ -71,18 +71,6 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// The file system's `source`, where a full disk has a sentence of its own.
-    pub(super) fn disk(action: &'static str, path: &std::path::Path, source: io::Error) -> Self {
-        if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-            let folder = path.parent().unwrap_or(path).to_owned();
-            let available = super::space::available(&folder);
-            return Self::Space { folder, needed: None, available };
-        }
-        Self::Disk { path: path.to_owned(), action, source }
-    }
-}
-
 /// "n more bytes", or the words for an amount that is not known.
 struct Needed(Option<u64>);
 

@@ -9,13 +9,14 @@
 //! |---|---|
 //! | `<file>.part` | a download so far |
 //! | `.<file>.partial` | an archive that is being unpacked; the next call starts it again |
-//! | `.<file>.whole` | an archive that is unpacked, on its way into the folder; the next call goes on |
-//! | `.<file>.unpacked.json` | that an archive is unpacked, with its checksums; the archive itself may be removed |
+//! | `.<file>.whole` | an unpacked archive on its way into the folder; the next call goes on |
+//! | `.<file>.unpacked.json` | that an archive is unpacked, its checksums; it may be removed |
 //! | `.<folder>.fetch-lock` beside the folder | the lock of a running fetch |
 
 mod download;
 mod error;
 mod lock;
+mod part;
 mod sets;
 mod space;
 mod sums;

@@ -18,7 +18,7 @@ impl From<&'static Download> for Item<'static> {
 /// The root cannot be read, or holds two.
 pub fn folder(name: Name, root: &Path) -> Result<PathBuf, Error> {
     let names = files::names(root)?;
-    match find::named(root, &names, find::layout(name).folders)?[..] {
+    match find::named(root, &names, name.set().layout.folders)?[..] {
         [] => Ok(root.join(name.id())),
         [folder] => Ok(root.join(folder)),
         [first, second, ..] => Err(find::two(name, root, first, second)),

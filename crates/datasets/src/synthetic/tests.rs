@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::Content;
 use crate::speech::LogMel;
+use events::{Events, Shape};
 
 /// Everything that a recording holds, in bytes.
 fn bytes(recording: &Recording) -> Vec<u8> {

@@ -3,7 +3,7 @@ use std::f64::consts::TAU;
 use rand::Rng;
 
 use super::exact::sin_cos;
-use crate::speech_commands::RATE_HZ;
+use crate::sounds::RATE_HZ;
 
 /// The frequencies in Hz between which words run; each is 1.64 times the one before.
 const LEVELS_HZ: [f64; 6] = [300.0, 493.0, 811.0, 1332.0, 2190.0, 3600.0];

@@ -4,10 +4,10 @@
 //! numbers compare within a column and not across.
 //!
 //! ```text
-//! E_SNN     = ACs · E_AC + MACs · E_MAC            ACs, MACs: synaptic operations of all steps, exact
-//! E_ANN     = dense · E_MAC                        dense: operations of the analogue network, once, not T times
-//! E_neurons = neurons · T · (m·E_mul + a·E_add)    of LIF m = 1 (leak), a = 2 (charge, comparison)
-//! E_memory  = bytes · E_byte                       weights; states read and written at each step
+//! E_SNN     = ACs · E_AC + MACs · E_MAC          ACs, MACs: synaptic operations of all steps
+//! E_ANN     = dense · E_MAC                      dense: operations of the analogue network, once
+//! E_neurons = neurons · T · (m·E_mul + a·E_add)  of LIF m = 1 (leak), a = 2 (charge, comparison)
+//! E_memory  = bytes · E_byte                     weights; states read and written at each step
 //! ```
 //!
 //! m, a and the number of states are those of each layer's neurons ([`neuron::Cost`]), counted on

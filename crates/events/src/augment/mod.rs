@@ -9,8 +9,13 @@
 //! use events::augment::{EventTransform, Key, apply_all};
 //! # use events::{Columns, Events, Sensor};
 //! # let sensor = Sensor { width: 34, height: 34 };
-//! # let events = Events::new(sensor, Columns { t_us: vec![1, 5], x: vec![3, 4], y: vec![9, 9], on: vec![true, false] })?;
-//! let list = [EventTransform::RandomCrop { padding: 4, width: 34, height: 34 }, EventTransform::DropEvents { probability: 0.1 }];
+//! # let on = vec![true, false];
+//! # let columns = Columns { t_us: vec![1, 5], x: vec![3, 4], y: vec![9, 9], on };
+//! # let events = Events::new(sensor, columns)?;
+//! let list = [
+//!     EventTransform::RandomCrop { padding: 4, width: 34, height: 34 },
+//!     EventTransform::DropEvents { probability: 0.1 },
+//! ];
 //! let augmented = apply_all(&list, &events, Key { seed: 1, epoch: 0, index: 42 })?;
 //! assert_eq!(augmented.sensor(), events.sensor());
 //! # Ok::<(), events::Error>(())

@@ -22,9 +22,11 @@ pub struct Region {
 /// use events::{Sensor, camera::Camera};
 /// use rand::SeedableRng;
 ///
-/// let mut pixels = Camera { mismatch: 0.0, threshold_on: 0.2, ..Camera::default() }.pixels(Sensor { width: 2, height: 1 }, 0);
+/// let camera = Camera { mismatch: 0.0, threshold_on: 0.2, ..Camera::default() };
+/// let mut pixels = camera.pixels(Sensor { width: 2, height: 1 }, 0);
 /// pixels.settle(&[pixels.all()], |_, _| 0.0);
-/// pixels.look(1_000, &[pixels.all()], |x, _| if x == 1 { 0.3 } else { 0.0 }); // one pixel grows brighter
+/// // one pixel grows brighter
+/// pixels.look(1_000, &[pixels.all()], |x, _| if x == 1 { 0.3 } else { 0.0 });
 /// let events = pixels.finish(&mut rand_chacha::ChaCha8Rng::seed_from_u64(0))?;
 /// assert_eq!((events.t_us(), events.x(), events.on()), (&[666][..], &[1][..], &[true][..]));
 /// # Ok::<(), events::Error>(())

@@ -1,7 +1,7 @@
 use std::io::{Read, Seek, SeekFrom};
 
-use super::decoder::{self, Decoder, Opened};
-use super::{Format, HEAD, SensorSource, detect::detect_in, nmnist, sensor};
+use super::decoder::{Decoder, Opened};
+use super::{Format, HEAD, SensorSource, detect::detect_in, nmnist, open, sensor};
 use crate::{Columns, Error, Sensor};
 
 /// Bytes that are decoded at once: at most 400,000 events, of EVT 3.0.
@@ -47,7 +47,7 @@ impl<R: Read + Seek> Chunks<R> {
         let mut buffer = Vec::new();
         source.by_ref().take(HEAD as u64).read_to_end(&mut buffer)?;
         let format = format.map_or_else(|| detect_in(&buffer, len), Ok)?;
-        let Opened { mut decoder, header } = decoder::open(format, &buffer)?;
+        let Opened { mut decoder, header } = open(format, &buffer)?;
         let ended = buffer.len() < HEAD;
         if header == buffer.len() && !ended {
             return Err(Error::Format {

@@ -1,7 +1,6 @@
 //! What all decoders have in common: bytes come in pieces, and something is remembered between one
 //! piece and the next.
 
-use super::{Format, aedat2, aedat31, dat, davis, evt2, evt3, evt21, nmnist};
 use crate::{Columns, Error};
 
 /// One recording on its way from bytes to events.
@@ -42,27 +41,6 @@ pub(super) trait Decoder {
 pub(super) struct Opened {
     pub decoder: Box<dyn Decoder>,
     pub header: usize,
-}
-
-/// Reads the header of a file that starts with `head`; `head` is all of it, or at least its first
-/// [`super::HEAD`] bytes.
-///
-/// # Errors
-/// [`Error::Format`] where the header is not that of `format`.
-pub(super) fn open(format: Format, head: &[u8]) -> Result<Opened, Error> {
-    fn boxed<D: Decoder + 'static>((decoder, header): (D, usize)) -> Opened {
-        Opened { decoder: Box::new(decoder), header }
-    }
-    Ok(match format {
-        Format::NMnist => boxed((nmnist::Events::default(), 0)),
-        Format::Aedat2 => boxed(aedat2::open(head, aedat2::Options::default())?),
-        Format::Davis => boxed(davis::open(head)?),
-        Format::Aedat31 => boxed(aedat31::open(head, aedat31::Options::default())?),
-        Format::Evt2 => boxed(evt2::open(head)?),
-        Format::Evt21 => boxed(evt21::open(head)?),
-        Format::Evt3 => boxed(evt3::open(head)?),
-        Format::Dat => boxed(dat::open(head)?),
-    })
 }
 
 /// Decodes a file that lies in memory as a whole.

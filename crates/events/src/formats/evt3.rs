@@ -3,10 +3,10 @@
 //!
 //! The highest 4 bits are the type. 0 sets y (bits 0–10). 2 is one event at x (bits 0–10), ON =
 //! bit 11. 3 sets x and ON for the vectors that follow: 4 (bits 0–11) and 5 (bits 0–7) are an event
-//! at x + i for each bit i, and move x on by 12 or 8. 8 sets the 12 high bits of the time in µs (the
-//! low ones become 0), 6 the 12 low ones; it turns over after 2²⁴ µs. Other types are skipped, and
-//! so is everything before the first high bits. Source: docs.prophesee.ai, "EVT 3.0 Format", and the
-//! vendor's sample decoder.
+//! at x + i for each bit i, and move x on by 12 or 8. 8 sets the 12 high bits of the time in µs
+//! (the low ones become 0), 6 the 12 low ones; it turns over after 2²⁴ µs. Other types are skipped,
+//! and so is everything before the first high bits. Source: docs.prophesee.ai, "EVT 3.0 Format",
+//! and the vendor's sample decoder.
 //!
 //! Memory: the events are counted first and exactly their room is reserved. A vector packs up to 12
 //! events, which take 13 bytes each in [`Columns`], into 2 bytes, so they can take 78 times the

@@ -19,6 +19,7 @@ mod detect;
 pub mod evt2;
 pub mod evt21;
 pub mod evt3;
+mod format;
 pub mod nmnist;
 mod prophesee;
 mod sensor;
@@ -27,80 +28,14 @@ mod turns;
 use std::io::Read;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
-
 pub use chunks::Chunks;
 pub use detect::detect;
+pub use format::Format;
 pub(crate) use sensor::{Extent, count_outside};
 pub use sensor::{SensorSource, sensor};
 
 use crate::{Columns, Error};
-
-/// A format that this crate decodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// The 5-byte events of N-MNIST's `.bin` and of `.bs2`: [`nmnist`].
-    NMnist,
-    /// AEDAT 2.0 of a DVS128 camera: [`aedat2`].
-    Aedat2,
-    /// AEDAT 2.0 of a DAVIS camera: [`davis`].
-    Davis,
-    /// AEDAT 3.1: [`aedat31`].
-    Aedat31,
-    /// Prophesee EVT 2.0: [`evt2`].
-    Evt2,
-    /// Prophesee EVT 2.1: [`evt21`].
-    Evt21,
-    /// Prophesee EVT 3.0: [`evt3`].
-    Evt3,
-    /// Prophesee DAT with CD events: [`dat`].
-    Dat,
-}
-
-impl Format {
-    /// Every format.
-    pub const ALL: [Self; 8] = [
-        Self::NMnist,
-        Self::Aedat2,
-        Self::Davis,
-        Self::Aedat31,
-        Self::Evt2,
-        Self::Evt21,
-        Self::Evt3,
-        Self::Dat,
-    ];
-
-    /// The name by which a user asks for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NMnist => "nmnist",
-            Self::Aedat2 => "aedat2",
-            Self::Davis => "aedat2-davis",
-            Self::Aedat31 => "aedat3.1",
-            Self::Evt2 => "evt2",
-            Self::Evt21 => "evt2.1",
-            Self::Evt3 => "evt3",
-            Self::Dat => "dat",
-        }
-    }
-
-    /// Raised whenever this format's decoder gives other [`Columns`] for the same bytes, or
-    /// [`crate::Events`] orders them otherwise: what was kept from before is then never taken for
-    /// what would be decoded now. `tests/versions.rs` fails where it was forgotten.
-    pub fn decoder_version(self) -> u32 {
-        match self {
-            // 2: clocks that turn over, overflow marks, pulses, rows from above; 3: clocks that are
-            // set back, rows beyond the marks, special records
-            Self::NMnist | Self::Aedat2 | Self::Davis | Self::Dat => 3,
-            Self::Aedat31 | Self::Evt2 | Self::Evt21 | Self::Evt3 => 1,
-        }
-    }
-
-    /// The names of all formats, for a sentence.
-    pub(crate) fn names() -> String {
-        Self::ALL.map(Self::name).join(", ")
-    }
-}
+use decoder::{Decoder, Opened, whole};
 
 impl FromStr for Format {
     type Err = Error;
@@ -112,19 +47,13 @@ impl FromStr for Format {
     }
 }
 
-impl Serialize for Format {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
 /// Decodes `bytes` as `format`, each decoder with its defaults.
 ///
 /// # Errors
 /// As the format's own `decode`.
 pub fn decode(format: Format, bytes: &[u8]) -> Result<Columns, Error> {
-    let decoder::Opened { mut decoder, header } = decoder::open(format, bytes)?;
-    decoder::whole(&mut *decoder, header, bytes)
+    let Opened { mut decoder, header } = open(format, bytes)?;
+    whole(&mut *decoder, header, bytes)
 }
 
 /// Reads `source` to its end and decodes it as `format`; the bytes are held beside the events until
@@ -139,6 +68,27 @@ pub fn read(format: Format, mut source: impl Read) -> Result<Columns, Error> {
     // the source (EVT 2.0: 4.25)
     bytes.shrink_to_fit();
     decode(format, &bytes)
+}
+
+/// Reads the header of a file that starts with `head`; `head` is all of it, or at least its first
+/// [`HEAD`] bytes.
+///
+/// # Errors
+/// [`Error::Format`] where the header is not that of `format`.
+fn open(format: Format, head: &[u8]) -> Result<Opened, Error> {
+    fn boxed<D: Decoder + 'static>((decoder, header): (D, usize)) -> Opened {
+        Opened { decoder: Box::new(decoder), header }
+    }
+    Ok(match format {
+        Format::NMnist => boxed((nmnist::Events::default(), 0)),
+        Format::Aedat2 => boxed(aedat2::open(head, aedat2::Options::default())?),
+        Format::Davis => boxed(davis::open(head)?),
+        Format::Aedat31 => boxed(aedat31::open(head, aedat31::Options::default())?),
+        Format::Evt2 => boxed(evt2::open(head)?),
+        Format::Evt21 => boxed(evt21::open(head)?),
+        Format::Evt3 => boxed(evt3::open(head)?),
+        Format::Dat => boxed(dat::open(head)?),
+    })
 }
 
 /// What is looked at, at most, to tell a file's format and to read its header.

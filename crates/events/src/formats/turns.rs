@@ -5,7 +5,8 @@
 /// A step back is a turn if then less than half the clock's range, and less than a minute, has
 /// passed. After a turn, a step forward that undoes one is an event from before it that comes late.
 /// Any other step is what it looks like: small disorder stays disorder, a pause stays a pause, and
-/// a clock of 71.6 min that is set back is not taken for one that turned in a pause of many minutes.
+/// a clock of 71.6 min that is set back is not taken for one that turned in a pause of many
+/// minutes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turns {
     range_us: i64,

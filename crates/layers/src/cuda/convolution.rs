@@ -1,5 +1,6 @@
 //! A convolution's three products by cuDNN, channels last, with the algorithm of each size chosen
 //! once; by their definition where cuDNN has none.
+// Long: three products of one library, which share descriptions, choice and operands.
 
 use super::kernels::{each, int};
 use super::{Math, data_type};
@@ -141,6 +142,7 @@ macro_rules! found {
 
 /// All algorithms of a direction, the fastest first: timed on the operands, or as cuDNN expects
 /// them where the choice must not depend on a clock.
+// Long: three directions ask the same of three functions of the library.
 fn algorithms(
     library: &mut Library,
     gpu: &Gpu,
@@ -287,6 +289,7 @@ fn by_definition(
 }
 
 /// One product: writes what the direction says from the other two.
+// Long: three directions, each a call of the library with its thirteen operands.
 fn run(
     gpu: &Gpu,
     direction: Direction,

@@ -1,6 +1,6 @@
 use super::{gather, lanes, rows, rows_mut, tiled, vectors, with_vectors};
 use crate::Sparse;
-use crate::conv::Sizes;
+use crate::sizes::Sizes;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 

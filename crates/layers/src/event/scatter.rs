@@ -1,5 +1,5 @@
 use crate::Product;
-use crate::conv::Sizes;
+use crate::sizes::Sizes;
 use pulp::{Arch, Simd, WithSimd};
 
 /// Adds to `y` of one sample, `[oh, ow, co]` or `[outputs]`, what the entries (index in the

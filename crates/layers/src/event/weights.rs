@@ -1,7 +1,7 @@
 use super::conv::Frame;
 use super::{add, add_scaled, lanes, rows, rows_mut, vectors, with_vectors};
 use crate::Sparse;
-use crate::conv::Sizes;
+use crate::sizes::Sizes;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 

@@ -1,5 +1,5 @@
 use super::{Firing, decays, fades};
-use crate::config::range;
+use crate::bad_parameter::range;
 use crate::{BadParameter, Cell, Neuron, population};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -7,7 +7,7 @@ mod integrate_and_fire;
 pub use firing::Firing;
 pub use integrate_and_fire::IntegrateAndFire;
 
-use crate::config::range;
+use crate::bad_parameter::range;
 use crate::{BadParameter, Lif, Neuron};
 use candle_core::Result;
 use serde::{Deserialize, Serialize};

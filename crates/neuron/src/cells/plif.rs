@@ -1,5 +1,5 @@
 use super::Firing;
-use crate::config::range;
+use crate::bad_parameter::range;
 use crate::{BadParameter, Cell, Neuron, Parameter, population};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 use super::{Firing, fades};
-use crate::config::range;
+use crate::bad_parameter::range;
 use crate::{BadParameter, Cell, Fires, Neuron, population};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

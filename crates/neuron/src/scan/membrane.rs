@@ -1,13 +1,12 @@
-use super::{Rows, Source};
 use surrogate::{Number, Real};
 
 /// A neuron whose one state is its membrane, u = v + x, with its backward factors by hand: it keeps
 /// one number of a step, where a [`Cell`](crate::Cell) keeps its spike, its current and its states.
 pub trait Membrane: Copy + std::fmt::Debug + Send + Sync + 'static {
-    /// See [`Rows::Forward`].
+    /// See [`Rows::Forward`](super::Rows::Forward).
     type Forward: Membrane;
 
-    /// See [`Rows::forward`].
+    /// See [`Rows::forward`](super::Rows::forward).
     fn forward(&self) -> Self::Forward;
     /// Whether the neuron fires at u.
     fn fires<N: Number>(&self, u: N) -> N::Mask;
@@ -18,20 +17,21 @@ pub trait Membrane: Copy + std::fmt::Debug + Send + Sync + 'static {
     /// ∂L/∂u from G = ∂L/∂o and M = ∂L/∂v.
     fn backward<N: Number>(&self, u: N, fired: N::Mask, g: N, m: N) -> N;
 
-    /// [`Rows::fire`]. A neuron whose equations branch on choices of its own overrides these three:
-    /// it branches there, outside of the loop, which else would have no vectors.
+    /// [`Rows::fire`](super::Rows::fire). A neuron whose equations branch on choices of its own
+    /// overrides these three: it branches there, outside of the loop, which else would have no
+    /// vectors.
     #[inline(always)]
     fn fire_row<F: Real, O: From<bool>>(&self, x: &[F], v: &mut [F], o: &mut [O]) {
         fire(self, x, v, o);
     }
 
-    /// [`Rows::charge`].
+    /// [`Rows::charge`](super::Rows::charge).
     #[inline(always)]
     fn charge_row<F: Real>(&self, x: &[F], v: &mut [F], u: &mut [F]) {
         charge(self, x, v, u);
     }
 
-    /// [`Rows::back`].
+    /// [`Rows::back`](super::Rows::back).
     #[inline(always)]
     fn back_row<F: Real>(&self, u: &[F], g: &[F], m: &mut [F]) {
         back(self, u, g, m);
@@ -67,42 +67,5 @@ pub fn back<M: Membrane, F: Real>(neuron: &M, u: &[F], g: &[F], m: &mut [F]) {
     let neuron = *neuron;
     for ((m, &u), &g) in m.iter_mut().zip(u).zip(g) {
         *m = neuron.backward(u, neuron.fires(u), g, *m);
-    }
-}
-
-impl<M: Membrane> Rows for M {
-    const KEPT: usize = 1;
-    const STATES: usize = 1;
-    const PARAMETERS: usize = 0;
-    const BACK: usize = 1;
-
-    type Forward = M::Forward;
-
-    fn forward(&self) -> M::Forward {
-        Membrane::forward(self)
-    }
-
-    #[inline(always)]
-    fn fired<F: Real>(&self, u: F) -> bool {
-        self.fires(u)
-    }
-
-    #[inline(always)]
-    fn fire<F: Real, O: From<bool>>(&self, x: &[F], v: &mut [F], o: &mut [O]) {
-        self.fire_row(x, v, o);
-    }
-
-    #[inline(always)]
-    fn charge<F: Real>(&self, x: &[F], v: &mut [F], u: &mut [F]) {
-        self.charge_row(x, v, u);
-    }
-
-    #[inline(always)]
-    fn back<F: Real>(&self, u: &[F], g: &[F], m: &mut [F]) {
-        self.back_row(u, g, m);
-    }
-
-    fn source(&self) -> Source {
-        Source::of_membrane(self)
     }
 }

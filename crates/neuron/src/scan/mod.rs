@@ -10,6 +10,7 @@ pub mod cuda;
 mod fire;
 mod loops;
 pub mod membrane;
+mod membrane_rows;
 mod operation;
 mod rows;
 mod source;

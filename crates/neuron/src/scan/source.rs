@@ -1,6 +1,5 @@
 //! Neurons in CUDA C++, traced from the equations that run on the CPU.
 
-use super::Membrane;
 use crate::number::{Line, Traced, traced};
 use crate::{Cell, Number};
 use std::array::from_fn;
@@ -29,10 +28,14 @@ pub struct Source {
 }
 
 /// Lines of a function: an input is what it is called inside, and the expression it stands for.
-type Inputs = Vec<(String, String)>;
-type Outputs = Vec<(String, Line)>;
+pub type Inputs = Vec<(String, String)>;
+pub type Outputs = Vec<(String, Line)>;
 
-fn function(head: &str, inputs: &Inputs, equations: impl FnOnce(&[Traced]) -> Outputs) -> String {
+pub fn function(
+    head: &str,
+    inputs: &Inputs,
+    equations: impl FnOnce(&[Traced]) -> Outputs,
+) -> String {
     let names: Vec<String> = inputs.iter().map(|(name, _)| name.clone()).collect();
     let body = traced(&names, equations);
     // inputs first, by their own names: an output may lie where an input lay
@@ -45,7 +48,7 @@ fn function(head: &str, inputs: &Inputs, equations: impl FnOnce(&[Traced]) -> Ou
     format!("__device__ __forceinline__ {head} {{\n{inputs}{body}}}\n")
 }
 
-fn input(name: &str) -> (String, String) {
+pub fn input(name: &str) -> (String, String) {
     (name.to_owned(), name.to_owned())
 }
 
@@ -54,42 +57,16 @@ fn array(name: &str, array: &str, n: usize) -> impl Iterator<Item = (String, Str
     (0..n).map(move |i| (format!("{name}{i}"), format!("{array}[{i}]")))
 }
 
-fn output(target: String, x: Traced) -> (String, Line) {
+pub fn output(target: String, x: Traced) -> (String, Line) {
     (target, Line::Number(x))
 }
 
 impl Source {
-    fn new(functions: [String; 3], [kept, states, parameters]: [usize; 3]) -> Source {
+    pub(super) fn new(functions: [String; 3], [kept, states, parameters]: [usize; 3]) -> Source {
         let structs = format!(
             "\nstruct Kept {{ real at[{kept}]; }};\nstruct Carried {{ real at[{states}]; }};\n"
         );
         Source { text: structs + &functions.concat(), kept, states, parameters }
-    }
-
-    /// A neuron that carries its membrane alone.
-    pub(super) fn of_membrane(neuron: &impl Membrane) -> Source {
-        let charge = function(
-            "void charge(real x, Carried& v, Kept& k)",
-            &vec![input("x"), ("v0".into(), "v.at[0]".into())],
-            |i| {
-                let u = i[0] + i[1];
-                let next = neuron.carry(u, neuron.fires(u));
-                vec![output("k.at[0]".into(), u), output("v.at[0]".into(), next)]
-            },
-        );
-        let u = ("u".to_owned(), "k.at[0]".to_owned());
-        let fires = function("bool fires(const Kept& k)", &vec![u.clone()], |i| {
-            vec![("return".into(), Line::Mask(neuron.fires(i[0])))]
-        });
-        let backward = function(
-            "real backward(const Kept& k, real g, Carried& m)",
-            &vec![u, input("g"), ("m0".into(), "m.at[0]".into())],
-            |i| {
-                let d = neuron.backward(i[0], neuron.fires(i[0]), i[1], i[2]);
-                vec![output("m.at[0]".into(), d), output("return".into(), d)]
-            },
-        );
-        Source::new([charge, fires, backward], [1, 1, 0])
     }
 
     /// A cell, which keeps its spike, its current and the states before the step. No kernel takes

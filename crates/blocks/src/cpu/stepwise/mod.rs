@@ -7,13 +7,13 @@
 mod backward;
 
 use super::activations::{Activations, Input, add};
-use super::forward::{Affine, Kept, Pass, Votes};
-use super::norms::scales;
+use super::norms::{Affine, scales};
+use super::pass::{Done, Kept, Membranes, Pass, Votes};
 use super::plain::Plain;
 use super::spikes::pool_spikes;
 use super::values::Values;
 use super::{LayerTrace, stepwise_at};
-use crate::layout::Range;
+use crate::graph::Range;
 use crate::tensors::{Steps, one_by_one};
 use crate::{Block, Delay, Observer, Origin, Source};
 use candle_core::Result;
@@ -45,13 +45,6 @@ enum Given {
     Values(Vec<f32>),
 }
 
-/// What the neurons of a block did at every step.
-pub struct Membranes {
-    /// Before reset.
-    pub u: Vec<f32>,
-    pub fired: Vec<u8>,
-}
-
 /// What a source reads within its range, at all steps.
 struct Within<'a> {
     /// Its place among the block's sources.
@@ -61,9 +54,6 @@ struct Within<'a> {
     input: Input<'a>,
     density: f64,
 }
-
-/// What a block of a range leaves, gives to its readers, and what of it may be voted on.
-pub type Done<'a> = (Kept<'a>, Option<Activations>, Votes);
 
 impl Given {
     /// Zeros in the first of so large steps, then each as it was one step before.

@@ -5,6 +5,8 @@
 //! neurons alone are taken in another order. Nothing is kept between forward and backward but the
 //! currents and the factors of the norm.
 
+// Long: every launch of a stage, each beside what makes its addresses valid.
+
 #![expect(
     unsafe_code,
     reason = "kernels are launched with addresses; each launch says what makes them valid"
