@@ -3,7 +3,7 @@ set positional-arguments
 
 # formatting and lints
 check:
-    cargo fmt --all -- --check crates/neuron/src/cells/[!m]*.rs
+    cargo fmt --all -- --check crates/neuron/src/cells/[!m]*.rs experiments/src/tables/[!m]*.rs
     cargo clippy --workspace --all-targets -- -D warnings
 
 # every test
@@ -84,7 +84,7 @@ bench WHAT="scan" *ARGS:
     set -euo pipefail
     what=${1:-scan}; shift || true
     case $what in
-        scan) cargo scan "$@"; cargo bench -p benches ;;
+        scan) cargo scan "$@"; cargo bench -p spikegrad-benches ;;
         step) cargo step "$@" ;;
         gpu) benches/peers/gpu/all "$@" ;;
         *) echo "just bench scan, step or gpu; found '$what'" >&2; exit 2 ;;
@@ -92,17 +92,17 @@ bench WHAT="scan" *ARGS:
 
 # one training step beside SpikingJelly, snnTorch, Norse and PyTorch; benches/peers/setup brings them from PyPI first
 bench-step *ARGS:
-    cargo build --release -p benches --bin step
+    cargo build --release -p spikegrad-benches --bin step
     benches/peers/.venv/bin/python benches/peers/step.py --json results/bench/step.json "$@"
 
 # decoding beside Tonic, SpikingJelly and expelliarmus; benches/peers/setup brings them from PyPI first
 bench-decode *ARGS:
-    cargo build --release -p events --example decode_speed
+    cargo build --release -p spikegrad-events --example decode_speed
     benches/peers/.venv/bin/python benches/peers/decode.py --json results/bench/decode.json "$@"
 
 # reading samples from the frame cache, beside uncompressed reads and a memory copy
 bench-cache:
-    cargo run --release -p datasets --example cache_speed -- results/bench/cache.json
+    cargo run --release -p spikegrad-datasets --example cache_speed -- results/bench/cache.json
 
 # five million inputs for every reader of files; needs a C++ compiler
 fuzz *ARGS:

@@ -1,5 +1,5 @@
 //! A network of one's own on MNIST, by the libraries alone:
-//! `cargo run --release -p training --example train_mnist -- DIR`
+//! `cargo run --release -p spikegrad-training --example train_mnist -- DIR`
 //! DIR holds `mnist/` with the publisher's four files (`cargo data fetch mnist --data DIR`).
 //! It trains two epochs of 60,000 images and prints the accuracy after each. Time and accuracy of
 //! that have not been measured yet; a test runs it on 64 drawn digits, on which the loss falls.

@@ -1,7 +1,7 @@
 """Decoding speed: our decoders beside Tonic's, SpikingJelly's and expelliarmus' readers, on the same files, in turn.
 
     benches/peers/setup
-    cargo build --release -p events --example decode_speed
+    cargo build --release -p spikegrad-events --example decode_speed
     benches/peers/.venv/bin/python benches/peers/decode.py --json results/bench/decode.json
 
 Every reader gets a path and returns columns or a structured array; all run on one thread, from a warm page cache.

@@ -1,7 +1,7 @@
 """One training step: our program beside SpikingJelly, snnTorch, Norse and plain PyTorch, on the same weights, in turn.
 
     benches/peers/setup
-    cargo build --release -p benches --bin step
+    cargo build --release -p spikegrad-benches --bin step
     benches/peers/.venv/bin/python benches/peers/step.py --net small --json results/bench/step.json
 
 For each firing rate our program exports a network that fires at it, every program loads that network, and then each

@@ -1,14 +1,13 @@
-//! What makes a table or a figure, and the list of all.
+//! What makes a table or a figure.
 
 use crate::choice::Choice;
 use crate::selection::Receipts;
-use crate::tables;
 use anyhow::Result;
 use neuron::Method;
 use report::Table;
 
 /// A table or figure: which runs it wants, and how it lays out what their receipts say. One file of
-/// `tables/` each.
+/// `tables/` each, whose list has all.
 pub struct Experiment {
     /// What is typed, such as `table2`.
     pub id: &'static str,
@@ -34,25 +33,4 @@ pub struct Picture {
     pub svg: String,
     /// What it shows, in a sentence.
     pub caption: String,
-}
-
-impl Experiment {
-    /// All, in the paper's order; our own ablations last.
-    pub const ALL: [&'static Experiment; 10] = [
-        &tables::table1::EXPERIMENT,
-        &tables::table2::EXPERIMENT,
-        &tables::table3::EXPERIMENT,
-        &tables::table4::EXPERIMENT,
-        &tables::table5::EXPERIMENT,
-        &tables::table6::EXPERIMENT,
-        &tables::fig1::EXPERIMENT,
-        &tables::fig2::EXPERIMENT,
-        &tables::fig3::EXPERIMENT,
-        &tables::warm_up::EXPERIMENT,
-    ];
-
-    /// The experiment of that id.
-    pub fn of(id: &str) -> Option<&'static Experiment> {
-        Self::ALL.into_iter().find(|experiment| experiment.id == id)
-    }
 }

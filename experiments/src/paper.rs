@@ -1,4 +1,4 @@
-//! The program that makes tables and figures: `paper table2 …`, `paper report`.
+//! What makes a table or figure, `table2` or `fig1`: its runs trained, then laid out.
 
 use crate::choice::Change;
 use crate::data::{self, Chosen};
@@ -6,52 +6,21 @@ use crate::experiment::Experiment;
 use crate::flags::RunFlags;
 use crate::runs::Item;
 use crate::selection::{self, Receipts, Wanted};
-use crate::usage::{PAGE, Usage, prove_once};
-use crate::{Choice, Own, contradictions, machine, plan, preset, program, publish, receipt};
-use anyhow::{Result, bail};
-use clap::{Args, FromArgMatches, Parser, Subcommand};
+use crate::usage::{Usage, prove_once};
+use crate::{
+    Choice, Own, contradictions, machine, plan, preset, program, publish, receipt, tables,
+};
+use anyhow::{Result, anyhow, bail};
+use clap::{Args, FromArgMatches};
 use datasets::{Name, Origin};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-/// The paper's tables and figures beside our numbers.
-///
-/// Each uses the data sets it finds, whole or in part, and a generator's where it finds none; it
-/// says which. A run that has its receipt in results/runs/, made by this very program from the same
-/// data, is not run again, whatever table it was made for, and a run that was interrupted goes on
-/// from its checkpoint: the same command again is always right.
-#[derive(Parser)]
-#[command(version, name = "paper", max_term_width = PAGE)]
-struct Program {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Accuracy on MNIST, CIFAR10, CIFAR100
-    Table1(TableFlags),
-    /// Accuracy on N-MNIST, DVS-Gesture, DVS-CIFAR10
-    Table2(TableFlags),
-    /// Accuracy on Speech Commands
-    Table3(TableFlags),
-    /// Ablation of the two adjustments
-    Table4(TableFlags),
-    /// Accuracy, firing rate, energy
-    Table5(TableFlags),
-    /// Accuracy on DVS-Gesture for several simulation lengths
-    Table6(TableFlags),
-    /// Test curves on DVS-Gesture
-    Fig1(TableFlags),
-    /// Firing rates of layers on MNIST
-    Fig2(TableFlags),
-    /// Test curves for several simulation lengths
-    Fig3(TableFlags),
-    /// Ablation of the warm-up
-    WarmUp(TableFlags),
-    /// Every table, figure and the page results/index.html again from receipts; trains nothing
-    Report(ReportFlags),
-}
+/// What a help says of every table and figure.
+const HOW: &str = "Uses the data sets it finds, whole or in part, and a generator's where it finds none; it says which. \
+    A run that has its receipt in results/runs/, made by this very program from the same data, is not run \
+    again, whatever table it was made for, and a run that was interrupted goes on from its checkpoint: the \
+    same command again is always right.";
 
 /// Flags of a table or figure.
 #[derive(Args)]
@@ -64,88 +33,30 @@ pub struct TableFlags {
     runs: RunFlags,
 }
 
-#[derive(Args)]
-struct ReportFlags {
-    /// Folder with receipts, in which tables, figures and the page are written
-    #[arg(long, value_name = "DIR", default_value = "results")]
-    results: PathBuf,
-    /// The profile that is shown, with its overrides, as a receipt has it [default: of the newest
-    /// receipts, paper before all]
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
-}
-
-/// What the program was called.
-fn program_name() -> String {
-    let called = std::env::args_os().next().map(PathBuf::from);
-    let name = called.and_then(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
-    name.unwrap_or_else(|| "paper".to_owned())
-}
-
-/// Reads the command line, and does what it says.
-pub fn main() -> ExitCode {
-    program::run(|Program { command }| work(command))
+/// The command of a table or figure.
+pub(crate) fn command(experiment: &Experiment) -> clap::Command {
+    let Experiment { id, title, about, .. } = experiment;
+    let whole = format!("{title}.\n\n{about}\n\n{HOW}");
+    TableFlags::augment_args(clap::Command::new(*id)).about(*title).long_about(whole)
 }
 
 /// A user's own program: the experiment `id` with a surrogate of theirs in every run, under all of
 /// its flags. Receipts, and the profile's name, have the surrogate's name.
 pub fn with_surrogate(id: &str, own: Result<Own>) -> ExitCode {
-    let run = || {
-        let Some(experiment) = Experiment::of(id) else {
-            let known: Vec<&str> = Experiment::ALL.into_iter().map(|e| e.id).collect();
-            bail!("expected one of {}, found \"{id}\"; choose one of them", known.join(", "));
-        };
-        let own = own?;
-        let command = TableFlags::augment_args(
-            clap::Command::new("paper")
-                .max_term_width(PAGE)
-                .bin_name(program_name())
-                .about(experiment.title),
-        );
-        let matches = command.try_get_matches();
-        let flags = matches.and_then(|matches| TableFlags::from_arg_matches(&matches));
-        let mut flags = match flags {
-            Ok(flags) => flags,
-            Err(error) => return Ok(program::refused(&error)),
-        };
-        flags.runs.own = Some(own);
-        Ok(program::ended(table(experiment, &flags)))
-    };
+    // the digest of our sources says nothing of theirs
     machine::remember_program(true);
-    run().unwrap_or_else(|error| program::ended(Err(error)))
-}
-
-fn work(command: Command) -> Result<()> {
-    let (id, flags) = match command {
-        Command::Table1(flags) => ("table1", flags),
-        Command::Table2(flags) => ("table2", flags),
-        Command::Table3(flags) => ("table3", flags),
-        Command::Table4(flags) => ("table4", flags),
-        Command::Table5(flags) => ("table5", flags),
-        Command::Table6(flags) => ("table6", flags),
-        Command::Fig1(flags) => ("fig1", flags),
-        Command::Fig2(flags) => ("fig2", flags),
-        Command::Fig3(flags) => ("fig3", flags),
-        Command::WarmUp(flags) => ("warm-up", flags),
-        Command::Report(ReportFlags { results, profile }) => {
-            if !results.is_dir() {
-                bail!(
-                    "--results: expected a folder with receipts, found none at {}; name the one of an earlier command",
-                    results.display()
-                );
-            }
-            publish::report(&results, profile.as_deref())?;
-            terminal::say!(
-                "written to {}: every table and figure, and index.html",
-                results.display()
-            );
-            return Ok(());
-        }
+    let Some(experiment) = tables::of(id) else {
+        let known: Vec<&str> = tables::ALL.into_iter().map(|e| e.id).collect();
+        return program::ended(Err(anyhow!(
+            "expected one of {}, found \"{id}\"; choose one of them",
+            known.join(", ")
+        )));
     };
-    match Experiment::of(id) {
-        Some(experiment) => table(experiment, &flags),
-        None => bail!("no experiment {id}; report this as a fault"),
-    }
+    program::run(command(experiment), |matches| {
+        let mut flags = TableFlags::from_arg_matches(matches)?;
+        flags.runs.own = Some(own?);
+        table(experiment, &flags).map(|()| ExitCode::SUCCESS)
+    })
 }
 
 /// What one data set's cells are to hold: its recordings and its runs.
@@ -154,7 +65,8 @@ struct Part {
     items: Vec<Item>,
 }
 
-fn table(experiment: &Experiment, flags: &TableFlags) -> Result<()> {
+/// Trains what is missing of a table or figure, and lays it out.
+pub(crate) fn table(experiment: &Experiment, flags: &TableFlags) -> Result<()> {
     let runs = &flags.runs;
     prove_once("--only", flags.only.iter().map(String::as_str))?;
     runs.prove_lists()?;
@@ -281,7 +193,7 @@ fn publish(experiment: &Experiment, flags: &RunFlags, parts: &[Part]) -> Result<
     laid.write(experiment, &flags.results)?;
     let (id, results) = (experiment.id, flags.results.display());
     terminal::say!(
-        "written to {results}: {id}.md, .tex, .csv, .json, figures (.svg, .png), receipts (runs/); `paper report` makes the page of all"
+        "written to {results}: {id}.md, .tex, .csv, .json, figures (.svg, .png), receipts (runs/); `report` makes the page of all"
     );
     printed.and_then(|()| laid.refuse()).and_then(|()| receipt::refuse(&faults))
 }

@@ -5,6 +5,7 @@ use crate::experiment::{Experiment, Picture};
 use crate::made::Made;
 use crate::receipt;
 use crate::selection::Receipts;
+use crate::tables;
 use anyhow::{Result, bail};
 use report::figures::png;
 use report::page::{self, Section};
@@ -165,7 +166,7 @@ pub fn report(results: &Path, profile: Option<&str>) -> Result<()> {
         bail!("--profile: expected the profile of a receipt, found \"{name}\"; there is {known}");
     }
     let (mut sections, mut not_laid) = (Vec::new(), Vec::new());
-    for experiment in Experiment::ALL {
+    for experiment in tables::ALL {
         let chosen = profile.map(str::to_owned).or_else(|| profile_of(experiment, &records));
         let receipts = Receipts::new(&records, &chosen.unwrap_or_else(|| "paper".to_owned()))?;
         match lay_out(experiment, &receipts, &[]) {
@@ -179,7 +180,7 @@ pub fn report(results: &Path, profile: Option<&str>) -> Result<()> {
             }
         }
     }
-    sections.push(crate::tables::behind::section(&records, &mut not_laid)?);
+    sections.push(tables::behind::section(&records, &mut not_laid)?);
     let lead = "Every number here comes from a receipt, a file that a command wrote when it had trained a network; cells without \
                 one are empty. Numbers of the paper stand beside ours.";
     write_text(&results.join("index.html"), &page::html("spikegrad: results", lead, &sections))?;

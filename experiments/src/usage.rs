@@ -235,14 +235,14 @@ mod tests {
             ("go", "expected <FILE>..., found nothing; --help says what it is"),
             ("gone a", r#"expected a command, found "gone" (is it go?); --help lists them"#),
         ] {
-            let arguments = std::iter::once("paper").chain(arguments.split(' '));
+            let arguments = std::iter::once("program").chain(arguments.split(' '));
             let Err(error) = Flags::try_parse_from(arguments.clone()) else {
                 unreachable!("{said}")
             };
             assert_eq!(sentence(&error).as_deref(), Some(said), "{error:?}");
         }
         for asked in ["--help", "-h"] {
-            let error = Flags::try_parse_from(["paper", asked]).err().unwrap();
+            let error = Flags::try_parse_from(["program", asked]).err().unwrap();
             assert_eq!(sentence(&error), None);
         }
     }

@@ -86,9 +86,9 @@ fn digits(root: &Path) {
 
 fn training(root: &Path, more: &[&str]) -> Said {
     let dir = tempfile::tempdir().unwrap();
-    let arguments = ["table2", "--profile", "smoke", "--only", "n-mnist", "--methods", "bpsa"];
+    let arguments = ["--profile", "smoke", "--only", "n-mnist", "--methods", "bpsa"];
     let data = ["--data", root.to_str().unwrap()];
-    call("paper", dir.path(), &[&arguments[..], &data, more].concat())
+    call("table2", dir.path(), &[&arguments[..], &data, more].concat())
 }
 
 #[test]
@@ -138,9 +138,9 @@ fn a_disk_that_is_not_mounted_is_no_absent_data_set() {
     }
     // what is not asked for by name, and is broken, is not replaced either
     let dir = tempfile::tempdir().unwrap();
-    let arguments = ["table2", "--profile", "smoke", "--dry-run", "--data"];
+    let arguments = ["--profile", "smoke", "--dry-run", "--data"];
     let all = [&arguments[..], &[root.to_str().unwrap()]].concat();
-    call("paper", dir.path(), &all).is_refused_with(&words);
+    call("table2", dir.path(), &all).is_refused_with(&words);
 }
 
 #[test]

@@ -9,6 +9,13 @@ const FOREIGN: [&str; 18] = [
     "Vec", "struct", "enum", "::", "None", "Err(", "no flag",
 ];
 
+/// Every program: a file of `src/bin` each.
+fn programs() -> Vec<String> {
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin")).unwrap();
+    let name = |path: std::path::PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    files.map(|file| name(file.unwrap().path())).collect()
+}
+
 fn help(program: &str, arguments: &[&str]) -> String {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin(program));
     let output = command.args(arguments).output().unwrap();
@@ -28,7 +35,7 @@ fn commands(help: &str) -> Vec<String> {
 #[test]
 fn every_help_fits_a_page_and_speaks_no_rust() {
     let mut seen = 0;
-    for program in ["paper", "train", "data", "conformance", "simulator"] {
+    for program in &programs() {
         let mut calls = vec![vec!["--help".to_owned()], vec!["-h".to_owned()]];
         for command in commands(&help(program, &["--help"])) {
             if command != "help" {
@@ -53,6 +60,6 @@ fn every_help_fits_a_page_and_speaks_no_rust() {
             }
         }
     }
-    // the programs, 11 commands of paper, 7 of data and 3 of simulator, long and short
-    assert_eq!(seen, 2 * (5 + 11 + 7 + 3));
+    // the programs, 7 commands of data and 3 of simulator, long and short
+    assert!(seen >= 2 * (15 + 7 + 3), "{seen}");
 }

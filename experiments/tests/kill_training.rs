@@ -14,18 +14,9 @@ use std::time::Instant;
 
 /// Saves after every step, so that a kill meets a file that is being written as often as it can.
 fn program(dir: &Path, threads: &str, more: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_paper"));
-    let flags = [
-        "table2",
-        "--only",
-        "n-mnist",
-        "--profile",
-        "smoke",
-        "--epochs",
-        "4",
-        "--checkpoint-every",
-        "0",
-    ];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_table2"));
+    let flags =
+        ["--only", "n-mnist", "--profile", "smoke", "--epochs", "4", "--checkpoint-every", "0"];
     command.args(flags).args(["--crossover", "0.5", "--threads", threads]).args(more);
     command.env_remove("SPIKEGRAD_DATA").current_dir(dir);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
@@ -97,8 +88,8 @@ fn ctrl_c_saves_and_ends_with_130() {
         // whoever runs the tests may have signals ignored, and a program keeps that
         let mut command = Command::new("env");
         command
-            .args(["--default-signal", env!("CARGO_BIN_EXE_paper")])
-            .args(["table2", "--only", "n-mnist", "--profile", "smoke"])
+            .args(["--default-signal", env!("CARGO_BIN_EXE_table2")])
+            .args(["--only", "n-mnist", "--profile", "smoke"])
             .args(long)
             .args(more)
             .current_dir(dir.path());

@@ -1,11 +1,11 @@
-//! `paper report` among files that are no receipts, and among files of a user's own.
+//! `report` among files that are no receipts, and among files of a user's own.
 #![allow(clippy::unwrap_used)]
 #![cfg(unix)]
 
 mod common;
 
 use common::receipts::{ROW, write};
-use common::{paper, stderr};
+use common::{call, stderr};
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
@@ -46,7 +46,7 @@ fn what_is_no_receipt_is_named_and_all_else_is_written() {
     write(dir.path(), ROW, 5, |r| r["started_utc"] = json!("once"));
     let bad = 23;
 
-    let output = paper(dir.path(), &["report"]);
+    let output = call(dir.path(), &["report"]);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     let named = said.lines().filter(|line| line.starts_with("no receipt, left out: "));
@@ -75,7 +75,7 @@ fn odd_numbers_are_shown_as_they_are() {
                 r["host"]["cores"] = json!(u64::MAX);
             });
         }
-        let output = paper(dir.path(), &["report"]);
+        let output = call(dir.path(), &["report"]);
         let said = stderr(&output);
         assert!(!said.contains("panicked"), "{value}: {said}");
         assert_eq!(output.status.code(), Some(0), "{value}: {said}");
@@ -91,7 +91,7 @@ fn odd_numbers_are_shown_as_they_are() {
                     r["curves"] = json!([]);
                 }
             });
-            let output = paper(dir.path(), &["report"]);
+            let output = call(dir.path(), &["report"]);
             let said = stderr(&output);
             assert_eq!(output.status.code(), Some(status), "{field} {word}: {said}");
             assert!(!said.contains("panicked"), "{field} {word}: {said}");
@@ -103,7 +103,7 @@ fn odd_numbers_are_shown_as_they_are() {
         r["metrics"] = json!([]);
         r["curves"] = json!([]);
     });
-    let output = paper(dir.path(), &["report"]);
+    let output = call(dir.path(), &["report"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
 
@@ -120,7 +120,7 @@ fn nothing_of_a_receipt_is_markup_in_any_file() {
         r["host"] = json!({ "cpu": evil, "cores": 1, "os": evil });
         r["versions"] = json!({ evil: evil });
     });
-    let output = paper(dir.path(), &["report"]);
+    let output = call(dir.path(), &["report"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let mut seen = 0;
     for entry in std::fs::read_dir(dir.path().join("results")).unwrap() {
@@ -145,7 +145,7 @@ fn only_figures_that_were_made_are_removed() {
     let path = write(dir.path(), ROW, 0, |_| ());
     let results = dir.path().join("results");
     let report = || {
-        let output = paper(dir.path(), &["report"]);
+        let output = call(dir.path(), &["report"]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     };
     let own = [
@@ -178,7 +178,7 @@ fn a_command_refuses_to_replace_what_is_no_receipt_and_passes_over_others() {
     std::fs::write(runs.join("table2").join(name), "broken").unwrap();
     let flags = ["table2", "--only", "n-mnist", "--profile", "smoke", "--epochs", "1"];
     for more in [&[][..], &["--dry-run"]] {
-        let output = paper(dir.path(), &[&flags[..], more].concat());
+        let output = call(dir.path(), &[&flags[..], more].concat());
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(!said.contains(" epoch 1/") && said.contains(name), "{said}");
@@ -187,7 +187,7 @@ fn a_command_refuses_to_replace_what_is_no_receipt_and_passes_over_others() {
     }
     // in another table's folder it is only named
     std::fs::rename(runs.join("table2").join(name), runs.join("table4").join(name)).unwrap();
-    let output = paper(dir.path(), &flags);
+    let output = call(dir.path(), &flags);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(" epoch 1/") && said.contains("no receipt, left out"), "{said}");

@@ -213,7 +213,7 @@ fn seeds_are_a_number_a_list_a_range_or_one() {
     for wrong in ["0", "3,3", "6..3", "-1", "1001", "3,", "18446744073709551615", "x"] {
         let flag = format!("--seeds={wrong}");
         refused(&small(dir.path(), &[&flag]), 2, &["--seeds"]);
-        refused(&program("paper", &["table2", &flag], dir.path()), 2, &["--seeds"]);
+        refused(&program("table2", &[&flag], dir.path()), 2, &["--seeds"]);
         refused(&program("simulator", &["train", &flag], dir.path()), 2, &["--seeds"]);
     }
     refused(&small(dir.path(), &["--seeds", "3,5,3"]), 2, &["found 3 twice"]);
@@ -224,16 +224,16 @@ fn seeds_are_a_number_a_list_a_range_or_one() {
 #[test]
 fn a_list_that_names_a_thing_twice_is_refused() {
     let dir = root();
-    let paper = |flags: &[&str]| program("paper", &[&["table2"], flags].concat(), dir.path());
+    let table = |flags: &[&str]| program("table2", flags, dir.path());
     let twice = |flag: &str, word: &str| {
         format!("error: {flag}: expected every one once, found {word} twice; leave one out")
     };
     let methods = twice("--methods", "bpsa");
-    refused(&paper(&["--methods", "bpsa,bpsa"]), 2, &[&methods]);
-    refused(&paper(&["--methods", "bpsa", "--methods", "baseline,bpsa"]), 2, &[&methods]);
+    refused(&table(&["--methods", "bpsa,bpsa"]), 2, &[&methods]);
+    refused(&table(&["--methods", "bpsa", "--methods", "baseline,bpsa"]), 2, &[&methods]);
     refused(&small(dir.path(), &["--methods", "bpsa,bpsa"]), 2, &[&methods]);
-    refused(&paper(&["--only", "n-mnist,n-mnist"]), 2, &[&twice("--only", "n-mnist")]);
-    refused(&paper(&["--only", "bpsa,n-mnist,bpsa"]), 2, &[&twice("--only", "bpsa")]);
+    refused(&table(&["--only", "n-mnist,n-mnist"]), 2, &[&twice("--only", "n-mnist")]);
+    refused(&table(&["--only", "bpsa,n-mnist,bpsa"]), 2, &[&twice("--only", "bpsa")]);
     refused(&small(dir.path(), &["n-mnist"]), 2, &[&twice("NAME", "n-mnist")]);
     refused(&small(dir.path(), &["--classes", "0,1,0"]), 2, &[&twice("--classes", "0")]);
     refused(&small(dir.path(), &["--seeds", "3,3"]), 2, &["found 3 twice"]);

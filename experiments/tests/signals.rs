@@ -15,8 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// More epochs than it will live to see, and no checkpoint but the last.
-const LONG: [&str; 13] = [
-    "table2",
+const LONG: [&str; 12] = [
     "--only",
     "n-mnist",
     "--profile",
@@ -43,7 +42,7 @@ fn program(exe: impl AsRef<std::ffi::OsStr>) -> Command {
 }
 
 fn long(dir: &Path) -> Command {
-    heard(program(env!("CARGO_BIN_EXE_paper")), dir, &LONG)
+    heard(program(env!("CARGO_BIN_EXE_table2")), dir, &LONG)
 }
 
 fn send(signal: &str, child: &Child) {
@@ -101,7 +100,7 @@ fn every_signal_saves_and_ends_with_its_status() {
 fn what_was_ignored_at_the_start_stays_ignored() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new("sh");
-    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(env!("CARGO_BIN_EXE_paper"));
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(env!("CARGO_BIN_EXE_table2"));
     let mut child = heard(command, dir.path(), &LONG).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     until(&mut stderr, " epoch ");
@@ -188,10 +187,10 @@ fn where_a_run_is_under_way_only_a_second_ctrl_c_or_sigterm_ends_at_once() {
 #[test]
 fn a_rebuild_during_a_command_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let program = dir.path().join("paper");
-    std::fs::copy(env!("CARGO_BIN_EXE_paper"), &program).unwrap();
+    let program = dir.path().join("table2");
+    std::fs::copy(env!("CARGO_BIN_EXE_table2"), &program).unwrap();
     // two runs: the second begins after the program's file is gone
-    let mut flags = vec!["table2", "--only", "n-mnist", "--profile", "smoke", "--seeds", "2"];
+    let mut flags = vec!["--only", "n-mnist", "--profile", "smoke", "--seeds", "2"];
     flags.extend(["--crossover", "0.5", "--narrow", "64"]);
     let mut child = heard(Command::new(&program), dir.path(), &flags).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());

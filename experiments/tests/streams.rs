@@ -74,7 +74,7 @@ const PRINTING: [(&str, &[&str]); 9] = [
     ("data", &["inspect", "data/N-MNIST/Train/7/00001.bin"]),
     ("data", &["show", "data/N-MNIST/Train/7/00001.bin"]),
     ("data", &["--help"]),
-    ("paper", &["table2", "--help"]),
+    ("table2", &["--help"]),
     ("conformance", &["golden"]),
 ];
 
@@ -118,8 +118,8 @@ fn an_error_ends_with_its_status_where_nobody_hears_it() {
     for (name, arguments, expected) in [
         ("data", &["inspect", "absent"][..], 1),
         ("data", &["frobnicate"], 2),
-        ("paper", &["table2", "--data", "absent"], 1),
-        ("paper", &["--colour"], 2),
+        ("table2", &["--data", "absent"], 1),
+        ("table2", &["--colour"], 2),
         ("train", &["n-mnist", "--data", "absent"], 1),
         ("train", &["n-caltech"], 2),
         ("simulator", &["compare", "--data", "absent"], 1),
@@ -134,8 +134,7 @@ fn an_error_ends_with_its_status_where_nobody_hears_it() {
     }
 }
 
-const TINY: [&str; 14] = [
-    "table2",
+const TINY: [&str; 13] = [
     "--only",
     "n-mnist",
     "--profile",
@@ -165,7 +164,7 @@ fn training_goes_on_without_its_terminal() {
     {
         let results = format!("results{k}");
         let arguments = [&TINY[..], &[&results]].concat();
-        let (status, _, said) = call("paper", &arguments, dir.path(), out, err);
+        let (status, _, said) = call("table2", &arguments, dir.path(), out, err);
         assert_eq!(status, expected, "{out:?}, {err:?}: {said}");
         let results = dir.path().join(results);
         let receipts = std::fs::read_dir(results.join("runs/table2")).unwrap().count();

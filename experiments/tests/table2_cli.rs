@@ -1,4 +1,4 @@
-//! The program `paper table2` as a user meets it: what it says to bad input, and what a run leaves
+//! The program `table2` as a user meets it: what it says to bad input, and what a run leaves
 //! behind.
 #![allow(clippy::unwrap_used)]
 
@@ -17,8 +17,8 @@ struct Said {
 /// Calls `table2` in `dir`, a folder without data, with results in `dir/results`; with a crossover
 /// that no measurement moves, since tests compare bits.
 fn table2(dir: &Path, arguments: &[&str]) -> Said {
-    let mut command = Command::cargo_bin("paper").unwrap();
-    command.arg("table2").current_dir(dir).env_remove("SPIKEGRAD_DATA").args(arguments);
+    let mut command = Command::cargo_bin("table2").unwrap();
+    command.current_dir(dir).env_remove("SPIKEGRAD_DATA").args(arguments);
     command.args(["--crossover", "0.5"]);
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 
 /// Starts a run that would take long, and kills it when it has said `epochs` more epochs.
 fn killed_after(dir: &Path, epochs: usize, signal: &str) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_paper"));
-    command.args(["table2", "--only", "n-mnist", "--profile", "smoke", "--epochs", "4000"]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_table2"));
+    command.args(["--only", "n-mnist", "--profile", "smoke", "--epochs", "4000"]);
     command.args(["--crossover", "0.5", "--narrow", "64", "--checkpoint-every", "600"]);
     command.args(["--tensorboard", "board"]).current_dir(dir).env_remove("SPIKEGRAD_DATA");
     let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

@@ -84,9 +84,9 @@ fn weights_of_another_neuron_are_refused_unless_asked_for() {
     for more in ["--evaluate", "", "--dry-run"] {
         refused(&train(dir.path(), &format!("{with} {more}")), 1, &words);
     }
-    let table = "table2 --only n-mnist --data data --profile smoke --epochs 1 --methods baseline \
+    let table = "--only n-mnist --data data --profile smoke --epochs 1 --methods baseline \
                  --network 4C3-AP8-1Voting";
-    refused(&call(dir.path(), "paper", &format!("{table} {with}")), 1, &words);
+    refused(&call(dir.path(), "table2", &format!("{table} {with}")), 1, &words);
     for (more, word) in
         [("--steps 3", "framing number frames 4"), ("--set batch_norm=time", "step")]
     {

@@ -29,17 +29,17 @@ fn said(output: &Output) -> String {
 fn an_error_has_no_frames() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("weights.safetensors"), "no weights").unwrap();
-    let tiny = ["table2", "--only", "n-mnist", "--profile", "smoke", "--dry-run"];
+    let tiny = ["--only", "n-mnist", "--profile", "smoke", "--dry-run"];
     let with = |more: &[&'static str]| [&tiny[..], more].concat();
     let calls: [(&str, Vec<&str>); 11] = [
         ("data", vec!["inspect", "absent"]),
         ("data", vec!["verify", "--data", "absent"]),
         ("data", vec!["prepare", "n-mnist", "--data", "."]),
-        ("paper", with(&["--data", "absent"])),
+        ("table2", with(&["--data", "absent"])),
         // sentences of the tensor library's error type
-        ("paper", with(&["--network", "40C99-10Voting"])),
-        ("paper", with(&["--network", "3C3-MP64-10Voting"])),
-        ("paper", with(&["--set", "setup.batch=x"])),
+        ("table2", with(&["--network", "40C99-10Voting"])),
+        ("table2", with(&["--network", "3C3-MP64-10Voting"])),
+        ("table2", with(&["--set", "setup.batch=x"])),
         ("train", vec!["n-mnist", "--data", "absent"]),
         ("simulator", vec!["compare", "--data", "absent"]),
         ("simulator", vec!["tune", "--start", "weights.safetensors"]),
@@ -68,10 +68,10 @@ fn a_name_commands_no_terminal() {
         ("data", &["show", evil]),
         ("data", &["list", "--data", evil]),
         ("data", &[evil]),
-        ("paper", &["table2", "--data", evil]),
-        ("paper", &["table2", "--only", evil]),
-        ("paper", &["table2", "--results", evil]),
-        ("paper", &["table2", "--dry-run", "--weights", evil]),
+        ("table2", &["--data", evil]),
+        ("table2", &["--only", evil]),
+        ("table2", &["--results", evil]),
+        ("table2", &["--dry-run", "--weights", evil]),
         ("train", &[evil]),
         ("train", &["n-mnist", "--data", evil]),
         ("simulator", &["tune", "--start", evil]),
@@ -104,7 +104,7 @@ fn a_systems_error_has_no_number() {
     std::fs::write(dir.path().join("file"), "no data").unwrap();
     std::fs::write(dir.path().join("bin"), [3, 4, 0x80, 0, 9]).unwrap();
     let long = &*"n".repeat(300);
-    let tiny = ["table2", "--only", "n-mnist", "--profile", "smoke", "--dry-run"];
+    let tiny = ["--only", "n-mnist", "--profile", "smoke", "--dry-run"];
     let mut calls: Vec<(&str, Vec<&str>)> = Vec::new();
     for path in ["absent/x", "file/x", long] {
         calls.extend([
@@ -122,9 +122,9 @@ fn a_systems_error_has_no_number() {
         calls.extend([
             ("data", vec!["fetch", "mnist", "--data", path]),
             ("data", vec!["simulate", "--count", "1", "--images", path, "--out", "new"]),
-            ("paper", [&tiny[..], &["--results", path]].concat()),
-            ("paper", [&tiny[..], &["--tensorboard", path]].concat()),
-            ("paper", vec!["report", "--results", path]),
+            ("table2", [&tiny[..], &["--results", path]].concat()),
+            ("table2", [&tiny[..], &["--tensorboard", path]].concat()),
+            ("report", vec!["--results", path]),
         ]);
     }
     calls.push(("data", vec!["show", "bin", "--format", "nmnist", "--out", "file/x.png"]));

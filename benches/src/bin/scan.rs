@@ -2,7 +2,7 @@
 //!
 //! Claim: at T = 16 and 2²⁰ neurons, forward and backward, the fused scan is at least 8 times as
 //! fast as the definition.
-//! `cargo run --release -p benches --bin scan -- --json results/bench/scan.json`, half a minute.
+//! `cargo run --release -p spikegrad-benches --bin scan -- --json results/bench/scan.json`, half a minute.
 
 use anyhow::{Context, Result, ensure};
 use benches::{
@@ -160,7 +160,7 @@ fn agreement(method: Method, currents: &Currents) -> Result<Agreement> {
     ensure!(
         found.spikes_that_differ == 0.0 && found.largest_gradient_difference <= allowed,
         "the fused scan of {} and its definition must have the same spikes and gradients within {allowed:e}, found {} \
-         other spikes and gradients {:e} apart: see what `cargo test -p neuron` says before timing anything",
+         other spikes and gradients {:e} apart: see what `cargo test -p spikegrad-neuron` says before timing anything",
         found.method,
         found.spikes_that_differ,
         found.largest_gradient_difference,

@@ -3,8 +3,8 @@
 //!
 //! Claim: beside SpikingJelly, snnTorch, Norse and plain PyTorch, see `benches/peers/step.py`,
 //! which runs this program in turn with them.
-//! `cargo run --release -p benches --bin step -- --net small --steps 16 --batch 8 --threads 2
-//! --rate 0.1 --method bpsa+bpta --json`, half a minute.
+//! `cargo run --release -p spikegrad-benches --bin step -- --net small --steps 16 --batch 8
+//! --threads 2 --rate 0.1 --method bpsa+bpta --json`, half a minute.
 
 use anyhow::{Context, Result, bail};
 use benches::flags::{at_least_one, net, norm};

@@ -1,5 +1,5 @@
 //! How fast samples come out of a cache:
-//! `cargo run --release -p datasets --example cache_speed [-- FILE]` reads the recordings in
+//! `cargo run --release -p spikegrad-datasets --example cache_speed [-- FILE]` reads the recordings in
 //! SPIKEGRAD_SHARED, else ../shared, and writes the numbers as JSON to FILE
 //! (results/bench/cache.json).
 //!

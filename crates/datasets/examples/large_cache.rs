@@ -1,7 +1,7 @@
 //! Writes a cache of more than 4 GiB, for `tests/h5py_reads_the_cache --large`: 1,100 samples of
 //! 4 MiB, every value of a sample being its index.
 //!
-//! `cargo run -p datasets --example large_cache -- FOLDER`
+//! `cargo run -p spikegrad-datasets --example large_cache -- FOLDER`
 #![allow(clippy::unwrap_used)]
 
 use std::{ops::ControlFlow, ops::Range, path::Path};

@@ -2,7 +2,7 @@
 //! benches/peers/decode.py.
 //!
 //! ```text
-//! cargo run --release -p events --example decode_speed -- FORMAT LIST
+//! cargo run --release -p spikegrad-events --example decode_speed -- FORMAT LIST
 //! ```
 //!
 //! LIST is a text file with one path a line. The program prints the number of events and the sums

@@ -2,7 +2,7 @@
 //! time surfaces.
 //!
 //! ```text
-//! cargo run -p events --example transforms > docs/transforms.svg
+//! cargo run -p spikegrad-events --example transforms > docs/transforms.svg
 //! ```
 
 use std::fmt::Write;

@@ -1,7 +1,7 @@
 //! Writes a TensorBoard run as three programs would: one that was killed some epochs after its last
 //! checkpoint, one that went on from there and was killed too, with a clock behind, and one that
-//! went on to the end; and beside it what a reader must find: `cargo run -p report --example events
-//! -- DIR`, then `tensorboard --logdir DIR`.
+//! went on to the end; and beside it what a reader must find: `cargo run -p spikegrad-report
+//! --example events -- DIR`, then `tensorboard --logdir DIR`.
 
 use std::path::Path;
 

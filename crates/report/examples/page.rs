@@ -1,5 +1,5 @@
 //! A page of any folder of results, each metric as the mean over seeds:
-//! `cargo run -p report --example page -- results page.html`. Reads
+//! `cargo run -p spikegrad-report --example page -- results page.html`. Reads
 //! `RESULTS/runs/<experiment>/*.json`, and `RESULTS/<experiment>*.svg` as figures.
 
 use std::collections::BTreeMap;

@@ -1,41 +1,8 @@
-//! `conformance DIR`: holds this workspace to a folder of golden vectors, values that the paper's
-//! released code computed.
-//!
-//! Prints one row a check with its largest error and its limit, then `N passed, N failed`. Exit
-//! status 0 if all passed, 1 if any failed or DIR holds no golden file, 2 for a wrong command line.
-//! Takes a few seconds.
+//! `cargo conformance`: this workspace held to a folder of golden vectors.
 
-use anyhow::Result;
-use clap::Parser;
-use experiments::conformance;
-use experiments::usage::PAGE;
-use std::path::PathBuf;
-use std::process::ExitCode;
+#[global_allocator]
+static GLOBAL: experiments::program::Allocator = experiments::program::Allocator;
 
-/// Compare this workspace with golden vectors of the paper's released code
-///
-/// Exits with 1 if a check fails or DIR holds no golden file.
-#[derive(Parser)]
-#[command(version, max_term_width = PAGE)]
-struct Flags {
-    /// Folder of golden files, such as lif_bpsta.json with lif_bpsta.safetensors
-    dir: PathBuf,
-    /// A CUDA device that is held to the vectors beside the CPU, such as cuda:0
-    #[arg(long, value_name = "auto|cpu|cuda:N", default_value = "cpu")]
-    device: device::Choice,
-}
-
-fn main() -> ExitCode {
-    experiments::program::run_to_status(check)
-}
-
-fn check(Flags { dir, device }: Flags) -> Result<ExitCode> {
-    let (device, said) = device::open(device)?;
-    if let Some(said) = said {
-        terminal::say!("{said}");
-    }
-    let device = (!device.is_cpu()).then_some(device);
-    let tally = conformance::run(&dir, device.as_ref(), &mut terminal::Output)?;
-    // the rows say what failed
-    Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+fn main() -> std::process::ExitCode {
+    experiments::program::conformance::main()
 }

@@ -2,25 +2,43 @@
 //! and how both are laid out.
 
 pub mod behind;
-pub mod fig1;
-pub mod fig2;
-pub mod fig3;
-pub mod table1;
-pub mod table2;
-pub mod table3;
-pub mod table4;
-pub mod table5;
-pub mod table6;
-pub mod warm_up;
 
 use crate::choice::Choice;
-use crate::experiment::Picture;
+use crate::experiment::{Experiment, Picture};
 use crate::layout;
 use crate::selection::Receipts;
 use anyhow::Result;
 use datasets::Name;
 use neuron::Method;
 use report::Table;
+
+/// The files beside this one, each with its `EXPERIMENT`, and the list of all.
+macro_rules! tables {
+    ($($name:ident,)*) => {
+        $(pub mod $name;)*
+
+        /// All, in the paper's order; our own ablations last.
+        pub const ALL: [&Experiment; [$(stringify!($name)),*].len()] = [$(&$name::EXPERIMENT),*];
+    };
+}
+
+tables! {
+    table1,
+    table2,
+    table3,
+    table4,
+    table5,
+    table6,
+    fig1,
+    fig2,
+    fig3,
+    warm_up,
+}
+
+/// The table or figure of that name.
+pub fn of(id: &str) -> Option<&'static Experiment> {
+    ALL.into_iter().find(|experiment| experiment.id == id)
+}
 
 /// Each data set with each method.
 fn each(data: &[Name], methods: &[Method]) -> Vec<Choice> {

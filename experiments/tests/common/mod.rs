@@ -6,10 +6,10 @@ pub mod receipts;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// `paper` in a folder, without data, with backtraces asked for.
-pub fn command(dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_paper"));
-    command.args(arguments).current_dir(dir).env("RUST_BACKTRACE", "1");
+/// A program, the first word, in a folder, without data, with backtraces asked for.
+pub fn command(dir: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin(words[0]));
+    command.args(&words[1..]).current_dir(dir).env("RUST_BACKTRACE", "1");
     command.env_remove("SPIKEGRAD_DATA");
     command
 }
@@ -21,9 +21,9 @@ pub fn heard(mut command: Command, dir: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// `paper` as [`command`] has it, run to its end.
-pub fn paper(dir: &Path, arguments: &[&str]) -> Output {
-    command(dir, arguments).output().unwrap()
+/// A program as [`command`] has it, run to its end.
+pub fn call(dir: &Path, words: &[&str]) -> Output {
+    command(dir, words).output().unwrap()
 }
 
 /// What a program said on standard error.

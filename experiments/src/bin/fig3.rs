@@ -1,0 +1,8 @@
+//! `cargo fig3`: test curves for several simulation lengths.
+
+#[global_allocator]
+static GLOBAL: experiments::program::Allocator = experiments::program::Allocator;
+
+fn main() -> std::process::ExitCode {
+    experiments::program::table("fig3")
+}

@@ -1,0 +1,204 @@
+//! `train NAME…`: one data set through the whole line, from the publisher's files to a receipt.
+
+use super::{Tool, done, only, tool};
+use crate::data::Chosen;
+use crate::flags::RunFlags;
+use crate::preset::Overrides;
+use crate::runs::Item;
+use crate::usage::{Usage, between, prove_once};
+use crate::{Choice, Run, contradictions, data, layout, plan, publish, receipt, selection};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use datasets::{Name, Split};
+use neuron::Method;
+use report::{DataIdentity, write_text};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Flags that mean nothing where nothing is trained.
+const TRAINING: [&str; 9] = [
+    "dry_run",
+    "seed",
+    "seeds",
+    "force",
+    "any_build",
+    "checkpoint_every",
+    "on_nan",
+    "on_silence",
+    "tensorboard",
+];
+
+/// Trains the paper's network on any of its data sets and lists what the receipts say.
+///
+/// A run that is already in results/runs/, made by this very program from the same recordings, is
+/// not run again, so an interrupted command goes on where it stopped.
+#[derive(Args)]
+struct Flags {
+    /// Data sets: n-mnist, dvs-gesture, dvs-cifar10, speech-commands, mnist, cifar10, cifar100
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<Name>,
+    /// Train on at most this many recordings, drawn evenly from the classes
+    #[arg(long, value_name = "N", value_parser = between::<usize>(1, u32::MAX.into()))]
+    train: Option<usize>,
+    /// Test on at most this many recordings, drawn evenly from the classes
+    #[arg(long, value_name = "N", value_parser = between::<usize>(1, u32::MAX.into()))]
+    test: Option<usize>,
+    /// Only these classes, by name
+    #[arg(long, value_name = "CLASS", value_delimiter = ',')]
+    classes: Vec<String>,
+    /// Another split than the usual one: reference, first100, tebn or seeded:N for dvs-cifar10,
+    /// published or by-speaker:N for speech-commands
+    #[arg(long, value_name = "SPLIT")]
+    split: Option<Split>,
+    /// Train nothing: say what the network does on the test set with the weights of --weights
+    #[arg(long, requires = "weights", conflicts_with_all = TRAINING)]
+    evaluate: bool,
+    #[command(flatten)]
+    runs: RunFlags,
+}
+
+/// The program `train`.
+pub fn main() -> ExitCode {
+    only(command())
+}
+
+pub(super) fn command() -> Tool {
+    tool("train", |flags| done(run(&flags)))
+}
+
+/// Trains, and lists what the receipts say.
+fn run(flags: &Flags) -> Result<()> {
+    let runs = &flags.runs;
+    flags.prove_lists()?;
+    let overrides = Overrides { classes: flags.chosen_classes()?, ..flags.runs.read_overrides()? };
+    let receipts = runs.start("train")?;
+    let root = data::root(runs.data.clone())?;
+    let found = flags.names.iter().map(|&name| items(flags, name, &overrides, root.as_deref()));
+    let found = found.collect::<Result<Vec<(Vec<Item>, Chosen)>>>()?;
+    if !flags.evaluate {
+        for (items, chosen) in &found {
+            runs.prove_part(items, &chosen.recordings, &receipts)?;
+        }
+    }
+    let all: Vec<&Run> = found.iter().flat_map(|(items, _)| items).map(|item| &item.run).collect();
+    contradictions::prove_used(&runs.overrides().settings, &all)?;
+    if !flags.evaluate {
+        found.iter().try_for_each(|(items, _)| runs.prove_receipts(items, &receipts))?;
+    }
+    if runs.dry_run {
+        found.iter().for_each(|(_, chosen)| chosen.say());
+        let planned =
+            found.iter().map(|(items, chosen)| runs.plan(items, &chosen.recordings, &receipts));
+        let planned =
+            planned.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect::<Vec<_>>();
+        return publish::print(&plan::table(&planned)?.to_terminal());
+    }
+    if flags.evaluate {
+        return evaluate(runs, &found);
+    }
+    let mut diverged = Vec::new();
+    for (items, chosen) in &found {
+        chosen.say();
+        diverged.extend(runs.train("train", items, &chosen.recordings, &receipts)?);
+    }
+    let receipt::Found { records, faults } = receipt::of_folder(&receipts);
+    let groups = selection::all_groups(&records);
+    let table = layout::runs("Receipts of single runs", groups.iter())?;
+    write_text(&runs.results.join("train.md"), &table.to_markdown())?;
+    publish::print(&table.to_terminal())?;
+    match diverged.is_empty() {
+        true => receipt::refuse(&faults),
+        false => bail!("{}; these runs have no receipt, all others do", diverged.join("; ")),
+    }
+}
+
+impl Flags {
+    /// Refuses lists that name one thing twice, and what is for one data set beside several.
+    fn prove_lists(&self) -> Result<()> {
+        prove_once("NAME", self.names.iter().map(|name| name.id()))?;
+        prove_once("--classes", self.classes.iter().map(String::as_str))?;
+        self.runs.prove_lists()?;
+        let of_one = [("--split", self.split.is_some()), ("--classes", !self.classes.is_empty())];
+        match of_one.iter().find(|(_, given)| *given && self.names.len() > 1) {
+            Some((flag, _)) => bail!(Usage(format!(
+                "{flag}: expected one data set, which it is for, found {}; name one",
+                self.names.len()
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// The classes that were named, in the data set's order.
+    fn chosen_classes(&self) -> Result<Option<Vec<String>>> {
+        let (Some(name), false) = (self.names.first(), self.classes.is_empty()) else {
+            return Ok(None);
+        };
+        let known = name.info().classes;
+        if let Some(class) = self.classes.iter().find(|class| !known.contains(&class.as_str())) {
+            bail!(Usage(format!(
+                "--classes: expected classes of {name} ({}), found \"{class}\"; use some of those",
+                known.join(", ")
+            )));
+        }
+        let chosen = known.iter().filter(|known| self.classes.iter().any(|class| class == *known));
+        Ok(Some(chosen.map(ToString::to_string).collect()))
+    }
+}
+
+/// The runs of one data set, and its recordings.
+fn items(
+    flags: &Flags,
+    name: Name,
+    overrides: &Overrides,
+    root: Option<&Path>,
+) -> Result<(Vec<Item>, Chosen)> {
+    let Flags { runs, .. } = flags;
+    let methods = runs.methods(&[Method::BpsaBpta]).iter();
+    let choices = methods.map(|&method| Choice::new(name, method));
+    let planned = choices.map(|choice| Ok((choice, choice.run(runs.profile, overrides)?)));
+    let planned = planned.collect::<Result<Vec<(Choice, Run)>>>()?;
+    planned.iter().try_for_each(|(_, run)| runs.prove(run))?;
+    // no stand-in: whoever names a data set means it
+    let chosen = data::choose(name, root, flags.split, true, None)?;
+    let mut chosen = chosen.with_context(|| format!("{} is not here", name.title()))?;
+    data::only(&mut chosen, &flags.classes)?;
+    data::take(&mut chosen, flags.train, flags.test);
+    let identity = receipt::identity(&chosen.recordings);
+    let part = part(&identity);
+    let profile = runs.profile_name()?;
+    let item = |(choice, run): (Choice, Run)| Item {
+        title: choice.title(),
+        row: selection::row(choice, runs.profile, &profile, identity.origin) + &part,
+        run,
+    };
+    Ok((planned.into_iter().map(item).collect(), chosen))
+}
+
+/// What each network does on the test set with the weights of `--weights`.
+fn evaluate(runs: &RunFlags, found: &[(Vec<Item>, Chosen)]) -> Result<()> {
+    for (items, chosen) in found {
+        chosen.say();
+        for item in items {
+            let said = runs.evaluate(&item.run, &chosen.recordings)?;
+            let accuracy = said.accuracy_percent();
+            terminal::out!(
+                "{}: {} of {} right, {accuracy:.2} %, loss {:.4}",
+                item.title,
+                said.correct,
+                said.samples,
+                said.loss
+            )?;
+            for (layer, rate) in &said.firing_rates {
+                terminal::out!("  {layer}: {:.2} % fire", 100.0 * rate)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Two parts or two splits of a data set are two rows.
+fn part(identity: &DataIdentity) -> String {
+    let digest = Sha256::digest(format!("{}\n{}", identity.manifest_sha256, identity.split));
+    format!("-{}+{}-{}", identity.train, identity.test, sentence::hex(&digest[..4]))
+}
