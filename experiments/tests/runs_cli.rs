@@ -228,7 +228,7 @@ fn a_list_that_names_a_thing_twice_is_refused() {
     let twice = |flag: &str, word: &str| {
         format!("error: {flag}: expected every one once, found {word} twice; leave one out")
     };
-    let methods = twice("--methods", "bpsa");
+    let methods = twice("--systems", "bpsa");
     refused(&table(&["--methods", "bpsa,bpsa"]), 2, &[&methods]);
     refused(&table(&["--methods", "bpsa", "--methods", "baseline,bpsa"]), 2, &[&methods]);
     refused(&small(dir.path(), &["--methods", "bpsa,bpsa"]), 2, &[&methods]);
