@@ -2,12 +2,15 @@
 //! to the very bits of one that was not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
 use candle_core::Device;
 use datasets::{Content, Name};
 use events::{Grid, Shape};
 use experiments::preset::{self, Overrides};
 use experiments::systems::{self, BNTT, Chosen, LISNN, PLIF, SBPSNN, System, TDBN};
 use experiments::{Encoding, Profile, Run, SystemSetting};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::path::Path;
 use training::{
@@ -76,7 +79,7 @@ struct Keeper<'p> {
 impl Progress for Keeper<'_> {
     fn keep(&mut self, state: &State) -> Result<(), Refusal> {
         self.steps += 1;
-        state.save(self.path, "a test", "{}")
+        Ok(state.save(self.path, "a test", "{}")?)
     }
 
     fn interrupted(&self) -> bool {
@@ -212,5 +215,57 @@ fn a_house_setting_keeps_the_budget() {
         let network = run(system).network.replace("(L5)", "");
         let with = Run { neuron, norm, rectify, system: system.id.into(), ..ours.clone() };
         assert_eq!(Run { network, ..run(system) }, with, "{}", system.id);
+    }
+}
+
+/// What `paper` says of a command in the folder `dir`, on both streams, and whether it succeeded.
+fn said(dir: &Path, arguments: &str) -> (bool, String) {
+    let output = common::paper(dir, &arguments.split_whitespace().collect::<Vec<_>>());
+    let text = common::stderr(&output) + &String::from_utf8(output.stdout.clone()).unwrap();
+    (output.status.success(), text)
+}
+
+#[test]
+fn a_published_setting_has_its_receipt_and_its_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let command = "table1 --only mnist --systems LISNN --setting published --profile smoke \
+                   --epochs 1 --narrow 64 --steps 1 --crossover 0.5";
+    let (done, text) = said(dir.path(), command);
+    assert!(done && text.contains("MNIST LISNN, published setting: Otherwise"), "{text}");
+    let row = "mnist-lisnn-published-smoke+epochs1+T1+narrow64-synthetic-s0.json";
+    let path = dir.path().join("results/runs/table1").join(row);
+    let receipt: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(receipt["run"]["system"], "lisnn");
+    assert_eq!(receipt["run"]["setting"], "published");
+    let table = std::fs::read_to_string(dir.path().join("results/table1.md")).unwrap();
+    let rows: Vec<&str> = table.lines().filter(|line| line.contains("LISNN [47]")).collect();
+    assert!(!rows[0].contains("synthetic"), "the house has no receipt: {}", rows[0]);
+    assert!(rows[1].contains("published setting") && rows[1].contains("synthetic"), "{}", rows[1]);
+    let (done, text) = said(dir.path(), command);
+    assert!(done && text.contains("receipt found"), "{text}");
+}
+
+#[test]
+fn systems_are_listed_and_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = |rest: &str| said(dir.path(), &format!("table2 --profile smoke --dry-run {rest}"));
+    let (done, text) = plan("--only n-mnist --systems all");
+    assert!(done, "{text}");
+    for system in systems::ALL {
+        assert!(text.contains(&format!("N-MNIST {}", system.id)), "{}: {text}", system.id);
+    }
+    let (done, text) = plan("--systems tdbn,bpsa --setting published");
+    assert!(done && text.contains("DVS-Gesture tdbn, published setting"), "{text}");
+    assert!(text.contains("N-MNIST: no published setting of STBP-tdBN"), "{text}");
+    // of ours the house's setting is the published one
+    assert!(text.contains("N-MNIST bpsa") && !text.contains("bpsa, published"), "{text}");
+    for (rest, words) in [
+        ("--systems stbpx", "expected baseline, bpsa, bpsa+bpta, tdbn, plif, bntt, sbpsnn, lisnn"),
+        ("--systems all,bpsa", "--systems: expected every one once, found bpsa twice"),
+        ("--setting mine", "expected house or published"),
+        ("--systems sbpsnn --setting published", "expected a system with a published setting"),
+    ] {
+        let (done, text) = plan(rest);
+        assert!(!done && text.contains(words), "{rest}: {text}");
     }
 }

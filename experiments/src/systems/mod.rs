@@ -108,7 +108,7 @@ impl System {
         let word = word.to_lowercase();
         let named = |system: &&System| {
             let name = system.name.to_lowercase();
-            name.split([' ', '(', ')']).any(|part| part == word)
+            name.split([' ', '(', ')']).any(|part| !part.is_empty() && part == word)
         };
         Self::of(&word).or_else(|| ALL.iter().copied().filter(|s| !s.is_ours()).find(named))
     }

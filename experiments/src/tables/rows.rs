@@ -140,6 +140,9 @@ impl<const N: usize> Systems<'_, N> {
 
     /// What is to be known of published settings.
     fn notes(&self) -> Vec<String> {
+        if ALL.iter().all(|system| system.recipes(&self.data).is_empty()) {
+            return Vec::new();
+        }
         let mut notes = vec![
             "Ours beside another system is its idea in this paper's network and budget (its neuron and norm, no ReLU); in the row \
              below, \"published setting\", it is the system's own recipe."
