@@ -97,7 +97,7 @@ fn set_takes_what_the_flags_take() {
         refused(&small(dir.path(), &both), 2, &["both set neuron.kind"]);
     }
     let alpha = ["--methods", "bpsa", "--set", "neuron.alpha=0.5"];
-    refused(&small(dir.path(), &alpha), 2, &["expected a run of the method bpsa+bpta"]);
+    refused(&small(dir.path(), &alpha), 2, &["expected a run of the system bpsa+bpta"]);
     assert!(names(&dir.path().join("results/runs/train")).is_empty());
     done(&small(dir.path(), &["--set", "neuron.kind=if"]));
     let only = names(&dir.path().join("results/runs/train"));
