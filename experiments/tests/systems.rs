@@ -218,9 +218,9 @@ fn a_house_setting_keeps_the_budget() {
     }
 }
 
-/// What `paper` says of a command in the folder `dir`, on both streams, and whether it succeeded.
+/// What a command says in the folder `dir`, on both streams, and whether it succeeded.
 fn said(dir: &Path, arguments: &str) -> (bool, String) {
-    let output = common::paper(dir, &arguments.split_whitespace().collect::<Vec<_>>());
+    let output = common::call(dir, &arguments.split_whitespace().collect::<Vec<_>>());
     let text = common::stderr(&output) + &String::from_utf8(output.stdout.clone()).unwrap();
     (output.status.success(), text)
 }
