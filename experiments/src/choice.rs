@@ -2,27 +2,29 @@
 
 use crate::preset::{self, Overrides};
 use crate::settings::Setting;
+use crate::systems::{Chosen, System};
 use crate::usage::Usage;
-use crate::{Profile, Run};
+use crate::{Profile, Run, SystemSetting};
 use anyhow::{Result, bail};
 use datasets::Name;
 use models::Architecture;
-use neuron::Method;
 use training::WarmUp;
 
-/// A run as a table asks for it: a data set, a method, and what else the table varies. A profile
+/// A run as a table asks for it: a data set, a system, and what else the table varies. A profile
 /// makes it a [`Run`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// The data set.
     pub data: Name,
-    /// The method.
-    pub method: Method,
+    /// The system.
+    pub system: &'static System,
+    /// Its setting.
+    pub setting: SystemSetting,
     /// What the table varies beside the two.
     pub change: Change,
 }
 
-/// What a table varies beside data set and method.
+/// What a table varies beside data set and system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Nothing.
@@ -72,9 +74,19 @@ impl Warm {
 }
 
 impl Choice {
-    /// Without a change.
-    pub const fn new(data: Name, method: Method) -> Self {
-        Self { data, method, change: Change::None }
+    /// Without a change, in the house's setting.
+    pub const fn new(data: Name, system: &'static System) -> Self {
+        Self { data, system, setting: SystemSetting::House, change: Change::None }
+    }
+
+    /// The same in a system's own setting, without a change.
+    pub const fn published(data: Name, system: &'static System) -> Self {
+        Self { setting: SystemSetting::Published, ..Self::new(data, system) }
+    }
+
+    /// Its system in its setting.
+    pub fn chosen(self) -> Chosen {
+        Chosen { system: self.system, setting: self.setting }
     }
 
     /// The run that a profile with these overrides makes of it.
@@ -106,13 +118,13 @@ impl Choice {
             Change::WarmUp(warm) => all.warm_up = Some(warm.of(epochs)),
             Change::Analogue => all.warm_up = Some(WarmUp::Ann { epochs }),
         }
-        preset::run(self.data, self.method, profile, &all)
+        preset::run_in(self.chosen(), self.data, profile, &all)
     }
 
     /// What tells its receipts from others of one profile: a part of their names.
     pub fn id(self, profile: Profile) -> String {
-        let Self { data, method, change } = self;
-        let plain = format!("{}-{}", data.id(), method.id());
+        let Self { data, change, .. } = self;
+        let plain = format!("{}-{}", data.id(), self.chosen().id());
         match change {
             Change::None => plain,
             // the usual warm-up is no change
@@ -129,8 +141,8 @@ impl Choice {
 
     /// For people.
     pub fn title(self) -> String {
-        let Self { data, method, change } = self;
-        let plain = format!("{} {}", data.title(), method.id());
+        let Self { data, change, .. } = self;
+        let plain = format!("{} {}", data.title(), self.chosen().title());
         match change {
             Change::None => plain,
             Change::ResNet34 => plain + ", ResNet34",
@@ -145,7 +157,10 @@ impl Choice {
         let mut words = vec![self.data.id().to_owned()];
         match self.change {
             Change::Analogue => words.push("ann".into()),
-            _ => words.push(self.method.id().into()),
+            _ => words.push(self.system.id.into()),
+        }
+        if self.setting == SystemSetting::Published {
+            words.push("published".into());
         }
         match self.change {
             Change::None | Change::Analogue => (),

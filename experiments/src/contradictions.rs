@@ -67,8 +67,8 @@ pub fn prove_used(settings: &[Setting], runs: &[&Run]) -> Result<()> {
         if !runs.is_empty() && runs.iter().all(|run| setting.passes_by(run)) {
             let text = setting.text();
             bail!(Usage(format!(
-                "--set {text}: expected a run of the method bpsa+bpta, which alone has it, found none; leave it out, or add \
-                 bpsa+bpta to --methods"
+                "--set {text}: expected a run of the system bpsa+bpta, which alone has it, found none; leave it out, or add \
+                 bpsa+bpta to --systems"
             )));
         }
     }

@@ -1,9 +1,9 @@
 //! What makes a table or a figure.
 
-use crate::choice::Choice;
+use crate::choice::{Change, Choice};
 use crate::selection::Receipts;
+use crate::systems::{self, System};
 use anyhow::Result;
-use neuron::Method;
 use report::Table;
 
 /// A table or figure: which runs it wants, and how it lays out what their receipts say. One file of
@@ -15,10 +15,11 @@ pub struct Experiment {
     pub title: &'static str,
     /// One paragraph for the page.
     pub about: &'static str,
-    /// The methods that are trained unless others are asked for.
-    pub methods: &'static [Method],
-    /// What is trained, for some of the methods; in the order in which it is.
-    pub choices: fn(&[Method]) -> Vec<Choice>,
+    /// The systems that are trained unless others are asked for.
+    pub systems: &'static [&'static System],
+    /// What is trained, for some of the systems in the house's setting; in the order in which it
+    /// is.
+    pub choices: fn(&[&'static System]) -> Vec<Choice>,
     /// The tables made of receipts; a figure has none of its own.
     pub tables: fn(&Receipts<'_>) -> Result<Vec<Table>>,
     /// The figures made of receipts.
@@ -33,4 +34,19 @@ pub struct Picture {
     pub svg: String,
     /// What it shows, in a sentence.
     pub caption: String,
+}
+
+impl Experiment {
+    /// Every run that one of its cells can hold, in both settings of every system.
+    pub fn every_choice(&self) -> Vec<Choice> {
+        with_published((self.choices)(systems::ALL))
+    }
+}
+
+/// The same runs, and behind them the published settings of those that have one.
+pub fn with_published(mut all: Vec<Choice>) -> Vec<Choice> {
+    let house = all.clone().into_iter().filter(|choice| choice.change == Change::None);
+    let has_one = |choice: &Choice| (choice.system.published_setting)(choice.data).is_some();
+    all.extend(house.filter(has_one).map(|c| Choice::published(c.data, c.system)));
+    all
 }

@@ -1,6 +1,7 @@
 //! The one door to a [`Run`]: every field is in its range, wherever the run comes from, or one
 //! sentence says which is not, what it takes and what it has.
 
+use crate::systems::System;
 use crate::{Encoding, Run};
 use datasets::Content;
 use events::Framing;
@@ -13,7 +14,7 @@ pub const STEPS: Range = Range::whole(1, Framing::MOST_FRAMES as u32);
 
 /// What fields take that are no numbers of the setup, by their place in a run. What stands inside
 /// of one of them and not here takes what that one takes.
-const WORDS: [(&str, &str); 49] = [
+const WORDS: [(&str, &str); 52] = [
     ("data", "one of n-mnist, dvs-gesture, dvs-cifar10, speech-commands, mnist, cifar10, cifar100"),
     (
         "framing",
@@ -34,7 +35,9 @@ const WORDS: [(&str, &str); 49] = [
     ("rectify", "true or false"),
     ("bias", "all, linear or none"),
     ("classes", "some of the data set's classes, in its order, each once"),
-    ("method", "baseline, bpsa or bpsa+bpta"),
+    ("system", SYSTEMS),
+    ("method", SYSTEMS),
+    ("setting", "house or published"),
     (
         "neuron",
         "an object of kind, threshold, fires, surrogate and, where the kind has a reset, reset and reset_gradient",
@@ -52,7 +55,7 @@ const WORDS: [(&str, &str); 49] = [
     ),
     (
         "neuron.surrogate",
-        r#"{"inverse-membrane":{}}, {"rectangular":{"half_width":h}}, {"triangular":{"half_width":h}}, {"atan":{"alpha":α}}, {"sigmoid":{"alpha":α}}, {"piecewise-exponential":{"alpha":α}}, {"gaussian":{"sigma":σ}} or {"where-fired":{"height":h}}, all of them positive numbers"#,
+        r#"{"inverse-membrane":{}}, {"rectangular":{"half_width":h}}, {"triangular":{"half_width":h,"height":κ}}, {"atan":{"alpha":α}}, {"sigmoid":{"alpha":α}}, {"piecewise-exponential":{"alpha":α}}, {"gaussian":{"sigma":σ}} or {"where-fired":{"height":h}}, all of them positive numbers"#,
     ),
     ("initial_weights_sha256", "64 digits and letters of a SHA-256"),
     (
@@ -93,10 +96,14 @@ const WORDS: [(&str, &str); 49] = [
     ("framing.bernoulli.scale", "a number above 0 and at most 1000000"),
     ("framing.bernoulli.steps", "a whole number from 1 to 65536"),
     ("neuron.kind.lif.decay", "a number above 0 and at most 1"),
+    ("neuron.kind.sbpsnn.factor", "true or false"),
     ("neuron.reset_gradient.residual.alpha", "a number from 0 to 1000000"),
     ("own_surrogate", "nothing, since a receipt has only its name"),
-    ("", "an object of data, framing, network, norm, method, neuron and setup"),
+    ("", "an object of data, framing, network, norm, system, neuron and setup"),
 ];
+
+/// What the system of a run takes.
+const SYSTEMS: &str = "the id of a system, such as baseline, bpsa or bpsa+bpta";
 
 /// What the norm of a run takes.
 const NORM: &str = "none, step, time or an object of over, per_step_weight, per_step_running, \
@@ -184,6 +191,20 @@ impl Run {
         Ok(run)
     }
 
+    /// A receipt's run as receipts have it today, so that equal runs are equal: older ones have
+    /// other keys. What is no run stays as it is.
+    pub fn canonical(value: &Value) -> Value {
+        let mut rest = value.clone();
+        // of a surrogate of a user's own a receipt has the name alone
+        let own = rest.as_object_mut().and_then(|run| run.shift_remove("own_surrogate"));
+        let today = Self::from_value(&rest).ok().and_then(|run| serde_json::to_value(run).ok());
+        let Some(mut today) = today else { return value.clone() };
+        if let (Some(run), Some(own)) = (today.as_object_mut(), own) {
+            run.insert("own_surrogate".to_owned(), own);
+        }
+        today
+    }
+
     /// Proves that every field is in its range.
     ///
     /// # Errors
@@ -213,6 +234,9 @@ impl Run {
                         .to_owned(),
                 found: "some of each step".to_owned(),
             });
+        }
+        if System::of(&self.system).is_none() {
+            return Err(wrong("system", &self.system));
         }
         if self.network.parse::<models::Spec>().is_err() {
             return Err(wrong("network", &self.network));

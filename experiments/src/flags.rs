@@ -1,16 +1,17 @@
 //! The flags of every program that trains, and what they say of a profile.
 
+use crate::choice::{Change, Choice};
 use crate::compute::ComputeFlags;
 use crate::fields::STEPS;
 use crate::preset::{self, Overrides};
 use crate::seeds::Seeds;
 use crate::settings::Setting;
+use crate::systems::{self, Chosen, System};
 pub use crate::usage::Usage;
 use crate::usage::{between, prove_once};
-use crate::{Own, Profile, import};
+use crate::{Own, Profile, SystemSetting, import};
 use anyhow::{Result, anyhow};
 use models::{Spec, Variant};
-use neuron::Method;
 use report::json;
 use std::path::PathBuf;
 use training::{Range, Rule, Rules};
@@ -25,9 +26,13 @@ pub struct RunFlags {
     /// folder with the data sets]
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
-    /// Methods to train, instead of the usual ones: baseline, bpsa, bpsa+bpta
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub(crate) methods: Vec<Method>,
+    /// Systems to train, instead of the usual ones: baseline, bpsa, bpsa+bpta, tdbn, plif, bntt,
+    /// sbpsnn, lisnn, or all
+    #[arg(long, alias = "methods", value_name = "NAME", value_delimiter = ',', value_parser = called)]
+    systems: Vec<Called>,
+    /// Each system's idea in the paper's network and budget, or its own recipe as it was published
+    #[arg(long, value_enum, default_value_t = SystemSetting::House)]
+    pub setting: SystemSetting,
     /// Seeds of each cell: how many, from 0 on (3), a list (3,5,7) or a range without its end
     /// (3..6)
     #[arg(long, value_name = "N|LIST|RANGE", default_value = "1")]
@@ -110,6 +115,21 @@ pub struct RunFlags {
     pub own: Option<Own>,
 }
 
+/// What `--systems` takes: one, or all.
+#[derive(Clone, Copy, Debug)]
+enum Called {
+    All,
+    One(&'static System),
+}
+
+fn called(word: &str) -> Result<Called, String> {
+    match System::called(word) {
+        Some(system) => Ok(Called::One(system)),
+        None if word == "all" => Ok(Called::All),
+        None => Err(format!("expected {} or all", System::ids())),
+    }
+}
+
 /// What to do when the loss or a weight is not finite any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum OnNan {
@@ -179,12 +199,60 @@ impl RunFlags {
     /// # Errors
     /// [`Usage`]: such a list.
     pub fn prove_lists(&self) -> Result<()> {
-        prove_once("--methods", self.methods.iter().map(|method| method.id()))
+        prove_once("--systems", self.systems(&[]).iter().map(|system| system.id))
     }
 
-    /// The methods asked for, or the usual ones.
-    pub fn methods<'a>(&'a self, usual: &'a [Method]) -> &'a [Method] {
-        if self.methods.is_empty() { usual } else { &self.methods }
+    /// The systems asked for, or the usual ones.
+    pub fn systems(&self, usual: &[&'static System]) -> Vec<&'static System> {
+        let each = |called: &Called| match *called {
+            Called::All => systems::ALL.to_vec(),
+            Called::One(system) => vec![system],
+        };
+        match self.systems.is_empty() {
+            true => usual.to_vec(),
+            false => self.systems.iter().flat_map(each).collect(),
+        }
+    }
+
+    /// The runs of a table in the setting asked for. Of another than the house's are left those of
+    /// a data set for which the system has a recipe, and that the table does not vary otherwise.
+    ///
+    /// # Errors
+    /// [`Usage`]: if none is left.
+    pub fn in_setting(&self, house: Vec<Choice>) -> Result<Vec<Choice>> {
+        if self.setting.is_house() {
+            return Ok(house);
+        }
+        let mut all = Vec::new();
+        for choice in house {
+            let setting = self.chosen(choice.system).setting;
+            let recipe = (choice.system.published_setting)(choice.data);
+            match (setting.is_house(), recipe, choice.change) {
+                (true, ..) => all.push(choice),
+                (false, Some(_), Change::None) => all.push(Choice { setting, ..choice }),
+                (false, None, Change::None) => terminal::say!(
+                    "{}: no published setting of {} is known; left out",
+                    choice.data.title(),
+                    choice.system.name
+                ),
+                (false, ..) => (),
+            }
+        }
+        match all.is_empty() {
+            true => Err(Usage(
+                "--setting published: expected a system with a published setting for a data set of this table, found none; name \
+                 others with --systems, or leave --setting out"
+                    .to_owned(),
+            )
+            .into()),
+            false => Ok(all),
+        }
+    }
+
+    /// A system in the setting asked for: ours have the house's alone, which is the paper's.
+    pub fn chosen(&self, system: &'static System) -> Chosen {
+        let setting = if system.is_ours() { SystemSetting::House } else { self.setting };
+        Chosen { system, setting }
     }
 
     /// The seeds asked for.

@@ -1,36 +1,12 @@
-//! What tables share: cells, the published systems beside ours, the runs behind a table, and
-//! differences between methods.
+//! What tables share: cells, the runs behind a table, and differences between systems.
 
-use crate::choice::{Change, Choice};
+use crate::SystemSetting;
+use crate::choice::Choice;
 use crate::receipt::{BEST, CURVE, LAST, RATE};
 use crate::selection::{Group, Receipts};
 use anyhow::Result;
-use datasets::Name;
-use neuron::Method;
 use report::figures::{Band, Caption, Series, accuracy_curves};
 use report::{Align, Origin, Summary, Table, paired, summary};
-
-/// A row as published: system, kind of training, accuracy in percent in each column, and our run
-/// that stands beside it.
-pub struct Published<const N: usize> {
-    /// The system's name in the paper, with its reference number.
-    pub system: &'static str,
-    /// Its training as the paper says.
-    pub training: &'static str,
-    /// Percent; `None` where the paper has a dash.
-    pub accuracy: [Option<f64>; N],
-    /// Ours that stands beside it.
-    pub ours: Option<(Method, Change)>,
-}
-
-/// A cited row without one of ours.
-pub const fn cited<const N: usize>(
-    system: &'static str,
-    training: &'static str,
-    accuracy: [Option<f64>; N],
-) -> Published<N> {
-    Published { system, training, accuracy, ours: None }
-}
 
 /// "95.3 ± 0.4 (n=3), sample": the best epoch's accuracy, as the paper's code reports it.
 pub fn cell(group: Option<&Group<'_>>) -> String {
@@ -63,44 +39,6 @@ pub fn printed(value: Option<f64>) -> String {
     value.map_or("–".into(), |v| v.to_string())
 }
 
-/// The paper's systems with our column beside each of its own.
-///
-/// # Errors
-/// As [`Receipts::group`].
-pub fn systems<const N: usize>(
-    title: &str,
-    data: [Name; N],
-    rows: &[Published<N>],
-    receipts: &Receipts<'_>,
-) -> Result<Table> {
-    let ours = data.map(|d| format!("{} ours, {}", d.title(), receipts.profile));
-    let mut columns = vec![("Models", Align::Left), ("Training", Align::Left)];
-    columns.extend(
-        data.iter()
-            .zip(&ours)
-            .flat_map(|(d, ours)| [(d.title(), Align::Right), (ours, Align::Right)]),
-    );
-    let mut table = Table::new(title, &columns);
-    for row in rows {
-        let mut cells = vec![row.system.to_owned(), row.training.to_owned()];
-        for (data, accuracy) in data.into_iter().zip(row.accuracy) {
-            cells.push(printed(accuracy));
-            let choice = row.ours.map(|(method, change)| Choice { data, method, change });
-            cells.push(match choice {
-                Some(choice) => cell(receipts.group(choice)?.as_ref()),
-                None => String::new(),
-            });
-        }
-        // a row of ours alone is there only for what it holds
-        if row.accuracy.iter().any(Option::is_some)
-            || cells[2..].iter().skip(1).step_by(2).any(|c| !c.is_empty())
-        {
-            table.push_row(cells)?;
-        }
-    }
-    Ok(table)
-}
-
 /// What every table of accuracies must say of itself.
 ///
 /// # Errors
@@ -131,7 +69,7 @@ pub fn notes(table: &mut Table, receipts: &Receipts<'_>, choices: &[Choice]) -> 
     Ok(())
 }
 
-/// Differences between methods on the same data, seed by seed: nothing else differs between the two
+/// Differences between systems on the same data, seed by seed: nothing else differs between the two
 /// runs of a pair.
 ///
 /// # Errors
@@ -145,7 +83,8 @@ pub fn differences(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option
     for (i, (a, ga)) in groups.iter().enumerate() {
         for (b, gb) in &groups[..i] {
             let one_change = a.data == b.data
-                && ((a.method == b.method) != (a.change == b.change))
+                && ((a.system == b.system) != (a.change == b.change))
+                && [a, b].iter().all(|c| c.setting == SystemSetting::House)
                 && equal_but_for(a.change != b.change, ga.first(), gb.first());
             let pairs = |metric| {
                 let other = gb.seeds(metric);
@@ -178,7 +117,7 @@ pub fn differences(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option
     Ok(any.then_some(table))
 }
 
-/// Whether two runs, of one program, differ in nothing but their method, or in nothing but what a
+/// Whether two runs, of one program, differ in nothing but their system, or in nothing but what a
 /// table's `change` may change.
 fn equal_but_for(change: bool, a: &report::Record, b: &report::Record) -> bool {
     let rest = |r: &report::Record| {
@@ -194,7 +133,13 @@ fn equal_but_for(change: bool, a: &report::Record, b: &report::Record) -> bool {
                 without("", &["network", "framing"]);
                 without("/setup", &["warm_up"]);
             }
-            false => without("", &["method", "neuron"]),
+            // what the house's setting of a system may change; receipts of before have other keys
+            false => {
+                without(
+                    "",
+                    &["system", "method", "neuron", "norm", "batch_norm", "rectify", "network"],
+                );
+            }
         }
         run
     };
@@ -318,7 +263,7 @@ pub fn caption(title: &str, groups: &[&Group<'_>], profile: &str) -> Option<Capt
     })
 }
 
-/// The test curves of one data set's methods as SVG, if it has receipts.
+/// The test curves of one data set's systems as SVG, if it has receipts.
 ///
 /// # Errors
 /// If the curves cannot be drawn.
@@ -326,7 +271,8 @@ pub fn curves(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Stri
     let groups = receipts.groups(choices)?;
     let all: Vec<&Group<'_>> = groups.iter().map(|(_, g)| g).collect();
     let Some(caption) = caption("Test accuracy", &all, &receipts.profile) else { return Ok(None) };
-    let mut series: Vec<Series> = groups.iter().map(|(c, g)| series(c.method.id(), g)).collect();
+    let mut series: Vec<Series> =
+        groups.iter().map(|(c, g)| series(&c.chosen().title(), g)).collect();
     // a receipt without a curve has its number in the table, and no line
     series.retain(|series| !series.seeds.is_empty());
     if series.is_empty() {

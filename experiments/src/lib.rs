@@ -38,12 +38,13 @@ pub mod selection;
 pub mod settings;
 pub mod simulator_check;
 pub mod stop;
+pub mod systems;
 pub mod tables;
 mod training_words;
 pub mod usage;
 
 pub use choice::Choice;
-pub use run::{Encoding, Own, Run};
+pub use run::{Encoding, Own, Run, SystemSetting};
 
 /// How much of the real thing is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -127,12 +127,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::preset::{self, Overrides};
+    use crate::systems::BPSA_BPTA;
     use crate::{Encoding, Profile};
     use datasets::Name;
-    use neuron::Method;
 
     fn run(data: Name) -> Run {
-        preset::run(data, Method::BpsaBpta, Profile::Short, &Overrides::default()).unwrap()
+        preset::run(data, &BPSA_BPTA, Profile::Short, &Overrides::default()).unwrap()
     }
 
     #[test]

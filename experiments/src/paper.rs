@@ -25,7 +25,7 @@ const HOW: &str = "Uses the data sets it finds, whole or in part, and a generato
 /// Flags of a table or figure.
 #[derive(Args)]
 pub struct TableFlags {
-    /// Only runs of these data sets, and of these other words: methods, ann, resnet34, T4,
+    /// Only runs of these data sets, and of these other words: systems, ann, resnet34, T4,
     /// warm-up-ann and so on
     #[arg(long, value_name = "WORD", value_delimiter = ',')]
     only: Vec<String>,
@@ -94,12 +94,13 @@ pub(crate) fn table(experiment: &Experiment, flags: &TableFlags) -> Result<()> {
     }
 }
 
-/// The runs that `--methods` and `--only` leave.
+/// The runs that `--systems`, `--setting` and `--only` leave.
 ///
 /// # Errors
 /// [`Usage`]: a word, or all together, that find none.
 fn chosen(experiment: &Experiment, flags: &TableFlags) -> Result<Vec<Choice>> {
-    let mut all = (experiment.choices)(flags.runs.methods(experiment.methods));
+    let mut all =
+        flags.runs.in_setting((experiment.choices)(&flags.runs.systems(experiment.systems)))?;
     if flags.runs.names_a_network() {
         // the network takes the place of every other, and there is only one of it
         all.retain(|choice| choice.change != Change::ResNet34);

@@ -8,12 +8,15 @@
 
 use crate::data::StandIn;
 use crate::settings::Setting;
-use crate::{Encoding, Own, Profile, Run, contradictions};
-use anyhow::Result;
+use crate::systems::recipe::{Shorter, with_steps};
+use crate::systems::{Chosen, System};
+use crate::usage::Usage;
+use crate::{Encoding, Own, Profile, Run, SystemSetting, contradictions};
+use anyhow::{Result, bail};
 use datasets::{Content, Name};
 use events::Framing;
 use models::{Architecture, Biases, Norm, Spec, Variant};
-use neuron::Method;
+use neuron::Config;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use training::{AdamWConfig, Augment, Reduction, Setup, WarmUp};
@@ -134,11 +137,79 @@ fn architecture(data: Name) -> Architecture {
     }
 }
 
-/// The run of one cell.
+/// The run of a system on a data set, in one of its settings.
+///
+/// # Errors
+/// As [`run`]; a setting that the system does not have for this data set, or a flag that it has no
+/// place for.
+pub fn run_in(chosen: Chosen, data: Name, profile: Profile, o: &Overrides) -> Result<Run> {
+    match chosen.setting {
+        SystemSetting::House => run(data, chosen.system, profile, o),
+        SystemSetting::Published => published(data, chosen.system, profile, o),
+    }
+}
+
+/// The run of a system in its published setting. A profile that is not the paper's makes it as
+/// narrow and as short as the house's.
+fn published(data: Name, system: &System, profile: Profile, o: &Overrides) -> Result<Run> {
+    contradictions::prove_apart(o)?;
+    let Some(recipe) = (system.published_setting)(data) else {
+        bail!(Usage(format!(
+            "--setting published: {} has no published setting for {}; leave one of the two out",
+            system.id,
+            data.id()
+        )));
+    };
+    let none = [
+        ("--paper-layers", o.variant.is_some() || o.architecture.is_some()),
+        ("--chunks", o.chunks),
+        ("--set warm-up", o.warm_up.is_some()),
+    ];
+    if let Some((flag, _)) = none.iter().find(|(_, given)| *given) {
+        bail!(Usage(format!(
+            "--setting published and {flag} contradict each other, since a published setting has its own; leave one of the two out"
+        )));
+    }
+    let mut run = recipe.run;
+    let size = size(data, profile);
+    let usual = if profile == Profile::Paper { 1 } else { size.narrow };
+    let spec = match &o.network {
+        Some(spec) => spec.narrowed(o.narrow.unwrap_or(1)),
+        None => run.network.parse::<Spec>()?.narrowed(o.narrow.unwrap_or(usual)),
+    };
+    run.network = spec.to_string();
+    if profile != Profile::Paper {
+        run = Shorter { steps: size.steps, epochs: size.epochs, batch: size.batch }.of(run);
+    }
+    if let Some(epochs) = o.epochs {
+        let batch = run.setup.batch;
+        run = Shorter { steps: run.steps().unwrap_or(1), epochs, batch }.of(run);
+    }
+    if let Some(steps) = o.steps {
+        run.encoding = with_steps(run.encoding, steps);
+    }
+    run.setup.learning_rate = o.learning_rate.unwrap_or(run.setup.learning_rate);
+    overridden(run, o)
+}
+
+/// The run with what no setting of a system decides: the user's surrogate, weights, classes, and
+/// single fields last.
+fn overridden(run: Run, o: &Overrides) -> Result<Run> {
+    let run = Run {
+        classes: o.classes.clone(),
+        own_surrogate: o.own.clone(),
+        initial_weights_sha256: o.weights.clone(),
+        initial_weights_of_another_run: o.weights_of_another_run,
+        ..run
+    };
+    o.settings.iter().try_fold(run, |run, setting| setting.apply(&run))
+}
+
+/// The run of one cell: of a system in the house's setting.
 ///
 /// # Errors
 /// Settings that contradict each other or a flag, or one that does not fit the run.
-pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Result<Run> {
+pub fn run(data: Name, system: &System, profile: Profile, o: &Overrides) -> Result<Run> {
     contradictions::prove_apart(o)?;
     let size = size(data, profile);
     let epochs = o.epochs.unwrap_or(size.epochs);
@@ -152,7 +223,7 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
     let steps = o.steps.unwrap_or(size.steps);
     let run = Run {
         data,
-        classes: o.classes.clone(),
+        classes: None,
         encoding: match data.info().content {
             Content::Events { .. } => Encoding::Events(Framing::Number { frames: steps }),
             Content::Speech { .. } if o.chunks => Encoding::Chunks,
@@ -162,12 +233,13 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
         norm: Norm::default(),
         rectify: true,
         bias: Biases::All,
-        method,
-        neuron: method.config(),
+        system: system.id.to_owned(),
+        setting: SystemSetting::House,
+        neuron: Config::bpsa_bpta(),
         neurons: BTreeMap::new(),
-        own_surrogate: o.own.clone(),
-        initial_weights_sha256: o.weights.clone(),
-        initial_weights_of_another_run: o.weights_of_another_run,
+        own_surrogate: None,
+        initial_weights_sha256: None,
+        initial_weights_of_another_run: false,
         setup: Setup {
             epochs,
             batch: size.batch,
@@ -178,11 +250,14 @@ pub fn run(data: Name, method: Method, profile: Profile, o: &Overrides) -> Resul
             reduction: Reduction::Mean,
             augment: augment(data),
             side: matches!(data, Name::DvsGesture | Name::Cifar10Dvs).then_some(64),
-            warm_up: o.warm_up.unwrap_or(warm_up(data, profile, epochs)),
+            warm_up: warm_up(data, profile, epochs),
             ..Setup::PAPER
         },
     };
-    o.settings.iter().try_fold(run, |run, setting| setting.apply(&run))
+    let mut run = (system.house)(run);
+    // a table that compares warm-ups has each of them
+    run.setup.warm_up = o.warm_up.unwrap_or(run.setup.warm_up);
+    overridden(run, o)
 }
 
 /// 128×128 recordings are augmented at full size and then halved, as the code does; the N-MNIST

@@ -5,7 +5,7 @@ use crate::flags::RunFlags;
 use crate::memory::{self, Need};
 use crate::runs::Item;
 use crate::usage::Usage;
-use crate::{Encoding, Run, data, names, outputs, receipt, stop};
+use crate::{Encoding, Run, data, names, outputs, receipt, stop, systems};
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::Device;
 use datasets::{Name, Recordings};
@@ -64,6 +64,9 @@ impl RunFlags {
                 "--chunks is for speech-commands, found {}; leave it out, or name speech-commands alone",
                 run.data
             )));
+        }
+        if let Some(says) = systems::says(run) {
+            terminal::say!("{says}");
         }
         let footprint = run.outline()?.footprint(run.frame());
         let (here, budget) = (self.compute.on_this_machine(), self.compute.memory_budget());

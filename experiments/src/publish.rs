@@ -142,7 +142,7 @@ pub fn profile_of(experiment: &Experiment, records: &[Record]) -> Option<String>
 /// Whether a receipt of another experiment stands in one of this one's cells.
 fn covers(experiment: &Experiment, record: &Record) -> bool {
     let Ok(base) = crate::Profile::of_name(&record.profile) else { return false };
-    let rows = (experiment.choices)(&neuron::Method::ALL);
+    let rows = experiment.every_choice();
     rows.into_iter().any(|choice| {
         let row = crate::selection::row(choice, base, &record.profile, record.data.origin);
         crate::names::of_row(&row) == record.row || row == record.row
@@ -191,7 +191,7 @@ pub fn report(results: &Path, profile: Option<&str>) -> Result<()> {
 }
 
 fn section(experiment: &Experiment, laid: Laid, receipts: &Receipts<'_>) -> Result<Section> {
-    let groups = receipts.groups(&(experiment.choices)(&neuron::Method::ALL))?;
+    let groups = receipts.groups(&experiment.every_choice())?;
     let records = groups.iter().flat_map(|(_, g)| g.records().iter().copied());
     Ok(Section {
         id: experiment.id.to_owned(),

@@ -53,7 +53,8 @@ pub fn existing(
             Err(_) if folder != dir => continue,
             Err(error) => return Err(error),
         };
-        let found = record.identity();
+        let run = Run::canonical(&record.run);
+        let found = RunIdentity { run: &run, ..record.identity() };
         let program_sha256 = if any_build { found.program_sha256 } else { wanted.program_sha256 };
         if found == (RunIdentity { program_sha256, ..wanted }) {
             return Ok(Some(record));

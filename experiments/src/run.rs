@@ -4,7 +4,7 @@ use candle_core::{DType, Device};
 use datasets::Name;
 use events::Framing;
 use models::{Biases, Network, Neurons, Norm, Spec, StageOptions};
-use neuron::{BadParameter, Config, Method, Neuron, PartialConfig, WhenSilent};
+use neuron::{BadParameter, Config, Neuron, PartialConfig, WhenSilent};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,9 +37,14 @@ pub struct Run {
     /// Which products have a bias.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub bias: Biases,
-    /// The method by name.
-    pub method: Method,
-    /// The method's neuron, or what was made of it.
+    /// The system by its id, see [`crate::systems`]; receipts of before there were other systems
+    /// call it `method`.
+    #[serde(alias = "method")]
+    pub system: String,
+    /// Which of its settings.
+    #[serde(default, skip_serializing_if = "SystemSetting::is_house")]
+    pub setting: SystemSetting,
+    /// The system's neuron, or what was made of it.
     pub neuron: Config,
     /// Layers whose neurons have some fields otherwise, by the layer's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -55,6 +60,24 @@ pub struct Run {
     pub initial_weights_of_another_run: bool,
     /// Epochs, batches, optimiser, loss, augmentation.
     pub setup: Setup,
+}
+
+/// In which setting a system is run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum SystemSetting {
+    /// The system's idea inside the paper's network and budget.
+    #[default]
+    House,
+    /// The system's own recipe, as it was published.
+    Published,
+}
+
+impl SystemSetting {
+    /// Whether it is the default, which receipts leave out.
+    pub fn is_house(&self) -> bool {
+        *self == Self::House
+    }
 }
 
 fn rectified() -> bool {

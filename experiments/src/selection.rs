@@ -1,7 +1,7 @@
 //! Which receipts stand in which cell. Whatever has no receipt stays empty.
 
 use crate::preset::Overrides;
-use crate::{Choice, Profile, names};
+use crate::{Choice, Profile, Run, names};
 use anyhow::Result;
 use datasets::Name;
 use report::{Curve, DataIdentity, Origin, Record, Summary, summary};
@@ -68,7 +68,12 @@ impl<'a> Group<'a> {
         if self.first().run.pointer("/framing").is_some_and(|framing| framing == "chunks") {
             return "16".to_owned();
         }
-        let pointers = ["/framing/number/frames", "/framing/time/frames", "/framing/direct/steps"];
+        let pointers = [
+            "/framing/number/frames",
+            "/framing/time/frames",
+            "/framing/direct/steps",
+            "/framing/bernoulli/steps",
+        ];
         let found = pointers.into_iter().find_map(|pointer| self.first().run.pointer(pointer));
         found.map_or("?".to_owned(), ToString::to_string)
     }
@@ -155,14 +160,17 @@ impl<'a> Receipts<'a> {
             let Ok(run) = choice.run(self.base, overrides) else { return Ok(None) };
             let run = serde_json::to_value(run)?;
             cell.retain(|r| {
-                r.run == run && (self.any_build || r.program_sha256 == wanted.program_sha256)
+                Run::canonical(&r.run) == run
+                    && (self.any_build || r.program_sha256 == wanted.program_sha256)
             });
         }
         cell.sort_by_key(|r| Reverse(&r.started_utc));
         if let Some(&newest) = cell.first() {
             let every_build = self.any_build && !self.wanted.is_empty();
+            let run = Run::canonical(&newest.run);
             cell.retain(|r| {
-                r.run == newest.run && (every_build || r.program_sha256 == newest.program_sha256)
+                Run::canonical(&r.run) == run
+                    && (every_build || r.program_sha256 == newest.program_sha256)
             });
         }
         // the same seed in two tables' folders is the same run twice

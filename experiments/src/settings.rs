@@ -3,9 +3,10 @@
 //! names below.
 
 use crate::flags::Usage;
+use crate::systems::BPSA_BPTA;
 use crate::{Run, framing, training_words};
 use anyhow::{Result, anyhow, bail};
-use neuron::{Config, Kind, Method, ResetGradient};
+use neuron::{Config, Kind, ResetGradient};
 use report::json::{self, Fault};
 use sentence::shown;
 use serde_json::{Value, json};
@@ -99,7 +100,7 @@ impl Setting {
     /// Whether a run has no such field, and stays as it is: the residual factor of a method
     /// without one.
     pub fn passes_by(&self, run: &Run) -> bool {
-        self.key == "neuron.alpha" && run.method != Method::BpsaBpta
+        self.key == "neuron.alpha" && run.system != BPSA_BPTA.id
     }
 
     /// As a part of the profile's name, and so of a file's.
@@ -148,8 +149,8 @@ impl Setting {
         }
         let (key, value) = (&shown(&self.key), &self.value);
         match self.key.as_str() {
-            "data" | "method" => bail!(
-                "--set {key}: it is what recordings and neuron are chosen by, not a field beside them; use --only or --methods"
+            "data" | "system" | "method" | "setting" => bail!(
+                "--set {key}: it is what recordings and neuron are chosen by, not a field beside them; use --only, --systems or --setting"
             ),
             "setup" | "setup.epochs" => {
                 bail!("--set {key}: a table's warm-ups go with the number of epochs; use --epochs")
@@ -166,7 +167,7 @@ impl Setting {
             }
             "surrogate" => *field(&mut all, "neuron.surrogate", key)? = self.surrogate()?,
             "network" => *field(&mut all, "network", key)? = json!(self.network()?),
-            "neuron.alpha" if run.method == Method::BpsaBpta => {
+            "neuron.alpha" if run.system == BPSA_BPTA.id => {
                 *field(&mut all, "neuron.reset_gradient", key)? =
                     json!({ "residual": { "alpha": self.number()? } });
             }
@@ -369,73 +370,57 @@ fn field<'a>(all: &'a mut Value, place: &str, key: &str) -> Result<&'a mut Value
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::systems::{BPSA, System};
     use crate::{Profile, preset};
     use datasets::Name;
     use models::{Biases, Norm};
     use neuron::{Kind, cells};
     use training::WarmUp;
 
-    fn with(method: Method, text: &str) -> Result<Run> {
-        let run = preset::run(Name::NMnist, method, Profile::Paper, &preset::Overrides::default())?;
+    fn with(system: &'static System, text: &str) -> Result<Run> {
+        let run = preset::run(Name::NMnist, system, Profile::Paper, &preset::Overrides::default())?;
         text.parse::<Setting>().map_err(anyhow::Error::msg)?.apply(&run)
     }
 
     #[test]
     fn one_field_changes_and_no_other() {
-        let plain = with(Method::BpsaBpta, "setup.batch=64").unwrap();
-        let run = with(Method::BpsaBpta, "surrogate=atan").unwrap();
+        let plain = with(&BPSA_BPTA, "setup.batch=64").unwrap();
+        let run = with(&BPSA_BPTA, "surrogate=atan").unwrap();
         assert!(matches!(run.neuron.surrogate, surrogate::Kind::Atan(_)));
         assert_eq!(Run { neuron: plain.neuron, ..run }, plain);
-        let run = with(Method::BpsaBpta, "neuron.alpha=0.5").unwrap();
+        let run = with(&BPSA_BPTA, "neuron.alpha=0.5").unwrap();
         assert_eq!(run.neuron.reset_gradient, ResetGradient::Residual { alpha: 0.5 });
-        let run = with(Method::Bpsa, "neuron.alpha=0.5").unwrap();
+        let run = with(&BPSA, "neuron.alpha=0.5").unwrap();
         assert_eq!(
             run.neuron.reset_gradient,
             ResetGradient::Residual { alpha: 0.0 },
             "BPSA has no residual"
         );
+        assert_eq!(with(&BPSA, "neuron.decay=0.5").unwrap().neuron.kind, Kind::Lif { decay: 0.5 });
+        assert_eq!(with(&BPSA, "neuron.threshold=1").unwrap().neuron.threshold, 1.0);
+        assert_eq!(with(&BPSA, "network=16C3-AP2-10Voting").unwrap().network, "16C3-AP2-10Voting");
+        assert_eq!(with(&BPSA, "warm-up=ann:7").unwrap().setup.warm_up, WarmUp::Ann { epochs: 7 });
         assert_eq!(
-            with(Method::Bpsa, "neuron.decay=0.5").unwrap().neuron.kind,
-            Kind::Lif { decay: 0.5 }
+            with(&BPSA, "framing=time:16,empty").unwrap(),
+            with(&BPSA, r#"framing={"time":{"frames":16,"empty_window":"zero_frame"}}"#).unwrap()
         );
-        assert_eq!(with(Method::Bpsa, "neuron.threshold=1").unwrap().neuron.threshold, 1.0);
-        assert_eq!(
-            with(Method::Bpsa, "network=16C3-AP2-10Voting").unwrap().network,
-            "16C3-AP2-10Voting"
-        );
-        assert_eq!(
-            with(Method::Bpsa, "warm-up=ann:7").unwrap().setup.warm_up,
-            WarmUp::Ann { epochs: 7 }
-        );
-        assert_eq!(
-            with(Method::Bpsa, "framing=time:16,empty").unwrap(),
-            with(Method::Bpsa, r#"framing={"time":{"frames":16,"empty_window":"zero_frame"}}"#)
-                .unwrap()
-        );
-        assert_eq!(with(Method::Bpsa, "warm_up=none").unwrap().setup.warm_up, WarmUp::None);
-        assert_eq!(
-            with(Method::Bpsa, "batch_norm=time").unwrap(),
-            with(Method::Bpsa, "norm.over=time").unwrap()
-        );
-        assert_eq!(
-            with(Method::Bpsa, "norm=time").unwrap().norm,
-            models::StatisticsOver::Time.into()
-        );
-        assert_eq!(with(Method::Bpsa, "norm=none").unwrap().norm, Norm::None);
-        assert_eq!(with(Method::Bpsa, "norm=step").unwrap(), Run { ..plain_run() });
-        let scaled = with(Method::Bpsa, "norm.scale=0.5").unwrap().norm;
+        assert_eq!(with(&BPSA, "warm_up=none").unwrap().setup.warm_up, WarmUp::None);
+        assert_eq!(with(&BPSA, "batch_norm=time").unwrap(), with(&BPSA, "norm.over=time").unwrap());
+        assert_eq!(with(&BPSA, "norm=time").unwrap().norm, models::StatisticsOver::Time.into());
+        assert_eq!(with(&BPSA, "norm=none").unwrap().norm, Norm::None);
+        assert_eq!(with(&BPSA, "norm=step").unwrap(), Run { ..plain_run() });
+        let scaled = with(&BPSA, "norm.scale=0.5").unwrap().norm;
         assert_eq!(scaled.options().unwrap().scale, 0.5);
-        assert!(!with(Method::Bpsa, "rectify=false").unwrap().rectify);
-        assert_eq!(with(Method::Bpsa, "bias=linear").unwrap().bias, Biases::Linear);
+        assert!(!with(&BPSA, "rectify=false").unwrap().rectify);
+        assert_eq!(with(&BPSA, "bias=linear").unwrap().bias, Biases::Linear);
         assert_eq!(
-            with(Method::Bpsa, "setup.adamw.weight_decay=0").unwrap().setup.adamw.weight_decay,
+            with(&BPSA, "setup.adamw.weight_decay=0").unwrap().setup.adamw.weight_decay,
             0.0
         );
     }
 
     fn plain_run() -> Run {
-        preset::run(Name::NMnist, Method::Bpsa, Profile::Paper, &preset::Overrides::default())
-            .unwrap()
+        preset::run(Name::NMnist, &BPSA, Profile::Paper, &preset::Overrides::default()).unwrap()
     }
 
     /// A receipt of before the norm had options is the same run, and one of today reads as one of
@@ -449,12 +434,20 @@ mod tests {
         let norm = fields.remove("norm").unwrap();
         assert_eq!(norm, json!("step"));
         fields.insert("batch_norm".into(), norm);
+        let system = fields.remove("system").unwrap();
+        assert!(system == json!("bpsa") && !fields.contains_key("setting"));
+        fields.insert("method".into(), system);
         assert_eq!(Run::from_value(&stored).unwrap(), run);
+        assert_eq!(Run::canonical(&stored), serde_json::to_value(&run).unwrap());
+        let mut own = stored.clone();
+        own["own_surrogate"] = json!("mine");
+        assert_eq!(Run::canonical(&own)["own_surrogate"], "mine");
+        assert_eq!(Run::canonical(&json!({"system": "x"})), json!({"system": "x"}));
     }
 
     #[test]
     fn a_kind_is_a_name_or_its_constants() {
-        let kind = |text: &str| with(Method::Bpsa, text).unwrap().neuron.kind;
+        let kind = |text: &str| with(&BPSA, text).unwrap().neuron.kind;
         for usual in Kind::of_files() {
             let json = serde_json::to_value(usual).unwrap();
             let name = json.as_object().unwrap().keys().next().unwrap();
@@ -465,7 +458,7 @@ mod tests {
         let part = cells::synaptic::Constants { decay: 0.5, ..Default::default() };
         assert_eq!(kind(r#"neuron.kind={"synaptic":{"decay":0.5}}"#), Kind::Synaptic(part));
         // a receipt of a kind without a reset has none
-        let run = with(Method::BpsaBpta, "neuron.kind=refractory").unwrap();
+        let run = with(&BPSA_BPTA, "neuron.kind=refractory").unwrap();
         let written = serde_json::to_value(&run).unwrap();
         assert!(written["neuron"].get("reset").is_none(), "{written}");
         assert_eq!(Run::from_value(&written).unwrap(), run);
@@ -473,12 +466,12 @@ mod tests {
 
     #[test]
     fn a_layer_has_some_fields_otherwise() {
-        let run = with(Method::Bpsa, "neurons.head.threshold=1").unwrap();
+        let run = with(&BPSA, "neurons.head.threshold=1").unwrap();
         assert_eq!(run.neuron_of("head").unwrap().threshold, 1.0);
         assert_eq!(run.neuron_of("128C3-1").unwrap(), run.neuron);
-        let whole = with(Method::Bpsa, r#"neurons={"head":{"threshold":1}}"#).unwrap();
+        let whole = with(&BPSA, r#"neurons={"head":{"threshold":1}}"#).unwrap();
         assert_eq!(whole, run);
-        let plain = with(Method::Bpsa, "neurons={}").unwrap();
+        let plain = with(&BPSA, "neurons={}").unwrap();
         let written = serde_json::to_value(&plain).unwrap();
         assert!(
             written.get("neurons").is_none()
@@ -505,9 +498,11 @@ mod tests {
             ("framing=times:3", &["framing=times:3", "time:T,empty", "found \"times:3\""]),
             ("warm-up=ann", &["ann:EPOCHS"]),
             ("setup.batch.more=1", &["has no fields"]),
-            ("method=bpsa", &["--methods"]),
+            ("method=bpsa", &["--systems"]),
+            ("system=bpsa", &["--systems"]),
+            ("setting=published", &["--setting"]),
         ] {
-            let error = with(Method::BpsaBpta, text).unwrap_err().to_string();
+            let error = with(&BPSA_BPTA, text).unwrap_err().to_string();
             words.iter().for_each(|word| assert!(error.contains(word), "{text}: {error}"));
         }
         for text in ["", "x", "=1", "x="] {

@@ -50,11 +50,11 @@ fn contradictions(all: &mut Changes) {
             receipt["data"]["name"] = json!(name);
         });
     }
-    for method in ["baseline", "bpsa", "ann", "simulated-100", "bpsa+bpta+", ""] {
-        all.set("/row", json!(ROW.replace("bpsa+bpta", method)));
+    for system in ["baseline", "bpsa", "ann", "simulated-100", "bpsa+bpta+", ""] {
+        all.set("/row", json!(ROW.replace("bpsa+bpta", system)));
     }
-    for method in ["baseline", "bpsa"] {
-        all.set("/run/method", json!(method));
+    for system in ["baseline", "bpsa"] {
+        all.set("/run/system", json!(system));
     }
     all.add("a run without neurons", |receipt| {
         receipt["run"]["setup"]["warm_up"] = json!({ "ann": { "epochs": 2 } });

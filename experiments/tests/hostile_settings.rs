@@ -6,8 +6,8 @@ use datasets::Name;
 use experiments::flags::Usage;
 use experiments::preset::{self, Overrides};
 use experiments::settings::Setting;
+use experiments::systems::{BASELINE, BPSA, BPSA_BPTA, System};
 use experiments::{Profile, Run};
-use neuron::Method;
 use serde_json::{Value, json};
 
 /// What a `--set` may be given: as numbers, as text, as other kinds.
@@ -64,20 +64,16 @@ const OF_TRAINING: [&str; 7] =
 
 /// Presets, and runs with every field of training that has numbers inside.
 fn bases() -> Vec<Run> {
-    let of = |(name, method, settings): (Name, Method, &[&str])| {
-        preset::run(name, method, Profile::Short, &overrides(settings)).unwrap()
+    let of = |(name, system, settings): (Name, &'static System, &[&str])| {
+        preset::run(name, system, Profile::Short, &overrides(settings)).unwrap()
     };
     [
-        (Name::NMnist, Method::BpsaBpta, &[][..]),
-        (Name::DvsGesture, Method::Baseline, &["objective=tet:0.1", "head=membrane:0.5"]),
-        (Name::Cifar10, Method::Bpsa, &["optimiser=nesterov:0.9:1e-4", "framing=bernoulli:4:2"]),
-        (
-            Name::Mnist,
-            Method::Bpsa,
-            &["schedule=multistep:2,4:0.1", "initialisation=xavier-normal"],
-        ),
-        (Name::Mnist, Method::Baseline, &["schedule=cosine:9:1e-6", "clip=norm:1", "clamp=8"]),
-        (Name::SpeechCommands, Method::BpsaBpta, &["objective=counts:4:0", "schedule=step:2:0.1"]),
+        (Name::NMnist, &BPSA_BPTA, &[][..]),
+        (Name::DvsGesture, &BASELINE, &["objective=tet:0.1", "head=membrane:0.5"]),
+        (Name::Cifar10, &BPSA, &["optimiser=nesterov:0.9:1e-4", "framing=bernoulli:4:2"]),
+        (Name::Mnist, &BPSA, &["schedule=multistep:2,4:0.1", "initialisation=xavier-normal"]),
+        (Name::Mnist, &BASELINE, &["schedule=cosine:9:1e-6", "clip=norm:1", "clamp=8"]),
+        (Name::SpeechCommands, &BPSA_BPTA, &["objective=counts:4:0", "schedule=step:2:0.1"]),
     ]
     .map(of)
     .to_vec()
@@ -272,7 +268,7 @@ fn overrides(settings: &[&str]) -> Overrides {
 
 #[test]
 fn settings_that_hide_each_other_are_refused_in_either_order() {
-    let go = |all: &Overrides| preset::run(Name::DvsGesture, Method::BpsaBpta, Profile::Short, all);
+    let go = |all: &Overrides| preset::run(Name::DvsGesture, &BPSA_BPTA, Profile::Short, all);
     let pairs = [
         ["neuron.kind=if", "neuron.decay=0.5"],
         ["neuron.kind={\"lif\":{\"decay\":0.3}}", "neuron.decay=0.5"],

@@ -97,7 +97,7 @@ fn set_takes_what_the_flags_take() {
         refused(&small(dir.path(), &both), 2, &["both set neuron.kind"]);
     }
     let alpha = ["--methods", "bpsa", "--set", "neuron.alpha=0.5"];
-    refused(&small(dir.path(), &alpha), 2, &["expected a run of the method bpsa+bpta"]);
+    refused(&small(dir.path(), &alpha), 2, &["expected a run of the system bpsa+bpta"]);
     assert!(names(&dir.path().join("results/runs/train")).is_empty());
     done(&small(dir.path(), &["--set", "neuron.kind=if"]));
     let only = names(&dir.path().join("results/runs/train"));
@@ -228,7 +228,7 @@ fn a_list_that_names_a_thing_twice_is_refused() {
     let twice = |flag: &str, word: &str| {
         format!("error: {flag}: expected every one once, found {word} twice; leave one out")
     };
-    let methods = twice("--methods", "bpsa");
+    let methods = twice("--systems", "bpsa");
     refused(&table(&["--methods", "bpsa,bpsa"]), 2, &[&methods]);
     refused(&table(&["--methods", "bpsa", "--methods", "baseline,bpsa"]), 2, &[&methods]);
     refused(&small(dir.path(), &["--methods", "bpsa,bpsa"]), 2, &[&methods]);

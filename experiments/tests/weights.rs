@@ -7,9 +7,10 @@ use candle_core::{DType, Device, Tensor};
 use datasets::Name;
 use experiments::import::{self, Imported, identity};
 use experiments::preset::{Overrides, run};
+use experiments::systems::BPSA_BPTA;
 use experiments::{Encoding, Profile, Run};
 use models::{Network, StatisticsOver};
-use neuron::{Fires, Kind, Method, Reset, ResetGradient};
+use neuron::{Config, Fires, Kind, Reset, ResetGradient};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use training::{SeededVars, WarmUp, save_weights};
@@ -38,7 +39,7 @@ impl Case {
     fn new() -> Self {
         let network = "2C3-2C3-AP28-1Voting".parse().unwrap();
         let overrides = Overrides { network: Some(network), ..Overrides::default() };
-        let run = run(Name::Mnist, Method::BpsaBpta, Profile::Smoke, &overrides).unwrap();
+        let run = run(Name::Mnist, &BPSA_BPTA, Profile::Smoke, &overrides).unwrap();
         let vars = SeededVars::new(1);
         let network = run.network(&vars, &Device::Cpu).unwrap();
         Self { run, network, vars, folder: tempfile::tempdir().unwrap() }
@@ -150,7 +151,7 @@ fn how_weights_were_trained_is_not_what_they_are_of() {
         |run| run.setup.batch = 3,
         |run| run.setup.augment = None,
         |run| run.neuron.reset_gradient = ResetGradient::Cut,
-        |run| run.neuron.surrogate = Method::Baseline.config().surrogate,
+        |run| run.neuron.surrogate = Config::baseline().surrogate,
         |run| run.network = "2C3-2C3-AP28-DP-1Voting".into(),
     ];
     for change in changes {

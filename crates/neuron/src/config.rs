@@ -26,13 +26,42 @@ pub struct Config {
 }
 
 impl Config {
+    /// The paper's baseline, STBP: rectangular surrogate, fires at u > θ, the reset is
+    /// differentiated. Like the other two LIF with θ = 0.5, λ = 0.9 and a hard reset.
+    pub fn baseline() -> Config {
+        let surrogate = SurrogateKind::Rectangular(Rectangular { half_width: 0.5 });
+        Config {
+            kind: Kind::Lif { decay: 0.9 },
+            threshold: 0.5,
+            fires: Fires::AboveThreshold,
+            reset: Reset::ToZero,
+            reset_gradient: ResetGradient::Differentiated,
+            surrogate,
+        }
+    }
+
+    /// BPSA alone: ∂o/∂u = 1/u where it fired, α = 0.
+    pub fn bpsa() -> Config {
+        Config {
+            fires: Fires::AtThreshold,
+            reset_gradient: ResetGradient::Residual { alpha: 0.0 },
+            surrogate: SurrogateKind::InverseMembrane(InverseMembrane {}),
+            ..Config::baseline()
+        }
+    }
+
+    /// BPSA + BPTA: the same with α = 0.2.
+    pub fn bpsa_bpta() -> Config {
+        Config { reset_gradient: ResetGradient::Residual { alpha: 0.2 }, ..Config::bpsa() }
+    }
+
     /// The neuron this describes.
     ///
     /// # Errors
     /// If a parameter lies outside its range; the message names the parameter, its range and its
     /// value.
     pub fn build(&self) -> Result<Arc<dyn Neuron>, BadParameter> {
-        if let Some((name, value)) = self.surrogate.parameter() {
+        for (name, value) in self.surrogate.parameters() {
             positive(name, value)?;
         }
         // compiled with every surrogate is LIF alone: all pairs would be minutes of compilation
@@ -226,30 +255,10 @@ impl Method {
 
     /// The method's neuron with the paper's constants.
     pub fn config(self) -> Config {
-        let (fires, reset_gradient, surrogate) = match self {
-            Method::Baseline => (
-                Fires::AboveThreshold,
-                ResetGradient::Differentiated,
-                SurrogateKind::Rectangular(Rectangular { half_width: 0.5 }),
-            ),
-            Method::Bpsa => (
-                Fires::AtThreshold,
-                ResetGradient::Residual { alpha: 0.0 },
-                SurrogateKind::InverseMembrane(InverseMembrane {}),
-            ),
-            Method::BpsaBpta => (
-                Fires::AtThreshold,
-                ResetGradient::Residual { alpha: 0.2 },
-                SurrogateKind::InverseMembrane(InverseMembrane {}),
-            ),
-        };
-        Config {
-            kind: Kind::Lif { decay: 0.9 },
-            threshold: 0.5,
-            fires,
-            reset: Reset::ToZero,
-            reset_gradient,
-            surrogate,
+        match self {
+            Method::Baseline => Config::baseline(),
+            Method::Bpsa => Config::bpsa(),
+            Method::BpsaBpta => Config::bpsa_bpta(),
         }
     }
 }

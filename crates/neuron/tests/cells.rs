@@ -76,7 +76,7 @@ proptest! {
         lif_proven(InverseMembrane {}, threshold, decay);
         lif_proven(Atan { alpha: width }, threshold, decay);
         lif_proven(Sigmoid { alpha: 2.0 * width }, threshold, decay);
-        lif_proven(Triangular { half_width: width }, threshold, decay);
+        lif_proven(Triangular { half_width: width, height: 0.3 }, threshold, decay);
         lif_proven(PiecewiseExponential { alpha: width }, threshold, decay);
         lif_proven(Gaussian { sigma: width }, threshold, decay);
         lif_proven(WhereFired { height: width }, threshold, decay);

@@ -102,17 +102,19 @@ impl Kind {
         ]
     }
 
-    /// Name and value of the parameter, which must be positive; `None` for a formula without one.
-    pub fn parameter(&self) -> Option<(&'static str, f64)> {
+    /// Names and values of its parameters, which must be positive; none of a formula without one.
+    pub fn parameters(&self) -> Vec<(&'static str, f64)> {
         match self {
-            Kind::Rectangular(s) => Some(("surrogate half_width", s.half_width)),
-            Kind::Triangular(s) => Some(("surrogate half_width", s.half_width)),
-            Kind::Atan(s) => Some(("surrogate alpha", s.alpha)),
-            Kind::Sigmoid(s) => Some(("surrogate alpha", s.alpha)),
-            Kind::PiecewiseExponential(s) => Some(("surrogate alpha", s.alpha)),
-            Kind::Gaussian(s) => Some(("surrogate sigma", s.sigma)),
-            Kind::WhereFired(s) => Some(("surrogate height", s.height)),
-            Kind::InverseMembrane(_) => None,
+            Kind::Rectangular(s) => vec![("surrogate half_width", s.half_width)],
+            Kind::Triangular(s) => {
+                vec![("surrogate half_width", s.half_width), ("surrogate height", s.height)]
+            }
+            Kind::Atan(s) => vec![("surrogate alpha", s.alpha)],
+            Kind::Sigmoid(s) => vec![("surrogate alpha", s.alpha)],
+            Kind::PiecewiseExponential(s) => vec![("surrogate alpha", s.alpha)],
+            Kind::Gaussian(s) => vec![("surrogate sigma", s.sigma)],
+            Kind::WhereFired(s) => vec![("surrogate height", s.height)],
+            Kind::InverseMembrane(_) => Vec::new(),
         }
     }
 }
@@ -176,7 +178,7 @@ mod tests {
             ("wide rectangular", area(Rectangular { half_width: 2.0 })),
             ("sigmoid", area(Sigmoid::default())),
             ("triangular", area(Triangular::default())),
-            ("wide triangular", area(Triangular { half_width: 3.0 })),
+            ("wide triangular", area(Triangular { half_width: 3.0, height: 1.0 })),
             ("piecewise exponential", area(PiecewiseExponential::default())),
             ("gaussian", area(Gaussian::default())),
         ] {

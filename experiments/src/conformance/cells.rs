@@ -8,6 +8,7 @@ use super::form::gradient;
 use super::golden::Golden;
 use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor, Var};
+use neuron::cells::sbpsnn::Factor;
 use neuron::{
     Cell, Fires, Firing, Lif, Neuron, Number, Parameter, Plif, Population, Refractory, Reset,
     ResetGradient, Sbpsnn, unroll,
@@ -147,16 +148,6 @@ fn tdbn(case: &Case, rows: &mut Rows) -> Result<()> {
     case.lif(rows, lif)
 }
 
-/// A surrogate of 0.3 times the usual height.
-#[derive(Clone, Copy, Debug)]
-struct Low(Triangular);
-
-impl Surrogate for Low {
-    fn slope<N: Number>(&self, u: N, threshold: N) -> N {
-        N::of(0.3) * self.0.slope(u, threshold)
-    }
-}
-
 fn bntt(case: &Case, rows: &mut Rows) -> Result<()> {
     let threshold = case.golden.field("/theta")?;
     let lif = Lif {
@@ -165,7 +156,7 @@ fn bntt(case: &Case, rows: &mut Rows) -> Result<()> {
         fires: Fires::AboveThreshold,
         reset: Reset::Subtract,
         reset_gradient: ResetGradient::Detached,
-        surrogate: Low(Triangular { half_width: threshold }),
+        surrogate: Triangular { half_width: threshold, height: 0.3 },
     };
     case.lif(rows, lif)
 }
@@ -186,30 +177,6 @@ fn plif(case: &Case, rows: &mut Rows) -> Result<()> {
     case.neuron(rows, cell, "", ["grad.w"], [&x, &g])?;
     let cell = Plif { firing: firing(ResetGradient::Differentiated), ..cell };
     case.neuron(rows, cell, "attached.", ["grad.w"], [&x, &g])
-}
-
-/// SBPSNN's factor of ∂L/∂o of each neuron, and what it is made of.
-pub struct Factor {
-    /// Spikes filtered by the leak.
-    pub filtered: Tensor,
-    pub count: Tensor,
-    pub factor: Tensor,
-}
-
-impl Factor {
-    /// Of all spikes of a pass, `[T, …]`.
-    pub fn of(spikes: &Tensor, decay: f64) -> candle_core::Result<Factor> {
-        let steps = spikes.dim(0)?;
-        let weights: Vec<f64> = (0..steps).map(|t| decay.powi((steps - 1 - t) as i32)).collect();
-        let mut shape = vec![1; spikes.rank()];
-        shape[0] = steps;
-        let weights = Tensor::from_vec(weights, shape, &Device::Cpu)?.to_dtype(spikes.dtype())?;
-        let filtered = spikes.broadcast_mul(&weights)?.sum(0)?;
-        let count = spikes.sum(0)?;
-        let active = filtered.gt(1e-3)?.to_dtype(spikes.dtype())?;
-        let lost = ((&filtered * decay.ln())? / count.maximum(1.0)?)?;
-        Ok(Factor { factor: (active + lost)?, filtered, count })
-    }
 }
 
 /// The neuron with its factor of ∂L/∂o, made of all its spikes, and the one behind poolings.
@@ -301,7 +268,7 @@ impl Cell<1, 1> for Salt {
 
     fn step<N: Number>(&self, x: N, [v]: [N; 1], [theta]: [N; 1]) -> (N, [N; 1]) {
         let u = N::of(self.leak) * v + x;
-        let surrogate = Low(Triangular { half_width: 1.0 });
+        let surrogate = Triangular { half_width: 1.0, height: 0.3 };
         let o = N::spike(u / theta, N::of(1.0), Fires::AboveThreshold, &surrogate);
         (o, [u - theta * o.detach()])
     }

@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result, bail};
 use candle_core::{Tensor, Var};
-use neuron::{Method, Neuron};
+use neuron::{Config, Neuron};
 use std::fmt;
 use std::sync::Arc;
 use training::GradientsOf;
@@ -46,9 +46,9 @@ impl Form {
         }
     }
 
-    /// The neuron of `method` whose `scan` is this form.
-    pub fn neuron(self, method: Method) -> Result<Arc<dyn Neuron>> {
-        let neuron = method.config().build()?;
+    /// The neuron of `config` whose `scan` is this form.
+    pub fn neuron(self, config: Config) -> Result<Arc<dyn Neuron>> {
+        let neuron = config.build()?;
         Ok(match self {
             Form::Scan | Form::Event | Form::Device => neuron,
             Form::Step => Arc::new(Plain(neuron)),
@@ -83,15 +83,15 @@ pub fn membranes(neuron: &dyn Neuron, x: &Tensor) -> candle_core::Result<(Tensor
     Ok((Tensor::stack(&before, 0)?, Tensor::stack(&after, 0)?))
 }
 
-/// The method that the golden files call `kind`.
+/// The neuron that the golden files call `kind`.
 ///
 /// # Errors
 /// If there is none of this name.
-pub fn method(kind: &str) -> Result<Method> {
+pub fn config(kind: &str) -> Result<Config> {
     match kind {
-        "baseline" => Ok(Method::Baseline),
-        "bpsa" => Ok(Method::Bpsa),
-        "bpsta" => Ok(Method::BpsaBpta),
+        "baseline" => Ok(Config::baseline()),
+        "bpsa" => Ok(Config::bpsa()),
+        "bpsta" => Ok(Config::bpsa_bpta()),
         other => bail!("expected the kind baseline, bpsa or bpsta, found \"{other}\""),
     }
 }

@@ -3,7 +3,7 @@
 
 use super::border::{Layout, channels_first, channels_last};
 use super::check::{Limit, Pair, Rows};
-use super::form::{Form, gradient, membranes, method};
+use super::form::{self, Form, gradient, membranes};
 use super::golden::Golden;
 use super::lif::constants;
 use anyhow::{Context, Result, bail};
@@ -26,9 +26,9 @@ pub fn gradients_within(dtype: DType) -> Limit {
 
 /// Checks every tensor of the file but the gradients of the convolutions' biases.
 pub fn check(golden: &Golden, rows: &mut Rows) -> Result<()> {
-    let method = method(&golden.field::<String>("/node_kind")?)?;
-    constants(golden, method, rows);
-    let neuron = method.config().build()?;
+    let config = form::config(&golden.field::<String>("/node_kind")?)?;
+    constants(golden, config, rows);
+    let neuron = config.build()?;
     for (tag, dtype) in golden.precisions("")? {
         for form in golden.forms(Form::ALL) {
             let run = Run { golden, form, neuron: neuron.clone(), tag, dtype };

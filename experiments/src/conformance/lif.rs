@@ -2,20 +2,20 @@
 //! step.
 
 use super::check::{Limit, Rows};
-use super::form::{Form, gradient, membranes, method};
+use super::form::{self, Form, gradient, membranes};
 use super::golden::Golden;
 use anyhow::{Context, Result};
 use candle_core::{Tensor, Var};
-use neuron::{Kind, Neuron, ResetGradient};
+use neuron::{Config, Kind, Neuron, ResetGradient};
 
 /// The README's limit for single-neuron vectors: "exactly, or 1e-6 relative".
 const LIMIT: Limit = Limit::Relative(1e-6);
 
 /// Checks every tensor of the file.
 pub fn check(golden: &Golden, rows: &mut Rows) -> Result<()> {
-    let method = method(&golden.field::<String>("/node_kind")?)?;
-    constants(golden, method, rows);
-    let neuron = method.config().build()?;
+    let config = form::config(&golden.field::<String>("/node_kind")?)?;
+    constants(golden, config, rows);
+    let neuron = config.build()?;
     for (tag, _) in golden.precisions("")? {
         let stored = |name: &str| golden.tensor(&format!("{tag}.{name}"));
         let input = golden.input(&format!("{tag}.input"))?;
@@ -54,13 +54,12 @@ fn run(
     Ok((spikes, gradient(&gradients, "input", &input)?))
 }
 
-/// Holds the named method's constants to those that the file was made with.
-pub fn constants(golden: &Golden, method: neuron::Method, rows: &mut Rows) {
+/// Holds a neuron's constants to those that the file was made with.
+pub fn constants(golden: &Golden, config: Config, rows: &mut Rows) {
     let stored = || -> Result<(f64, f64, Option<f64>)> {
         let alpha = golden.field::<Option<f64>>("/alpha").unwrap_or_default();
         Ok((golden.field("/threshold")?, golden.field("/decay")?, alpha))
     };
-    let config = method.config();
     let Kind::Lif { decay } = config.kind else { return };
     let outcome = stored().and_then(|(threshold, leak, alpha)| {
         let same_alpha = match (alpha, config.reset_gradient) {

@@ -2,7 +2,7 @@
 //! warm-up.
 
 use super::check::{Limit, Pair, Rows, values};
-use super::form::{Form, method};
+use super::form::{self, Form};
 use super::golden::Golden;
 use super::layer_list::{Entry, LayerList};
 use super::layers::{VALUES, gradients_within};
@@ -111,7 +111,7 @@ impl Run<'_> {
 
     fn check(&self, rows: &mut Rows) -> Result<()> {
         let Net { golden, list, sample } = self.net;
-        let neuron = self.form.neuron(method(self.kind)?)?;
+        let neuron = self.form.neuron(form::config(self.kind)?)?;
         let device = golden.device(self.form);
         let mut weights = Weights::initial(golden, list, self.dtype)?.on(device)?;
         let network = weights.network(list, sample, neuron.clone(), device)?;
@@ -162,7 +162,7 @@ impl Run<'_> {
     /// networks only.
     fn check_warmup(&self, rows: &mut Rows) -> Result<()> {
         let Net { golden, list, sample } = self.net;
-        let neuron = self.form.neuron(neuron::Method::BpsaBpta)?; // left out by `analogue`
+        let neuron = self.form.neuron(neuron::Config::bpsa_bpta())?; // left out by `analogue`
         let weights = Weights::initial(golden, list, self.dtype)?;
         let network = weights.network(list, sample, neuron, &Device::Cpu)?.analogue();
         let pass = Pass::train(

@@ -180,16 +180,6 @@ fn tdbn(case: &Case) -> Result<System> {
     Ok(system)
 }
 
-/// A surrogate of 0.3 times the usual height.
-#[derive(Clone, Copy, Debug)]
-struct Low(Triangular);
-
-impl surrogate::Surrogate for Low {
-    fn slope<N: neuron::Number>(&self, u: N, threshold: N) -> N {
-        N::of(0.3) * self.0.slope(u, threshold)
-    }
-}
-
 /// BNTT's VGG9; the last layer's currents are its votes.
 fn bntt(case: &Case) -> Result<System> {
     let neuron: Arc<dyn Neuron> = Arc::new(Lif {
@@ -198,7 +188,7 @@ fn bntt(case: &Case) -> Result<System> {
         fires: Fires::AboveThreshold,
         reset: Reset::Subtract,
         reset_gradient: ResetGradient::Detached,
-        surrogate: Low(Triangular { half_width: 1.0 }),
+        surrogate: Triangular { half_width: 1.0, height: 0.3 },
     });
     let steps = case.golden.field("/T")?;
     let norm = Norm::Batch(NormOptions {

@@ -4,11 +4,11 @@
 
 use super::*;
 use crate::preset::{Overrides, run};
+use crate::systems::BPSA_BPTA;
 use crate::{Profile, conformance};
 use candle_core::DType;
 use datasets::Name;
 use models::{Mode, Observer, Variant};
-use neuron::Method;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -160,7 +160,7 @@ struct Case {
 
 impl Case {
     fn new(data: Name, o: &Overrides) -> Case {
-        let run = run(data, Method::BpsaBpta, Profile::Smoke, o).unwrap();
+        let run = run(data, &BPSA_BPTA, Profile::Smoke, o).unwrap();
         let vars = SeededVars::new(1);
         let network = run.network(&vars, &Device::Cpu).unwrap();
         Case { run, network, vars, folder: TempDir::new().unwrap() }

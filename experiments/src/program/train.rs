@@ -5,12 +5,12 @@ use crate::data::Chosen;
 use crate::flags::RunFlags;
 use crate::preset::Overrides;
 use crate::runs::Item;
+use crate::systems::BPSA_BPTA;
 use crate::usage::{Usage, between, prove_once};
 use crate::{Choice, Run, contradictions, data, layout, plan, publish, receipt, selection};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use datasets::{Name, Split};
-use neuron::Method;
 use report::{DataIdentity, write_text};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -154,8 +154,9 @@ fn items(
     root: Option<&Path>,
 ) -> Result<(Vec<Item>, Chosen)> {
     let Flags { runs, .. } = flags;
-    let methods = runs.methods(&[Method::BpsaBpta]).iter();
-    let choices = methods.map(|&method| Choice::new(name, method));
+    let systems = runs.systems(&[&BPSA_BPTA]).into_iter();
+    let choices = systems
+        .map(|system| Choice { setting: runs.chosen(system).setting, ..Choice::new(name, system) });
     let planned = choices.map(|choice| Ok((choice, choice.run(runs.profile, overrides)?)));
     let planned = planned.collect::<Result<Vec<(Choice, Run)>>>()?;
     planned.iter().try_for_each(|(_, run)| runs.prove(run))?;

@@ -1,7 +1,7 @@
 //! What a receipt must be for a table to believe it: of the experiment whose folder it lies in, of
 //! a run that could be run, on recordings that its data set has, and of the row that it names.
 
-use crate::{Own, Profile, Run, names, selection};
+use crate::{Own, Profile, Run, SystemSetting, names, selection};
 use datasets::{Info, Name};
 use report::{DataIdentity, Origin, Record};
 use serde_json::Value;
@@ -74,16 +74,21 @@ pub fn recordings(name: Name, data: &DataIdentity) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// That the row is one of this run: data set, method, profile and origin stand in its name.
+/// That the row is one of this run: data set, system, profile and origin stand in its name.
 fn row(record: &Record, run: &Run) -> Result<(), Wrong> {
     let of = |kind: &str| format!("{}-{kind}-", run.data.id());
     let simulated = record.row.starts_with(&of("simulated"));
     let beginning = match run.is_analogue() {
         true => of("ann"),
         false if simulated => of("simulated"),
-        false => of(run.method.id()),
+        false => of(&run.system),
     };
-    if !record.row.starts_with(&beginning) {
+    let beginning = match run.setting {
+        SystemSetting::House => beginning,
+        SystemSetting::Published => beginning + "published-",
+    };
+    let house = run.setting.is_house() && record.row.starts_with(&format!("{beginning}published-"));
+    if !record.row.starts_with(&beginning) || house {
         let expected = format!("a row \"{beginning}…\", as its run is");
         return Err(wrong(&expected, &format!("\"{}\"", record.row)));
     }

@@ -4,11 +4,11 @@ use super::{Model, Reality};
 use crate::compute::Place;
 use crate::preset::{self, Overrides};
 use crate::receipt::{self, Clock, Label};
+use crate::systems::BPSA_BPTA;
 use crate::{Encoding, Profile, data, machine, progress};
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use datasets::{Name, synthetic::idx};
-use neuron::Method;
 use rayon::prelude::*;
 use report::Record;
 use sha2::{Digest, Sha256};
@@ -31,7 +31,7 @@ pub fn run(
     device: &Device,
 ) -> Result<Record> {
     let overrides = Overrides { epochs, ..Overrides::default() };
-    let run = preset::run(Name::NMnist, Method::BpsaBpta, Profile::Short, &overrides)?;
+    let run = preset::run(Name::NMnist, &BPSA_BPTA, Profile::Short, &overrides)?;
     let Encoding::Events(framing) = run.encoding else {
         bail!("the run of N-MNIST has no framing of events")
     };

@@ -5,9 +5,9 @@ use crate::Choice;
 use crate::experiment::Picture;
 use crate::layout::thousands;
 use crate::publish::{figure, receipt_of};
+use crate::systems::BPSA_BPTA;
 use anyhow::Result;
 use datasets::Name;
-use neuron::Method;
 use report::figures::{self, Caption};
 use report::page::Section;
 use report::{Align, Analysis, Origin, Record, Table};
@@ -24,7 +24,7 @@ fn shown(records: &[Record]) -> Vec<(Name, &Record, &Analysis)> {
         let of = |r: &&Record| {
             r.data.name == name.id() && r.analysis.as_ref().is_some_and(|a| a.trace.is_some())
         };
-        let ours = |r: &Record| r.title != Choice::new(name, Method::BpsaBpta).title();
+        let ours = |r: &Record| r.title != Choice::new(name, &BPSA_BPTA).title();
         let key = |r: &&Record| {
             (rank(r), ours(r), r.profile != "paper", r.seed, Reverse(r.started_utc.clone()))
         };

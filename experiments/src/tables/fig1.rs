@@ -11,27 +11,27 @@ use crate::choice::Choice;
 use crate::experiment::{Experiment, Picture};
 use crate::layout;
 use crate::selection::Receipts;
+use crate::systems::{ALL, BASELINE, BPSA_BPTA, System};
 use anyhow::Result;
 use datasets::Name;
-use neuron::Method;
 
 /// See the head of this file.
 pub const EXPERIMENT: Experiment = Experiment {
     id: "fig1",
     title: "Figure 1. Test accuracy on DVS-Gesture over the epochs",
     about: "Our method and the baseline, the mean of the seeds with the band from the lowest to the highest.",
-    methods: &[Method::Baseline, Method::BpsaBpta],
+    systems: &[&BASELINE, &BPSA_BPTA],
     choices,
-    tables: |receipts| with_runs("Figure 1", Vec::new(), receipts, &choices(&Method::ALL)),
+    tables: |receipts| with_runs("Figure 1", Vec::new(), receipts, &choices(ALL)),
     figures,
 };
 
-fn choices(methods: &[Method]) -> Vec<Choice> {
-    each(&[Name::DvsGesture], methods)
+fn choices(systems: &[&'static System]) -> Vec<Choice> {
+    each(&[Name::DvsGesture], systems)
 }
 
 fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
-    let svg = layout::curves(receipts, &choices(&Method::ALL))?;
+    let svg = layout::curves(receipts, &choices(ALL))?;
     let caption = "Test accuracy on DVS-Gesture after each epoch.".to_owned();
     Ok(svg.map(|svg| Picture { name: "fig1".into(), svg, caption }).into_iter().collect())
 }

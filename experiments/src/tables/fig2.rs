@@ -13,9 +13,9 @@ use crate::experiment::{Experiment, Picture};
 use crate::layout;
 use crate::receipt::RATE_OF;
 use crate::selection::{Group, Receipts};
+use crate::systems::{ALL, BASELINE, BPSA_BPTA, System};
 use anyhow::Result;
 use datasets::Name;
-use neuron::Method;
 use report::figures::{Series, layer_rates};
 
 /// See the head of this file.
@@ -23,18 +23,18 @@ pub const EXPERIMENT: Experiment = Experiment {
     id: "fig2",
     title: "Figure 2. Firing rate of each convolutional layer on MNIST",
     about: "Spikes per neuron and step on the whole test set after the last epoch.",
-    methods: &[Method::Baseline, Method::BpsaBpta],
+    systems: &[&BASELINE, &BPSA_BPTA],
     choices,
-    tables: |receipts| with_runs("Figure 2", Vec::new(), receipts, &choices(&Method::ALL)),
+    tables: |receipts| with_runs("Figure 2", Vec::new(), receipts, &choices(ALL)),
     figures,
 };
 
-fn choices(methods: &[Method]) -> Vec<Choice> {
-    each(&[Name::Mnist], methods)
+fn choices(systems: &[&'static System]) -> Vec<Choice> {
+    each(&[Name::Mnist], systems)
 }
 
 fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
-    let groups = receipts.groups(&choices(&Method::ALL))?;
+    let groups = receipts.groups(&choices(ALL))?;
     Ok(rates(receipts, &groups, "fig2", "Firing rate of each convolutional layer")?
         .into_iter()
         .collect())
@@ -65,7 +65,7 @@ pub(super) fn rates(
             of_layers.iter().filter_map(move |rates| rates.get(i).map(|rate| 100.0 * rate))
         };
         Series {
-            name: choice.method.id().to_owned(),
+            name: choice.system.id.to_owned(),
             seeds: (0..g.records().len()).map(|i| seed(i).collect()).collect(),
         }
     });

@@ -11,13 +11,12 @@ use crate::choice::{Change, Choice};
 use crate::experiment::{Experiment, Picture};
 use crate::layout::{self, series};
 use crate::selection::{Group, Receipts};
+use crate::systems::{ALL, BASELINE, BPSA_BPTA, System};
 use anyhow::Result;
-use neuron::Method;
 use report::figures::{Axes, Band, Dash, Style, anytime, curves};
 
 /// Ours in full lines, the baseline in dashed ones, as in the paper.
-const METHODS: [(Method, Dash); 2] =
-    [(Method::BpsaBpta, Dash::Solid), (Method::Baseline, Dash::Dashed)];
+const SHOWN: [(&System, Dash); 2] = [(&BPSA_BPTA, Dash::Solid), (&BASELINE, Dash::Dashed)];
 
 /// See the head of this file.
 pub const EXPERIMENT: Experiment = Experiment {
@@ -25,22 +24,22 @@ pub const EXPERIMENT: Experiment = Experiment {
     title: "Figure 3. Test accuracy on DVS-Gesture for several simulation lengths",
     about: "Our method (full lines) and the baseline (dashed) with 32, 16, 8 and 4 steps; below it what one trained network says \
             after each of its own steps, which the paper does not show.",
-    methods: &[Method::BpsaBpta, Method::Baseline],
+    systems: &[&BPSA_BPTA, &BASELINE],
     choices: table6::choices,
-    tables: |receipts| with_runs("Figure 3", Vec::new(), receipts, &table6::choices(&Method::ALL)),
+    tables: |receipts| with_runs("Figure 3", Vec::new(), receipts, &table6::choices(ALL)),
     figures,
 };
 
 fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
     let (mut lines, mut styles, mut groups) = (Vec::new(), Vec::new(), Vec::new());
-    for (method, dash) in METHODS {
+    for (system, dash) in SHOWN {
         for (colour, steps) in table6::STEPS.into_iter().enumerate() {
             let choice = Choice {
                 change: Change::Steps(steps),
-                ..Choice::new(datasets::Name::DvsGesture, method)
+                ..Choice::new(datasets::Name::DvsGesture, system)
             };
             if let Some(group) = receipts.group(choice)? {
-                lines.push(series(&format!("{}, T = {steps}", method.id()), &group));
+                lines.push(series(&format!("{}, T = {steps}", system.id), &group));
                 styles.push(Style { colour, dash });
                 groups.push(group);
             }

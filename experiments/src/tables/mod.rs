@@ -2,14 +2,15 @@
 //! and how both are laid out.
 
 pub mod behind;
+pub mod rows;
 
 use crate::choice::Choice;
-use crate::experiment::{Experiment, Picture};
+use crate::experiment::{Experiment, Picture, with_published};
 use crate::layout;
 use crate::selection::Receipts;
+use crate::systems::{self, System};
 use anyhow::Result;
 use datasets::Name;
-use neuron::Method;
 use report::Table;
 
 /// The files beside this one, each with its `EXPERIMENT`, and the list of all.
@@ -40,9 +41,9 @@ pub fn of(id: &str) -> Option<&'static Experiment> {
     ALL.into_iter().find(|experiment| experiment.id == id)
 }
 
-/// Each data set with each method.
-fn each(data: &[Name], methods: &[Method]) -> Vec<Choice> {
-    let of = |&data: &Name| methods.iter().map(move |&method| Choice::new(data, method));
+/// Each data set with each system.
+fn each(data: &[Name], systems: &[&'static System]) -> Vec<Choice> {
+    let of = |&data: &Name| systems.iter().map(move |&system| Choice::new(data, system));
     data.iter().flat_map(of).collect()
 }
 
@@ -70,9 +71,9 @@ fn with_runs(
 fn curves_of(id: &str, data: &[Name], receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
     let mut pictures = Vec::new();
     for &data in data {
-        if let Some(svg) = layout::curves(receipts, &each(&[data], &Method::ALL))? {
+        if let Some(svg) = layout::curves(receipts, &with_published(each(&[data], systems::ALL)))? {
             let caption = format!(
-                "Test accuracy on {} after each epoch, for each method that has receipts.",
+                "Test accuracy on {} after each epoch, for each system that has receipts.",
                 data.title()
             );
             pictures.push(Picture { name: format!("{id}-{}", data.id()), svg, caption });

@@ -15,10 +15,10 @@ use crate::experiment::{Experiment, Picture};
 use crate::layout::{self, cell, marked, notes, value};
 use crate::receipt::{BEST, RATE};
 use crate::selection::{Group, Receipts};
+use crate::systems::{ALL, BASELINE, BPSA, BPSA_BPTA, System};
 use anyhow::Result;
 use datasets::Name;
 use energy::paper::{self, TABLE_5, efficiency};
-use neuron::Method;
 use report::figures::{Point, front};
 use report::{Align, Table, summary};
 
@@ -39,25 +39,25 @@ pub const EXPERIMENT: Experiment = Experiment {
     about: "The paper counts an addition of integers for every spike and a multiplication for every connection of the analogue \
             network: EE = 4.6 pJ / (0.1 pJ · T · rate). Beside it stand counts of every operation at published energies; \
             docs/energy.md says what each column assumes.",
-    methods: &[Method::BpsaBpta, Method::Baseline],
+    systems: &[&BPSA_BPTA, &BASELINE],
     choices,
     tables,
     figures,
 };
 
 fn analogue(data: Name) -> Choice {
-    Choice { change: Change::Analogue, ..Choice::new(data, Method::BpsaBpta) }
+    Choice { change: Change::Analogue, ..Choice::new(data, &BPSA_BPTA) }
 }
 
-/// The methods and, for the ratio, the analogue network of equal structure.
-fn choices(methods: &[Method]) -> Vec<Choice> {
-    let mut all = each(&DATA, methods);
+/// The systems and, for the ratio, the analogue network of equal structure.
+fn choices(systems: &[&'static System]) -> Vec<Choice> {
+    let mut all = each(&DATA, systems);
     all.extend(DATA.map(analogue));
     all
 }
 
 fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
-    let choices = choices(&Method::ALL);
+    let choices = choices(ALL);
     let words = [("Data set", Align::Left), ("Network", Align::Left)];
     let numbers = [
         "Accuracy %, paper",
@@ -75,12 +75,15 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
     for ((data, accuracy), published) in ROWS.into_iter().zip(&TABLE_5) {
         let ours = (accuracy[0], published.rate_ours, published.efficiency_ours);
         let baseline = (accuracy[1], published.rate_baseline, published.efficiency_baseline);
-        for (name, method, printed) in [
-            ("BPSA + BPTA", Method::BpsaBpta, Some(ours)),
-            ("BPSA", Method::Bpsa, None),
-            ("baseline", Method::Baseline, Some(baseline)),
-        ] {
-            let group = receipts.group(Choice::new(data, method))?;
+        let mut rows: Vec<(&str, &'static System, _)> = vec![
+            ("BPSA + BPTA", &BPSA_BPTA, Some(ours)),
+            ("BPSA", &BPSA, None),
+            ("baseline", &BASELINE, Some(baseline)),
+        ];
+        let others = ALL.iter().filter(|system| !system.is_ours());
+        rows.extend(others.map(|&system| (system.name, system, None)));
+        for (name, system, printed) in rows {
+            let group = receipts.group(Choice::new(data, system))?;
             if printed.is_some() || group.is_some() {
                 table.push_row(spiking(data, name, printed, group.as_ref()))?;
             }
@@ -252,7 +255,7 @@ fn number(x: f64) -> String {
 fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
     let mut pictures = Vec::new();
     for data in DATA {
-        let groups = receipts.groups(&each(&[data], &Method::ALL))?;
+        let groups = receipts.groups(&each(&[data], ALL))?;
         let name = format!("table5-{}-rates", data.id());
         pictures.extend(fig2::rates(
             receipts,
@@ -282,7 +285,7 @@ fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
 fn point(choice: Choice, group: &Group<'_>) -> Option<Point> {
     let (name, energies) = match choice.change {
         Change::Analogue => ("analogue", analogue_uj(group)),
-        _ => (choice.method.id(), energies(group, FP32_UJ)),
+        _ => (choice.system.id, energies(group, FP32_UJ)),
     };
     let point = Point {
         name: name.to_owned(),

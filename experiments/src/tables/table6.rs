@@ -11,19 +11,19 @@ use crate::choice::{Change, Choice};
 use crate::experiment::Experiment;
 use crate::layout::{cell, notes};
 use crate::selection::Receipts;
+use crate::systems::{ALL, BASELINE, BPSA, BPSA_BPTA, OURS, System};
 use anyhow::Result;
 use datasets::Name;
-use neuron::Method;
 use report::{Align, Table};
 
 /// Numbers of steps, in the table's order.
 pub const STEPS: [usize; 4] = [32, 16, 8, 4];
 
 /// Rows as printed: percent for each number of steps.
-const PUBLISHED: [(&str, Method, [f64; 4]); 3] = [
-    ("BPSA + BPTA", Method::BpsaBpta, [98.27, 98.26, 96.18, 92.01]),
-    ("BPSA", Method::Bpsa, [96.53, 97.56, 94.44, 89.58]),
-    ("Baseline", Method::Baseline, [95.49, 93.92, 84.03, 73.96]),
+const PUBLISHED: [(&str, &System, [f64; 4]); 3] = [
+    ("BPSA + BPTA", &BPSA_BPTA, [98.27, 98.26, 96.18, 92.01]),
+    ("BPSA", &BPSA, [96.53, 97.56, 94.44, 89.58]),
+    ("Baseline", &BASELINE, [95.49, 93.92, 84.03, 73.96]),
 ];
 
 /// See the head of this file.
@@ -31,21 +31,21 @@ pub const EXPERIMENT: Experiment = Experiment {
     id: "table6",
     title: "Table 6. Accuracy (%) on DVS-Gesture for several simulation lengths",
     about: "The same recordings as 32, 16, 8 or 4 frames: how much accuracy a shorter simulation costs each method.",
-    methods: &Method::ALL,
+    systems: &OURS,
     choices,
     tables,
     figures: |_| Ok(Vec::new()),
 };
 
-/// Each method with each number of steps.
-pub fn choices(methods: &[Method]) -> Vec<Choice> {
-    let of = |&method: &Method| {
+/// Each system with each number of steps.
+pub fn choices(systems: &[&'static System]) -> Vec<Choice> {
+    let of = |&system: &&'static System| {
         STEPS.map(|steps| Choice {
             change: Change::Steps(steps),
-            ..Choice::new(Name::DvsGesture, method)
+            ..Choice::new(Name::DvsGesture, system)
         })
     };
-    methods.iter().flat_map(of).collect()
+    systems.iter().flat_map(of).collect()
 }
 
 fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
@@ -59,16 +59,16 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
             .flat_map(|(n, o)| [(n.as_str(), Align::Right), (o.as_str(), Align::Right)]),
     );
     let mut table = Table::new(EXPERIMENT.title, &columns);
-    for (name, method, accuracy) in PUBLISHED {
+    for (name, system, accuracy) in PUBLISHED {
         let mut cells = vec![name.to_owned()];
         for (steps, accuracy) in STEPS.into_iter().zip(accuracy) {
             let choice =
-                Choice { change: Change::Steps(steps), ..Choice::new(Name::DvsGesture, method) };
+                Choice { change: Change::Steps(steps), ..Choice::new(Name::DvsGesture, system) };
             cells.extend([format!("{accuracy:.2}"), cell(receipts.group(choice)?.as_ref())]);
         }
         table.push_row(cells)?;
     }
-    let choices = choices(&Method::ALL);
+    let choices = choices(ALL);
     notes(&mut table, receipts, &choices)?;
     with_runs("table6", vec![table], receipts, &choices)
 }

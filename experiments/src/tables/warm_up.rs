@@ -10,9 +10,9 @@ use crate::choice::{Change, Choice, Warm};
 use crate::experiment::Experiment;
 use crate::layout::{cell, notes};
 use crate::selection::Receipts;
+use crate::systems::{ALL, BASELINE, BPSA_BPTA, OURS, System};
 use anyhow::Result;
 use datasets::Name;
-use neuron::Method;
 use report::{Align, Table};
 
 const DATA: [Name; 2] = [Name::NMnist, Name::Cifar10];
@@ -28,19 +28,19 @@ pub const EXPERIMENT: Experiment = Experiment {
     title: "Ablation of the warm-up: accuracy (%)",
     about: "A neuron that never fires has no gradient under BPSA, so the released code begins some runs without neurons, and the \
             paper's text names another warm-up. Whether a warm-up alone explains a gain shows when every method has each of them.",
-    methods: &[Method::Baseline, Method::BpsaBpta],
+    systems: &[&BASELINE, &BPSA_BPTA],
     choices,
     tables,
     figures: |_| Ok(Vec::new()),
 };
 
-fn choices(methods: &[Method]) -> Vec<Choice> {
+fn choices(systems: &[&'static System]) -> Vec<Choice> {
     let mut all = Vec::new();
     for data in DATA {
         for (warm, _) in WARM {
-            all.extend(methods.iter().map(|&method| Choice {
+            all.extend(systems.iter().map(|&system| Choice {
                 change: Change::WarmUp(warm),
-                ..Choice::new(data, method)
+                ..Choice::new(data, system)
             }));
         }
     }
@@ -56,14 +56,14 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
     for data in DATA {
         for (warm, says) in WARM {
             let mut cells = vec![data.title().to_owned(), says.to_owned()];
-            for method in Method::ALL {
-                let choice = Choice { data, method, change: Change::WarmUp(warm) };
+            for system in OURS {
+                let choice = Choice { change: Change::WarmUp(warm), ..Choice::new(data, system) };
                 cells.push(cell(receipts.group(choice)?.as_ref()));
             }
             table.push_row(cells)?;
         }
     }
-    let choices = choices(&Method::ALL);
+    let choices = choices(ALL);
     notes(&mut table, receipts, &choices)?;
     with_runs("the warm-up", vec![table], receipts, &choices)
 }

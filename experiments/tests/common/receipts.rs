@@ -3,7 +3,7 @@
 use datasets::Name;
 use experiments::Profile;
 use experiments::preset::{self, Overrides};
-use neuron::Method;
+use experiments::systems::BPSA_BPTA;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ const RATE: &str = "spikes per neuron and step";
 /// A run of two epochs.
 pub fn run(data: Name) -> Value {
     let overrides = Overrides { epochs: Some(2), ..Overrides::default() };
-    let run = preset::run(data, Method::BpsaBpta, Profile::Short, &overrides).unwrap();
+    let run = preset::run(data, &BPSA_BPTA, Profile::Short, &overrides).unwrap();
     serde_json::to_value(run).unwrap()
 }
 

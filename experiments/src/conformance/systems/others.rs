@@ -3,14 +3,13 @@
 use super::pass::{self, Head, Loss, System};
 use super::{Case, OUTPUTS, time_first};
 use crate::conformance::border::{Layout, channels_last};
-use crate::conformance::cells::Factor;
 use crate::conformance::check::Rows;
 use anyhow::{Context, Result};
-use candle_core::{Result as Computed, Tensor};
 use models::{Biases, Norm, StageOptions};
-use neuron::{Fires, Firing, Lif, Neuron, Population, Reset, ResetGradient, Sbpsnn};
+use neuron::cells::sbpsnn::{Constants, Factor};
+use neuron::{Config, Fires, Kind, Lif, Reset, ResetGradient};
 use std::sync::Arc;
-use surrogate::{Rectangular, WhereFired};
+use surrogate::{Kind as Surrogate, Rectangular, WhereFired};
 
 const BARE: StageOptions =
     StageOptions { norm: Norm::None, rectify: false, bias: Biases::All, steps: None };
@@ -57,44 +56,22 @@ pub fn lisnn(case: &Case) -> Result<System> {
     Ok(system)
 }
 
-/// SBPSNN's neuron with its factor of ∂L/∂o, which all spikes of a pass make.
-#[derive(Debug)]
-struct Weighted {
-    neuron: Population<Sbpsnn<WhereFired>, 1, 0>,
-    decay: f64,
-}
-
-impl Neuron for Weighted {
-    fn step(&self, x: &Tensor, v: &Tensor) -> Computed<(Tensor, Tensor)> {
-        self.neuron.step(x, v)
-    }
-
-    fn scan(&self, x: &Tensor) -> Computed<Tensor> {
-        let spikes = self.neuron.scan(x)?;
-        let factor = Factor::of(&spikes.detach(), self.decay)?.factor;
-        // no value, and the rest of the gradient
-        let rest = spikes.broadcast_mul(&(factor - 1.0)?)?;
-        &spikes + (&rest - rest.detach())?
-    }
-}
-
 /// SBPSNN's LeNet, with neurons behind its pools.
 pub fn sbpsnn(case: &Case, rows: &mut Rows) -> Result<()> {
     let (threshold, leak): (f64, f64) = (case.golden.field("/theta")?, case.constant("leak")?);
-    let firing = Firing {
+    let neuron = Config {
+        kind: Kind::Sbpsnn(Constants { decay: leak, factor: true }),
         threshold,
         fires: Fires::AboveThreshold,
         reset: Reset::ToZero,
         reset_gradient: ResetGradient::Detached,
-        surrogate: WhereFired { height: 1.0 / threshold },
+        surrogate: Surrogate::WhereFired(WhereFired { height: 1.0 / threshold }),
     };
-    let cell = Sbpsnn { firing, decay: leak };
-    let neuron = Weighted { neuron: Population::new(cell, [])?, decay: leak };
     let mut system = System {
         spec: "3C5-AN2-4C5-AN2-8FC-1Voting",
         frames: channels_last(&case.shared("encoded")?)?,
         options: StageOptions { bias: Biases::None, ..BARE },
-        neuron: Arc::new(neuron),
+        neuron: neuron.build()?,
         head: Head::Membrane { leak, threshold },
         loss: Loss::Squares,
         parameters: Vec::new(),

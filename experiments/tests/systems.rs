@@ -1,0 +1,271 @@
+//! Every system in every setting trains, and one that was interrupted goes on from its checkpoint
+//! to the very bits of one that was not.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use candle_core::Device;
+use datasets::{Content, Name};
+use events::{Grid, Shape};
+use experiments::preset::{self, Overrides};
+use experiments::systems::{self, BNTT, Chosen, LISNN, PLIF, SBPSNN, System, TDBN};
+use experiments::{Encoding, Profile, Run, SystemSetting};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::path::Path;
+use training::{
+    Bernoulli, Checkpoint, Compute, InputEncoding, Job, Progress, Refusal, Rules, Samples, Set,
+    State, Values, train_from,
+};
+
+/// Recordings of a data set's shape: bars whose place is the class, with a little noise.
+struct Bars {
+    shape: Shape,
+    events: bool,
+    n: usize,
+}
+
+impl Samples for Bars {
+    fn len(&self) -> usize {
+        self.n
+    }
+
+    fn label(&self, index: usize) -> u32 {
+        (index % 3) as u32
+    }
+
+    fn values(&self, index: usize) -> Result<Values<'_>, Refusal> {
+        let Shape { steps, height, width, channels } = self.shape;
+        let row = |i: usize| (i / (width * channels)) % height;
+        let value = |i: usize| match row(i) * 3 / height == index % 3 {
+            true => 3 + (i * 7 + index) % 2,
+            false => usize::from((i * 31 + index * 17) % 11 == 0),
+        };
+        let all = steps * height * width * channels;
+        Ok(match self.events {
+            true => Values::Counts(Cow::Owned(Grid::new(
+                self.shape,
+                (0..all).map(|i| value(i) as u16).collect(),
+            )?)),
+            false => Values::Bytes(Cow::Owned(Grid::new(
+                self.shape,
+                (0..all).map(|i| 60 * value(i) as u8).collect(),
+            )?)),
+        })
+    }
+}
+
+/// A run in its smallest form, of two epochs of two steps.
+fn small(system: &'static System, setting: SystemSetting, data: Name) -> Run {
+    let overrides =
+        Overrides { epochs: Some(2), steps: Some(2), narrow: Some(64), ..Overrides::default() };
+    let mut run =
+        preset::run_in(Chosen { system, setting }, data, Profile::Smoke, &overrides).unwrap();
+    run.setup.batch = 4;
+    run.setup.drop_last = false;
+    run.setup.augment = None;
+    // the deepest network of pools halves its map five times
+    run.setup.side = Some(32);
+    run
+}
+
+/// Keeps every step, and ends the run behind step `until`.
+struct Keeper<'p> {
+    path: &'p Path,
+    until: Option<usize>,
+    steps: usize,
+}
+
+impl Progress for Keeper<'_> {
+    fn keep(&mut self, state: &State) -> Result<(), Refusal> {
+        self.steps += 1;
+        Ok(state.save(self.path, "a test", "{}")?)
+    }
+
+    fn interrupted(&self) -> bool {
+        self.until.is_some_and(|until| self.steps >= until)
+    }
+}
+
+/// Trains, from the checkpoint at `path` where there is one; losses and weights at the end, or
+/// nothing if the run ended behind step `until`.
+fn trained(run: &Run, path: &Path, until: Option<usize>) -> Option<(Vec<f64>, String)> {
+    let info = run.data.info();
+    let [height, width, channels] = info.content.frame();
+    let events = matches!(info.content, Content::Events { .. });
+    let steps = if events { run.steps().unwrap_or(2) } else { 1 };
+    let shape = Shape { steps, height, width, channels };
+    let bars = |n| Bars { shape, events, n };
+    let (train, test) = (bars(8), bars(3));
+    let encoding = match run.encoding {
+        Encoding::Direct { steps } => InputEncoding::direct(steps, info.standard),
+        Encoding::Bernoulli { steps, scale } => InputEncoding {
+            bernoulli: Some(Bernoulli { scale }),
+            ..InputEncoding::direct(steps, info.standard)
+        },
+        _ => InputEncoding::RECORDED,
+    };
+    let set = |samples| Set { samples, encoding: &encoding };
+    let mut vars = run.variables(1);
+    let network = run.network(&vars, &Device::Cpu).unwrap();
+    let job = Job {
+        network: &network,
+        sets: (set(&train), set(&test)),
+        setup: &run.setup,
+        rules: Rules::default(),
+        compute: &Compute::default(),
+        seed: 1,
+        device: &Device::Cpu,
+    };
+    let from = Checkpoint::read(path).unwrap();
+    let history = train_from(&job, &mut vars, from, &mut Keeper { path, until, steps: 0 });
+    match history {
+        Err(training::Error::Interrupted) if until.is_some() => None,
+        Err(error) => panic!("{}: {error}", run.network),
+        Ok(history) => {
+            let losses = history.epochs.iter().flat_map(|e| [e.train_loss, e.test.loss]);
+            Some((losses.collect(), vars.sha256().unwrap()))
+        }
+    }
+}
+
+/// Every system on N-MNIST as the house has it, and each published setting.
+fn every_run() -> Vec<Run> {
+    let mut all = Vec::new();
+    for &system in systems::ALL {
+        all.push(small(system, SystemSetting::House, Name::NMnist));
+        for (data, _) in system.recipes(&Name::ALL) {
+            all.push(small(system, SystemSetting::Published, data));
+        }
+    }
+    all
+}
+
+#[test]
+fn every_system_trains_in_every_setting() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = every_run();
+    assert_eq!(all.len(), 8 + 11, "house and published settings");
+    for (i, run) in all.iter().enumerate() {
+        let (losses, weights) = trained(run, &dir.path().join(i.to_string()), None).unwrap();
+        assert_eq!(losses.len(), 4);
+        assert!(losses.iter().all(|loss| loss.is_finite()), "{} {losses:?}", run.system);
+        assert_ne!(weights, initial(run), "{}: nothing was trained", run.system);
+        // what a receipt has is the run again
+        let written = serde_json::to_value(run).unwrap();
+        assert_eq!(written["system"], run.system);
+        assert_eq!(written.get("setting").is_none(), run.setting == SystemSetting::House);
+        assert_eq!(Run::from_value(&written).unwrap(), *run);
+    }
+}
+
+/// Of the weights that a run begins with.
+fn initial(run: &Run) -> String {
+    let vars = run.variables(1);
+    run.network(&vars, &Device::Cpu).unwrap();
+    vars.sha256().unwrap()
+}
+
+#[test]
+fn a_system_that_was_interrupted_goes_on_to_the_same_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    for (system, data) in [
+        (&TDBN, Name::Cifar10Dvs),
+        (&PLIF, Name::NMnist),
+        (&BNTT, Name::Cifar10),
+        (&SBPSNN, Name::Mnist),
+        (&LISNN, Name::Mnist),
+    ] {
+        let run = small(system, SystemSetting::Published, data);
+        let path = |name: &str| dir.path().join(format!("{}-{name}", system.id));
+        let whole = trained(&run, &path("whole"), None).unwrap();
+        let other = path("interrupted");
+        assert_eq!(trained(&run, &other, Some(3)), None, "{}", system.id);
+        assert_eq!(trained(&run, &other, None).unwrap(), whole, "{}", system.id);
+    }
+}
+
+/// The paper's profile is a recipe as it was published; a shorter one is as short as the house's.
+#[test]
+fn a_profile_shortens_a_recipe() {
+    let of = |profile| {
+        let chosen = Chosen { system: &BNTT, setting: SystemSetting::Published };
+        preset::run_in(chosen, Name::Cifar10, profile, &Overrides::default()).unwrap()
+    };
+    let (paper, recipe) = (of(Profile::Paper), (BNTT.published_setting)(Name::Cifar10).unwrap());
+    assert_eq!(paper, recipe.run);
+    let (short, house) = (
+        of(Profile::Short),
+        preset::run(Name::Cifar10, &BNTT, Profile::Short, &Overrides::default()).unwrap(),
+    );
+    assert_eq!(short.steps(), house.steps());
+    assert_eq!(short.setup.epochs, house.setup.epochs);
+    assert_eq!(short.setup.learning_rate, paper.setup.learning_rate);
+    assert!(house.network.contains("C3") && short.network.starts_with("8C3-8C3-AP2"));
+}
+
+/// A house setting changes neuron and what is around products, and neither budget nor data.
+#[test]
+fn a_house_setting_keeps_the_budget() {
+    let run =
+        |system| preset::run(Name::Mnist, system, Profile::Paper, &Overrides::default()).unwrap();
+    let ours = run(&systems::BPSA_BPTA);
+    for &system in systems::ALL {
+        let Run { neuron, norm, rectify, .. } = run(system);
+        let network = run(system).network.replace("(L5)", "");
+        let with = Run { neuron, norm, rectify, system: system.id.into(), ..ours.clone() };
+        assert_eq!(Run { network, ..run(system) }, with, "{}", system.id);
+    }
+}
+
+/// What a command says in the folder `dir`, on both streams, and whether it succeeded.
+fn said(dir: &Path, arguments: &str) -> (bool, String) {
+    let output = common::call(dir, &arguments.split_whitespace().collect::<Vec<_>>());
+    let text = common::stderr(&output) + &String::from_utf8(output.stdout.clone()).unwrap();
+    (output.status.success(), text)
+}
+
+#[test]
+fn a_published_setting_has_its_receipt_and_its_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let command = "table1 --only mnist --systems LISNN --setting published --profile smoke \
+                   --epochs 1 --narrow 64 --steps 1 --crossover 0.5";
+    let (done, text) = said(dir.path(), command);
+    assert!(done && text.contains("MNIST LISNN, published setting: Otherwise"), "{text}");
+    let row = "mnist-lisnn-published-smoke+epochs1+T1+narrow64-synthetic-s0.json";
+    let path = dir.path().join("results/runs/table1").join(row);
+    let receipt: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(receipt["run"]["system"], "lisnn");
+    assert_eq!(receipt["run"]["setting"], "published");
+    let table = std::fs::read_to_string(dir.path().join("results/table1.md")).unwrap();
+    let rows: Vec<&str> = table.lines().filter(|line| line.contains("LISNN [47]")).collect();
+    assert!(!rows[0].contains("synthetic"), "the house has no receipt: {}", rows[0]);
+    assert!(rows[1].contains("published setting") && rows[1].contains("synthetic"), "{}", rows[1]);
+    let (done, text) = said(dir.path(), command);
+    assert!(done && text.contains("receipt found"), "{text}");
+}
+
+#[test]
+fn systems_are_listed_and_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = |rest: &str| said(dir.path(), &format!("table2 --profile smoke --dry-run {rest}"));
+    let (done, text) = plan("--only n-mnist --systems all");
+    assert!(done, "{text}");
+    for system in systems::ALL {
+        assert!(text.contains(&format!("N-MNIST {}", system.id)), "{}: {text}", system.id);
+    }
+    let (done, text) = plan("--systems tdbn,bpsa --setting published");
+    assert!(done && text.contains("DVS-Gesture tdbn, published setting"), "{text}");
+    assert!(text.contains("N-MNIST: no published setting of STBP-tdBN"), "{text}");
+    // of ours the house's setting is the published one
+    assert!(text.contains("N-MNIST bpsa") && !text.contains("bpsa, published"), "{text}");
+    for (rest, words) in [
+        ("--systems stbpx", "expected baseline, bpsa, bpsa+bpta, tdbn, plif, bntt, sbpsnn, lisnn"),
+        ("--systems all,bpsa", "--systems: expected every one once, found bpsa twice"),
+        ("--setting mine", "expected house or published"),
+        ("--systems sbpsnn --setting published", "expected a system with a published setting"),
+    ] {
+        let (done, text) = plan(rest);
+        assert!(!done && text.contains(words), "{rest}: {text}");
+    }
+}
