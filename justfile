@@ -3,7 +3,7 @@ set positional-arguments
 
 # formatting and lints
 check:
-    cargo fmt --all -- --check crates/neuron/src/cells/[!m]*.rs experiments/src/tables/[!m]*.rs
+    cargo fmt --all -- --check crates/neuron/src/cells/[!m]*.rs experiments/src/tables/[!m]*.rs experiments/src/systems/[!m]*.rs
     cargo clippy --workspace --all-targets -- -D warnings
 
 # every test
