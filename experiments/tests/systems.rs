@@ -39,7 +39,7 @@ impl Samples for Bars {
         let row = |i: usize| (i / (width * channels)) % height;
         let value = |i: usize| match row(i) * 3 / height == index % 3 {
             true => 3 + (i * 7 + index) % 2,
-            false => usize::from((i * 31 + index * 17) % 11 == 0),
+            false => usize::from((i * 31 + index * 17).is_multiple_of(11)),
         };
         let all = steps * height * width * channels;
         Ok(match self.events {
