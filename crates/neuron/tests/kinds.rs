@@ -96,7 +96,10 @@ fn constants_outside_their_range_are_named() {
             Kind::Refractory(refractory::Constants { decay: 1.5, ..refractory }),
             "decay must be from 0 to 1, found 1.5",
         ),
-        (Kind::Sbpsnn(sbpsnn::Constants { decay: 1.5 }), "decay must be above 0 and at most 1"),
+        (
+            Kind::Sbpsnn(sbpsnn::Constants { decay: 1.5, ..Default::default() }),
+            "decay must be above 0 and at most 1",
+        ),
     ] {
         let error = config(kind, surrogate).build().unwrap_err().to_string();
         assert!(error.starts_with("the neuron's ") && error.contains(words), "{kind:?}: {error}");
