@@ -1,5 +1,6 @@
 //! The fused scan, small enough for the caches: forward, and forward with backward, over the number
-//! of steps and over the surrogates. `cargo bench -p spikegrad-benches --bench scan`, about half a minute.
+//! of steps and over the surrogates. `cargo bench -p spikegrad-benches --bench scan`, about
+//! half a minute.
 #![allow(missing_docs, clippy::unwrap_used)] // criterion's macros; a benchmark that fails should stop
 
 use benches::{Currents, Form};

@@ -33,13 +33,13 @@ pub struct ComputeFlags {
     #[arg(long, value_enum, default_value_t = Passes::Auto)]
     compute: Passes,
     /// Density of activations from which on event-driven products are dense (other passes have
-    /// none): `auto` measures it once on this machine; a number gives the same bits on every machine
-    /// of one kind, for any number of threads
+    /// none): `auto` measures it once on this machine; a number gives the same bits on every
+    /// machine of one kind, for any number of threads
     #[arg(long, value_name = "auto|0..1", default_value = "auto", value_parser = crossover)]
     crossover: Chosen,
-    /// Memory that the activations and gradients of an event-driven step may take, such as 512M or
-    /// 4G; what does not fit is computed again; analogue epochs keep to none [default: as much as it
-    /// takes]
+    /// Memory that the activations and gradients of an event-driven step may take, such as 512M
+    /// or 4G; what does not fit is computed again; analogue epochs keep to none [default: as much
+    /// as it takes]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     memory_budget: Option<usize>,
     /// Device to train on; auto is the first CUDA device if this program was built for CUDA and
@@ -49,8 +49,8 @@ pub struct ComputeFlags {
     /// What a CUDA device multiplies in; weights are f32 whatever it is
     #[arg(long, value_name = "f32|tf32|bf16", default_value = "f32")]
     precision: Precision,
-    /// Have a CUDA device give the same bits every time, as the CPU always does: algorithms are then
-    /// chosen by rule, not by the clock
+    /// Have a CUDA device give the same bits every time, as the CPU always does: algorithms are
+    /// then chosen by rule, not by the clock
     #[arg(long)]
     deterministic: bool,
     /// The device, once it was opened; no flag

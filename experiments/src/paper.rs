@@ -4,12 +4,11 @@ use crate::choice::Change;
 use crate::data::{self, Chosen};
 use crate::experiment::Experiment;
 use crate::flags::RunFlags;
+use crate::program::ending;
 use crate::runs::Item;
 use crate::selection::{self, Receipts, Wanted};
 use crate::usage::{Usage, prove_once};
-use crate::{
-    Choice, Own, contradictions, machine, plan, preset, program, publish, receipt, tables,
-};
+use crate::{Choice, Own, contradictions, machine, plan, preset, publish, receipt, tables};
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, FromArgMatches};
 use datasets::{Name, Origin};
@@ -47,12 +46,12 @@ pub fn with_surrogate(id: &str, own: Result<Own>) -> ExitCode {
     machine::remember_program(true);
     let Some(experiment) = tables::of(id) else {
         let known: Vec<&str> = tables::ALL.into_iter().map(|e| e.id).collect();
-        return program::ended(Err(anyhow!(
+        return ending::ended(Err(anyhow!(
             "expected one of {}, found \"{id}\"; choose one of them",
             known.join(", ")
         )));
     };
-    program::run(command(experiment), |matches| {
+    ending::run(command(experiment), |matches| {
         let mut flags = TableFlags::from_arg_matches(matches)?;
         flags.runs.own = Some(own?);
         table(experiment, &flags).map(|()| ExitCode::SUCCESS)

@@ -106,7 +106,8 @@ fn no_test_looks_away_from_backtraces() {
     }
 }
 
-/// A system's error is worded by `sentence::cause`: its own text has a number at its end. By habit of
+/// A system's error is worded by `sentence::cause`: its own text has a number at its end. By habit
+/// of
 /// this code such an error is called `cause`.
 #[test]
 fn no_system_error_is_said_as_it_is() {

@@ -2,7 +2,8 @@
 //!
 //! Claim: at T = 16 and 2²⁰ neurons, forward and backward, the fused scan is at least 8 times as
 //! fast as the definition.
-//! `cargo run --release -p spikegrad-benches --bin scan -- --json results/bench/scan.json`, half a minute.
+//! `cargo run --release -p spikegrad-benches --bin scan -- --json results/bench/scan.json`, half a
+//! minute.
 
 use anyhow::{Context, Result, ensure};
 use benches::{

@@ -1,6 +1,6 @@
 //! How fast samples come out of a cache:
-//! `cargo run --release -p spikegrad-datasets --example cache_speed [-- FILE]` reads the recordings in
-//! SPIKEGRAD_SHARED, else ../shared, and writes the numbers as JSON to FILE
+//! `cargo run --release -p spikegrad-datasets --example cache_speed [-- FILE]` reads the recordings
+//! in SPIKEGRAD_SHARED, else ../shared, and writes the numbers as JSON to FILE
 //! (results/bench/cache.json).
 //!
 //! Numbers are decoded bytes a second over all samples in random order, the file being in the page

@@ -26,19 +26,21 @@ mod product;
 mod rectify;
 mod sizes;
 mod sparse;
+mod statistics;
 
 pub use calibration::calibrate;
 pub use conv::Conv2d;
 pub use depthwise::{Depthwise, DepthwiseSizes};
 pub use dropout::{dropout, dropout_mask};
 pub use linear::Linear;
-pub use norm::{BatchNorm, BatchStatistics, StatisticsOver, batch_moments};
+pub use norm::{BatchNorm, StatisticsOver, batch_moments};
 pub use normalise::Scales;
 pub use pool::{avg_pool2d, max_pool2d, pooled, pooled_gradient};
 pub use product::{Crossover, Crossovers, InputGradient, Path, Product};
 pub use rectify::rectify;
 pub use sizes::Sizes;
 pub use sparse::{Consumer, Sparse};
+pub use statistics::BatchStatistics;
 
 use candle_core::{Result, Tensor, bail};
 

@@ -1,5 +1,6 @@
 use crate::Mode;
 use crate::norm_operations::{Moments, Normalise};
+use crate::statistics::BatchStatistics;
 use candle_core::{Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 
@@ -31,18 +32,6 @@ pub struct BatchNorm {
     /// A constant factor of γ that is not learnt (tdBN's αθ).
     pub scale: f64,
     /// Part of the running statistics that a training pass replaces by its own.
-    pub momentum: f64,
-}
-
-/// Statistics of one training pass, one row for each set that was normalised together: `[T, C]`
-/// over steps, `[1, C]` over time.
-#[derive(Clone, Debug)]
-pub struct BatchStatistics {
-    /// μ.
-    pub mean: Tensor,
-    /// σ² with the unbiased divisor n − 1, as running variances are kept.
-    pub unbiased_var: Tensor,
-    /// That of the norm.
     pub momentum: f64,
 }
 

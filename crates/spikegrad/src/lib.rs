@@ -35,7 +35,8 @@
 //!     let frames = Frames::new(shape, (0..4 * 64).map(event).collect())?;
 //!     Ok(Example { frames, label: class as u32 })
 //! };
-//! let examples = (0..16).map(example).collect::<Result<Vec<Example>, spikegrad::events::Error>>()?;
+//! let examples: Result<Vec<Example>, spikegrad::events::Error> = (0..16).map(example).collect();
+//! let examples = examples?;
 //!
 //! // one convolution with batch norm, ReLU and LIF neurons; 5 voters a class
 //! let (spec, neuron) = ("4C3-MP2-5Voting".parse()?, Method::BpsaBpta.config().build()?);
@@ -52,9 +53,9 @@
 //! # }
 //! ```
 //!
-//! Features: `program` (default) is the program `spikegrad` with the paper's tables and figures, and
-//! `fetch`; a library says `default-features = false`. `fetch` downloads data sets, `cuda` is for
-//! CUDA devices. A neuron, a surrogate or a data set of one's own needs no change here:
+//! Features: `program` (default) is the program `spikegrad` with the paper's tables and figures,
+//! and `fetch`; a library says `default-features = false`. `fetch` downloads data sets, `cuda` is
+//! for CUDA devices. A neuron, a surrogate or a data set of one's own needs no change here:
 //! `docs/adding.md`.
 
 pub use blocks;

@@ -1,5 +1,5 @@
-//! `spikegrad COMMAND` is the program of that name in `experiments/src/bin`: the same commands, each
-//! on a line, the same flags, sentences and status.
+//! `spikegrad COMMAND` is the program of that name in `experiments/src/bin`: the same commands,
+//! each on a line, the same flags, sentences and status.
 #![cfg(feature = "program")]
 #![allow(clippy::unwrap_used)]
 

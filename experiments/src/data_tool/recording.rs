@@ -12,7 +12,8 @@ pub type Pieces = Chunks<Take<File>>;
 /// Opens `file` as `format`, or as its content says.
 ///
 /// # Errors
-/// What is no file, cannot be read, is empty, is of no known format, or has no header of its format.
+/// What is no file, cannot be read, is empty, is of no known format, or has no header of its
+/// format.
 pub fn open(file: &Path, format: Option<Format>) -> Result<Pieces> {
     // its sentence holds its cause already
     let failed = |cause| anyhow!(unreadable(file, cause).to_string());

@@ -80,7 +80,8 @@ impl Pickle {
         self.op(b"t")
     }
 
-    /// `_rebuild_tensor_v2(('storage', FloatStorage, key, 'cpu', n), 0, shape, strides, False, OrderedDict())`.
+    /// `_rebuild_tensor_v2(('storage', FloatStorage, key, 'cpu', n), 0, shape, strides, False,
+    /// OrderedDict())`.
     fn tensor(&mut self, key: usize, shape: &[usize]) -> &mut Self {
         let strides: Vec<usize> =
             (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()).collect();
