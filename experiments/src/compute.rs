@@ -60,7 +60,7 @@ pub struct ComputeFlags {
 
 /// How, and where.
 #[derive(Clone)]
-pub struct Place {
+pub struct ComputeTarget {
     /// How passes are computed.
     pub compute: Compute,
     /// Where.
@@ -146,7 +146,7 @@ impl ComputeFlags {
     ///
     /// # Errors
     /// As [`ComputeFlags::device`].
-    pub fn choose(&self) -> Result<Place> {
+    pub fn choose(&self) -> Result<ComputeTarget> {
         let device = self.device()?;
         let (cpu, blocks) = (device.is_cpu(), self.compute != Passes::Tensor);
         let crossover = match self.crossover {
@@ -156,7 +156,7 @@ impl ComputeFlags {
         };
         let options = Options { crossover, memory_budget: self.memory_budget };
         let math = Math { precision: self.precision, deterministic: self.deterministic };
-        Ok(Place {
+        Ok(ComputeTarget {
             compute: Compute { blocks, options, math },
             name: device::name(&device),
             device,
@@ -223,7 +223,7 @@ fn runs_on_a_device(network: &Network) -> bool {
 
 /// What a receipt says of it. Times of the layers are left out: they are the machine's, not the
 /// run's.
-pub fn said(place: &Place, network: &Network, layers: &[LayerTrace]) -> Value {
+pub fn said(place: &ComputeTarget, network: &Network, layers: &[LayerTrace]) -> Value {
     let compute = &place.compute;
     if !place.device.is_cpu() {
         let blocks = compute.blocks && runs_on_a_device(network);

@@ -16,7 +16,7 @@ pub mod fields;
 pub mod flags;
 pub mod framing;
 pub mod import;
-pub mod keeper;
+pub mod checkpoint_writer;
 pub mod layout;
 pub mod machine;
 pub mod made;

@@ -1,7 +1,7 @@
 //! What a person sees while it runs: a bar on a terminal, plain lines elsewhere. All on stderr.
 
 use crate::board::Board;
-use crate::keeper::Keeper;
+use crate::checkpoint_writer::CheckpointWriter;
 use crate::stop;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use models::LayerTrace;
@@ -35,7 +35,7 @@ pub struct Watch<'a> {
     /// What the layers did in the latest epoch's last step, if that was event-driven.
     pub layers: Vec<LayerTrace>,
     /// Saves the state, if it is to be saved.
-    pub keeper: Option<Keeper>,
+    pub checkpoints: Option<CheckpointWriter>,
     /// Writes for TensorBoard, if that was asked for.
     pub board: Option<Board<'a>>,
 }
@@ -56,7 +56,7 @@ impl Watch<'_> {
             since: Instant::now(),
             steps: 0,
             layers: Vec::new(),
-            keeper: None,
+            checkpoints: None,
             board: None,
         }
     }
@@ -134,9 +134,9 @@ impl Progress for Watch<'_> {
     }
 
     fn keep(&mut self, state: &State) -> Result<(), Refusal> {
-        match &mut self.keeper {
-            Some(keeper) => {
-                keeper.keep(state, state.training.epoch == self.epochs || stop::asked())
+        match &mut self.checkpoints {
+            Some(checkpoints) => {
+                checkpoints.keep(state, state.training.epoch == self.epochs || stop::asked())
             }
             None => Ok(()),
         }

@@ -2,10 +2,10 @@
 //! each run.
 
 use crate::board::Board;
-use crate::compute::{self, Place};
+use crate::compute::{self, ComputeTarget};
 use crate::data::Sets;
 use crate::flags::RunFlags;
-use crate::keeper::{Identity, Keeper};
+use crate::checkpoint_writer::{Identity, CheckpointWriter};
 use crate::plan::Planned;
 use crate::receipt::{self, Clock, Label};
 use crate::selection::Wanted;
@@ -145,7 +145,7 @@ impl RunFlags {
         seed: u64,
         recordings: &Recordings,
         sets: &Sets,
-        place: &Place,
+        place: &ComputeTarget,
         receipts: &Path,
     ) -> Result<()> {
         let Item { title, row, run } = item;
@@ -171,7 +171,7 @@ impl RunFlags {
             &program,
             place.compute.options.crossover,
         )?;
-        let (keeper, from) = Keeper::open(
+        let (checkpoints, from) = CheckpointWriter::open(
             &path,
             identity_of_it,
             every,
@@ -183,11 +183,11 @@ impl RunFlags {
         }
         // measured crossovers may be others today, and with them the bits
         let mut adopted = place.clone();
-        adopted.compute.options.crossover = keeper.crossover()?;
+        adopted.compute.options.crossover = checkpoints.crossover()?;
         let place = &adopted;
         let mut watch =
             progress::Watch::new(format!("{title} seed {seed}"), run.setup.epochs, run.setup.batch);
-        watch.keeper = Some(keeper);
+        watch.checkpoints = Some(checkpoints);
         if let Some(dir) = &self.tensorboard {
             let probe = || analysis::trace(run, &network, sets.test(), &place.device, Some(0));
             let done = from.as_ref().map_or(0, |from| from.epochs_done());
@@ -232,7 +232,7 @@ impl RunFlags {
             terminal::say!("{title} seed {seed}: its receipt has no analysis: {error}");
             record.write(receipts)?;
         }
-        watch.keeper.take().map_or(Ok(()), Keeper::done)
+        watch.checkpoints.take().map_or(Ok(()), CheckpointWriter::done)
     }
 
     /// Puts the weights that were named into a network; what is not proven of them.

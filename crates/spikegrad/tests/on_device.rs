@@ -25,7 +25,7 @@ fn a_device_conforms_to_the_golden_vectors() {
     let shared = std::env::var_os("SPIKEGRAD_SHARED").map(PathBuf::from);
     let beside = || {
         shared
-            .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared").into())
+            .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into())
             .join("golden")
     };
     let golden = std::env::var_os("SPIKEGRAD_GOLDEN").map_or_else(beside, PathBuf::from);

@@ -1,7 +1,7 @@
 //! `frames`: streams of events framed by number, time and duration; where the reference raises an
 //! error, so must we.
 
-use super::border::channels_first;
+use super::axis_order::channels_first;
 use super::check::{Limit, Rows};
 use super::golden::Golden;
 use anyhow::{Context, Result, bail, ensure};

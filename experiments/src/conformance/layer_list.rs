@@ -1,6 +1,6 @@
 //! A golden network's layer list, read back into the paper's notation.
 
-use super::border::Layout;
+use super::axis_order::Layout;
 use anyhow::{Result, bail, ensure};
 use models::Spec;
 use serde::Deserialize;

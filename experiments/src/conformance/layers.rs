@@ -1,7 +1,7 @@
 //! `layers_*`: convolution, batch norm, ReLU and node twice, with all intermediate values and
 //! gradients.
 
-use super::border::{Layout, channels_first, channels_last};
+use super::axis_order::{Layout, channels_first, channels_last};
 use super::check::{Limit, Pair, Rows};
 use super::form::{self, Form, gradient, membranes};
 use super::golden::Golden;

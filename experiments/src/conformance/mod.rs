@@ -6,7 +6,7 @@
 //! is absent is not checked and named; one that is there and broken is a failed check. Limits are
 //! those of the golden files' README, and stated where it has none.
 
-mod border;
+mod axis_order;
 mod bytes;
 mod cells;
 mod check;
@@ -22,9 +22,9 @@ mod pass;
 mod systems;
 mod tables;
 
-pub(crate) use border::Layout;
+pub(crate) use axis_order::Layout;
 #[cfg(test)]
-pub(crate) use border::frames;
+pub(crate) use axis_order::frames;
 
 use anyhow::{Result, anyhow, bail};
 use candle_core::Device;

@@ -1,7 +1,7 @@
 //! `parts`: transforms, dropout, voting, max pooling of ties, loss, batch norm over several calls,
 //! six steps of AdamW.
 
-use super::border::{channels_first, channels_last};
+use super::axis_order::{channels_first, channels_last};
 use super::check::{Limit, Pair, Rows, values};
 use super::form::gradient;
 use super::golden::Golden;

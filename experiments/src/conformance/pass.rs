@@ -1,6 +1,6 @@
 //! One pass of a golden network, and everything that it leaves behind.
 
-use super::border::{Layout, frames};
+use super::axis_order::{Layout, frames};
 use super::form::{Form, gradient};
 use super::golden::Golden;
 use super::layer_list::{LayerList, Norm, Parameter};

@@ -4,7 +4,7 @@
 mod others;
 mod pass;
 
-use super::border::{Layout, channels_last};
+use super::axis_order::{Layout, channels_last};
 use super::check::{Limit, Rows};
 use super::form::gradient;
 use super::golden::Golden;

@@ -174,6 +174,7 @@ fn facts(all: &Value) -> Vec<Fact> {
         |pointer: &str, usual: &str| all.pointer(pointer).map_or_else(|| usual.to_owned(), said);
     add("ReLU in front of neurons", usual("/run/rectify", "true"));
     add("biases of products", usual("/run/bias", "all"));
+    add("head", usual("/run/setup/head", "votes"));
     add("side", at("/run/setup/side"));
     add("data set", at("/run/data"));
     add("classes", at("/classes"));

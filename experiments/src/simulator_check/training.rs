@@ -1,7 +1,7 @@
 //! A network that has seen simulated digits only, tested on real recordings.
 
 use super::{Model, Reality};
-use crate::compute::Place;
+use crate::compute::ComputeTarget;
 use crate::preset::{self, Overrides};
 use crate::receipt::{self, Clock, Label};
 use crate::systems::BPSA_BPTA;
@@ -59,7 +59,7 @@ pub fn run(
     };
     let mut watch = progress::Watch::new(label.title.clone(), run.setup.epochs, run.setup.batch);
     let clock = Clock::start();
-    let place = Place {
+    let place = ComputeTarget {
         compute: training::Compute::default(),
         device: device.clone(),
         name: device::name(device),

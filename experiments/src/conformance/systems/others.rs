@@ -2,7 +2,7 @@
 
 use super::pass::{self, Head, Loss, System};
 use super::{Case, OUTPUTS, time_first};
-use crate::conformance::border::{Layout, channels_last};
+use crate::conformance::axis_order::{Layout, channels_last};
 use crate::conformance::check::Rows;
 use anyhow::{Context, Result};
 use models::{Biases, Norm, StageOptions};

@@ -1,7 +1,7 @@
 //! One training pass and the evaluation behind it of a system's network, in every form.
 
 use super::{Case, OUTPUTS};
-use crate::conformance::border::{Layout, channels_first};
+use crate::conformance::axis_order::{Layout, channels_first};
 use crate::conformance::check::{Limit, Pair, Rows};
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device, Tensor, Var};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use training::{Checkpoint, Refusal, State};
 
 /// Saves a run's state every so often.
-pub struct Keeper {
+pub struct CheckpointWriter {
     path: PathBuf,
     identity: Identity,
     every: Duration,
@@ -57,7 +57,7 @@ impl Identity {
     }
 }
 
-impl Keeper {
+impl CheckpointWriter {
     /// The keeper of the run, which saves to `path` every `every`, and the checkpoint to go on
     /// from, if there is one of this run and, unless `any_build`, of this program. With `adopt` the
     /// run goes on with the checkpoint's crossovers, else it must have the same. A checkpoint of
