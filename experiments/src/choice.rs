@@ -123,13 +123,13 @@ impl Choice {
 
     /// What tells its receipts from others of one profile: a part of their names.
     pub fn id(self, profile: Profile) -> String {
-        let Self { data, change, .. } = self;
+        let Self { data, system, change, .. } = self;
         let plain = format!("{}-{}", data.id(), self.chosen().id());
         match change {
             Change::None => plain,
             // the usual warm-up is no change
-            Change::WarmUp(Warm::No) if !preset::warms_up(data, profile) => plain,
-            Change::WarmUp(Warm::Analogue) if preset::warms_up(data, profile) => plain,
+            Change::WarmUp(Warm::No) if !preset::warms_up(data, system, profile) => plain,
+            Change::WarmUp(Warm::Analogue) if preset::warms_up(data, system, profile) => plain,
             Change::ResNet34 => plain + "-resnet34",
             // the usual T is no change
             Change::Steps(steps) if steps == preset::steps(data, profile) => plain,

@@ -6,6 +6,9 @@ use crate::flags::Usage;
 use crate::preset::Overrides;
 use crate::settings::Setting;
 use anyhow::{Result, bail};
+use neuron::Kind;
+use sentence::shown;
+use training::WarmUp;
 
 /// Refuses settings of which one would hide another, and settings beside a flag that sets the same.
 ///
@@ -52,6 +55,39 @@ pub fn prove_apart(all: &Overrides) -> Result<()> {
         bail!(Usage(format!(
             "--set {a} and --set {b} contradict each other, since this kind of neuron has no reset; \
              leave one of the two out"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a run whose fields contradict each other in what is trained, though each is in its range;
+/// a receipt of before may have such a run.
+///
+/// # Errors
+/// [`Usage`]: a network without neurons and without ReLU, which would be linear; SBPSNN's factor in a
+/// layer with lateral connections, which goes step by step, so that it has none.
+pub fn prove_trains(run: &Run) -> Result<()> {
+    if let (WarmUp::Ann { .. }, false) = (run.setup.warm_up, run.rectify) {
+        bail!(Usage(format!(
+            "a warm-up without neurons and no ReLU contradict each other, since the network of {} would be linear until its \
+             neurons come; leave rectify=false out, or take --set warm-up=none or sigmoid:RATE",
+            run.system
+        )));
+    }
+    let factor = |layer: &str| {
+        let kind = run.neuron_of(layer).map(|config| config.kind);
+        matches!(kind, Ok(Kind::Sbpsnn(constants)) if constants.factor)
+    };
+    let lateral = run.network.split('-').find(|stage| stage.contains("(L"));
+    let (Some(lateral), Ok(network)) = (lateral, run.outline_of(&run.neuron)) else {
+        return Ok(());
+    };
+    let layers = network.neurons().into_iter().map(|(layer, _)| layer);
+    if layers.into_iter().any(|layer| layer.contains("(L") && factor(&layer)) {
+        bail!(Usage(format!(
+            "the factor of a neuron's whole spike train and the lateral connections of {} contradict each other, since such a layer \
+             goes step by step; take a kind of neuron without factor, such as --set neuron.kind=sbpsnn, or leave (L…) out",
+            shown(lateral)
         )));
     }
     Ok(())

@@ -17,6 +17,8 @@ pub struct Experiment {
     pub about: &'static str,
     /// The systems that are trained unless others are asked for.
     pub systems: &'static [&'static System],
+    /// Whether it lays out published settings too.
+    pub published_settings: bool,
     /// What is trained, for some of the systems in the house's setting; in the order in which it
     /// is.
     pub choices: fn(&[&'static System]) -> Vec<Choice>,

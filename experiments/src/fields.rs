@@ -14,11 +14,11 @@ pub const STEPS: Range = Range::whole(1, Framing::MOST_FRAMES as u32);
 
 /// What fields take that are no numbers of the setup, by their place in a run. What stands inside
 /// of one of them and not here takes what that one takes.
-const WORDS: [(&str, &str); 52] = [
+const WORDS: [(&str, &str); 53] = [
     ("data", "one of n-mnist, dvs-gesture, dvs-cifar10, speech-commands, mnist, cifar10, cifar100"),
     (
         "framing",
-        r#"{"number":{"frames":T}}, {"time":{"frames":T,"empty_window":"error" or "zero_frame"}} or {"duration":{"us":N}} for event data, {"direct":{"steps":T}} or {"bernoulli":{"steps":T,"scale":S}} for others, or "chunks" for speech-commands, with T from 1 to 65536"#,
+        r#"{"number":{"frames":T}}, {"time":{"frames":T,"empty_window":"error" or "zero_frame"}} or {"duration":{"us":N}} for event data, {"direct":{"steps":T}} or {"bernoulli":{"steps":T,"scale":S}} for others, with "raw":true for pixels that are not standardised, or "chunks" for speech-commands, with T from 1 to 65536"#,
     ),
     ("network", "a network in the paper's notation, such as 16C3-MP2-32C3-AP4-10Voting"),
     ("norm", NORM),
@@ -64,7 +64,7 @@ const WORDS: [(&str, &str); 52] = [
     ),
     ("setup.drop_last", "true or false"),
     ("setup.adamw", "an object of beta1, beta2, eps and weight_decay"),
-    ("setup.reduction", "mean or sum-over-classes"),
+    ("setup.reduction", "mean, sum-over-classes or sum"),
     ("setup.augment", "null or an object of padding, flip and degrees"),
     ("setup.augment.flip", "true or false"),
     ("setup.side", "null or a whole number from 1 to 4096"),
@@ -94,6 +94,7 @@ const WORDS: [(&str, &str); 52] = [
         r#"pytorch, {"kaiming":{"law":"uniform" or "normal","fan":"in" or "out"}} or {"xavier":{"law":"uniform" or "normal","gain":g}}"#,
     ),
     ("framing.bernoulli.scale", "a number above 0 and at most 1000000"),
+    ("framing.bernoulli.raw", "true or false, and true only of images"),
     ("framing.bernoulli.steps", "a whole number from 1 to 65536"),
     ("neuron.kind.lif.decay", "a number above 0 and at most 1"),
     ("neuron.kind.sbpsnn.factor", "true or false"),
@@ -310,7 +311,10 @@ impl Run {
         }
         match self.encoding {
             Encoding::Direct { steps } => STEPS.check("framing.direct.steps", steps)?,
-            Encoding::Bernoulli { steps, scale } => {
+            Encoding::Bernoulli { steps, scale, raw } => {
+                if raw && !matches!(content, Content::Images { .. }) {
+                    return Err(wrong("framing.bernoulli.raw", raw));
+                }
                 STEPS.check("framing.bernoulli.steps", steps)?;
                 Bernoulli { scale }.check().map_err(|wrong| BadField {
                     field: format!("framing.{}", wrong.field),

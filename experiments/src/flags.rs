@@ -214,8 +214,8 @@ impl RunFlags {
         }
     }
 
-    /// The runs of a table in the setting asked for. Of another than the house's are left those of
-    /// a data set for which the system has a recipe, and that the table does not vary otherwise.
+    /// The runs of a command in the setting asked for. Of another than the house's are left those of
+    /// a data set for which the system has a recipe, and that it does not vary otherwise.
     ///
     /// # Errors
     /// [`Usage`]: if none is left.
@@ -224,6 +224,14 @@ impl RunFlags {
             return Ok(house);
         }
         let mut all = Vec::new();
+        for system in systems::OURS {
+            if house.iter().any(|choice| choice.system == system) {
+                terminal::say!(
+                    "{} is this paper's own: it has the house's setting alone",
+                    system.id
+                );
+            }
+        }
         for choice in house {
             let setting = self.chosen(choice.system).setting;
             let recipe = (choice.system.published_setting)(choice.data);
@@ -240,7 +248,7 @@ impl RunFlags {
         }
         match all.is_empty() {
             true => Err(Usage(
-                "--setting published: expected a system with a published setting for a data set of this table, found none; name \
+                "--setting published: expected a system with a published setting for a data set of this command, found none; name \
                  others with --systems, or leave --setting out"
                     .to_owned(),
             )

@@ -73,7 +73,9 @@ pub(crate) fn encoding_words(encoding: Encoding) -> String {
     match encoding {
         Encoding::Events(framing) => words(framing),
         Encoding::Direct { steps } => format!("direct:{steps}"),
-        Encoding::Bernoulli { steps, scale } => format!("bernoulli:{steps}:{scale}"),
+        Encoding::Bernoulli { steps, scale, raw } => {
+            format!("bernoulli:{steps}:{scale}{}", if raw { ":raw" } else { "" })
+        }
         Encoding::Chunks => "chunks".into(),
     }
 }
@@ -90,10 +92,15 @@ pub fn advice(error: &Error, framing: Framing, flag: &str) -> String {
     }
 }
 
-/// `bernoulli:T:SCALE`, spikes drawn at each of T steps; `None` where the text is none of it.
+/// `bernoulli:T:SCALE`, spikes drawn at each of T steps, and `bernoulli:T:SCALE:raw` of pixels that
+/// are not standardised; `None` where the text is none of it.
 pub(crate) fn bernoulli(text: &str) -> Option<Encoding> {
     let (steps, scale) = text.strip_prefix("bernoulli:")?.split_once(':')?;
-    Some(Encoding::Bernoulli { steps: steps.parse().ok()?, scale: scale.parse().ok()? })
+    let (scale, raw) = match scale.strip_suffix(":raw") {
+        Some(scale) => (scale, true),
+        None => (scale, false),
+    };
+    Some(Encoding::Bernoulli { steps: steps.parse().ok()?, scale: scale.parse().ok()?, raw })
 }
 
 #[cfg(test)]

@@ -98,6 +98,13 @@ pub(crate) fn table(experiment: &Experiment, flags: &TableFlags) -> Result<()> {
 /// # Errors
 /// [`Usage`]: a word, or all together, that find none.
 fn chosen(experiment: &Experiment, flags: &TableFlags) -> Result<Vec<Choice>> {
+    if !experiment.published_settings && !flags.runs.setting.is_house() {
+        bail!(Usage(format!(
+            "--setting published: expected a table that has rows of published settings, found {}; leave --setting out, or take another \
+             table",
+            experiment.id
+        )));
+    }
     let mut all =
         flags.runs.in_setting((experiment.choices)(&flags.runs.systems(experiment.systems)))?;
     if flags.runs.names_a_network() {

@@ -93,9 +93,11 @@ pub fn steps(data: Name, profile: Profile) -> usize {
     size(data, profile).steps
 }
 
-/// Whether a data set has a warm-up in a profile, if its epochs are enough for one.
-pub fn warms_up(data: Name, profile: Profile) -> bool {
-    !warm_up(data, profile, usize::MAX / 80).is_none()
+/// Whether a system's house setting of a data set has a warm-up in a profile, if its epochs are
+/// enough for one.
+pub fn warms_up(data: Name, system: &System, profile: Profile) -> bool {
+    let many = Overrides { epochs: Some(500), ..Overrides::default() };
+    run(data, system, profile, &many).is_ok_and(|run| !run.setup.warm_up.is_none())
 }
 
 /// The warm-up of the released scripts: 80 of 500 epochs for CIFAR, none for event data; a shorter
@@ -178,13 +180,16 @@ fn published(data: Name, system: &System, profile: Profile, o: &Overrides) -> Re
         None => run.network.parse::<Spec>()?.narrowed(o.narrow.unwrap_or(usual)),
     };
     run.network = spec.to_string();
-    if profile != Profile::Paper {
-        run = Shorter { steps: size.steps, epochs: size.epochs, batch: size.batch }.of(run);
-    }
-    if let Some(epochs) = o.epochs {
-        let batch = run.setup.batch;
-        run = Shorter { steps: run.steps().unwrap_or(1), epochs, batch }.of(run);
-    }
+    let usual = match profile {
+        Profile::Paper => Shorter {
+            steps: run.steps().unwrap_or(1),
+            epochs: run.setup.epochs,
+            batch: run.setup.batch,
+        },
+        _ => Shorter { steps: size.steps, epochs: size.epochs, batch: size.batch },
+    };
+    // shortened once, since a schedule that was rounded has lost its proportions
+    run = Shorter { epochs: o.epochs.unwrap_or(usual.epochs), ..usual }.of(run);
     if let Some(steps) = o.steps {
         run.encoding = with_steps(run.encoding, steps);
     }
@@ -193,7 +198,7 @@ fn published(data: Name, system: &System, profile: Profile, o: &Overrides) -> Re
 }
 
 /// The run with what no setting of a system decides: the user's surrogate, weights, classes, and
-/// single fields last.
+/// single fields last. The house has the network before.
 fn overridden(run: Run, o: &Overrides) -> Result<Run> {
     let run = Run {
         classes: o.classes.clone(),
@@ -202,7 +207,11 @@ fn overridden(run: Run, o: &Overrides) -> Result<Run> {
         initial_weights_of_another_run: o.weights_of_another_run,
         ..run
     };
-    o.settings.iter().try_fold(run, |run, setting| setting.apply(&run))
+    let house = run.setting.is_house();
+    let rest = o.settings.iter().filter(|setting| !(house && setting.of_network()));
+    let run = rest.into_iter().try_fold(run, |run, setting| setting.apply(&run))?;
+    contradictions::prove_trains(&run)?;
+    Ok(run)
 }
 
 /// The run of one cell: of a system in the house's setting.
@@ -254,6 +263,9 @@ pub fn run(data: Name, system: &System, profile: Profile, o: &Overrides) -> Resu
             ..Setup::PAPER
         },
     };
+    // what the house adds to a network it adds to another too
+    let network = o.settings.iter().filter(|setting| setting.of_network());
+    let run = network.into_iter().try_fold(run, |run, setting| setting.apply(&run))?;
     let mut run = (system.house)(run);
     // a table that compares warm-ups has each of them
     run.setup.warm_up = o.warm_up.unwrap_or(run.setup.warm_up);

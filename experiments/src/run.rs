@@ -174,6 +174,9 @@ pub enum Encoding {
         steps: usize,
         /// The size of a value that always fires.
         scale: f64,
+        /// Whether a value is a pixel from 0 to 1, in place of a standardised one.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        raw: bool,
     },
     /// Sixteen windows that move over a spectrogram, so that time is time.
     Chunks,
@@ -188,8 +191,15 @@ impl<'de> Deserialize<'de> for Encoding {
         #[derive(Deserialize)]
         #[serde(rename_all = "snake_case", deny_unknown_fields)]
         enum Other {
-            Direct { steps: usize },
-            Bernoulli { steps: usize, scale: f64 },
+            Direct {
+                steps: usize,
+            },
+            Bernoulli {
+                steps: usize,
+                scale: f64,
+                #[serde(default)]
+                raw: bool,
+            },
             Chunks,
         }
         let value = serde_json::Value::deserialize(from)?;
@@ -198,7 +208,7 @@ impl<'de> Deserialize<'de> for Encoding {
         let read = match other {
             true => serde_json::from_value(value).map(|other| match other {
                 Other::Direct { steps } => Self::Direct { steps },
-                Other::Bernoulli { steps, scale } => Self::Bernoulli { steps, scale },
+                Other::Bernoulli { steps, scale, raw } => Self::Bernoulli { steps, scale, raw },
                 Other::Chunks => Self::Chunks,
             }),
             false => serde_json::from_value(value).map(Self::Events),

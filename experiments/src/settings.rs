@@ -31,7 +31,10 @@ const SHORT: [(&str, &str); 8] = [
     ("neuron.decay", "what a membrane keeps of itself each step"),
     ("neuron.kind", "if, or the NAME of a kind with its usual constants"),
     ("neurons", "by the name of a layer what its neurons have otherwise"),
-    ("framing", "number:T, time:T, time:T,empty, duration:US or bernoulli:T:SCALE"),
+    (
+        "framing",
+        "number:T, time:T, time:T,empty, duration:US, bernoulli:T:SCALE or bernoulli:T:SCALE:raw",
+    ),
     ("warm-up", "none, ann:EPOCHS or sigmoid:RATE"),
 ];
 

@@ -7,15 +7,16 @@ mod common;
 use candle_core::Device;
 use datasets::{Content, Name};
 use events::{Grid, Shape};
+use experiments::choice::{Change, Warm};
 use experiments::preset::{self, Overrides};
 use experiments::systems::{self, BNTT, Chosen, LISNN, PLIF, SBPSNN, System, TDBN};
-use experiments::{Encoding, Profile, Run, SystemSetting};
+use experiments::{Choice, Encoding, Profile, Run, SystemSetting};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::path::Path;
 use training::{
-    Bernoulli, Checkpoint, Compute, InputEncoding, Job, Progress, Refusal, Rules, Samples, Set,
-    State, Values, train_from,
+    Bernoulli, Checkpoint, Compute, InputEncoding, Job, Progress, Reduction, Refusal, Rules,
+    Samples, Set, Setup, State, Values, train_from,
 };
 
 /// Recordings of a data set's shape: bars whose place is the class, with a little noise.
@@ -99,7 +100,7 @@ fn trained(run: &Run, path: &Path, until: Option<usize>) -> Option<(Vec<f64>, St
     let (train, test) = (bars(8), bars(3));
     let encoding = match run.encoding {
         Encoding::Direct { steps } => InputEncoding::direct(steps, info.standard),
-        Encoding::Bernoulli { steps, scale } => InputEncoding {
+        Encoding::Bernoulli { steps, scale, .. } => InputEncoding {
             bernoulli: Some(Bernoulli { scale }),
             ..InputEncoding::direct(steps, info.standard)
         },
@@ -218,6 +219,95 @@ fn a_house_setting_keeps_the_budget() {
     }
 }
 
+/// A schedule keeps training where the recipe's does, however short a profile or `--epochs` makes
+/// it, and is shortened once.
+#[test]
+fn a_shorter_recipe_trains_in_every_epoch() {
+    let of = |system, data, profile, epochs| {
+        let chosen = Chosen { system, setting: SystemSetting::Published };
+        preset::run_in(chosen, data, profile, &Overrides { epochs, ..Overrides::default() })
+            .unwrap()
+            .setup
+    };
+    let rates = |setup: &Setup| -> Vec<f64> {
+        let Setup { epochs, ramp_epochs, learning_rate, schedule, .. } = *setup;
+        (0..epochs).map(|epoch| schedule.rate(epoch, epochs, ramp_epochs, learning_rate)).collect()
+    };
+    for &system in systems::ALL {
+        for (data, recipe) in system.recipes(&Name::ALL) {
+            for profile in [Profile::Short, Profile::Smoke] {
+                for epochs in [None, Some(1), Some(4), Some(60)] {
+                    let setup = of(system, data, profile, epochs);
+                    let name = format!("{} {} {epochs:?} {profile}", system.id, data.id());
+                    assert_eq!(setup.epochs, epochs.unwrap_or(setup.epochs));
+                    assert!(rates(&setup).iter().all(|rate| *rate > 0.0), "{name}");
+                    assert_eq!(setup.reduction, recipe.run.setup.reduction, "{name}");
+                    // the same whatever the profile would have had
+                    let schedule = of(system, data, Profile::Paper, epochs).schedule;
+                    assert!(epochs.is_none() || setup.schedule == schedule, "{name}");
+                }
+            }
+            assert_eq!(of(system, data, Profile::Paper, None), recipe.run.setup);
+        }
+    }
+    let reduction = |data| (SBPSNN.published_setting)(data).unwrap().run.setup.reduction;
+    assert_eq!(reduction(Name::Mnist), Reduction::Sum);
+    assert_eq!(reduction(Name::Cifar10), Reduction::Sum);
+}
+
+/// What a run would train otherwise than its name says is refused, or told apart.
+#[test]
+fn systems_and_single_fields_fit_together() {
+    let run = |system, data, set: &str| {
+        let settings = vec![set.parse().unwrap()];
+        let overrides = Overrides { settings, ..Overrides::default() };
+        preset::run(data, system, Profile::Short, &overrides)
+    };
+    for (system, data, set) in
+        [(&TDBN, Name::NMnist, "warm-up=ann:1"), (&systems::BPSA, Name::Cifar10, "rectify=false")]
+    {
+        let error = run(system, data, set).unwrap_err().to_string();
+        assert!(error.contains("would be linear"), "{set}: {error}");
+    }
+    assert!(run(&TDBN, Name::NMnist, "warm-up=sigmoid:0.1").is_ok());
+    assert!(run(&systems::BPSA, Name::NMnist, "rectify=false").is_ok());
+    let factor = r#"neuron.kind={"sbpsnn":{"factor":true}}"#;
+    let error = run(&LISNN, Name::Mnist, factor).unwrap_err().to_string();
+    assert!(error.contains("(L5)"), "{error}");
+    assert!(run(&LISNN, Name::Mnist, "neuron.kind=sbpsnn").is_ok());
+    assert!(run(&SBPSNN, Name::Mnist, factor).is_ok());
+    let network = run(&LISNN, Name::Mnist, "network=8C3-AP2-10Voting").unwrap().network;
+    assert_eq!(network, "8C3(L5)-AP2-10Voting");
+    // a warm-up that a system's house has not is no usual one
+    let warm =
+        |system| Choice { change: Change::WarmUp(Warm::No), ..Choice::new(Name::Cifar10, system) };
+    assert_eq!(warm(&TDBN).id(Profile::Short), "cifar10-tdbn");
+    assert_eq!(warm(&systems::BPSA).id(Profile::Short), "cifar10-bpsa-warm-up-none");
+    let warm = |system| Choice { change: Change::WarmUp(Warm::Analogue), ..warm(system) };
+    assert_eq!(warm(&TDBN).id(Profile::Short), "cifar10-tdbn-warm-up-ann");
+    assert_eq!(warm(&systems::BPSA).id(Profile::Short), "cifar10-bpsa");
+}
+
+/// Spikes of raw pixels are unsigned: as they are written, so they are read.
+#[test]
+fn raw_pixels_are_a_framing() {
+    let raw = (LISNN.published_setting)(Name::Mnist).unwrap().run;
+    assert_eq!(raw.encoding, Encoding::Bernoulli { steps: 20, scale: 1.0, raw: true });
+    let set = |data, text: &str| {
+        let settings = vec![text.parse().unwrap()];
+        let overrides = Overrides { settings, ..Overrides::default() };
+        preset::run(data, &systems::BPSA, Profile::Short, &overrides)
+    };
+    let run = set(Name::Mnist, "framing=bernoulli:20:1:raw").unwrap();
+    assert_eq!(run.encoding, raw.encoding);
+    let written = serde_json::to_value(run.encoding).unwrap();
+    assert_eq!(written["bernoulli"]["raw"], true);
+    let plain = set(Name::Mnist, "framing=bernoulli:20:1").unwrap();
+    assert!(serde_json::to_value(plain.encoding).unwrap()["bernoulli"].get("raw").is_none());
+    let error = set(Name::SpeechCommands, "framing=bernoulli:4:1:raw").unwrap_err().to_string();
+    assert!(error.contains("true only of images"), "{error}");
+}
+
 /// What a command says in the folder `dir`, on both streams, and whether it succeeded.
 fn said(dir: &Path, arguments: &str) -> (bool, String) {
     let output = common::call(dir, &arguments.split_whitespace().collect::<Vec<_>>());
@@ -228,19 +318,24 @@ fn said(dir: &Path, arguments: &str) -> (bool, String) {
 #[test]
 fn a_published_setting_has_its_receipt_and_its_row() {
     let dir = tempfile::tempdir().unwrap();
-    let command = "table1 --only mnist --systems LISNN --setting published --profile smoke \
+    let command = "table1 --only mnist --systems SBPSNN --setting published --profile smoke \
                    --epochs 1 --narrow 64 --steps 1 --crossover 0.5";
     let (done, text) = said(dir.path(), command);
-    assert!(done && text.contains("MNIST LISNN, published setting: Otherwise"), "{text}");
-    let row = "mnist-lisnn-published-smoke+epochs1+T1+narrow64-synthetic-s0.json";
+    assert!(done && text.contains("MNIST SBPSNN, published setting: Otherwise"), "{text}");
+    let row = "mnist-sbpsnn-published-smoke+epochs1+T1+narrow64-synthetic-s0.json";
     let path = dir.path().join("results/runs/table1").join(row);
     let receipt: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    assert_eq!(receipt["run"]["system"], "lisnn");
+    assert_eq!(receipt["run"]["system"], "sbpsnn");
     assert_eq!(receipt["run"]["setting"], "published");
     let table = std::fs::read_to_string(dir.path().join("results/table1.md")).unwrap();
-    let rows: Vec<&str> = table.lines().filter(|line| line.contains("LISNN [47]")).collect();
+    let rows: Vec<&str> = table.lines().filter(|line| line.contains("SBPSNN [43]")).collect();
     assert!(!rows[0].contains("synthetic"), "the house has no receipt: {}", rows[0]);
     assert!(rows[1].contains("published setting") && rows[1].contains("synthetic"), "{}", rows[1]);
+    let others = table.lines().filter(|line| line.contains(", published setting"));
+    assert!(
+        others.into_iter().all(|line| line.to_lowercase().contains("sbpsnn")),
+        "without receipts: {table}"
+    );
     let (done, text) = said(dir.path(), command);
     assert!(done && text.contains("receipt found"), "{text}");
 }
@@ -268,4 +363,13 @@ fn systems_are_listed_and_refused() {
         let (done, text) = plan(rest);
         assert!(!done && text.contains(words), "{rest}: {text}");
     }
+    let (done, text) = said(dir.path(), "fig1 --setting published --systems tdbn --dry-run");
+    assert!(!done && text.contains("rows of published settings, found fig1"), "{text}");
+    // of ours, and of several data sets, it is said what is left
+    let (_, text) = said(
+        dir.path(),
+        "train mnist n-mnist --setting published --systems lisnn,tdbn,bpsa --dry-run",
+    );
+    assert!(text.contains("N-MNIST: no published setting of STBP-tdBN"), "{text}");
+    assert!(text.contains("bpsa is this paper's own"), "{text}");
 }

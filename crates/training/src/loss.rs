@@ -9,6 +9,20 @@ pub enum Reduction {
     Mean,
     /// Mean over the batch, sum over classes (the paper's Eq. 5); K times larger.
     SumOverClasses,
+    /// Sum over batch and classes, PyTorch's `reduction="sum"`; as many times larger as the batch
+    /// has samples. A history's losses are then sums over a batch, and depend on its size.
+    Sum,
+}
+
+impl Reduction {
+    /// What the sum over `batch` samples and `classes` classes is divided by.
+    pub(crate) fn share(self, batch: usize, classes: usize) -> f64 {
+        match self {
+            Self::Mean => (batch * classes) as f64,
+            Self::SumOverClasses => batch as f64,
+            Self::Sum => 1.0,
+        }
+    }
 }
 
 /// Mean squared error of class scores `[B, K]` against one-hot labels: Eq. 5 up to [`Reduction`].
@@ -36,6 +50,7 @@ pub fn mse(scores: &Tensor, labels: &[u32], reduction: Reduction) -> Result<Tens
     match reduction {
         Reduction::Mean => Ok(mean),
         Reduction::SumOverClasses => mean * classes as f64,
+        Reduction::Sum => mean * (batch * classes) as f64,
     }
 }
 

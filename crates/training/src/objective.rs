@@ -5,7 +5,7 @@ use candle_core::{DType, Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 
 /// What training makes small, of a [`Head`]'s scores s `[B, K]` or outputs o `[T, B, K]` and the
-/// classes y. All are means over the batch.
+/// classes y. All are means over the batch, but for [`Reduction::Sum`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Objective {
@@ -224,7 +224,7 @@ impl Criterion {
         let all = (batch * classes) as f64;
         match self.objective {
             Objective::Mse => {
-                let share = if self.reduction == Reduction::Mean { all } else { batch as f64 };
+                let share = self.reduction.share(batch, classes);
                 squared(scores, classes, labels, &Wanted { right: 1.0, wrong: 0.0, share })
             }
             Objective::Counts { right, wrong } => {

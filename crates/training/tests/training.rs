@@ -125,6 +125,7 @@ fn loss_by_hand_in_both_reductions() {
     let loss = |r| mse(&scores, &[0, 1], r).unwrap().to_scalar::<f32>().unwrap();
     assert_eq!(loss(Reduction::Mean), (0.25 + 0.0 + 0.25 + 0.25) / 4.0);
     assert_eq!(loss(Reduction::SumOverClasses), (0.25 + 0.0 + 0.25 + 0.25) / 2.0);
+    assert_eq!(loss(Reduction::Sum), 0.25 + 0.0 + 0.25 + 0.25);
     assert!(
         mse(&scores, &[0, 2], Reduction::Mean)
             .unwrap_err()

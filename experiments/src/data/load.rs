@@ -106,10 +106,15 @@ fn shown(recordings: &Recordings, encoding: Encoding) -> InputEncoding {
     match encoding {
         Encoding::Events(_) | Encoding::Chunks => InputEncoding::RECORDED,
         Encoding::Direct { steps } => InputEncoding::direct(steps, standard),
-        Encoding::Bernoulli { steps, scale } => InputEncoding {
-            bernoulli: Some(Bernoulli { scale }),
-            ..InputEncoding::direct(steps, standard)
-        },
+        Encoding::Bernoulli { steps, scale, raw } => {
+            // a raw pixel is a byte as a part of the largest
+            let raw_pixels = vec![(0.0, 255.0); standard.len()];
+            let standard = if raw { &raw_pixels } else { standard };
+            InputEncoding {
+                bernoulli: Some(Bernoulli { scale }),
+                ..InputEncoding::direct(steps, standard)
+            }
+        }
     }
 }
 

@@ -142,8 +142,9 @@ fn facts(all: &Value) -> Vec<Fact> {
             None => (said(kind), None),
         };
         for (label, value) in parameters.into_iter().flatten() {
-            // where a learned time constant began is no matter: the weights have it
-            if label != "tau" {
+            // where a learned time constant began is no matter: the weights have it; SBPSNN's
+            // factor is of the backward pass
+            if !["tau", "factor"].contains(&label.as_str()) {
                 add(label, said(value));
             }
         }
@@ -160,7 +161,7 @@ fn facts(all: &Value) -> Vec<Fact> {
     for (layer, part) in layers.into_iter().flatten() {
         for (label, value) in part.as_object().into_iter().flatten() {
             if !["reset_gradient", "surrogate"].contains(&label.as_str()) {
-                add(&format!("{label} of {layer}"), said(value));
+                add(&format!("{label} of {layer}"), said(&without_factor(value)));
             }
         }
     }
@@ -183,6 +184,14 @@ fn facts(all: &Value) -> Vec<Fact> {
     }
     add("analogue neurons", at("/analogue"));
     facts
+}
+
+/// A field of a neuron without SBPSNN's factor, which is of the backward pass.
+fn without_factor(value: &Value) -> Value {
+    let mut value = value.clone();
+    let constants = value.pointer_mut("/sbpsnn").and_then(Value::as_object_mut);
+    constants.and_then(|constants| constants.remove("factor"));
+    value
 }
 
 /// What of a norm decides what a network computes in evaluation, from whatever version of ours.

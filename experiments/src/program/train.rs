@@ -74,7 +74,11 @@ fn run(flags: &Flags) -> Result<()> {
     let overrides = Overrides { classes: flags.chosen_classes()?, ..flags.runs.read_overrides()? };
     let receipts = runs.start("train")?;
     let root = data::root(runs.data.clone())?;
-    let found = flags.names.iter().map(|&name| items(flags, name, &overrides, root.as_deref()));
+    let systems = runs.systems(&[&BPSA_BPTA]);
+    let each = |&name: &Name| systems.iter().map(move |system| Choice::new(name, system));
+    let choices = runs.in_setting(flags.names.iter().flat_map(each).collect())?;
+    let names = flags.names.iter().filter(|name| choices.iter().any(|c| c.data == **name));
+    let found = names.map(|&name| items(flags, name, &choices, &overrides, root.as_deref()));
     let found = found.collect::<Result<Vec<(Vec<Item>, Chosen)>>>()?;
     if !flags.evaluate {
         for (items, chosen) in &found {
@@ -150,14 +154,13 @@ impl Flags {
 fn items(
     flags: &Flags,
     name: Name,
+    choices: &[Choice],
     overrides: &Overrides,
     root: Option<&Path>,
 ) -> Result<(Vec<Item>, Chosen)> {
     let Flags { runs, .. } = flags;
-    let systems = runs.systems(&[&BPSA_BPTA]).into_iter();
-    let choices = systems
-        .map(|system| Choice { setting: runs.chosen(system).setting, ..Choice::new(name, system) });
-    let planned = choices.map(|choice| Ok((choice, choice.run(runs.profile, overrides)?)));
+    let of_data = choices.iter().copied().filter(|choice| choice.data == name);
+    let planned = of_data.map(|choice| Ok((choice, choice.run(runs.profile, overrides)?)));
     let planned = planned.collect::<Result<Vec<(Choice, Run)>>>()?;
     planned.iter().try_for_each(|(_, run)| runs.prove(run))?;
     // no stand-in: whoever names a data set means it

@@ -54,8 +54,8 @@ fn published_setting(data: Name) -> Option<Recipe> {
     let (network, encoding, left_out) = match data {
         Name::Mnist => (
             "32C3(L5)-AP2-32C3(L5)-AP2-128FC-1Voting",
-            Encoding::Bernoulli { steps: 20, scale: 2.0 },
-            "Otherwise: spikes are signed, of standardised pixels, where the source's are those of the pixel.",
+            Encoding::Bernoulli { steps: 20, scale: 1.0, raw: true },
+            "",
         ),
         Name::NMnist => (
             "64C3(L5)-AP2-64C3(L5)-AP2-128FC-1Voting",

@@ -94,7 +94,7 @@ impl Shorter {
 pub(crate) fn with_steps(encoding: Encoding, steps: usize) -> Encoding {
     match encoding {
         Encoding::Direct { .. } => Encoding::Direct { steps },
-        Encoding::Bernoulli { scale, .. } => Encoding::Bernoulli { steps, scale },
+        Encoding::Bernoulli { scale, raw, .. } => Encoding::Bernoulli { steps, scale, raw },
         Encoding::Events(Framing::Number { .. }) => {
             Encoding::Events(Framing::Number { frames: steps })
         }
@@ -105,12 +105,25 @@ pub(crate) fn with_steps(encoding: Encoding, steps: usize) -> Encoding {
     }
 }
 
-/// A schedule of `of` epochs in `epochs`: each of its steps at the same part of the whole.
+/// A cosine with fewer epochs from top to floor would jump between the two.
+const SHORTEST_COSINE: usize = 8;
+
+/// A schedule of `of` epochs in `epochs`: each of its steps at the same part of the whole. A cosine
+/// that would be too short for that goes down once, over the whole run.
 fn schedule(schedule: Schedule, epochs: usize, of: usize) -> Schedule {
+    if epochs == of {
+        return schedule;
+    }
     let part = |epoch: usize| (epoch * epochs / of.max(1)).max(1);
     match schedule {
         Schedule::Sgdr | Schedule::Constant => schedule,
-        Schedule::Step { every, factor } => Schedule::Step { every: part(every), factor },
+        // rounded up, so that there are no more steps than in the whole
+        Schedule::Step { every, factor } => {
+            Schedule::Step { every: (every * epochs).div_ceil(of.max(1)).max(1), factor }
+        }
+        Schedule::Cosine { period, floor } if part(period) < SHORTEST_COSINE => {
+            Schedule::Cosine { period: epochs.max(1), floor }
+        }
         Schedule::Cosine { period, floor } => Schedule::Cosine { period: part(period), floor },
         Schedule::Multistep { at, factor } => {
             let mut all: Vec<usize> = at.epochs().map(part).collect();
@@ -136,5 +149,10 @@ mod tests {
         let step = Schedule::Step { every: 40, factor: 0.5 };
         assert_eq!(schedule(step, 50, 100), Schedule::Step { every: 20, factor: 0.5 });
         assert_eq!(schedule(Schedule::Sgdr, 1, 100), Schedule::Sgdr);
+        let cosine = |period| Schedule::Cosine { period, floor: 0.0 };
+        assert_eq!(schedule(cosine(64), 1024, 1024), cosine(64));
+        assert_eq!(schedule(cosine(64), 512, 1024), cosine(32));
+        assert_eq!(schedule(cosine(64), 24, 1024), cosine(24), "one descent");
+        assert_eq!(schedule(cosine(64), 1, 1024), cosine(1));
     }
 }

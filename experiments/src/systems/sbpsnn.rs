@@ -34,7 +34,8 @@ fn neuron(factor: bool) -> Config {
 /// Numbers that differ between the two data sets.
 struct Of {
     network: &'static str,
-    scale: f64,
+    /// The size of an input that always fires, and whether it is a pixel from 0 to 1.
+    spikes: (f64, bool),
     rate: f64,
     batch: usize,
     epochs: usize,
@@ -47,7 +48,8 @@ fn of(data: Name) -> Option<Of> {
     match data {
         Name::Mnist => Some(Of {
             network: "20C5-AN2-50C5-AN2-200FC-1Voting",
-            scale: 2.0,
+            // of pixels as they are, P = pixel/2
+            spikes: (2.0, true),
             rate: 0.0085,
             batch: 64,
             epochs: 125,
@@ -57,28 +59,34 @@ fn of(data: Name) -> Option<Of> {
         }),
         Name::Cifar10 => Some(Of {
             network: "64C3-AN2-128RB3(post)-256RB3/2(post)-512RB3(post)-512RB3/2(post)-1024FC-1Voting",
-            scale: 1.0,
+            // the source divides by deviations that are 2.753 times the house's in every channel,
+            // so that no pixel is beyond 1
+            spikes: (2.753, false),
             rate: 0.0025,
             batch: 16,
             epochs: 150,
             steps: &[70, 100, 125],
             augment: Some(Augment { padding: 4, flip: true, degrees: 0.0 }),
-            left_out: "Left out: dropout of 0.25 in the blocks. Otherwise: the output's leak is \
-                       differentiated, a block's stride lies in its first convolution, and the fully connected stage begins like the others.",
+            left_out: "Left out: dropout of 0.25 in the blocks, behind the first convolution and behind 1024FC. Otherwise: the \
+                       output's leak is differentiated, and the scores lack the source's last leak (×0.99); a block's stride lies in \
+                       its first convolution; the shortcut of the last block is a trained 1×1 convolution, where the source's takes \
+                       every second value and has no weights; first weights are √2 times as wide, √(2/fan-in) in place of √(1/fan-in).",
         }),
         _ => None,
     }
 }
 
 fn published_setting(data: Name) -> Option<Recipe> {
-    let Of { network, scale, rate, batch, epochs, steps, augment, left_out } = of(data)?;
-    let encoding = Encoding::Bernoulli { steps: 100, scale };
+    let Of { network, spikes: (scale, raw), rate, batch, epochs, steps, augment, left_out } =
+        of(data)?;
+    let encoding = Encoding::Bernoulli { steps: 100, scale, raw };
     let run = Recipe::bare(SBPSNN.id, data, encoding, network, neuron(true));
     let setup = Setup {
         epochs,
         batch,
+        drop_last: false,
         learning_rate: rate,
-        reduction: Reduction::SumOverClasses,
+        reduction: Reduction::Sum,
         optimiser: OptimiserKind::Sgd { momentum: 0.0, nesterov: false, weight_decay: 5e-4 },
         schedule: Schedule::Multistep { at: Milestones::new(steps)?, factor: 0.2 },
         initialisation: Initialisation::Kaiming { law: Law::Normal, fan: Fan::In },
@@ -86,9 +94,5 @@ fn published_setting(data: Name) -> Option<Recipe> {
         augment,
         ..run.setup
     };
-    Some(Recipe {
-        run: Run { setup, ..run },
-        unread: "Not told where it was read: mean and deviation of pixels, which are the house's, and augmentation.",
-        left_out,
-    })
+    Some(Recipe { run: Run { setup, ..run }, unread: "", left_out })
 }

@@ -60,7 +60,7 @@ fn published_setting(data: Name) -> Option<Recipe> {
             40,
             None,
             "Remembered, not read: SGD at 0.1 with momentum 0.9 and ×0.1 every 35 epochs; not told where it was read: the layers \
-             of ResNet-17, chosen to have its 11.18 million parameters, τ = 0.25 and θ = 0.2, which are the reimplementation's for CIFAR, \
+             of ResNet-17, chosen to have about its 11.18 million parameters, τ = 0.25 and θ = 0.2, which are the reimplementation's for CIFAR, \
              batch 64 and 100 epochs.",
         ),
         Name::Cifar10Dvs => (

@@ -21,6 +21,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     title: "Figure 1. Test accuracy on DVS-Gesture over the epochs",
     about: "Our method and the baseline, the mean of the seeds with the band from the lowest to the highest.",
     systems: &[&BASELINE, &BPSA_BPTA],
+    published_settings: false,
     choices,
     tables: |receipts| with_runs("Figure 1", Vec::new(), receipts, &choices(ALL)),
     figures,

@@ -24,6 +24,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     title: "Figure 2. Firing rate of each convolutional layer on MNIST",
     about: "Spikes per neuron and step on the whole test set after the last epoch.",
     systems: &[&BASELINE, &BPSA_BPTA],
+    published_settings: false,
     choices,
     tables: |receipts| with_runs("Figure 2", Vec::new(), receipts, &choices(ALL)),
     figures,

@@ -25,6 +25,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     about: "Our method (full lines) and the baseline (dashed) with 32, 16, 8 and 4 steps; below it what one trained network says \
             after each of its own steps, which the paper does not show.",
     systems: &[&BPSA_BPTA, &BASELINE],
+    published_settings: false,
     choices: table6::choices,
     tables: |receipts| with_runs("Figure 3", Vec::new(), receipts, &table6::choices(ALL)),
     figures,

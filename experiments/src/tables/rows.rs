@@ -77,7 +77,7 @@ impl<const N: usize> Systems<'_, N> {
             self.push_named(&mut table, &name, &row, receipts)?;
             self.push_published(&mut table, system.name, system, "BP", receipts)?;
         }
-        for note in self.notes() {
+        for note in self.notes(receipts)? {
             table.push_note(note);
         }
         Ok(table)
@@ -119,7 +119,8 @@ impl<const N: usize> Systems<'_, N> {
         finish(table, name, row.training, numbers)
     }
 
-    /// The row of a system's published setting, where it has one for a data set of the table.
+    /// The row of a system's published setting, where it has receipts; without them it would say
+    /// nothing that is not above it.
     fn push_published(
         &self,
         table: &mut Table,
@@ -135,22 +136,31 @@ impl<const N: usize> Systems<'_, N> {
             let printed = recipe.and_then(|_| system.percent(self.id, data));
             numbers.push((printed, cell(ours.as_ref())));
         }
-        finish(table, &format!("{name}, published setting"), training, numbers)
+        match numbers.iter().all(|(_, ours)| ours.is_empty()) {
+            true => Ok(()),
+            false => finish(table, &format!("{name}, published setting"), training, numbers),
+        }
     }
 
-    /// What is to be known of published settings.
-    fn notes(&self) -> Vec<String> {
+    /// What is to be known of published settings; of each only where it has a receipt.
+    ///
+    /// # Errors
+    /// As [`Receipts::group`].
+    fn notes(&self, receipts: &Receipts<'_>) -> Result<Vec<String>> {
         if ALL.iter().all(|system| system.recipes(&self.data).is_empty()) {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let mut notes = vec![
-            "Ours beside another system is its idea in this paper's network and budget (its neuron and norm, no ReLU); in the row \
-             below, \"published setting\", it is the system's own recipe."
+            "Ours beside another system is its idea in this paper's network and budget (its neuron and norm, no ReLU); the system's \
+             own recipe has a row below, \"published setting\", where it has receipts."
                 .to_owned(),
         ];
         for system in ALL {
             let mut said: Vec<(String, Vec<&str>)> = Vec::new();
             for (data, recipe) in system.recipes(&self.data) {
+                if receipts.group(Choice::published(data, system))?.is_none() {
+                    continue;
+                }
                 let (says, title) = (recipe.says(), data.title());
                 match said.iter_mut().find(|(text, _)| *text == says) {
                     Some((_, titles)) => titles.push(title),
@@ -165,7 +175,7 @@ impl<const N: usize> Systems<'_, N> {
                 ));
             }
         }
-        notes
+        Ok(notes)
     }
 }
 

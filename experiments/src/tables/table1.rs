@@ -55,6 +55,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     about: "Still images, shown at every time step; the published systems beside our runs. ResNet34 is the one of the authors' \
             later framework, since neither the paper nor its code defines one.",
     systems: &[&BPSA_BPTA],
+    published_settings: true,
     choices,
     tables,
     figures: |receipts| curves_of("table1", &DATA, receipts),

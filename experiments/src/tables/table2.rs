@@ -45,6 +45,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     title: "Table 2. Classification accuracy (%) on N-MNIST, DVS-Gesture and DVS-CIFAR10",
     about: "Recordings of event cameras; the published systems beside our runs.",
     systems: &[&BPSA_BPTA],
+    published_settings: true,
     choices: |systems| each(&DATA, systems),
     tables,
     figures: |receipts| curves_of("table2", &DATA, receipts),

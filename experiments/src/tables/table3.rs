@@ -36,6 +36,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     about: "One-second recordings of 35 words as log-mel spectrograms; the published systems, which are not spiking, beside our \
             runs. The paper names neither network nor front end, so both are our choice.",
     systems: &[&BPSA_BPTA],
+    published_settings: true,
     choices: |systems| each(&DATA, systems),
     tables,
     figures: |receipts| curves_of("table3", &DATA, receipts),

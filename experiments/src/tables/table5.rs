@@ -40,6 +40,7 @@ pub const EXPERIMENT: Experiment = Experiment {
             network: EE = 4.6 pJ / (0.1 pJ · T · rate). Beside it stand counts of every operation at published energies; \
             docs/energy.md says what each column assumes.",
     systems: &[&BPSA_BPTA, &BASELINE],
+    published_settings: false,
     choices,
     tables,
     figures,

@@ -32,6 +32,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     title: "Table 6. Accuracy (%) on DVS-Gesture for several simulation lengths",
     about: "The same recordings as 32, 16, 8 or 4 frames: how much accuracy a shorter simulation costs each method.",
     systems: &OURS,
+    published_settings: false,
     choices,
     tables,
     figures: |_| Ok(Vec::new()),
