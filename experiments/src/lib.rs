@@ -5,6 +5,7 @@
 
 pub mod analysis;
 pub mod board;
+pub mod checkpoint_writer;
 pub mod choice;
 pub mod compute;
 pub mod conformance;
@@ -16,7 +17,6 @@ pub mod fields;
 pub mod flags;
 pub mod framing;
 pub mod import;
-pub mod checkpoint_writer;
 pub mod layout;
 pub mod machine;
 pub mod made;

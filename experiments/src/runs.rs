@@ -2,10 +2,10 @@
 //! each run.
 
 use crate::board::Board;
+use crate::checkpoint_writer::{CheckpointWriter, Identity};
 use crate::compute::{self, ComputeTarget};
 use crate::data::Sets;
 use crate::flags::RunFlags;
-use crate::checkpoint_writer::{Identity, CheckpointWriter};
 use crate::plan::Planned;
 use crate::receipt::{self, Clock, Label};
 use crate::selection::Wanted;
