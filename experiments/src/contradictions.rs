@@ -60,12 +60,12 @@ pub fn prove_apart(all: &Overrides) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a run whose fields contradict each other in what is trained, though each is in its range;
-/// a receipt of before may have such a run.
+/// Refuses a run whose fields contradict each other in what is trained, though each is in its
+/// range; a receipt of before may have such a run.
 ///
 /// # Errors
-/// [`Usage`]: a network without neurons and without ReLU, which would be linear; SBPSNN's factor in a
-/// layer with lateral connections, which goes step by step, so that it has none.
+/// [`Usage`]: a network without neurons and without ReLU, which would be linear; SBPSNN's factor in
+/// a layer with lateral connections, which goes step by step, so that it has none.
 pub fn prove_trains(run: &Run) -> Result<()> {
     if let (WarmUp::Ann { .. }, false) = (run.setup.warm_up, run.rectify) {
         bail!(Usage(format!(
@@ -83,7 +83,7 @@ pub fn prove_trains(run: &Run) -> Result<()> {
         return Ok(());
     };
     let layers = network.neurons().into_iter().map(|(layer, _)| layer);
-    if layers.into_iter().any(|layer| layer.contains("(L") && factor(&layer)) {
+    if layers.into_iter().any(|layer| layer.contains("(L") && factor(layer)) {
         bail!(Usage(format!(
             "the factor of a neuron's whole spike train and the lateral connections of {} contradict each other, since such a layer \
              goes step by step; take a kind of neuron without factor, such as --set neuron.kind=sbpsnn, or leave (L…) out",
