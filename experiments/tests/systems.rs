@@ -288,6 +288,23 @@ fn systems_and_single_fields_fit_together() {
     assert_eq!(warm(&systems::BPSA).id(Profile::Short), "cifar10-bpsa");
 }
 
+/// SBPSNN's factor is of the backward pass, so weights are the same with it and without.
+#[test]
+fn weights_do_not_tell_a_factor() {
+    let with = |set: &str| {
+        let settings = vec![set.parse().unwrap()];
+        let overrides = Overrides { settings, ..Overrides::default() };
+        preset::run(Name::Mnist, &SBPSNN, Profile::Short, &overrides).unwrap()
+    };
+    let plain = with("neuron.kind=sbpsnn");
+    let stored = experiments::import::identity::of(&plain).unwrap();
+    let differs = |set| experiments::import::identity::mismatch(&stored, &with(set)).unwrap();
+    assert_eq!(differs(r#"neuron.kind={"sbpsnn":{"factor":true}}"#), None);
+    let layer = r#"neurons={"head":{"kind":{"sbpsnn":{"factor":true}}}}"#;
+    assert!(!differs(layer).unwrap().contains("factor"));
+    assert!(differs(r#"neuron.kind={"sbpsnn":{"decay":0.5}}"#).unwrap().contains("decay"));
+}
+
 /// Spikes of raw pixels are unsigned: as they are written, so they are read.
 #[test]
 fn raw_pixels_are_a_framing() {
