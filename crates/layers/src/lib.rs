@@ -27,6 +27,7 @@ mod rectify;
 mod sizes;
 mod sparse;
 mod statistics;
+mod tiles;
 
 pub use calibration::calibrate;
 pub use conv::Conv2d;
@@ -36,7 +37,7 @@ pub use linear::Linear;
 pub use norm::{BatchNorm, StatisticsOver, batch_moments};
 pub use normalise::Scales;
 pub use pool::{avg_pool2d, max_pool2d, pooled, pooled_gradient};
-pub use product::{Crossover, Crossovers, InputGradient, Path, Product};
+pub use product::{Crossover, Crossovers, Dense, InputGradient, Path, Product};
 pub use rectify::rectify;
 pub use sizes::Sizes;
 pub use sparse::{Consumer, Sparse};
