@@ -146,5 +146,17 @@ fn load(
     let sums = files::sums(&files, layout.most_bytes)?;
     let manifest_sha256 = files::manifest(folder, &files, &sums);
     let sources = Sources { folder: folder.to_owned(), files, sums, faults };
-    Ok(Recordings { name, origin, train, validation, test, manifest_sha256, split, notes, sources })
+    Ok(Recordings {
+        name,
+        origin,
+        train,
+        validation,
+        held_out: Vec::new(),
+        test,
+        manifest_sha256,
+        split,
+        fold: None,
+        notes,
+        sources,
+    })
 }

@@ -27,6 +27,7 @@ pub mod cache;
 mod cifar;
 mod cifar10_dvs;
 mod data_set;
+mod division;
 mod download;
 mod dvs_gesture;
 mod error;
@@ -53,6 +54,7 @@ pub mod synthetic;
 mod wav;
 
 pub use cifar10_dvs::{decode as decode_cifar10_dvs, text_order_split};
+pub use division::Fold;
 pub use download::{Download, Unpack};
 pub use dvs_gesture::reference_label;
 pub use error::Error;

@@ -7,7 +7,8 @@ use std::{
 use events::{Columns, Events, Grid, Order};
 
 use crate::{
-    Content, Error, ImageFile, Name, error::unlike, files, files::LOST, sounds, synthetic::Make,
+    Content, Error, Fold, ImageFile, Name, error::unlike, files, files::LOST, sounds,
+    synthetic::Make,
 };
 
 /// A data set as found: its recordings in a fixed order, and what identifies it in a record.
@@ -21,13 +22,17 @@ pub struct Recordings {
     pub train: Vec<Recording>,
     /// The recordings to tune on, where the split sets some apart; else none.
     pub validation: Vec<Recording>,
+    /// What was held out of the training recordings, by [`Recordings::hold_out`]; usually none.
+    pub held_out: Vec<Recording>,
     /// The test recordings.
     pub test: Vec<Recording>,
     /// SHA-256 over the sorted lines "relative path, length, SHA-256" of every file used; of a
     /// stand-in, over its generator's version and arguments.
     pub manifest_sha256: String,
-    /// The rule by which recordings became train or test.
+    /// The rule by which recordings became train or test; what was done to that behind `; `.
     pub split: String,
+    /// Which fold of how many these are, where [`Recordings::fold`] made them.
+    pub fold: Option<Fold>,
     /// What a reader of results should know of what is here, in whole sentences: listed files that
     /// are not here, labels that overlap. Empty for most.
     pub notes: Vec<String>,
@@ -131,7 +136,7 @@ impl Recordings {
         // the same classes are the same data, in whatever order and how often they were named
         labels.sort_unstable();
         labels.dedup();
-        for half in [&mut self.train, &mut self.validation, &mut self.test] {
+        for half in [&mut self.train, &mut self.validation, &mut self.held_out, &mut self.test] {
             half.retain(|recording| labels.contains(&(recording.label as usize)));
         }
         if self.origin == Origin::Complete && known.len() != labels.len() {

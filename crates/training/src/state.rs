@@ -20,6 +20,8 @@ pub struct TrainingState {
     pub seconds: f64,
     /// For each layer of neurons the training steps since its last spike.
     pub quiet: Vec<(String, u64)>,
+    /// For each layer the steps of this epoch in which it took the warm-up's slope.
+    pub warmed_up: Vec<(String, u64)>,
     /// The epochs that are finished, and the setbacks so far.
     pub history: History,
 }
@@ -34,6 +36,19 @@ impl TrainingState {
     pub(crate) fn begin(&mut self, epoch: usize) {
         (self.epoch, self.step, self.loss, self.correct, self.seen, self.seconds) =
             (epoch, 0, 0.0, 0, 0, 0.0);
+        self.warmed_up.clear();
+    }
+
+    /// Notes for each layer whether it took the warm-up's slope in a step, as one that fires at
+    /// `limit` or less does.
+    pub(crate) fn note_warm_up(&mut self, rates: &[(String, f64)], limit: f64) {
+        for (layer, rate) in rates {
+            let warm = u64::from(*rate <= limit);
+            match self.warmed_up.iter_mut().find(|(name, _)| name == layer) {
+                Some((_, steps)) => *steps += warm,
+                None => self.warmed_up.push((layer.clone(), warm)),
+            }
+        }
     }
 
     /// Notes whether each layer fired in a step; the layers that by this step have been silent for

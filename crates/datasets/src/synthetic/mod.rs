@@ -61,9 +61,11 @@ pub fn recordings(name: Name, train: usize, test: usize, seed: u64) -> Recording
         origin: Origin::Synthetic,
         train: half(train, false),
         validation: Vec::new(),
+        held_out: Vec::new(),
         test: half(test, true),
         manifest_sha256: files::hex(&Sha256::digest(&arguments)),
         split: arguments,
+        fold: None,
         notes: Vec::new(),
         sources: Sources::default(),
     }

@@ -126,6 +126,9 @@ impl<'a> Pass<'a> {
             let chances = layout.currents.iter().product::<usize>() as u64;
             if block.neuron.is_some() {
                 observer.count(&block.name, &running.spikes, chances)?;
+                if let Given::Counts(counts) = &running.given {
+                    observer.outputs(&block.name, counts, layout.activations[3])?;
+                }
                 let all = (chances * steps as u64).max(1) as f64;
                 running.kept.rate = running.spikes.iter().sum::<u64>() as f64 / all;
             }
