@@ -2,9 +2,9 @@
 //! trains.
 
 use crate::data::{self, Chosen, StandIn};
-use crate::usage::between;
-use anyhow::Result;
-use datasets::Fold;
+use crate::usage::{Usage, between, prove_once};
+use anyhow::{Result, bail};
+use datasets::{Fold, Name};
 
 /// The flags.
 #[derive(clap::Args)]
@@ -15,6 +15,9 @@ pub struct DivisionFlags {
     /// Test on at most this many recordings, drawn evenly from the classes; of a generator as many
     #[arg(long, value_name = "N", value_parser = between::<usize>(1, u32::MAX.into()))]
     test: Option<usize>,
+    /// Only these classes of one data set, by name
+    #[arg(long, value_name = "CLASS", value_delimiter = ',')]
+    classes: Vec<String>,
     /// Hold this part of the training recordings out, such as 0.1, to choose the epoch: by speaker
     /// or subject where files name them, and the publisher's validation list where there is one
     #[arg(long, value_name = "0..1", value_parser = part)]
@@ -31,6 +34,38 @@ fn part(text: &str) -> Result<f64, String> {
 }
 
 impl DivisionFlags {
+    /// Proves that classes are for one data set, and its own, each once.
+    ///
+    /// # Errors
+    /// [`Usage`], if not.
+    pub fn prove(&self, names: &[Name]) -> Result<()> {
+        prove_once("--classes", self.classes.iter().map(String::as_str))?;
+        let [name] = names else {
+            if self.classes.is_empty() {
+                return Ok(());
+            }
+            bail!(Usage(format!(
+                "--classes: expected one data set, which it is for, found {}; name one",
+                names.len()
+            )));
+        };
+        let known = name.info().classes;
+        match self.classes.iter().find(|class| !known.contains(&class.as_str())) {
+            Some(class) => bail!(Usage(format!(
+                "--classes: expected classes of {name} ({}), found \"{class}\"; use some of those",
+                known.join(", ")
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// The classes that were named, in the data set's order.
+    pub fn chosen_classes(&self, names: &[Name]) -> Option<Vec<String>> {
+        let name = names.first().filter(|_| !self.classes.is_empty())?;
+        let known = name.info().classes.iter().map(ToString::to_string);
+        Some(known.filter(|known| self.classes.contains(known)).collect())
+    }
+
     /// Whether folds take the place of every split.
     pub fn has_folds(&self) -> bool {
         self.folds.is_some()
@@ -50,6 +85,7 @@ impl DivisionFlags {
     /// # Errors
     /// Recordings that cannot be divided so.
     pub fn divided(&self, mut chosen: Chosen) -> Result<Vec<Chosen>> {
+        data::only(&mut chosen, &self.classes)?;
         let generated = chosen.recordings.train.iter().all(|r| r.source.path().is_none());
         if generated && (self.train.is_some() || self.test.is_some()) {
             chosen.recordings.split += "; as many as asked for";

@@ -5,6 +5,7 @@ use crate::data::{self, Chosen};
 use crate::experiment::Experiment;
 use crate::flags::RunFlags;
 use crate::grid::{self, Tried};
+use crate::preset::Overrides;
 use crate::program::ending;
 use crate::runs::Item;
 use crate::selection::{self, Receipts, Wanted};
@@ -201,15 +202,17 @@ fn chosen(experiment: &Experiment, flags: &TableFlags) -> Result<Vec<Choice>> {
 /// The recordings and runs of each data set, proven to be buildable before any of them is trained.
 fn parts(flags: &TableFlags, choices: &[Choice], receipts: &Path) -> Result<Vec<Part>> {
     let runs = &flags.runs;
-    let (overrides, profile) = (runs.read_overrides()?, runs.profile_name()?);
-    let root = data::root(runs.data.clone())?;
-    let mut parts: Vec<Part> = Vec::new();
     let mut names: Vec<Name> = Vec::new();
     for choice in choices {
         if !names.contains(&choice.data) {
             names.push(choice.data);
         }
     }
+    runs.division.prove(&names)?;
+    let classes = runs.division.chosen_classes(&names);
+    let overrides = Overrides { classes, ..runs.read_overrides()? };
+    let (profile, root) = (runs.profile_name()?, data::root(runs.data.clone())?);
+    let mut parts: Vec<Part> = Vec::new();
     for name in names {
         let named = flags.only.iter().any(|word| word == name.id());
         let stand_in = preset::stand_in(name, runs.profile);
@@ -250,8 +253,10 @@ fn publish(experiment: &Experiment, flags: &RunFlags, parts: &[Part]) -> Result<
     stand_ins.dedup_by_key(|part| part.chosen.recordings.name);
     let stand_ins: Vec<String> = stand_ins.into_iter().map(|p| p.chosen.says.clone()).collect();
     let receipt::Found { records, faults } = receipt::of_all_experiments(&flags.results);
+    let names: Vec<Name> = parts.iter().map(|part| part.chosen.recordings.name).collect();
+    let classes = flags.division.chosen_classes(&names);
     let receipts = Receipts::new(&records, &flags.profile_name()?)?.only(
-        flags.read_overrides()?,
+        Overrides { classes, ..flags.read_overrides()? },
         wanted,
         flags.any_build,
     );

@@ -59,10 +59,10 @@ impl Tuned {
         for path in paths.iter().map(AsRef::as_ref) {
             let text = datasets::open_file(path).and_then(std::io::read_to_string);
             let text = text.map_err(|cause| {
-                let cause = sentence::cause(&cause);
                 anyhow!(
-                    "--tuned: cannot read {}: {cause}; name a file that --grid wrote",
-                    path.display()
+                    "--tuned: cannot read {}: {}; name a file that --grid wrote",
+                    path.display(),
+                    sentence::cause(&cause)
                 )
             })?;
             let tuning: Tuning = report::json::parse(&text).map_err(|fault| {

@@ -41,7 +41,7 @@ fn read(path: &Path) -> Value {
 fn curve(receipt: &Value, name: &str) -> Vec<f64> {
     let curves = receipt["curves"].as_array().unwrap();
     let curve = curves.iter().find(|curve| curve["name"] == name);
-    let values = curve.unwrap_or_else(|| panic!("no {name} in {curves:?}"))["values"].as_array();
+    let values = curve.unwrap()["values"].as_array();
     values.unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
 }
 
@@ -180,4 +180,71 @@ fn the_ablation_of_the_warm_up_draws_what_is_silent() {
     assert_eq!(curve(&warm("warm-up-ann"), "warm-up, all layers"), [1.0, 0.0]);
     let head = curve(&warm("warm-up-sigmoid"), "warm-up, head");
     assert!(head.iter().all(|part| (0.0..=1.0).contains(part)), "{head:?}");
+}
+
+#[test]
+fn a_grid_chooses_and_later_runs_take_its_choice() {
+    let dir = tempfile::tempdir().unwrap();
+    let only = ["--only", "n-mnist", "--systems", "baseline", "--train", "40", "--test", "10"];
+    let grid = [&TINY[..], &only, &["--held-out", "0.25", "--seed", "9", "--grid"]].concat();
+    let output = program(dir.path(), "table2", &grid);
+    done(&output);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(said.matches("chosen").count(), 1, "{said}");
+    assert_eq!(files(dir.path(), "table2").len(), 9);
+    let entries = std::fs::read_dir(dir.path().join("results/tuned")).unwrap();
+    let file = entries.map(|entry| entry.unwrap().path()).next().unwrap();
+    let tuning = read(&file);
+    let (chosen, tried) = (&tuning["chosen"][0], tuning["tried"].as_array().unwrap());
+    assert_eq!(tried.len(), 9);
+    let best = |point: &Value| point["held_out_percent"].as_f64().unwrap();
+    assert!(tried.iter().all(|point| best(point) <= best(chosen)), "{tuning}");
+    let first = tried.iter().find(|point| best(point) == best(chosen)).unwrap();
+    assert_eq!(first, chosen, "of equals the first");
+    let receipt = dir.path().join("results").join(chosen["receipts"][0].as_str().unwrap());
+    let held_out = curve(&read(&receipt), "held-out accuracy");
+    assert_eq!(best(chosen), held_out.iter().sum::<f64>() / 2.0);
+    // a run that takes the choice has its learning rate and warm-up, and says so in its name
+    let changed = json!([{ "system": "baseline", "learning_rate": 0.0025, "warm_up": "sigmoid",
+        "held_out_percent": 50.0, "receipts": [] }]);
+    let mut other = tuning.clone();
+    other["chosen"] = changed;
+    let other_file = dir.path().join("other.json");
+    std::fs::write(&other_file, other.to_string()).unwrap();
+    let tuned = ["--tuned", other_file.to_str().unwrap()];
+    done(&program(dir.path(), "table2", &[&TINY[..], &only, &tuned].concat()));
+    let paths = files(dir.path(), "table2");
+    let path = paths.iter().find(|path| path.to_str().unwrap().contains("tuned-")).unwrap();
+    let run = &read(path)["run"];
+    assert_eq!(run["setup"]["learning_rate"], 0.0025);
+    assert_eq!(run["setup"]["warm_up"], json!({ "sigmoid-when-silent": { "rate": 0.1 } }));
+    for (words, status, said) in [
+        (&["--tuned", "absent.json"][..], 1, "--tuned: cannot read absent.json"),
+        (&["--systems", "bpsa"], 2, "expected a choice for bpsa on n-mnist, found none"),
+        (&["--set", "warm-up=none"], 2, "--tuned and --set warm-up=none both set setup.warm_up"),
+        (&["--learning-rate", "0.1"], 2, "--learning-rate"),
+        (&["--grid"], 2, "--grid"),
+    ] {
+        let tuned = if words[0] == "--tuned" { &[][..] } else { &tuned };
+        let only = ["--only", "n-mnist"];
+        let systems = if words[0] == "--systems" { &[][..] } else { &["--systems", "baseline"] };
+        let all = [&TINY[..], &only, systems, words, tuned].concat();
+        let output = program(dir.path(), "table2", &all);
+        let found = stderr(&output);
+        assert_eq!(output.status.code(), Some(status), "{found}");
+        assert!(found.contains(said), "expected {said} in: {found}");
+    }
+}
+
+#[test]
+fn classes_are_for_one_data_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = program(dir.path(), "table2", &[&TINY[..], &["--classes", "0,1"]].concat());
+    let said = "error: --classes: expected one data set, which it is for, found 3; name one";
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).lines().any(|line| line == said), "{}", stderr(&output));
+    let one = ["--only", "n-mnist", "--train", "200", "--classes", "1,0", "--dry-run"];
+    let output = program(dir.path(), "table2", &[&TINY[..], &one].concat());
+    done(&output);
+    assert!(stderr(&output).contains("; of these only the classes 1, 0"), "{}", stderr(&output));
 }

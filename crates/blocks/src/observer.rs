@@ -18,8 +18,8 @@ pub trait Observer {
     }
 
     /// What the neurons called `layer` give behind their pooling, one step after another; the last
-    /// axis, `channels` long, is the feature maps of a convolution, else the neurons. Only passes of
-    /// blocks on the CPU call this, beside [`Observer::count`].
+    /// axis, `channels` long, is the feature maps of a convolution, else the neurons. Only passes
+    /// of blocks on the CPU call this, beside [`Observer::count`].
     fn outputs(&mut self, layer: &str, spikes: &[u8], channels: usize) -> Result<()> {
         let _ = (layer, spikes, channels);
         Ok(())

@@ -13,19 +13,10 @@ use std::{
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use crate::{Error, Name, Recording, Recordings, Source};
+use crate::{Error, Fold, Name, Recording, Recordings, Source};
 
 /// The seed of every division.
 const SEED: u64 = 0;
-
-/// One of several parts that are tested one after the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fold {
-    /// Which, from 1.
-    pub number: usize,
-    /// Of how many, 2 or more.
-    pub of: usize,
-}
 
 /// Whom the files of a data set are of.
 pub(crate) struct Person {

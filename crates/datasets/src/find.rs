@@ -145,7 +145,7 @@ fn load(
     let origin = origin.unwrap_or(if complete { Origin::Complete } else { Origin::Sample });
     let sums = files::sums(&files, layout.most_bytes)?;
     let manifest_sha256 = files::manifest(folder, &files, &sums);
-    let sources = Sources { folder: folder.to_owned(), files, sums, faults };
+    let sources = Box::new(Sources { folder: folder.to_owned(), files, sums, faults });
     Ok(Recordings {
         name,
         origin,

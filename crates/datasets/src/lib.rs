@@ -54,7 +54,6 @@ pub mod synthetic;
 mod wav;
 
 pub use cifar10_dvs::{decode as decode_cifar10_dvs, text_order_split};
-pub use division::Fold;
 pub use download::{Download, Unpack};
 pub use dvs_gesture::reference_label;
 pub use error::Error;
@@ -64,7 +63,7 @@ pub use images::ImageFile;
 pub use load::{Form, Halves, LoadError, load, sample_counts};
 pub use name::{Content, Info, Name};
 pub use proof::{Proof, prove};
-pub use recordings::{Origin, Recording, Recordings, Source};
+pub use recordings::{Fold, Origin, Recording, Recordings, Source};
 pub use samples::{Example, Refusal, Samples, Values};
 pub use split::Split;
 

@@ -7,8 +7,7 @@ use std::{
 use events::{Columns, Events, Grid, Order};
 
 use crate::{
-    Content, Error, Fold, ImageFile, Name, error::unlike, files, files::LOST, sounds,
-    synthetic::Make,
+    Content, Error, ImageFile, Name, error::unlike, files, files::LOST, sounds, synthetic::Make,
 };
 
 /// A data set as found: its recordings in a fixed order, and what identifies it in a record.
@@ -37,7 +36,7 @@ pub struct Recordings {
     /// are not here, labels that overlap. Empty for most.
     pub notes: Vec<String>,
     /// What the manifest stands on; of a stand-in, nothing.
-    pub(crate) sources: Sources,
+    pub(crate) sources: Box<Sources>,
 }
 
 /// The files that a manifest was computed from.
@@ -62,6 +61,15 @@ pub enum Origin {
     /// A stand-in made by [`crate::synthetic`] or written by a simulator: accuracies say nothing
     /// about the data set.
     Synthetic,
+}
+
+/// One of several parts that are tested one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fold {
+    /// Which, from 1.
+    pub number: usize,
+    /// Of how many, 2 or more.
+    pub of: usize,
 }
 
 /// One labelled recording.
@@ -113,7 +121,7 @@ impl Recordings {
     /// The folder in which a file is no longer what the manifest says, if one is: reads every file
     /// once.
     pub(crate) fn changed(&self) -> Result<Option<&Path>, Error> {
-        let Sources { folder, files, sums, .. } = &self.sources;
+        let Sources { folder, files, sums, .. } = &*self.sources;
         let same = files::sums(files, self.name.set().layout.most_bytes)? == *sums;
         Ok((!same).then_some(folder))
     }

@@ -1,6 +1,6 @@
-//! What is held out of training, and folds: disjoint, whole, the same every time, and nobody on both
-//! sides.
-#![allow(clippy::unwrap_used)]
+//! What is held out of training, and folds: disjoint, whole, the same every time, and nobody on
+//! both sides.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 

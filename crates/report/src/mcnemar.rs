@@ -31,8 +31,8 @@ impl McNemar {
         }
     }
 
-    /// The two-sided p of equal classifiers, exact: how likely a coin that is thrown for each sample
-    /// on which one alone was right falls at least as unevenly. 1 where there is no such sample.
+    /// The two-sided p of equal classifiers, exact: how likely a coin that is thrown for each
+    /// sample on which one alone was right falls at least as unevenly. 1 where there is none.
     ///
     /// Source: McNemar, "Note on the sampling error of the difference between correlated
     /// proportions or percentages", Psychometrika 12, 1947; exact by the binomial distribution.

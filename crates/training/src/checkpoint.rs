@@ -236,6 +236,24 @@ fn of_epoch(epoch: &Epoch) -> String {
     text
 }
 
+/// The first line of [`of_epoch`] behind its first word.
+fn begun(parts: &[&str]) -> Result<Epoch, String> {
+    let [rate, train_loss, accuracy, correct, samples, loss, seconds] = *parts else {
+        return Err(format!("an epoch of {} numbers", parts.len()));
+    };
+    let (correct, samples, loss) = (number(correct)?, number(samples)?, number(loss)?);
+    Ok(Epoch {
+        learning_rate: number(rate)?,
+        train_loss: number(train_loss)?,
+        train_accuracy_percent: number(accuracy)?,
+        test: Evaluation { correct, samples, loss, ..Evaluation::default() },
+        held_out: None,
+        warmed_up: Vec::new(),
+        neurons: Vec::new(),
+        seconds: number(seconds)?,
+    })
+}
+
 /// Reads a line of [`of_epoch`] behind its first; whether it is one.
 fn more_of_epoch(epoch: &mut Epoch, parts: &[&str]) -> Result<bool, String> {
     match *parts {
@@ -338,23 +356,7 @@ fn lines(text: &str) -> Result<(String, TrainingState, u64, Option<u64>), String
                 let (epoch, step) = (number(epoch)?, number(step)?);
                 at.history.setbacks.push(Setback { epoch, step, what: what.into() });
             }
-            ["epoch", rate, train_loss, accuracy, correct, samples, loss, seconds] => {
-                at.history.epochs.push(Epoch {
-                    learning_rate: number(rate)?,
-                    train_loss: number(train_loss)?,
-                    train_accuracy_percent: number(accuracy)?,
-                    test: Evaluation {
-                        correct: number(correct)?,
-                        samples: number(samples)?,
-                        loss: number(loss)?,
-                        ..Evaluation::default()
-                    },
-                    held_out: None,
-                    warmed_up: Vec::new(),
-                    neurons: Vec::new(),
-                    seconds: number(seconds)?,
-                })
-            }
+            ["epoch", ref rest @ ..] => at.history.epochs.push(begun(rest)?),
             ["neurons", name, value] => {
                 let reading = (name.to_owned(), number(value)?);
                 match at.history.epochs.last_mut() {
@@ -363,8 +365,11 @@ fn lines(text: &str) -> Result<(String, TrainingState, u64, Option<u64>), String
                 }
             }
             _ => {
-                let epoch = at.history.epochs.last_mut();
-                if !epoch.is_some_and(|epoch| more_of_epoch(epoch, &parts) == Ok(true)) {
+                let known = match at.history.epochs.last_mut() {
+                    Some(epoch) => more_of_epoch(epoch, &parts)?,
+                    None => false,
+                };
+                if !known {
                     return Err(format!("the line \"{line}\""));
                 }
             }

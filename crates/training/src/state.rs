@@ -1,4 +1,4 @@
-use crate::{History, Optimiser, SeededVars};
+use crate::{History, Optimiser, SeededVars, WarmUp};
 use candle_core::{Result, Tensor, bail};
 
 /// Where a run is between two steps: with weights and what the optimiser keeps ([`State`]) all that
@@ -39,9 +39,10 @@ impl TrainingState {
         self.warmed_up.clear();
     }
 
-    /// Notes for each layer whether it took the warm-up's slope in a step, as one that fires at
-    /// `limit` or less does.
-    pub(crate) fn note_warm_up(&mut self, rates: &[(String, f64)], limit: f64) {
+    /// Notes for each layer whether it took the warm-up's slope in a step, as one does that fires
+    /// too rarely.
+    pub(crate) fn note_warm_up(&mut self, rates: &[(String, f64)], warm_up: WarmUp) {
+        let WarmUp::SigmoidWhenSilent { rate: limit } = warm_up else { return };
         for (layer, rate) in rates {
             let warm = u64::from(*rate <= limit);
             match self.warmed_up.iter_mut().find(|(name, _)| name == layer) {

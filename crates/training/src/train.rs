@@ -5,7 +5,7 @@ use crate::firing_monitor::{FiringMonitor, StepFiring};
 use crate::state::{Snapshot, State, TrainingState};
 use crate::{
     BatchSizes, Checkpoint, Compute, Engine, Epoch, Error, Evaluation, GradientsOf, History,
-    Optimiser, Progress, Rule, Rules, SeededVars, Set, Setback, Setup, WarmUp, stream,
+    Optimiser, Progress, Rule, Rules, SeededVars, Set, Setback, Setup, stream,
 };
 use candle_core::{Device, Tensor};
 use models::{Mode, Network};
@@ -232,9 +232,7 @@ impl Loop<'_> {
         if let Some(what) = lost.or((!value.is_finite()).then(|| "the loss".into())) {
             return Err(Error::Diverged { epoch, step: of, what });
         }
-        if let WarmUp::SigmoidWhenSilent { rate } = setup.warm_up {
-            self.at.note_warm_up(&rates, rate);
-        }
+        self.at.note_warm_up(&rates, setup.warm_up);
         let silent = self.at.note(fired(network, rates, &classes), steps);
         silent.iter().for_each(|layer| progress.silent(layer, epoch, of));
         if let Some(layer) = silent.into_iter().next().filter(|_| rules.silence != Rule::Report) {

@@ -1,5 +1,5 @@
-//! Held-out recordings, silent neurons and voters, and the outcome of single samples: what they are,
-//! that they change nothing, and that a run which goes on has them all.
+//! Held-out recordings, silent neurons and voters, and the outcome of single samples: what they
+//! are, that they change nothing, and that a run which goes on has them all.
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{DType, Device};

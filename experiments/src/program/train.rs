@@ -39,9 +39,6 @@ struct Flags {
     /// Data sets: n-mnist, dvs-gesture, dvs-cifar10, speech-commands, mnist, cifar10, cifar100
     #[arg(required = true, value_name = "NAME")]
     names: Vec<Name>,
-    /// Only these classes, by name
-    #[arg(long, value_name = "CLASS", value_delimiter = ',')]
-    classes: Vec<String>,
     /// Another split than the usual one: reference, first100, tebn or seeded:N for dvs-cifar10,
     /// published or by-speaker:N for speech-commands
     #[arg(long, value_name = "SPLIT")]
@@ -66,7 +63,10 @@ pub(super) fn command() -> Tool {
 fn run(flags: &Flags) -> Result<()> {
     let runs = &flags.runs;
     flags.prove_lists()?;
-    let overrides = Overrides { classes: flags.chosen_classes()?, ..flags.runs.read_overrides()? };
+    let overrides = Overrides {
+        classes: runs.division.chosen_classes(&flags.names),
+        ..flags.runs.read_overrides()?
+    };
     let receipts = runs.start("train")?;
     let root = data::root(runs.data.clone())?;
     let systems = runs.systems(&[&BPSA_BPTA]);
@@ -117,37 +117,20 @@ impl Flags {
     /// Refuses lists that name one thing twice, and what is for one data set beside several.
     fn prove_lists(&self) -> Result<()> {
         prove_once("NAME", self.names.iter().map(|name| name.id()))?;
-        prove_once("--classes", self.classes.iter().map(String::as_str))?;
         self.runs.prove_lists()?;
         if self.split.is_some() && self.runs.division.has_folds() {
             bail!(Usage(
                 "--folds and --split contradict each other, since folds are a split; leave one of the two out".to_owned()
             ));
         }
-        let of_one = [("--split", self.split.is_some()), ("--classes", !self.classes.is_empty())];
-        match of_one.iter().find(|(_, given)| *given && self.names.len() > 1) {
-            Some((flag, _)) => bail!(Usage(format!(
-                "{flag}: expected one data set, which it is for, found {}; name one",
-                self.names.len()
-            ))),
-            None => Ok(()),
-        }
-    }
-
-    /// The classes that were named, in the data set's order.
-    fn chosen_classes(&self) -> Result<Option<Vec<String>>> {
-        let (Some(name), false) = (self.names.first(), self.classes.is_empty()) else {
-            return Ok(None);
-        };
-        let known = name.info().classes;
-        if let Some(class) = self.classes.iter().find(|class| !known.contains(&class.as_str())) {
+        self.runs.division.prove(&self.names)?;
+        if self.split.is_some() && self.names.len() > 1 {
             bail!(Usage(format!(
-                "--classes: expected classes of {name} ({}), found \"{class}\"; use some of those",
-                known.join(", ")
+                "--split: expected one data set, which it is for, found {}; name one",
+                self.names.len()
             )));
         }
-        let chosen = known.iter().filter(|known| self.classes.iter().any(|class| class == *known));
-        Ok(Some(chosen.map(ToString::to_string).collect()))
+        Ok(())
     }
 }
 
@@ -166,8 +149,7 @@ fn items(
     planned.iter().try_for_each(|(_, run)| runs.prove(run))?;
     // no stand-in: whoever names a data set means it
     let chosen = data::choose(name, root, flags.split, true, None)?;
-    let mut chosen = chosen.with_context(|| format!("{} is not here", name.title()))?;
-    data::only(&mut chosen, &flags.classes)?;
+    let chosen = chosen.with_context(|| format!("{} is not here", name.title()))?;
     let profile = runs.profile_name()?;
     let of_part = |chosen: Chosen| {
         let data = receipt::identity(&chosen.recordings);

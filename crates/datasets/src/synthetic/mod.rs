@@ -22,7 +22,7 @@ pub(crate) mod words;
 use events::camera::Camera;
 use sha2::{Digest, Sha256};
 
-use crate::{Name, Origin, Recording, Recordings, Source, files, recordings::Sources};
+use crate::{Name, Origin, Recording, Recordings, Source, files};
 
 pub(crate) use make::{Generator, Make};
 
@@ -67,7 +67,7 @@ pub fn recordings(name: Name, train: usize, test: usize, seed: u64) -> Recording
         split: arguments,
         fold: None,
         notes: Vec::new(),
-        sources: Sources::default(),
+        sources: Box::default(),
     }
 }
 
