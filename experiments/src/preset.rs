@@ -10,6 +10,7 @@ use crate::data::StandIn;
 use crate::settings::Setting;
 use crate::systems::recipe::{Shorter, with_steps};
 use crate::systems::{Chosen, System};
+use crate::tuning::Tuned;
 use crate::usage::Usage;
 use crate::{Encoding, Own, Profile, Run, SystemSetting, contradictions};
 use anyhow::{Result, bail};
@@ -52,6 +53,8 @@ pub struct Overrides {
     /// Only these classes of the data set, in its order; part of the data, not of the profile's
     /// name.
     pub classes: Option<Vec<String>>,
+    /// What a grid chose for each system, in place of the profile's learning rate and warm-up.
+    pub tuned: Option<Tuned>,
     /// Single fields, set last and in order.
     pub settings: Vec<Setting>,
 }
@@ -98,6 +101,12 @@ pub fn steps(data: Name, profile: Profile) -> usize {
 pub fn warms_up(data: Name, system: &System, profile: Profile) -> bool {
     let many = Overrides { epochs: Some(500), ..Overrides::default() };
     run(data, system, profile, &many).is_ok_and(|run| !run.setup.warm_up.is_none())
+}
+
+/// Whether a system's house keeps the ReLU, and so can have an analogue warm-up: without neurons and
+/// without ReLU a network would be linear.
+pub fn has_relu(system: &System) -> bool {
+    warms_up(Name::Cifar10, system, Profile::Paper)
 }
 
 /// The warm-up of the released scripts: 80 of 500 epochs for CIFAR, none for event data; a shorter
@@ -295,6 +304,9 @@ pub fn profile_name(profile: Profile, o: &Overrides) -> String {
     }
     if let Some(rate) = o.learning_rate {
         name += &format!("+lr{rate}");
+    }
+    if let Some(tuned) = &o.tuned {
+        name += &format!("+tuned-{}", tuned.name());
     }
     if o.chunks {
         name += "+chunks";

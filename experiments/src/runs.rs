@@ -11,9 +11,9 @@ use crate::receipt::{self, Clock, Label};
 use crate::selection::Wanted;
 use crate::{Encoding, Run, analysis, data, import, machine, names, outputs, progress, stop};
 use anyhow::{Result, anyhow};
-use datasets::Recordings;
+use datasets::{Fold, Recordings};
 use models::Network;
-use report::RunIdentity;
+use report::{Record, RunIdentity};
 use std::path::Path;
 use std::time::Duration;
 use training::{BatchSizes, Evaluation, Job, SeededVars, evaluate, save_weights, train_from};
@@ -30,6 +30,14 @@ pub struct Item {
 
 /// Items, each with a seed.
 pub(crate) type Seeded<'i> = Vec<(&'i Item, u64)>;
+
+/// An item's title, with the fold that it is trained on.
+fn named(item: &Item, recordings: &Recordings) -> String {
+    match recordings.fold {
+        None => item.title.clone(),
+        Some(Fold { number, of }) => format!("{}, fold {number} of {of},", item.title),
+    }
+}
 
 impl RunFlags {
     /// What the cells of these recordings are to hold.
@@ -58,7 +66,7 @@ impl RunFlags {
         for (item, seed) in found {
             terminal::say!(
                 "{} seed {seed}: receipt found, not run again (--force runs it)",
-                item.title
+                named(item, recordings)
             );
         }
         Ok(missing)
@@ -85,6 +93,26 @@ impl RunFlags {
             }
         }
         Ok((missing, found))
+    }
+
+    /// The receipts that an item has.
+    ///
+    /// # Errors
+    /// A broken receipt.
+    pub fn records(
+        &self,
+        item: &Item,
+        recordings: &Recordings,
+        receipts: &Path,
+    ) -> Result<Vec<Record>> {
+        let (program, identity) = (machine::program_sha256()?, receipt::identity(recordings));
+        let value = serde_json::to_value(&item.run)?;
+        let mut records = Vec::new();
+        for &seed in self.seeds().list() {
+            let this = RunIdentity { run: &value, data: &identity, program_sha256: &program, seed };
+            records.extend(receipt::existing(receipts, &item.row, this, self.any_build)?);
+        }
+        Ok(records)
     }
 
     /// Trains what is missing of one data set, leaving a receipt of each run. A run that diverges
@@ -121,12 +149,12 @@ impl RunFlags {
             let Some((_, sets)) = &loaded else { continue };
             let (train, test) = (sets.train().samples.len(), sets.test().samples.len());
             BatchSizes::new(train, test, &item.run.setup)
-                .map_err(|error| anyhow!("{}: {error}", item.title))?;
+                .map_err(|error| anyhow!("{}: {error}", named(item, recordings)))?;
             match self.one(experiment, item, seed, recordings, sets, place, receipts) {
                 Ok(()) => (),
                 Err(error) => match error.downcast_ref() {
                     Some(training::Error::Diverged { .. } | training::Error::Silent { .. }) => {
-                        let said = format!("{} seed {seed}: {error}", item.title);
+                        let said = format!("{} seed {seed}: {error}", named(item, recordings));
                         terminal::say!("{said}");
                         diverged.push(said);
                     }
@@ -148,7 +176,8 @@ impl RunFlags {
         place: &ComputeTarget,
         receipts: &Path,
     ) -> Result<()> {
-        let Item { title, row, run } = item;
+        let Item { row, run, .. } = item;
+        let title = named(item, recordings);
         let program = machine::program_sha256()?;
         let identity = receipt::identity(recordings);
         let name = names::of_run(row, seed);
@@ -197,7 +226,7 @@ impl RunFlags {
         let label = Label {
             experiment: experiment.into(),
             row: row.clone(),
-            title: title.clone(),
+            title: item.title.clone(),
             profile: self.profile_name()?,
         };
         // from here to the receipt a signal must not lose what was trained
@@ -206,8 +235,16 @@ impl RunFlags {
         device::reset_peak_memory(&place.device);
         let (train, test, setup) = (sets.train(), sets.test(), &run.setup);
         let (compute, device) = (&place.compute, &place.device);
-        let job =
-            Job { network: &network, sets: (train, test), setup, rules, compute, seed, device };
+        let job = Job {
+            network: &network,
+            sets: (train, test),
+            held_out: sets.held_out(),
+            setup,
+            rules,
+            compute,
+            seed,
+            device,
+        };
         let history = train_from(&job, &mut vars, from, &mut watch)?;
         let mut record = receipt::record(&label, run, identity, seed, &history, &clock, &program)?;
         record.device = place.name.clone();

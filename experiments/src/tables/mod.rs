@@ -6,9 +6,9 @@ pub mod rows;
 
 use crate::choice::Choice;
 use crate::experiment::{Experiment, Picture, with_published};
-use crate::layout;
 use crate::selection::Receipts;
 use crate::systems::{self, System};
+use crate::{differences, layout};
 use anyhow::Result;
 use datasets::Name;
 use report::Table;
@@ -54,7 +54,7 @@ fn with_runs(
     receipts: &Receipts<'_>,
     choices: &[Choice],
 ) -> Result<Vec<Table>> {
-    tables.extend(layout::differences(receipts, choices)?);
+    tables.extend(differences::table(receipts, choices)?);
     let groups = receipts.groups(choices)?;
     let title = match id.strip_prefix("table") {
         Some(n) => format!("Runs behind Table {n}"),
