@@ -126,7 +126,7 @@ fn measured(layer: &Layer, only: &str, repeats: usize) -> Vec<Row> {
         lists.iter().map(|x| ("event", Crossovers::NEVER, x)).collect();
     let units = [("f32", Dense::F32), ("tiles", Dense::Tiles), ("bf16", Dense::Bf16)];
     let here = units.into_iter().filter(|(_, way)| way.is_here());
-    ways.extend(here.map(|(name, way)| (name, dense(way), &lists[1])));
+    ways.extend(here.map(|(name, way)| (name, dense(way), &lists[2])));
     ways.retain(|(name, ..)| name.contains(only));
     let mut times = vec![[const { Vec::new() }; 3]; ways.len()];
     for round in 0..=repeats {

@@ -20,7 +20,9 @@ impl Moments {
         let (rows, sets) = (x.len() / c, self.sets);
         let n = (rows / sets) as f64;
         let first = sums::<F>(rows, sets, c, |row, a, _| {
-            a.iter_mut().zip(&x[row * c..][..c]).for_each(|(a, &x)| *a += x);
+            for (a, &x) in a.iter_mut().zip(&x[row * c..][..c]) {
+                *a += x;
+            }
         });
         let mut out = vec![F::zero(); 3 * sets * c];
         let (mean, others) = out.split_at_mut(sets * c);

@@ -1,7 +1,9 @@
 //! Batch norm on slices: the arithmetic of [`crate::BatchNorm`], forward and backward.
 
 use crate::kernel::Stored;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Rows that one task sums in the working precision before the sum is added up in f64: few enough
 /// to keep the rounding of an f32 sum far below the tolerance, many enough to keep the loop long.
@@ -25,7 +27,8 @@ pub(crate) fn sums<F: Stored>(
             let mut acc = vec![F::zero(); 2 * c];
             let (a, b) = acc.split_at_mut(c);
             let first = set * per_set + piece * ROWS;
-            (first..(first + ROWS).min((set + 1) * per_set)).for_each(|row| add(row, a, b));
+            let rows = first..(first + ROWS).min((set + 1) * per_set);
+            Arch::new().dispatch(Sum { rows, add: &add, a, b });
             acc
         })
         .collect();
@@ -35,6 +38,25 @@ pub(crate) fn sums<F: Stored>(
         total.iter_mut().zip(part).for_each(|(t, &p)| *t += p.to_f64());
     }
     total
+}
+
+/// The sums of one task, in a function that is compiled for this CPU's vectors.
+struct Sum<'a, F, A> {
+    rows: Range<usize>,
+    add: &'a A,
+    a: &'a mut [F],
+    b: &'a mut [F],
+}
+
+impl<F, A: Fn(usize, &mut [F], &mut [F])> WithSimd for Sum<'_, F, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for row in self.rows {
+            (self.add)(row, self.a, self.b);
+        }
+    }
 }
 
 /// What a batch norm normalises with, per set and channel, `[sets, C]`: values of a set share their
@@ -107,12 +129,9 @@ impl<F: Stored> Scales<F> {
             let shift = beta.iter().zip(&scale).zip(&self.lost[at..]);
             let shift: Vec<F> = shift.map(|((&b, &k), &lost)| b - k * lost).collect();
             let mean = &self.mean[at..][..c];
+            let factors = [mean, &scale, &shift];
             y.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).for_each(|(y, x)| {
-                for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
-                    for i in 0..c {
-                        y[i] = (x[i] - mean[i]) * scale[i] + shift[i];
-                    }
-                }
+                Arch::new().dispatch(Forward { y, x, factors });
             });
         }
         y
@@ -159,18 +178,58 @@ impl<F: Stored> Scales<F> {
             let p: Vec<F> = gamma.iter().zip(inverse).map(|(&g, &i)| g * i).collect();
             let q: Vec<F> = (0..c).map(|i| row(1)[i] / n * inverse[i]).collect();
             let r: Vec<F> = (0..c).map(|i| row(0)[i] / n).collect();
-            d.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).zip(g.par_chunks(chunk)).for_each(
-                |((d, x), g)| {
-                    for ((d, x), g) in
-                        d.chunks_exact_mut(c).zip(x.chunks_exact(c)).zip(g.chunks_exact(c))
-                    {
-                        for i in 0..d.len() {
-                            d[i] = p[i] * (g[i] - r[i] - (x[i] - mean[i]) * q[i]);
-                        }
-                    }
-                },
-            );
+            let factors = [mean, &p, &q, &r];
+            let all = d.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).zip(g.par_chunks(chunk));
+            all.for_each(|((d, x), g)| Arch::new().dispatch(Backward { d, x, g, factors }));
         }
         d
+    }
+}
+
+/// y of some rows: mean, scale and shift of each channel.
+struct Forward<'a, F> {
+    y: &'a mut [F],
+    x: &'a [F],
+    factors: [&'a [F]; 3],
+}
+
+impl<F: Stored> WithSimd for Forward<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let [mean, scale, shift] = self.factors;
+        let c = mean.len();
+        let (scale, shift) = (&scale[..c], &shift[..c]);
+        for (y, x) in self.y.chunks_exact_mut(c).zip(self.x.chunks_exact(c)) {
+            for i in 0..c {
+                y[i] = (x[i] - mean[i]) * scale[i] + shift[i];
+            }
+        }
+    }
+}
+
+/// ∂L/∂x of some rows: mean, p, q and r of each channel.
+struct Backward<'a, F> {
+    d: &'a mut [F],
+    x: &'a [F],
+    g: &'a [F],
+    factors: [&'a [F]; 4],
+}
+
+impl<F: Stored> WithSimd for Backward<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let [mean, p, q, r] = self.factors;
+        let c = mean.len();
+        let (p, q, r) = (&p[..c], &q[..c], &r[..c]);
+        let rows = self.d.chunks_exact_mut(c).zip(self.x.chunks_exact(c));
+        for ((d, x), g) in rows.zip(self.g.chunks_exact(c)) {
+            for i in 0..c {
+                d[i] = p[i] * (g[i] - r[i] - (x[i] - mean[i]) * q[i]);
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::Sparse;
 use rayon::prelude::*;
 
 /// Output columns of one task: some lines of memory of each row of weights.
-const WIDTH: usize = 4 * BLOCK;
+const WIDTH: usize = 8 * BLOCK;
 /// Blocks of rows of weights that are packed together, so that they stay in the second-level cache.
 const DEPTH: usize = 16;
 

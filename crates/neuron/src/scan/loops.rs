@@ -59,7 +59,9 @@ impl<R: Rows, F: Real> NullaryFnOnce for Back<'_, R, F> {
         let rows = self.rows;
         rows.back(self.kept, self.g, self.back);
         if let Some(sum) = self.sum {
-            sum.iter_mut().zip(self.back).for_each(|(sum, d)| *sum = *sum + *d);
+            for (sum, d) in sum.iter_mut().zip(self.back) {
+                *sum = *sum + *d;
+            }
         }
     }
 }
@@ -76,7 +78,11 @@ impl<R: Rows> NullaryFnOnce for Spikes<'_, R> {
     #[inline(always)]
     fn call(self) -> u32 {
         let rows = self.rows;
-        self.u.iter().map(|&u| u32::from(rows.fired(u))).sum()
+        let mut sum = 0;
+        for &u in self.u {
+            sum += u32::from(rows.fired(u));
+        }
+        sum
     }
 }
 
@@ -94,10 +100,15 @@ impl<R: Rows> NullaryFnOnce for Count<'_, R> {
     #[inline(always)]
     fn call(self) {
         let rows = self.rows;
-        let all = self.counts.iter_mut().zip(self.u);
-        match self.any {
-            true => all.for_each(|(count, &u)| *count |= u8::from(rows.fired(u))),
-            false => all.for_each(|(count, &u)| *count += u8::from(rows.fired(u))),
+        // loops, not `for_each`: see `stage/place.rs`
+        if self.any {
+            for (count, &u) in self.counts.iter_mut().zip(self.u) {
+                *count |= u8::from(rows.fired(u));
+            }
+        } else {
+            for (count, &u) in self.counts.iter_mut().zip(self.u) {
+                *count += u8::from(rows.fired(u));
+            }
         }
     }
 }

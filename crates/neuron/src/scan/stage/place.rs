@@ -48,15 +48,28 @@ fn currents(stage: &Stage, z: &[f32], factors: [&[f32]; 3], mask: Option<&[f32]>
     let [mean, scale, shift] = factors.map(|f| &f[..n]);
     let z = &z[..n];
     match (stage.norm.is_some(), stage.rectify) {
+        // loops, not `for_each`: a closure that is not inlined is compiled without this CPU's vectors
         (true, true) => {
-            (0..n).for_each(|i| x[i] = positive((z[i] - mean[i]) * scale[i] + shift[i]))
+            for i in 0..n {
+                x[i] = positive((z[i] - mean[i]) * scale[i] + shift[i]);
+            }
         }
-        (true, false) => (0..n).for_each(|i| x[i] = (z[i] - mean[i]) * scale[i] + shift[i]),
-        (false, true) => (0..n).for_each(|i| x[i] = positive(z[i])),
+        (true, false) => {
+            for i in 0..n {
+                x[i] = (z[i] - mean[i]) * scale[i] + shift[i];
+            }
+        }
+        (false, true) => {
+            for i in 0..n {
+                x[i] = positive(z[i]);
+            }
+        }
         (false, false) => x.copy_from_slice(z),
     }
     if let Some(mask) = mask {
-        x.iter_mut().zip(mask).for_each(|(x, m)| *x *= m);
+        for (x, m) in x.iter_mut().zip(mask) {
+            *x *= m;
+        }
     }
 }
 
@@ -207,14 +220,20 @@ fn passed(
     let (z, d) = (&z[..n], &d[..n]);
     match (stage.norm.is_some(), stage.rectify) {
         (true, true) => {
-            (0..n).for_each(|i| {
-                out[i] = if (z[i] - mean[i]) * scale[i] + shift[i] > 0.0 { d[i] } else { 0.0 }
-            });
+            for i in 0..n {
+                out[i] = if (z[i] - mean[i]) * scale[i] + shift[i] > 0.0 { d[i] } else { 0.0 };
+            }
         }
-        (false, true) => (0..n).for_each(|i| out[i] = if z[i] > 0.0 { d[i] } else { 0.0 }),
+        (false, true) => {
+            for i in 0..n {
+                out[i] = if z[i] > 0.0 { d[i] } else { 0.0 };
+            }
+        }
         (_, false) => out.copy_from_slice(d),
     }
     if let Some(mask) = mask {
-        out.iter_mut().zip(mask).for_each(|(d, m)| *d *= m);
+        for (d, m) in out.iter_mut().zip(mask) {
+            *d *= m;
+        }
     }
 }

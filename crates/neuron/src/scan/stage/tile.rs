@@ -132,7 +132,9 @@ impl<R: Rows> Tile<'_, R> {
             Pooling::Average(k) => {
                 let share = 1.0 / (k * k) as f32;
                 for g in g.chunks_exact_mut(width) {
-                    g.iter_mut().zip(row).for_each(|(g, row)| *g = row * share);
+                    for (g, row) in g.iter_mut().zip(row) {
+                        *g = row * share;
+                    }
                 }
             }
             Pooling::Max(_) => {
@@ -142,7 +144,9 @@ impl<R: Rows> Tile<'_, R> {
                     simd.vectorize(First { rows: self.rows, u, free: &mut *free, g });
                 }
                 // where none fired all are equal, and the first of equals is the largest
-                g[..width].iter_mut().zip(free).for_each(|(g, free)| *g += *free);
+                for (g, free) in g[..width].iter_mut().zip(free) {
+                    *g += *free;
+                }
             }
         }
     }
