@@ -8,7 +8,7 @@ use device::Gpu;
 use layers::cuda::{multiply, multiply_weight};
 use models::{Frames, Math, Precision};
 use neuron::cuda::{Stage, Upstream, fire, gradient};
-use neuron::{Method, Neuron, Pooling, Source};
+use neuron::{Config, Neuron, Pooling, Source};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
@@ -129,7 +129,7 @@ impl Alone {
             anyhow::bail!("neurons alone are timed on a CUDA device here")
         };
         let gpu = Gpu::of(cuda)?;
-        let neuron = source(&Method::BpsaBpta.config().build()?)?;
+        let neuron = source(&Config::bpsa_bpta().build()?)?;
         let shape = (steps, neurons);
         let x = uniform(&gpu, steps * neurons, 0.0, 1.0, dtype)?.reshape(shape)?;
         let g = uniform(&gpu, steps * neurons, 1.0, 1.0, dtype)?.reshape(shape)?;
@@ -192,7 +192,7 @@ impl Protocol {
         let bound = 1.0 / (n as f32).sqrt();
         let of = |n, low, high| uniform(&gpu, n, low, high, DType::F32);
         Ok(Protocol {
-            neuron: source(&Method::BpsaBpta.config().build()?)?,
+            neuron: source(&Config::bpsa_bpta().build()?)?,
             n,
             x: of(rows * n, 0.0, 1.0)?.reshape((rows, n))?,
             weight: of(n * n, -bound, bound)?.reshape((n, n))?,

@@ -11,10 +11,9 @@ use benches::flags::{at_least_one, net, norm};
 use benches::step::{
     Alone, Protocol, Settings, Step, Timed, export, latency, set_rates, train_on_mnist,
 };
-use benches::{Machine, Samples, again_with, peak_memory_bytes, threads_are};
+use benches::{Machine, Method, Samples, again_with, peak_memory_bytes, threads_are};
 use clap::Parser;
 use models::{Architecture, Crossovers, Options, StatisticsOver, calibrate};
-use neuron::Method;
 use serde_json::json;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -43,7 +42,7 @@ struct Arguments {
     #[arg(long, default_value_t = 0.1)]
     rate: f64,
     /// baseline, bpsa or bpsa+bpta
-    #[arg(long, default_value = "bpsa+bpta")]
+    #[arg(long, default_value = "bpsa+bpta", value_parser = Method::named)]
     method: Method,
     /// What batch norm averages over: step or time
     #[arg(long, default_value = "step", value_parser = norm)]

@@ -1,6 +1,6 @@
 use anyhow::{Context, Result};
 use layers::Product;
-use neuron::{Kernel, Method, Neuron, Pooling, Stage};
+use neuron::{Config, Kernel, Neuron, Pooling, Stage};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::hint::black_box;
@@ -47,7 +47,7 @@ impl Alone {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let x = uniform(&mut rng, steps * neurons, -0.4, 0.5);
         let g = uniform(&mut rng, steps * neurons, -1.0, 1.0);
-        Ok(Alone { neuron: Method::BpsaBpta.config().build()?, steps, x, g })
+        Ok(Alone { neuron: Config::bpsa_bpta().build()?, steps, x, g })
     }
 
     /// Bytes that have to move: currents in and spikes out, then currents and gradients in and
@@ -102,15 +102,7 @@ impl Protocol {
         let x = uniform(&mut rng, steps * batch * n, 0.0, 1.0);
         let (weight, bias) =
             (uniform(&mut rng, n * n, -bound, bound), uniform(&mut rng, n, -bound, bound));
-        Ok(Protocol {
-            neuron: Method::BpsaBpta.config().build()?,
-            n,
-            batch,
-            steps,
-            x,
-            weight,
-            bias,
-        })
+        Ok(Protocol { neuron: Config::bpsa_bpta().build()?, n, batch, steps, x, weight, bias })
     }
 
     /// Seconds of forward and backward; gradients of weight and bias, as the protocol asks for.

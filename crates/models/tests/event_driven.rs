@@ -3,7 +3,7 @@
 
 use candle_core::{Device, Tensor};
 use models::{Crossovers, Frames, Gradients, Mode, Options, StatisticsOver};
-use neuron::Method;
+use neuron::Config;
 
 mod common;
 use common::{Case, Heard, NETWORKS, agree, apart, loss, values};
@@ -19,7 +19,7 @@ fn fast(case: &Case, options: Options, heard: &mut Heard) -> Gradients {
 fn event_driven_training_equals_the_tensor_operations() {
     let mut compared = [0, 0];
     for text in NETWORKS {
-        for method in Method::ALL {
+        for method in Config::paper() {
             for over in [StatisticsOver::Step, StatisticsOver::Time] {
                 for (shape, steps, still) in [
                     ([2, 17, 17, 2], 3, false),
@@ -66,7 +66,7 @@ fn single_samples_get_the_class_that_the_tensor_operations_give() {
                     text,
                     shape,
                     (steps, still),
-                    Method::BpsaBpta,
+                    Config::bpsa_bpta(),
                     StatisticsOver::Step,
                     rate,
                 );
@@ -113,7 +113,7 @@ fn single_samples_get_the_class_that_the_tensor_operations_give() {
 #[test]
 fn a_sample_stops_when_its_class_can_no_longer_change() {
     let case =
-        Case::new("3Voting", [1, 2, 2, 1], (7, true), Method::Bpsa, StatisticsOver::Step, 1.0);
+        Case::new("3Voting", [1, 2, 2, 1], (7, true), Config::bpsa(), StatisticsOver::Step, 1.0);
     let vars = case.vars.data().lock().unwrap();
     let zeros = vars["head.weight"].zeros_like().unwrap();
     vars["head.weight"].set(&zeros).unwrap();
@@ -135,7 +135,7 @@ fn a_sample_stops_when_its_class_can_no_longer_change() {
 fn a_memory_budget_changes_no_bit() {
     let shape = [2, 17, 17, 2];
     let case =
-        Case::new(NETWORKS[0], shape, (4, false), Method::BpsaBpta, StatisticsOver::Step, 0.2);
+        Case::new(NETWORKS[0], shape, (4, false), Config::bpsa_bpta(), StatisticsOver::Step, 0.2);
     let blocks = case.network.event_driven().unwrap();
     let plan =
         |memory_budget| blocks.plan(case.frames(), Options { memory_budget, ..Options::default() });

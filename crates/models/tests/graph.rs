@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use models::{Crossovers, Mode, Options, StatisticsOver};
-use neuron::{Method, WhenSilent};
+use neuron::{Config, WhenSilent};
 use std::sync::Arc;
 
 mod common;
@@ -34,7 +34,7 @@ const GRAPHS: [&str; 9] = [
 fn training_of_graphs_equals_the_tensor_operations() {
     let mut compared = [0, 0];
     for text in GRAPHS {
-        for method in Method::ALL {
+        for method in Config::paper() {
             for over in [StatisticsOver::Step, StatisticsOver::Time] {
                 for (shape, steps, still) in [
                     ([2, 9, 9, 2], 3, false),
@@ -78,7 +78,7 @@ fn evaluation_and_single_samples_of_graphs_are_the_same() {
     for text in GRAPHS {
         for still in [false, true] {
             for rate in [0.2, 1.0] {
-                let (method, over) = (Method::BpsaBpta, StatisticsOver::Step);
+                let (method, over) = (Config::bpsa_bpta(), StatisticsOver::Step);
                 let case = Case::new(text, [1, 9, 9, 2], (5, still), method, over, rate);
                 let engine = case.network.event_driven().expect(text);
                 let plain = case.network.forward(&case.tensor(), Mode::Eval, &mut ()).unwrap();
@@ -118,7 +118,7 @@ fn voters(text: &str) -> f32 {
 fn a_memory_budget_changes_no_bit_of_a_graph() {
     let mut kept = 0;
     for text in &GRAPHS[..3] {
-        let (method, over) = (Method::BpsaBpta, StatisticsOver::Step);
+        let (method, over) = (Config::bpsa_bpta(), StatisticsOver::Step);
         let case = Case::new(text, [2, 9, 9, 2], (4, false), method, over, 0.4);
         let engine = case.network.event_driven().unwrap();
         let run = |memory_budget| {
@@ -149,7 +149,7 @@ fn a_memory_budget_changes_no_bit_of_a_graph() {
 #[test]
 fn a_graph_in_tensors_is_its_network() {
     for text in GRAPHS.iter().chain(&NETWORKS) {
-        let (method, over) = (Method::Baseline, StatisticsOver::Time);
+        let (method, over) = (Config::baseline(), StatisticsOver::Time);
         let case = Case::new(text, [2, 9, 9, 2], (3, false), method, over, 0.5);
         let graph = case.network.graph().unwrap();
         for mode in [Mode::Eval, Mode::Train { seed: 5 }] {
@@ -168,7 +168,7 @@ fn a_graph_in_tensors_is_its_network() {
 fn analogue_networks_equal_the_tensor_operations() {
     for text in [GRAPHS[0], GRAPHS[1], "8C3-MP2-20C3-AP2-30FC(DP)-2Voting"] {
         for (steps, still) in [(3, false), (1, false), (3, true)] {
-            let (method, over) = (Method::BpsaBpta, StatisticsOver::Step);
+            let (method, over) = (Config::bpsa_bpta(), StatisticsOver::Step);
             let mut case = Case::new(text, [2, 9, 9, 2], (steps, still), method, over, 0.7);
             case.network = case.network.analogue();
             let engine = case.network.event_driven().unwrap();
@@ -187,10 +187,10 @@ fn sigmoids_in_silent_layers_equal_the_tensor_operations() {
     let texts = [NETWORKS[0], NETWORKS[2], NETWORKS[4], GRAPHS[0], GRAPHS[1]];
     let (mut compared, mut both) = ([0, 0], 0);
     for text in texts {
-        for method in Method::ALL {
+        for method in Config::paper() {
             for (rate, frames) in [(0.0, 0.2), (0.05, 0.3), (0.2, 0.3), (0.4, 0.6), (1.0, 0.3)] {
                 let over = StatisticsOver::Step;
-                let config = method.config();
+                let config = method;
                 let usual = config.build().unwrap();
                 let neuron = Arc::new(WhenSilent::new(usual, &config, rate).unwrap());
                 let still = text == NETWORKS[2];

@@ -8,7 +8,7 @@ use models::{
     Biases, Crossovers, Layer, Mode, Network, Norm, NormOptions, Options, Spec, StageOptions,
     StatisticsOver,
 };
-use neuron::Method;
+use neuron::Config;
 use std::collections::HashMap;
 
 mod common;
@@ -76,7 +76,7 @@ fn cases() -> Vec<(Case, String)> {
                 if options.norm == Norm::None && text.contains("BN") {
                     continue;
                 }
-                let neuron = Method::BpsaBpta.config().build().unwrap();
+                let neuron = Config::bpsa_bpta().build().unwrap();
                 let case = Case::with(text, shape, shown, neuron, options, 0.6);
                 all.push((case, format!("{text}, {shown:?}, {options:?}")));
             }
@@ -112,7 +112,7 @@ fn defined(
     let exact = VarMap::new();
     let vb = VarBuilder::from_varmap(&exact, DType::F64, &Device::Cpu);
     let [_, h, w, c] = case.shape;
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let spec: Spec = text.parse().unwrap();
     let network = Network::new(&spec, [h, w, c], 3, neuron, options, vb).unwrap();
     for (name, var) in exact.data().lock().unwrap().iter() {
@@ -155,7 +155,7 @@ fn norms_of_few_values_are_as_exact_as_the_tensor_operations() {
                 steps: Some(shown.0),
                 ..StageOptions::default()
             };
-            let neuron = Method::BpsaBpta.config().build().unwrap();
+            let neuron = Config::bpsa_bpta().build().unwrap();
             let case = Case::with(text, shape, shown, neuron, options, 0.6);
             let Some([plain, exact]) = defined(&case, text, options) else { continue };
             let engine = case.network.event_driven().unwrap();
@@ -217,7 +217,7 @@ fn a_norm_of_each_step_needs_their_number() {
         let vars = VarMap::new();
         let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
         let options = StageOptions { norm: Norm::Batch(options), steps, ..Default::default() };
-        let neuron = Method::Bpsa.config().build().unwrap();
+        let neuron = Config::bpsa().build().unwrap();
         Network::new(&spec, [4, 4, 1], 3, neuron, options, vb)
     };
     let by_step = NormOptions { per_step_weight: true, ..NormOptions::default() };

@@ -4,7 +4,7 @@
 use candle_core::{DType, Device};
 use events::{Grid, Shape};
 use models::{Network, StatisticsOver};
-use neuron::Method;
+use neuron::Config;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use training::{
@@ -48,7 +48,7 @@ fn trained(mine: &Mine) -> Result<History, Error> {
     let set = Set { samples: mine, encoding: &encoding };
     let mut vars = SeededVars::new(0);
     let builder = vars.builder(DType::F32, &Device::Cpu);
-    let (spec, neuron) = ("4C3-MP2-5Voting".parse().unwrap(), Method::BpsaBpta.config());
+    let (spec, neuron) = ("4C3-MP2-5Voting".parse().unwrap(), Config::bpsa_bpta());
     let neuron = neuron.build().unwrap();
     let network = Network::new(&spec, [8, 8, 1], 2, neuron, StatisticsOver::Step, builder)?;
     let setup = Setup { epochs: 8, batch: 8, ramp_epochs: 0, learning_rate: 1e-2, ..Setup::PAPER };

@@ -4,7 +4,7 @@
 use candle_core::{DType, Device, Tensor, Var};
 use events::{Frames, Grid, Shape};
 use models::{Mode, Network, Spec, StatisticsOver};
-use neuron::Method;
+use neuron::Config;
 use std::borrow::Cow;
 use training::{
     AdamWConfig, Augment, Compute, Error, Example, History, InputEncoding, Optimiser, Progress,
@@ -40,7 +40,7 @@ fn examples(n: usize) -> Vec<Example> {
 }
 
 fn network(vars: &SeededVars, text: &str) -> Network {
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let spec: Spec = text.parse().unwrap();
     Network::new(
         &spec,
@@ -227,7 +227,7 @@ fn augmentation_is_a_function_of_seed_epoch_and_sample_and_leaves_the_test_set_a
     let identity = Augment { padding: 0, flip: false, degrees: 0.0 };
     assert_eq!(&identity.apply(frames, 1, 2, 3), frames);
     let mut vars = SeededVars::new(1);
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let spec: Spec = "4C3-AP2-10Voting".parse().unwrap();
     let builder = vars.builder(DType::F32, &Device::Cpu);
     let net = Network::new(&spec, [4, 4, 2], 3, neuron, StatisticsOver::Step, builder).unwrap();

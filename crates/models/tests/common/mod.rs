@@ -6,7 +6,7 @@ use candle_nn::{VarBuilder, VarMap};
 use models::{
     BatchStatistics, Frames, Gradients, Mode, Network, Observer, Spec, StageOptions, StatisticsOver,
 };
-use neuron::{Method, Neuron};
+use neuron::{Config, Neuron};
 use std::sync::Arc;
 
 pub struct Numbers(pub u64);
@@ -60,11 +60,11 @@ impl Case {
         text: &str,
         shape: [usize; 4],
         shown: (usize, bool),
-        method: Method,
+        method: Config,
         over: StatisticsOver,
         rate: f32,
     ) -> Case {
-        Case::with(text, shape, shown, method.config().build().unwrap(), over, rate)
+        Case::with(text, shape, shown, method.build().unwrap(), over, rate)
     }
 
     pub fn with(
