@@ -16,7 +16,7 @@ mod threads;
 mod timing;
 
 pub use forms::{Form, loss};
-pub use inputs::{Currents, Given};
+pub use inputs::{Currents, GivenGradient};
 pub use machine::{Machine, peak_memory_bytes};
 pub use method::Method;
 pub use threads::{again_with, threads_are};

@@ -1,8 +1,8 @@
 //! What tables share: cells, the runs behind a table, and differences between systems.
 
 use crate::SystemSetting;
-use crate::choice::Choice;
 use crate::receipt::{BEST, CURVE, LAST, RATE};
+use crate::run_request::RunRequest;
 use crate::selection::{Group, Receipts};
 use anyhow::Result;
 use report::figures::{Band, Caption, Series, accuracy_curves};
@@ -43,7 +43,7 @@ pub fn printed(value: Option<f64>) -> String {
 ///
 /// # Errors
 /// As [`Receipts::group`].
-pub fn notes(table: &mut Table, receipts: &Receipts<'_>, choices: &[Choice]) -> Result<()> {
+pub fn notes(table: &mut Table, receipts: &Receipts<'_>, requests: &[RunRequest]) -> Result<()> {
     table.push_note(
         "Ours: test accuracy of the best epoch, the test set choosing the epoch, as the paper's code reports it; mean ± \
          standard deviation over n seeds; empty where there is no receipt.",
@@ -55,7 +55,7 @@ pub fn notes(table: &mut Table, receipts: &Receipts<'_>, choices: &[Choice]) -> 
              `--profile paper` is the paper's setting."
         ));
     }
-    let groups = receipts.groups(choices)?;
+    let groups = receipts.groups(requests)?;
     if groups.iter().any(|(_, g)| g.origin() == Origin::Sample) {
         table.push_note(
             "sample: a part of the published data set; how much of it, the list of runs says.",
@@ -74,18 +74,18 @@ pub fn notes(table: &mut Table, receipts: &Receipts<'_>, choices: &[Choice]) -> 
 ///
 /// # Errors
 /// As [`Receipts::group`].
-pub fn differences(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>> {
+pub fn differences(receipts: &Receipts<'_>, requests: &[RunRequest]) -> Result<Option<Table>> {
     let head = [("Data set", Align::Left), ("Difference", Align::Left)];
     let numbers = ["n", "Best epoch, points", "Last epoch, points"].map(|n| (n, Align::Right));
     let mut table = Table::new("Paired differences", &[&head[..], &numbers].concat());
-    let groups = receipts.groups(choices)?;
+    let groups = receipts.groups(requests)?;
     let mut any = false;
     for (i, (a, ga)) in groups.iter().enumerate() {
         for (b, gb) in &groups[..i] {
             let one_change = a.data == b.data
-                && ((a.system == b.system) != (a.change == b.change))
+                && ((a.system == b.system) != (a.variation == b.variation))
                 && [a, b].iter().all(|c| c.setting == SystemSetting::House)
-                && equal_but_for(a.change != b.change, ga.first(), gb.first());
+                && equal_but_for(a.variation != b.variation, ga.first(), gb.first());
             let pairs = |metric| {
                 let other = gb.seeds(metric);
                 let both =
@@ -98,7 +98,7 @@ pub fn differences(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option
             };
             let Some(best) = difference(BEST).filter(|_| one_change) else { continue };
             any = true;
-            let name = |c: &Choice| {
+            let name = |c: &RunRequest| {
                 c.title().replacen(c.data.title(), "", 1).trim_start_matches([' ', ',']).to_owned()
             };
             table.push_row([
@@ -118,8 +118,8 @@ pub fn differences(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option
 }
 
 /// Whether two runs, of one program, differ in nothing but their system, or in nothing but what a
-/// table's `change` may change.
-fn equal_but_for(change: bool, a: &report::Record, b: &report::Record) -> bool {
+/// table's variation may change.
+fn equal_but_for(variation: bool, a: &report::Record, b: &report::Record) -> bool {
     let rest = |r: &report::Record| {
         let mut run = r.run.clone();
         let mut without = |place: &str, keys: &[&str]| {
@@ -128,7 +128,7 @@ fn equal_but_for(change: bool, a: &report::Record, b: &report::Record) -> bool {
                 keys.iter().for_each(|key| _ = fields.remove(*key));
             }
         };
-        match change {
+        match variation {
             true => {
                 without("", &["network", "framing"]);
                 without("/setup", &["warm_up"]);
@@ -268,8 +268,8 @@ pub fn caption(title: &str, groups: &[&Group<'_>], profile: &str) -> Option<Capt
 ///
 /// # Errors
 /// If the curves cannot be drawn.
-pub fn curves(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<String>> {
-    let groups = receipts.groups(choices)?;
+pub fn curves(receipts: &Receipts<'_>, requests: &[RunRequest]) -> Result<Option<String>> {
+    let groups = receipts.groups(requests)?;
     let all: Vec<&Group<'_>> = groups.iter().map(|(_, g)| g).collect();
     let Some(caption) = caption("Test accuracy", &all, &receipts.profile) else { return Ok(None) };
     let mut series: Vec<Series> =

@@ -6,7 +6,6 @@
 pub mod analysis;
 pub mod board;
 pub mod checkpoint_writer;
-pub mod choice;
 pub mod compute;
 pub mod conformance;
 pub mod contradictions;
@@ -32,6 +31,7 @@ mod proofs;
 pub mod publish;
 pub mod receipt;
 mod run;
+pub mod run_request;
 pub mod runs;
 pub mod seeds;
 pub mod selection;
@@ -43,8 +43,8 @@ pub mod tables;
 mod training_words;
 pub mod usage;
 
-pub use choice::Choice;
-pub use run::{Encoding, Own, Run, SystemSetting};
+pub use run::{Encoding, OwnSurrogate, Run, SystemSetting};
+pub use run_request::RunRequest;
 
 /// How much of the real thing is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

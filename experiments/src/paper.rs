@@ -1,14 +1,16 @@
 //! What makes a table or figure, `table2` or `fig1`: its runs trained, then laid out.
 
-use crate::choice::Change;
-use crate::data::{self, Chosen};
+use crate::data::{self, TrainingData};
 use crate::experiment::Experiment;
 use crate::flags::RunFlags;
 use crate::program::ending;
+use crate::run_request::Variation;
 use crate::runs::Item;
 use crate::selection::{self, Receipts, Wanted};
 use crate::usage::{Usage, prove_once};
-use crate::{Choice, Own, contradictions, machine, plan, preset, publish, receipt, tables};
+use crate::{
+    OwnSurrogate, RunRequest, contradictions, machine, plan, preset, publish, receipt, tables,
+};
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, FromArgMatches};
 use datasets::{Name, Origin};
@@ -41,7 +43,7 @@ pub(crate) fn command(experiment: &Experiment) -> clap::Command {
 
 /// A user's own program: the experiment `id` with a surrogate of theirs in every run, under all of
 /// its flags. Receipts, and the profile's name, have the surrogate's name.
-pub fn with_surrogate(id: &str, own: Result<Own>) -> ExitCode {
+pub fn with_surrogate(id: &str, own: Result<OwnSurrogate>) -> ExitCode {
     // the digest of our sources says nothing of theirs
     machine::remember_program(true);
     let Some(experiment) = tables::of(id) else {
@@ -60,7 +62,7 @@ pub fn with_surrogate(id: &str, own: Result<Own>) -> ExitCode {
 
 /// What one data set's cells are to hold: its recordings and its runs.
 struct Part {
-    chosen: Chosen,
+    chosen: TrainingData,
     items: Vec<Item>,
 }
 
@@ -69,9 +71,9 @@ pub(crate) fn table(experiment: &Experiment, flags: &TableFlags) -> Result<()> {
     let runs = &flags.runs;
     prove_once("--only", flags.only.iter().map(String::as_str))?;
     runs.prove_lists()?;
-    let choices = chosen(experiment, flags)?;
+    let requests = chosen(experiment, flags)?;
     let receipts = runs.start(experiment.id)?;
-    let parts = parts(flags, &choices, &receipts)?;
+    let parts = parts(flags, &requests, &receipts)?;
     parts.iter().try_for_each(|part| runs.prove_receipts(&part.items, &receipts))?;
     if runs.dry_run {
         let mut planned = Vec::new();
@@ -97,7 +99,7 @@ pub(crate) fn table(experiment: &Experiment, flags: &TableFlags) -> Result<()> {
 ///
 /// # Errors
 /// [`Usage`]: a word, or all together, that find none.
-fn chosen(experiment: &Experiment, flags: &TableFlags) -> Result<Vec<Choice>> {
+fn chosen(experiment: &Experiment, flags: &TableFlags) -> Result<Vec<RunRequest>> {
     if !experiment.published_settings && !flags.runs.setting.is_house() {
         bail!(Usage(format!(
             "--setting published: expected a table that has rows of published settings, found {}; leave --setting out, or take another \
@@ -106,13 +108,13 @@ fn chosen(experiment: &Experiment, flags: &TableFlags) -> Result<Vec<Choice>> {
         )));
     }
     let mut all =
-        flags.runs.in_setting((experiment.choices)(&flags.runs.systems(experiment.systems)))?;
+        flags.runs.in_setting((experiment.requests)(&flags.runs.systems(experiment.systems)))?;
     if flags.runs.names_a_network() {
         // the network takes the place of every other, and there is only one of it
-        all.retain(|choice| choice.change != Change::ResNet34);
+        all.retain(|request| request.variation != Variation::ResNet34);
     }
     let known: Vec<String> =
-        all.iter().flat_map(|choice| choice.words()).fold(Vec::new(), |mut known, word| {
+        all.iter().flat_map(|request| request.words()).fold(Vec::new(), |mut known, word| {
             if !known.contains(&word) {
                 known.push(word);
             }
@@ -131,7 +133,7 @@ fn chosen(experiment: &Experiment, flags: &TableFlags) -> Result<Vec<Choice>> {
     let fits = |words: &[String], asked: &[&String]| {
         asked.is_empty() || asked.iter().any(|word| words.contains(word))
     };
-    let kept: Vec<Choice> =
+    let kept: Vec<RunRequest> =
         all.into_iter().filter(|c| fits(&c.words(), &data) && fits(&c.words(), &other)).collect();
     if kept.is_empty() {
         bail!(Usage(format!(
@@ -144,33 +146,33 @@ fn chosen(experiment: &Experiment, flags: &TableFlags) -> Result<Vec<Choice>> {
 }
 
 /// The recordings and runs of each data set, proven to be buildable before any of them is trained.
-fn parts(flags: &TableFlags, choices: &[Choice], receipts: &Path) -> Result<Vec<Part>> {
+fn parts(flags: &TableFlags, requests: &[RunRequest], receipts: &Path) -> Result<Vec<Part>> {
     let runs = &flags.runs;
     let (overrides, profile) = (runs.read_overrides()?, runs.profile_name()?);
     let root = data::root(runs.data.clone())?;
     let mut parts: Vec<Part> = Vec::new();
     let mut names: Vec<Name> = Vec::new();
-    for choice in choices {
-        if !names.contains(&choice.data) {
-            names.push(choice.data);
+    for request in requests {
+        if !names.contains(&request.data) {
+            names.push(request.data);
         }
     }
     for name in names {
         let named = flags.only.iter().any(|word| word == name.id());
         let stand_in = preset::stand_in(name, runs.profile);
         let mut items = Vec::new();
-        for choice in choices.iter().filter(|choice| choice.data == name) {
-            let run = choice.run(runs.profile, &overrides)?;
+        for request in requests.iter().filter(|request| request.data == name) {
+            let run = request.run(runs.profile, &overrides)?;
             runs.prove(&run)?;
-            items.push((*choice, run));
+            items.push((*request, run));
         }
         let Some(chosen) = data::choose(name, root.as_deref(), None, named, stand_in)? else {
             continue;
         };
         let origin = receipt::identity(&chosen.recordings).origin;
-        let item = |(choice, run): (Choice, _)| Item {
-            title: choice.title(),
-            row: selection::row(choice, runs.profile, &profile, origin),
+        let item = |(request, run): (RunRequest, _)| Item {
+            title: request.title(),
+            row: selection::row(request, runs.profile, &profile, origin),
             run,
         };
         let items: Vec<Item> = items.into_iter().map(item).collect();

@@ -11,11 +11,11 @@ pub struct Planned {
     seed: u64,
     samples: f64,
     run: Run,
-    earlier: Option<Earlier>,
+    earlier: Option<EarlierRun>,
 }
 
 /// What is known of a run like it.
-struct Earlier {
+struct EarlierRun {
     seconds: f64,
     memory_bytes: Option<u64>,
     says: String,
@@ -41,7 +41,7 @@ impl Planned {
         let earlier = like.first().and_then(|r| {
             let epochs = field(r, "/setup/epochs").as_f64()?;
             let of_it = r.data.train as f64 * epochs;
-            Some(Earlier {
+            Some(EarlierRun {
                 seconds: r.seconds * samples / of_it.max(1.0),
                 memory_bytes: r.peak_memory_bytes,
                 says: format!(

@@ -8,10 +8,10 @@
 
 use crate::data::StandIn;
 use crate::settings::Setting;
-use crate::systems::recipe::{Shorter, with_steps};
-use crate::systems::{Chosen, System};
+use crate::systems::recipe::{Budget, with_steps};
+use crate::systems::{System, SystemInSetting};
 use crate::usage::Usage;
-use crate::{Encoding, Own, Profile, Run, SystemSetting, contradictions};
+use crate::{Encoding, OwnSurrogate, Profile, Run, SystemSetting, contradictions};
 use anyhow::{Result, bail};
 use datasets::{Content, Name};
 use events::Framing;
@@ -44,7 +44,7 @@ pub struct Overrides {
     /// Another warm-up; part of a table, not of the profile's name.
     pub warm_up: Option<WarmUp>,
     /// A surrogate of the user's own.
-    pub own: Option<Own>,
+    pub own: Option<OwnSurrogate>,
     /// SHA-256, in hex, of the file with the weights to begin with.
     pub weights: Option<String>,
     /// Whether they are taken whatever run their file says that they are of.
@@ -144,7 +144,7 @@ fn architecture(data: Name) -> Architecture {
 /// # Errors
 /// As [`run`]; a setting that the system does not have for this data set, or a flag that it has no
 /// place for.
-pub fn run_in(chosen: Chosen, data: Name, profile: Profile, o: &Overrides) -> Result<Run> {
+pub fn run_in(chosen: SystemInSetting, data: Name, profile: Profile, o: &Overrides) -> Result<Run> {
     match chosen.setting {
         SystemSetting::House => run(data, chosen.system, profile, o),
         SystemSetting::Published => published(data, chosen.system, profile, o),
@@ -181,15 +181,15 @@ fn published(data: Name, system: &System, profile: Profile, o: &Overrides) -> Re
     };
     run.network = spec.to_string();
     let usual = match profile {
-        Profile::Paper => Shorter {
+        Profile::Paper => Budget {
             steps: run.steps().unwrap_or(1),
             epochs: run.setup.epochs,
             batch: run.setup.batch,
         },
-        _ => Shorter { steps: size.steps, epochs: size.epochs, batch: size.batch },
+        _ => Budget { steps: size.steps, epochs: size.epochs, batch: size.batch },
     };
     // shortened once, since a schedule that was rounded has lost its proportions
-    run = Shorter { epochs: o.epochs.unwrap_or(usual.epochs), ..usual }.of(run);
+    run = Budget { epochs: o.epochs.unwrap_or(usual.epochs), ..usual }.of(run);
     if let Some(steps) = o.steps {
         run.encoding = with_steps(run.encoding, steps);
     }

@@ -51,7 +51,7 @@ pub struct Run {
     pub neurons: BTreeMap<String, PartialConfig>,
     /// A surrogate of the user's own in place of the neuron's; a receipt has its name.
     #[serde(default, skip_deserializing, skip_serializing_if = "Option::is_none")]
-    pub own_surrogate: Option<Own>,
+    pub own_surrogate: Option<OwnSurrogate>,
     /// SHA-256, in hex, of the file whose weights it begins with in place of random ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_weights_sha256: Option<String>,
@@ -94,16 +94,16 @@ fn is_usual(bias: &Biases) -> bool {
 
 /// A surrogate of a user's own, with the name under which receipts have it.
 #[derive(Clone)]
-pub struct Own {
+pub struct OwnSurrogate {
     name: String,
     neuron: WithOwn,
     value: Arc<dyn std::any::Any + Send + Sync>,
 }
 
-/// A neuron with the surrogate that an [`Own`] holds.
-type WithOwn = fn(&Own, &Config) -> Result<Arc<dyn Neuron>, BadParameter>;
+/// A neuron with the surrogate that an [`OwnSurrogate`] holds.
+type WithOwn = fn(&OwnSurrogate, &Config) -> Result<Arc<dyn Neuron>, BadParameter>;
 
-impl Own {
+impl OwnSurrogate {
     /// A surrogate under a name: letters, digits and `-_+.`, since it becomes a part of a file's
     /// name. Its parameters belong into the name, because a receipt has nothing else of it.
     ///
@@ -121,7 +121,7 @@ impl Own {
             !ours.iter().any(|kind| kind.get(name).is_some()),
             "the surrogate's name: {name} is one of the library's own, and receipts would not tell the two apart; choose another"
         );
-        let neuron = |own: &Own, config: &Config| match own.value.downcast_ref::<S>() {
+        let neuron = |own: &OwnSurrogate, config: &Config| match own.value.downcast_ref::<S>() {
             Some(surrogate) => config.with(*surrogate),
             None => config.build(),
         };
@@ -140,19 +140,19 @@ impl Own {
     }
 }
 
-impl std::fmt::Debug for Own {
+impl std::fmt::Debug for OwnSurrogate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Own({})", self.name)
+        write!(f, "OwnSurrogate({})", self.name)
     }
 }
 
-impl PartialEq for Own {
+impl PartialEq for OwnSurrogate {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-impl Serialize for Own {
+impl Serialize for OwnSurrogate {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.name)
     }

@@ -185,8 +185,11 @@ impl RunFlags {
         let mut adopted = place.clone();
         adopted.compute.options.crossover = checkpoints.crossover()?;
         let place = &adopted;
-        let mut watch =
-            progress::Watch::new(format!("{title} seed {seed}"), run.setup.epochs, run.setup.batch);
+        let mut watch = progress::RunProgress::new(
+            format!("{title} seed {seed}"),
+            run.setup.epochs,
+            run.setup.batch,
+        );
         watch.checkpoints = Some(checkpoints);
         if let Some(dir) = &self.tensorboard {
             let probe = || analysis::trace(run, &network, sets.test(), &place.device, Some(0));

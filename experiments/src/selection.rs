@@ -1,7 +1,7 @@
 //! Which receipts stand in which cell. Whatever has no receipt stays empty.
 
 use crate::preset::Overrides;
-use crate::{Choice, Profile, Run, names};
+use crate::{Profile, Run, RunRequest, names};
 use anyhow::Result;
 use datasets::Name;
 use report::{Curve, DataIdentity, Origin, Record, Summary, summary};
@@ -145,19 +145,19 @@ impl<'a> Receipts<'a> {
     ///
     /// # Errors
     /// An override that does not fit the run.
-    pub fn group(&self, choice: Choice) -> Result<Option<Group<'a>>> {
-        let Some(recordings) = self.recordings(choice.data) else { return Ok(None) };
-        let row = row(choice, self.base, &self.profile, recordings.origin);
+    pub fn group(&self, request: RunRequest) -> Result<Option<Group<'a>>> {
+        let Some(recordings) = self.recordings(request.data) else { return Ok(None) };
+        let row = row(request, self.base, &self.profile, recordings.origin);
         let mut cell: Vec<&Record> = self
             .records
             .iter()
             .copied()
             .filter(|r| (r.row == names::of_row(&row) || r.row == row) && r.data == *recordings)
             .collect();
-        let wanted = self.wanted.iter().find(|w| w.recordings.name == choice.data.id());
+        let wanted = self.wanted.iter().find(|w| w.recordings.name == request.data.id());
         if let (Some(wanted), Some(overrides)) = (wanted, &self.overrides) {
             // what these overrides do not go with was not run with them
-            let Ok(run) = choice.run(self.base, overrides) else { return Ok(None) };
+            let Ok(run) = request.run(self.base, overrides) else { return Ok(None) };
             let run = serde_json::to_value(run)?;
             cell.retain(|r| {
                 Run::canonical(&r.run) == run
@@ -176,18 +176,18 @@ impl<'a> Receipts<'a> {
         // the same seed in two tables' folders is the same run twice
         cell.sort_by_key(|r| (r.seed, Reverse(&r.started_utc)));
         cell.dedup_by_key(|r| r.seed);
-        Ok(Group::new(choice.title(), choice.data, cell))
+        Ok(Group::new(request.title(), request.data, cell))
     }
 
     /// The cells that have receipts, in order.
     ///
     /// # Errors
     /// As [`Receipts::group`].
-    pub fn groups(&self, choices: &[Choice]) -> Result<Vec<(Choice, Group<'a>)>> {
+    pub fn groups(&self, requests: &[RunRequest]) -> Result<Vec<(RunRequest, Group<'a>)>> {
         let mut groups = Vec::new();
-        for &choice in choices {
-            if let Some(group) = self.group(choice)? {
-                groups.push((choice, group));
+        for &request in requests {
+            if let Some(group) = self.group(request)? {
+                groups.push((request, group));
             }
         }
         Ok(groups)
@@ -204,8 +204,8 @@ fn rank(origin: Origin) -> u8 {
 
 /// What tells a cell's receipts from others: their files' name without the seed, unless it is so
 /// long that [`names::of_row`] cuts it.
-pub fn row(choice: Choice, base: Profile, profile: &str, origin: Origin) -> String {
-    format!("{}-{profile}{}", choice.id(base), suffix(origin))
+pub fn row(request: RunRequest, base: Profile, profile: &str, origin: Origin) -> String {
+    format!("{}-{profile}{}", request.id(base), suffix(origin))
 }
 
 /// What a row's name says of its recordings.

@@ -8,7 +8,7 @@
 
 use anyhow::{Context, Result, bail};
 use benches::flags::{at_least_one, net, norm};
-use benches::gpu::{Alone, Protocol, Seconds, Training, Work};
+use benches::gpu::{NeuronsAlone, Protocol, Seconds, Training, Work};
 use benches::step::Settings;
 use benches::{Method, Samples};
 use candle_core::{DType, Device};
@@ -112,7 +112,7 @@ fn work_of(arguments: Arguments) -> Result<()> {
 fn work(arguments: &Arguments, device: &Device) -> Result<Box<dyn Work>> {
     let Arguments { net, steps, batch, norm, precision, deterministic, .. } = *arguments;
     if arguments.lif {
-        return Ok(Box::new(Alone::new(steps, arguments.neurons, arguments.dtype, device)?));
+        return Ok(Box::new(NeuronsAlone::new(steps, arguments.neurons, arguments.dtype, device)?));
     }
     if let Some(n) = arguments.onm {
         return Ok(Box::new(Protocol::new(n, precision, device)?));

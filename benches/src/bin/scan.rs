@@ -7,8 +7,8 @@
 
 use anyhow::{Context, Result, ensure};
 use benches::{
-    Case, Currents, Form, Given, Machine, Method, Samples, again_with, copy_in_parallel, loss,
-    peak_memory_bytes, threads_are, time_in_turn,
+    Case, Currents, Form, GivenGradient, Machine, Method, Samples, again_with, copy_in_parallel,
+    loss, peak_memory_bytes, threads_are, time_in_turn,
 };
 use candle_core::Tensor;
 use clap::Parser;
@@ -225,7 +225,8 @@ fn of_method(method: Method, currents: &Currents) -> Result<Vec<Planned<'_>>> {
         add(streams, Case::new(name, move || form.gradients(n.as_ref(), &variables, g)));
     }
     let scan = loss(&neuron.scan(x)?, g)?;
-    let no_scan = loss(&x.apply_op1(Given { shape: x.shape().clone(), gradient: g.clone() })?, g)?;
+    let no_scan =
+        loss(&x.apply_op1(GivenGradient { shape: x.shape().clone(), gradient: g.clone() })?, g)?;
     add(None, Case::new(SAVED, move || scan.backward()));
     add(None, Case::new(CANDLE, move || no_scan.backward()));
     Ok(plan)

@@ -9,7 +9,7 @@
 use anyhow::{Context, Result, bail};
 use benches::flags::{at_least_one, net, norm};
 use benches::step::{
-    Alone, Protocol, Settings, Step, Timed, export, latency, set_rates, train_on_mnist,
+    NeuronsAlone, Protocol, Settings, Step, Timed, export, latency, set_rates, train_on_mnist,
 };
 use benches::{Machine, Method, Samples, again_with, peak_memory_bytes, threads_are};
 use clap::Parser;
@@ -107,7 +107,7 @@ fn work_of(arguments: Arguments) -> Result<()> {
         return again_with(threads);
     }
     if let Some(neurons) = arguments.lif {
-        let alone = Alone::new(arguments.steps, neurons)?;
+        let alone = NeuronsAlone::new(arguments.steps, neurons)?;
         return parts(&arguments, || alone.run());
     }
     if let Some(neurons) = arguments.onm {

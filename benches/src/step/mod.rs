@@ -9,7 +9,7 @@ mod tensors;
 mod trained;
 
 pub use latency::{Latency, latency};
-pub use layer::{Alone, Protocol};
+pub use layer::{NeuronsAlone, Protocol};
 pub use rates::set_rates;
 pub use share::export;
 pub use trained::train_on_mnist;

@@ -138,12 +138,12 @@ fn recurrent_head(n: &mut Numbers, neuron: &Arc<dyn Neuron>) -> Graph {
 }
 
 #[derive(Default)]
-struct Heard {
+struct Observed {
     spikes: Vec<(String, Vec<f64>)>,
     statistics: Vec<(String, Vec<f32>)>,
 }
 
-impl Observer for Heard {
+impl Observer for Observed {
     fn spikes(&mut self, layer: &str, spikes: &Tensor) -> Result<()> {
         let steps: Vec<f32> = spikes.flatten_from(1)?.sum(1)?.to_vec1()?;
         self.spikes.push((layer.into(), steps.into_iter().map(f64::from).collect()));
@@ -219,9 +219,9 @@ fn delayed_connections_equal_the_tensor_operations() {
                         let (steps, still) = shown;
                         let frames =
                             Frames { values: &some, steps, bytes: None, shape: SHAPE, still };
-                        let mut plain = Heard::default();
+                        let mut plain = Observed::default();
                         let scores = tensors::scores(&graph, &all, train, &mut plain).unwrap();
-                        let mut fast = Heard::default();
+                        let mut fast = Observed::default();
                         let engine = EventDriven::new(graph.clone()).expect(name);
                         let crossover = Crossovers::at(crossover);
                         let options = Options { crossover, memory_budget: None };
@@ -329,8 +329,8 @@ fn sigmoids_in_silent_layers_reach_delayed_connections() {
                 Frames { values: &some, steps: 3, bytes: None, shape: SHAPE, still: false };
             let options = Options::default();
             let loss = |s: &Tensor| s.affine(2.0, 0.3);
-            let mut heard = Heard::default();
-            let found = engine.gradients(frames, 5, options, &mut heard, loss).unwrap();
+            let mut observed = Observed::default();
+            let found = engine.gradients(frames, 5, options, &mut observed, loss).unwrap();
             // with every layer's neurons exchanged for those it then takes
             let layers: Vec<(String, f64)> =
                 found.layers.iter().map(|l| (l.name.clone(), l.firing_rate)).collect();

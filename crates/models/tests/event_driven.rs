@@ -6,11 +6,11 @@ use models::{Crossovers, Frames, Gradients, Mode, Options, StatisticsOver};
 use neuron::Config;
 
 mod common;
-use common::{Case, Heard, NETWORKS, agree, apart, loss, values};
+use common::{Case, NETWORKS, Observed, agree, apart, loss, values};
 
-fn fast(case: &Case, options: Options, heard: &mut Heard) -> Gradients {
+fn fast(case: &Case, options: Options, observed: &mut Observed) -> Gradients {
     let engine = case.network.event_driven().expect("these networks have blocks");
-    engine.gradients(case.frames(), 5, options, heard, loss).unwrap()
+    engine.gradients(case.frames(), 5, options, observed, loss).unwrap()
 }
 
 /// Every network, method and kind of statistics at some rates and shapes, 17 → 8 pooling and a
@@ -39,11 +39,15 @@ fn event_driven_training_equals_the_tensor_operations() {
                             Options::default().crossover,
                         ] {
                             let options = Options { crossover, memory_budget: None };
-                            let mut heard = Heard::default();
-                            let found = fast(&case, options, &mut heard);
-                            compared
-                                [usize::from(agree(&case, &heard, &found, rate < 1e-3, &what))] +=
-                                1;
+                            let mut observed = Observed::default();
+                            let found = fast(&case, options, &mut observed);
+                            compared[usize::from(agree(
+                                &case,
+                                &observed,
+                                &found,
+                                rate < 1e-3,
+                                &what,
+                            ))] += 1;
                         }
                     }
                 }
@@ -142,7 +146,7 @@ fn a_memory_budget_changes_no_bit() {
     let all = plan(None).unwrap();
     assert!(all.keep.iter().all(|keep| *keep));
     let run = |memory_budget| {
-        fast(&case, Options { memory_budget, ..Options::default() }, &mut Heard::default())
+        fast(&case, Options { memory_budget, ..Options::default() }, &mut Observed::default())
     };
     let free = run(None);
     let (mut before, mut recomputed) = (all.clone(), 0);

@@ -10,7 +10,7 @@ use neuron::{Config, WhenSilent};
 use std::sync::Arc;
 
 mod common;
-use common::{Case, Heard, NETWORKS, agree_but, apart, loss, values};
+use common::{Case, NETWORKS, Observed, agree_but, apart, loss, values};
 
 /// See above.
 const ROUNDING: f32 = 4e-6;
@@ -54,12 +54,12 @@ fn training_of_graphs_equals_the_tensor_operations() {
                             Options::default().crossover,
                         ] {
                             let options = Options { crossover, memory_budget: None };
-                            let mut heard = Heard::default();
+                            let mut observed = Observed::default();
                             let engine = case.network.event_driven().expect(text);
                             let found = engine
-                                .gradients(case.frames(), 5, options, &mut heard, loss)
+                                .gradients(case.frames(), 5, options, &mut observed, loss)
                                 .unwrap();
-                            let same = agree_but(&case, &heard, &found, ROUNDING, &what);
+                            let same = agree_but(&case, &observed, &found, ROUNDING, &what);
                             compared[usize::from(same)] += 1;
                         }
                     }
@@ -123,7 +123,7 @@ fn a_memory_budget_changes_no_bit_of_a_graph() {
         let engine = case.network.event_driven().unwrap();
         let run = |memory_budget| {
             let options = Options { memory_budget, ..Options::default() };
-            engine.gradients(case.frames(), 5, options, &mut Heard::default(), loss)
+            engine.gradients(case.frames(), 5, options, &mut Observed::default(), loss)
         };
         let plan = |memory_budget| {
             engine.plan(case.frames(), Options { memory_budget, ..Options::default() })
@@ -153,11 +153,12 @@ fn a_graph_in_tensors_is_its_network() {
         let case = Case::new(text, [2, 9, 9, 2], (3, false), method, over, 0.5);
         let graph = case.network.graph().unwrap();
         for mode in [Mode::Eval, Mode::Train { seed: 5 }] {
-            let (mut plain, mut heard) = (Heard::default(), Heard::default());
+            let (mut plain, mut observed) = (Observed::default(), Observed::default());
             let network = case.network.forward(&case.tensor(), mode, &mut plain).unwrap();
-            let found = blocks::tensors::scores(&graph, &case.tensor(), mode, &mut heard).unwrap();
-            assert_eq!(heard.spikes, plain.spikes, "{text}, {mode:?}");
-            assert_eq!(heard.statistics.len(), plain.statistics.len(), "{text}, {mode:?}");
+            let found =
+                blocks::tensors::scores(&graph, &case.tensor(), mode, &mut observed).unwrap();
+            assert_eq!(observed.spikes, plain.spikes, "{text}, {mode:?}");
+            assert_eq!(observed.statistics.len(), plain.statistics.len(), "{text}, {mode:?}");
             assert!(apart(&values(&found), &values(&network)).0 < 1e-6, "{text}, {mode:?}");
         }
     }
@@ -172,10 +173,11 @@ fn analogue_networks_equal_the_tensor_operations() {
             let mut case = Case::new(text, [2, 9, 9, 2], (steps, still), method, over, 0.7);
             case.network = case.network.analogue();
             let engine = case.network.event_driven().unwrap();
-            let mut heard = Heard::default();
-            let found =
-                engine.gradients(case.frames(), 5, Options::default(), &mut heard, loss).unwrap();
-            assert!(agree_but(&case, &heard, &found, ROUNDING, text));
+            let mut observed = Observed::default();
+            let found = engine
+                .gradients(case.frames(), 5, Options::default(), &mut observed, loss)
+                .unwrap();
+            assert!(agree_but(&case, &observed, &found, ROUNDING, text));
         }
     }
 }
@@ -196,12 +198,13 @@ fn sigmoids_in_silent_layers_equal_the_tensor_operations() {
                 let still = text == NETWORKS[2];
                 let shape = [2, 9, 9, 2];
                 let case = Case::with(text, shape, (3, still), neuron, over, frames);
-                let mut heard = Heard::default();
+                let mut observed = Observed::default();
                 let engine = case.network.event_driven().expect(text);
                 let options = Options::default();
-                let found = engine.gradients(case.frames(), 5, options, &mut heard, loss).unwrap();
+                let found =
+                    engine.gradients(case.frames(), 5, options, &mut observed, loss).unwrap();
                 let what = format!("{text}, {method:?}, rate {rate}, frames {frames}");
-                let same = agree_but(&case, &heard, &found, ROUNDING, &what);
+                let same = agree_but(&case, &observed, &found, ROUNDING, &what);
                 compared[usize::from(same)] += 1;
                 let silent = found.layers.iter().filter(|layer| layer.firing_rate <= rate).count();
                 both += usize::from(silent > 0 && silent < found.layers.len());

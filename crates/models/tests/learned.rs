@@ -11,7 +11,7 @@ use neuron::{Config, Kind, Neuron, WhenSilent};
 use std::sync::Arc;
 
 mod common;
-use common::{Case, Heard, agree_but, loss};
+use common::{Case, Observed, agree_but, loss};
 
 fn plif(surrogate: surrogate::Kind) -> Config {
     let kind = Kind::Plif(plif::Constants { tau: 2.0 });
@@ -41,16 +41,16 @@ fn gradients_of_the_fast_engine_are_those_of_the_tensor_operations() {
                 for crossover in [Crossovers::at(f64::INFINITY), Crossovers::at(0.0)] {
                     let options = Options { crossover, memory_budget: None };
                     let engine = case.network.event_driven().expect(text);
-                    let mut heard = Heard::default();
+                    let mut observed = Observed::default();
                     let found =
-                        engine.gradients(case.frames(), 5, options, &mut heard, loss).unwrap();
+                        engine.gradients(case.frames(), 5, options, &mut observed, loss).unwrap();
                     for (name, tensor) in case.network.neuron_parameters() {
                         let var = &case.vars.data().lock().unwrap()[&name];
                         assert_eq!(var.as_tensor().id(), tensor.id(), "{name}");
                         assert!(found.get(var).is_some(), "{what} {text}: {name}");
                     }
                     let what = format!("{what} {text}, still {still}");
-                    compared += usize::from(agree_but(&case, &heard, &found, 1e-6, &what));
+                    compared += usize::from(agree_but(&case, &observed, &found, 1e-6, &what));
                 }
             }
         }

@@ -12,7 +12,7 @@ use neuron::Config;
 use std::collections::HashMap;
 
 mod common;
-use common::{Case, Heard, agree_but, apart, loss, values};
+use common::{Case, Observed, agree_but, apart, loss, values};
 
 /// As in `graph.rs`, but of norms over the three values of a batch too, whose inverse deviations
 /// multiply what was rounded.
@@ -92,9 +92,9 @@ fn training_with_every_option_equals_the_tensor_operations() {
         for crossover in [f64::INFINITY, 0.0] {
             let options = Options { crossover: Crossovers::at(crossover), memory_budget: None };
             let engine = case.network.event_driven().expect(&what);
-            let mut heard = Heard::default();
-            let found = engine.gradients(case.frames(), 5, options, &mut heard, loss).unwrap();
-            let same = agree_but(&case, &heard, &found, ROUNDING, &what);
+            let mut observed = Observed::default();
+            let found = engine.gradients(case.frames(), 5, options, &mut observed, loss).unwrap();
+            let same = agree_but(&case, &observed, &found, ROUNDING, &what);
             compared[usize::from(same)] += 1;
         }
     }
@@ -120,8 +120,8 @@ fn defined(
         var.set(&of).unwrap();
     }
     let pass = |network: &Network, vars: &VarMap, frames: &Tensor| {
-        let mut heard = Heard::default();
-        let scores = network.forward(frames, Mode::Train { seed: 5 }, &mut heard).unwrap();
+        let mut observed = Observed::default();
+        let scores = network.forward(frames, Mode::Train { seed: 5 }, &mut observed).unwrap();
         let loss = ((scores.sqr().unwrap() / 2.0).unwrap() + (&scores * 0.8).unwrap()).unwrap();
         let gradients = loss.sum_all().unwrap().backward().unwrap();
         let of = |(name, var): (&String, &Var)| {
@@ -129,7 +129,7 @@ fn defined(
             Some((name.clone(), all.to_vec1::<f64>().unwrap()))
         };
         let found: HashMap<_, _> = vars.data().lock().unwrap().iter().filter_map(of).collect();
-        (heard.spikes, found)
+        (observed.spikes, found)
     };
     let frames = case.tensor();
     let (plain_spikes, plain) = pass(&case.network, &case.vars, &frames);
@@ -159,9 +159,9 @@ fn norms_of_few_values_are_as_exact_as_the_tensor_operations() {
             let case = Case::with(text, shape, shown, neuron, options, 0.6);
             let Some([plain, exact]) = defined(&case, text, options) else { continue };
             let engine = case.network.event_driven().unwrap();
-            let mut heard = Heard::default();
+            let mut observed = Observed::default();
             let options = Options { crossover: Crossovers::at(f64::INFINITY), memory_budget: None };
-            let found = engine.gradients(case.frames(), 5, options, &mut heard, loss).unwrap();
+            let found = engine.gradients(case.frames(), 5, options, &mut observed, loss).unwrap();
             let top = exact.values().flatten().fold(0f64, |m, g| m.max(g.abs()));
             for (name, var) in case.vars.data().lock().unwrap().iter() {
                 let Some(exact) = exact.get(name) else { continue };

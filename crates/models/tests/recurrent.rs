@@ -11,7 +11,7 @@ use neuron::{Config, Neuron};
 use std::sync::Arc;
 
 mod common;
-use common::{Case, Heard, agree_but, apart, loss, values};
+use common::{Case, Observed, agree_but, apart, loss, values};
 
 /// Convolution, lateral connections, pooling; with a norm in front, and residual behind; votes.
 fn network(vars: &VarMap, neuron: &Arc<dyn Neuron>, over: StatisticsOver) -> Network {
@@ -78,11 +78,12 @@ fn recurrent_neurons_equal_the_tensor_operations() {
             for rate in [0.1, 0.3, 0.6, 1.0] {
                 let case = case(method, steps, still, rate);
                 let engine = case.network.event_driven().expect("it has blocks");
-                let mut heard = Heard::default();
+                let mut observed = Observed::default();
                 let options = Options::default();
-                let found = engine.gradients(case.frames(), 5, options, &mut heard, loss).unwrap();
+                let found =
+                    engine.gradients(case.frames(), 5, options, &mut observed, loss).unwrap();
                 let what = format!("{method:?}, T {steps}, still {still}, {rate}");
-                match agree_but(&case, &heard, &found, 1e-6, &what) {
+                match agree_but(&case, &observed, &found, 1e-6, &what) {
                     true => same += 1,
                     false => flipped += 1,
                 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod common;
-use common::{Heard, Numbers};
+use common::{Numbers, Observed};
 
 const TRAIN: Mode = Mode::Train { seed: 5 };
 const PRE: &str = "4S3-2*4RB3-6RB3/2-5RB3-BN-GAP-2Voting";
@@ -221,8 +221,8 @@ fn blocks_equal_the_same_in_plain_tensor_operations() {
     }
 }
 
-/// [`Heard`] of passes in f64.
-struct Wide<'a>(&'a mut Heard);
+/// [`Observed`] of passes in f64.
+struct Wide<'a>(&'a mut Observed);
 
 impl models::Observer for Wide<'_> {
     fn spikes(&mut self, layer: &str, spikes: &Tensor) -> Result<()> {
@@ -241,17 +241,17 @@ impl models::Observer for Wide<'_> {
 fn every_neuron_and_norm_of_a_block_has_a_name_of_its_own() {
     let case = Case::new("4S3-4RB3-6RB3/2-BN-GAP-2Voting", [6, 6, 2], Config::bpsa());
     let frames = random(&mut Numbers(3), &[2, 2, 6, 6, 2], (0.0, 2.0));
-    let heard = |network: &Network| {
-        let mut heard = Heard::default();
-        network.forward(&frames, TRAIN, &mut Wide(&mut heard)).unwrap();
+    let observed = |network: &Network| {
+        let mut observed = Observed::default();
+        network.forward(&frames, TRAIN, &mut Wide(&mut observed)).unwrap();
         let names = |of: Vec<String>| of.join(" ");
         (
-            names(heard.spikes.into_iter().map(|(name, _)| name).collect()),
-            names(heard.statistics.into_iter().map(|(name, _)| name).collect()),
+            names(observed.spikes.into_iter().map(|(name, _)| name).collect()),
+            names(observed.statistics.into_iter().map(|(name, _)| name).collect()),
         )
     };
     let norms = "4RB3-1.1 4RB3-1.2 6RB3/2-1.1 6RB3/2-1.2 6RB3/2-1.shortcut";
-    assert_eq!(heard(&case.network), (format!("{norms} head"), format!("{norms} BN-1")));
+    assert_eq!(observed(&case.network), (format!("{norms} head"), format!("{norms} BN-1")));
     for norm in norms.split(' ').chain(["BN-1"]) {
         assert!(
             case.vars.contains_key(&format!("{norm}.norm.running_mean")),
@@ -264,11 +264,11 @@ fn every_neuron_and_norm_of_a_block_has_a_name_of_its_own() {
             .keys()
             .any(|name| name.ends_with(".bias") && !name.contains("norm") && name != "head.bias")
     );
-    assert_eq!(heard(&case.network.analogue()), (String::new(), format!("{norms} BN-1")));
+    assert_eq!(observed(&case.network.analogue()), (String::new(), format!("{norms} BN-1")));
     let post = Case::new("4C3-6RB3/2(post)-GAP-2Voting", [6, 6, 2], Config::bpsa());
     let norms = "4C3-1 6RB3/2(post)-1.1 6RB3/2(post)-1.2 6RB3/2(post)-1.shortcut";
     let neurons = "4C3-1 6RB3/2(post)-1.1 6RB3/2(post)-1.2 head";
-    assert_eq!(heard(&post.network), (neurons.into(), norms.into()));
+    assert_eq!(observed(&post.network), (neurons.into(), norms.into()));
 }
 
 /// Without neurons everything is smooth but ReLU, and a difference of 1e-6 crosses none of its

@@ -1,6 +1,6 @@
 //! A network that has seen simulated digits only, tested on real recordings.
 
-use super::{Model, Reality};
+use super::{Model, RealData};
 use crate::compute::ComputeTarget;
 use crate::preset::{self, Overrides};
 use crate::receipt::{self, Clock, Label};
@@ -24,7 +24,7 @@ const SEED: u64 = 0;
 /// # Errors
 /// If data are missing or broken, or training stops.
 pub fn run(
-    reality: &Reality,
+    reality: &RealData,
     digits: usize,
     epochs: Option<usize>,
     seed: u64,
@@ -57,7 +57,8 @@ pub fn run(
         title: format!("N-MNIST, trained on {digits} simulated digits, tested on real recordings"),
         profile,
     };
-    let mut watch = progress::Watch::new(label.title.clone(), run.setup.epochs, run.setup.batch);
+    let mut watch =
+        progress::RunProgress::new(label.title.clone(), run.setup.epochs, run.setup.batch);
     let clock = Clock::start();
     let place = ComputeTarget {
         compute: training::Compute::default(),

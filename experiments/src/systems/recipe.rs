@@ -21,7 +21,7 @@ pub struct Recipe {
 }
 
 /// How much a profile runs of a recipe.
-pub(crate) struct Shorter {
+pub(crate) struct Budget {
     /// Time steps T.
     pub steps: usize,
     /// Epochs.
@@ -76,7 +76,7 @@ impl Recipe {
     }
 }
 
-impl Shorter {
+impl Budget {
     /// The run so much shorter; its schedule is as much shorter.
     pub fn of(&self, run: Run) -> Run {
         let (epochs, of) = (self.epochs, run.setup.epochs);
