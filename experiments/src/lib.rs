@@ -11,6 +11,7 @@ pub mod conformance;
 pub mod contradictions;
 pub mod data;
 pub mod data_tool;
+mod encoding;
 pub mod experiment;
 pub mod fields;
 pub mod flags;
@@ -22,6 +23,7 @@ pub mod made;
 pub mod memory;
 pub mod names;
 pub mod outputs;
+pub mod overrides;
 pub mod paper;
 pub mod plan;
 pub mod preset;
@@ -43,7 +45,8 @@ pub mod tables;
 mod training_words;
 pub mod usage;
 
-pub use run::{Encoding, OwnSurrogate, Run, SystemSetting};
+pub use encoding::Encoding;
+pub use run::{OwnSurrogate, Run, SystemSetting};
 pub use run_request::RunRequest;
 
 /// How much of the real thing is run.

@@ -1,9 +1,13 @@
 //! What a run would cost, told from receipts of earlier runs.
 
-use crate::Run;
+use crate::flags::RunFlags;
 use crate::runs::Item;
+use crate::{Run, receipt};
+use anyhow::Result;
+use datasets::Recordings;
 use report::{Align, Record, Table};
 use std::cmp::Reverse;
+use std::path::Path;
 
 /// A run that has no receipt yet.
 pub struct Planned {
@@ -51,6 +55,26 @@ impl Planned {
             })
         });
         Self { title: item.title.clone(), seed, samples, run, earlier }
+    }
+}
+
+impl RunFlags {
+    /// What the runs of these items would cost, as earlier receipts tell.
+    ///
+    /// # Errors
+    /// A broken receipt.
+    pub fn plan(
+        &self,
+        items: &[Item],
+        recordings: &Recordings,
+        receipts: &Path,
+    ) -> Result<Vec<Planned>> {
+        let earlier = receipt::of_all_experiments(&self.results).records;
+        let missing = self.missing(items, recordings, receipts)?;
+        Ok(missing
+            .into_iter()
+            .map(|(item, seed)| Planned::new(item, seed, recordings.train.len(), &earlier))
+            .collect())
     }
 }
 

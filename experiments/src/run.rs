@@ -1,8 +1,8 @@
 use crate::data::Sets;
+use crate::encoding::Encoding;
 use anyhow::{Context, Result, anyhow, ensure};
 use candle_core::{DType, Device};
 use datasets::Name;
-use events::Framing;
 use models::{Biases, Network, Neurons, Norm, Spec, StageOptions};
 use neuron::{BadParameter, Config, Neuron, PartialConfig, WhenSilent};
 use serde::{Deserialize, Serialize};
@@ -155,65 +155,6 @@ impl PartialEq for OwnSurrogate {
 impl Serialize for OwnSurrogate {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.name)
-    }
-}
-
-/// How a recording becomes the input of each step.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Encoding {
-    /// Direct encoding: an image, or a spectrogram, is shown at every one of `steps` steps.
-    Direct {
-        /// Number of steps T.
-        steps: usize,
-    },
-    /// Signed Bernoulli encoding, see [`training::Bernoulli`]: spikes that are drawn anew at every
-    /// one of `steps` steps.
-    Bernoulli {
-        /// Number of steps T.
-        steps: usize,
-        /// The size of a value that always fires.
-        scale: f64,
-        /// Whether a value is a pixel from 0 to 1, in place of a standardised one.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        raw: bool,
-    },
-    /// Sixteen windows that move over a spectrogram, so that time is time.
-    Chunks,
-    /// Events become frames; written as the framing itself.
-    #[serde(untagged)]
-    Events(Framing),
-}
-
-impl<'de> Deserialize<'de> for Encoding {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        /// What is no framing of events.
-        #[derive(Deserialize)]
-        #[serde(rename_all = "snake_case", deny_unknown_fields)]
-        enum Other {
-            Direct {
-                steps: usize,
-            },
-            Bernoulli {
-                steps: usize,
-                scale: f64,
-                #[serde(default)]
-                raw: bool,
-            },
-            Chunks,
-        }
-        let value = serde_json::Value::deserialize(from)?;
-        let of_objects = ["direct", "bernoulli"].iter().any(|name| value.get(name).is_some());
-        let other = value == "chunks" || of_objects;
-        let read = match other {
-            true => serde_json::from_value(value).map(|other| match other {
-                Other::Direct { steps } => Self::Direct { steps },
-                Other::Bernoulli { steps, scale, raw } => Self::Bernoulli { steps, scale, raw },
-                Other::Chunks => Self::Chunks,
-            }),
-            false => serde_json::from_value(value).map(Self::Events),
-        };
-        read.map_err(serde::de::Error::custom)
     }
 }
 

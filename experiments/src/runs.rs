@@ -6,7 +6,6 @@ use crate::checkpoint_writer::{CheckpointWriter, Identity};
 use crate::compute::{self, ComputeTarget};
 use crate::data::Sets;
 use crate::flags::RunFlags;
-use crate::plan::Planned;
 use crate::receipt::{self, Clock, Label};
 use crate::selection::Wanted;
 use crate::{Encoding, Run, analysis, data, import, machine, names, outputs, progress, stop};
@@ -273,23 +272,5 @@ impl RunFlags {
             &place.compute,
             &place.device,
         )?)
-    }
-
-    /// What the runs of these items would cost, as earlier receipts tell.
-    ///
-    /// # Errors
-    /// A broken receipt.
-    pub fn plan(
-        &self,
-        items: &[Item],
-        recordings: &Recordings,
-        receipts: &Path,
-    ) -> Result<Vec<Planned>> {
-        let earlier = receipt::of_all_experiments(&self.results).records;
-        let missing = self.missing(items, recordings, receipts)?;
-        Ok(missing
-            .into_iter()
-            .map(|(item, seed)| Planned::new(item, seed, recordings.train.len(), &earlier))
-            .collect())
     }
 }
