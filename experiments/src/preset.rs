@@ -16,6 +16,7 @@ use crate::{Encoding, Profile, Run, SystemSetting, contradictions};
 use anyhow::{Result, bail};
 use datasets::{Content, Name};
 use events::Framing;
+use layers::Masks;
 use models::{Architecture, Biases, Norm, Spec, Variant};
 use neuron::Config;
 use sha2::{Digest, Sha256};
@@ -208,6 +209,7 @@ pub fn run(data: Name, system: &System, profile: Profile, o: &Overrides) -> Resu
         norm: Norm::default(),
         rectify: true,
         bias: Biases::All,
+        dropout: Masks::Pass,
         system: system.id.to_owned(),
         setting: SystemSetting::House,
         neuron: Config::bpsa_bpta(),

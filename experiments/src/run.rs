@@ -3,6 +3,7 @@ use crate::encoding::Encoding;
 use anyhow::{Context, Result, anyhow, ensure};
 use candle_core::{DType, Device};
 use datasets::Name;
+use layers::Masks;
 use models::{Biases, Network, Neurons, Norm, Spec, StageOptions};
 use neuron::{BadParameter, Config, Neuron, PartialConfig, WhenSilent};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,9 @@ pub struct Run {
     /// Which products have a bias.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub bias: Biases,
+    /// How long a mask of dropout stays.
+    #[serde(default, skip_serializing_if = "is_of_a_pass")]
+    pub dropout: Masks,
     /// The system by its id, see [`crate::systems`]; receipts of before there were other systems
     /// call it `method`.
     #[serde(alias = "method")]
@@ -86,6 +90,10 @@ fn rectified() -> bool {
 
 fn is_rectified(rectify: &bool) -> bool {
     *rectify
+}
+
+fn is_of_a_pass(dropout: &Masks) -> bool {
+    *dropout == Masks::Pass
 }
 
 fn is_usual(bias: &Biases) -> bool {
@@ -179,8 +187,8 @@ impl Run {
 
     /// What stands around its products.
     fn stages(&self) -> StageOptions {
-        let Run { norm, rectify, bias, .. } = *self;
-        StageOptions { norm, rectify, bias, steps: self.steps() }
+        let Run { norm, rectify, bias, dropout, .. } = *self;
+        StageOptions { norm, rectify, bias, dropout, steps: self.steps() }
     }
 
     /// The same whose neurons are all of one kind, nothing checked.

@@ -137,7 +137,7 @@ fn masks(step: &Step, tensors: &mut HashMap<String, Tensor>) -> Result<()> {
             Layer::MaxPool(k) | Layer::AvgPool(k) => {
                 (shape[1], shape[2]) = (shape[1] / k, shape[2] / k)
             }
-            Layer::Dropout(name) => {
+            Layer::Dropout(name, _) => {
                 let mask = dropout_mask(
                     &shape.clone().into(),
                     0.5,

@@ -27,11 +27,12 @@ mod rectify;
 mod sizes;
 mod sparse;
 mod statistics;
+mod strided_pool;
 
 pub use calibration::calibrate;
 pub use conv::Conv2d;
 pub use depthwise::{Depthwise, DepthwiseSizes};
-pub use dropout::{dropout, dropout_mask};
+pub use dropout::{Masks, dropout, dropout_mask};
 pub use linear::Linear;
 pub use norm::{BatchNorm, StatisticsOver, batch_moments};
 pub use normalise::Scales;
@@ -41,6 +42,7 @@ pub use rectify::rectify;
 pub use sizes::Sizes;
 pub use sparse::{Consumer, Sparse};
 pub use statistics::BatchStatistics;
+pub use strided_pool::Windows;
 
 use candle_core::{Result, Tensor, bail};
 

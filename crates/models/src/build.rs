@@ -4,7 +4,7 @@ use crate::{Biases, Layer, Neurons, Norm, Spec, Stage, StageOptions};
 use blocks::Weight;
 use candle_core::{DType, Result, bail};
 use candle_nn::{Init, VarBuilder};
-use layers::{BatchNorm, Conv2d, Depthwise, Linear};
+use layers::{BatchNorm, Conv2d, Depthwise, Linear, Windows};
 use neuron::surrogate::WhereFired;
 use neuron::{Fires, Firing, Neuron, Reset, ResetGradient, Sbpsnn, population};
 use std::collections::HashMap;
@@ -109,17 +109,34 @@ impl Builder<'_> {
                 self.shrink(stage, k)?;
                 self.layers.push(Layer::AvgPool(k));
             }
+            Stage::StridedAvgPool { window: side, stride, padding } => {
+                let windows = Windows { side, stride, padding };
+                let [h, w, c] = self.shape;
+                let (Some(rows), Some(columns), false) =
+                    (windows.across(h), windows.across(w), self.flat)
+                else {
+                    bail!(
+                        "network: {stage} needs maps of at least {0}×{0}, found {h}×{w}",
+                        side - 2 * padding
+                    );
+                };
+                self.shape = [rows, columns, c];
+                self.layers.push(match (stride, padding) {
+                    (stride, 0) if stride == side => Layer::AvgPool(side),
+                    _ => Layer::StridedAvgPool(windows),
+                });
+            }
             Stage::PoolNeurons(k) => {
                 self.shrink(stage, k)?;
                 let neurons = pool_neurons()?;
                 self.layers.extend([Layer::AvgPool(k), Layer::Neuron(name, neurons)]);
             }
-            Stage::Dropout => self.layers.push(Layer::Dropout(name)),
+            Stage::Dropout => self.layers.push(Layer::Dropout(name, self.options.dropout)),
             Stage::FullyConnected { units, dropout } => {
                 self.linear(&name, units)?;
                 let behind = self.options.norm.options().is_some_and(|norm| norm.linear);
                 let norm = if behind { self.norm(&name, units, 1.0)? } else { None };
-                let drop = dropout.then(|| Layer::Dropout(name.clone()));
+                let drop = dropout.then(|| Layer::Dropout(name.clone(), self.options.dropout));
                 let neurons = self.neurons(&name)?;
                 self.layers.extend(norm.into_iter().chain(self.rectify()).chain(drop));
                 self.layers.push(neurons);

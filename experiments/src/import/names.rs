@@ -68,8 +68,9 @@ impl Names {
                 Layer::Rectify
                 | Layer::MaxPool(_)
                 | Layer::AvgPool(_)
+                | Layer::StridedAvgPool(_)
                 | Layer::Flatten
-                | Layer::Dropout(_)
+                | Layer::Dropout(..)
                 | Layer::Vote(_) => {}
             }
         }

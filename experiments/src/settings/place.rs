@@ -36,6 +36,7 @@ pub fn every_field(run: &Run) -> Result<Value> {
         fields.entry("neurons").or_insert(json!({}));
         fields.entry("rectify").or_insert(json!(true));
         fields.entry("bias").or_insert(json!("all"));
+        fields.entry("dropout").or_insert(json!("pass"));
         if let Some(options) = run.norm.options() {
             fields.insert("norm".to_owned(), json!(options));
         }

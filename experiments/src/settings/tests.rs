@@ -4,6 +4,7 @@ use super::*;
 use crate::systems::{BPSA, System};
 use crate::{Profile, preset};
 use datasets::Name;
+use layers::Masks;
 use models::{Biases, Norm};
 use neuron::{Kind, cells};
 use training::WarmUp;
@@ -43,6 +44,9 @@ fn one_field_changes_and_no_other() {
     let scaled = with(&BPSA, "norm.scale=0.5").unwrap().norm;
     assert_eq!(scaled.options().unwrap().scale, 0.5);
     assert!(!with(&BPSA, "rectify=false").unwrap().rectify);
+    assert_eq!(with(&BPSA, "dropout=step").unwrap().dropout, Masks::Step);
+    let strided = "16C3-AP3/2(P1)-DP-10Voting";
+    assert_eq!(with(&BPSA, &format!("network={strided}")).unwrap().network, strided);
     assert_eq!(with(&BPSA, "bias=linear").unwrap().bias, Biases::Linear);
     assert_eq!(with(&BPSA, "setup.adamw.weight_decay=0").unwrap().setup.adamw.weight_decay, 0.0);
 }
@@ -115,6 +119,7 @@ fn what_does_not_fit_is_named() {
         ("norm.gamma=1", &["no field \"gamma\"", "per_step_weight"]),
         ("rectify=perhaps", &["true or false"]),
         ("bias=some", &["all, linear or none"]),
+        ("dropout=often", &["dropout must be pass or step", "often"]),
         ("surrogate=atn", &["atn", "triangular", "use one of those"]),
         ("neuron.tau=2", &["no field \"tau\"", "threshold", "short names are surrogate"]),
         ("neurons.threshold=1", &["neurons.LAYER.FIELD"][..]),

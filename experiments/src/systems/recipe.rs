@@ -4,6 +4,7 @@ use crate::run::SystemSetting;
 use crate::{Encoding, Run};
 use datasets::Name;
 use events::Framing;
+use layers::Masks;
 use models::{Biases, Norm};
 use neuron::Config;
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ impl Recipe {
             norm: Norm::None,
             rectify: false,
             bias: Biases::None,
+            dropout: Masks::Pass,
             system: system.to_owned(),
             setting: SystemSetting::Published,
             neuron,
