@@ -2,7 +2,7 @@
 //! figures; and one page of all.
 
 use crate::experiment::{Experiment, Picture};
-use crate::made::Made;
+use crate::made::MadeFigures;
 use crate::receipt;
 use crate::selection::Receipts;
 use crate::tables;

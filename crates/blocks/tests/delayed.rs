@@ -338,7 +338,7 @@ fn sigmoids_in_silent_layers_reach_delayed_connections() {
             let sigmoid = {
                 let alpha = surrogate::Sigmoid { alpha: 5.0 };
                 let kind = surrogate::Kind::Sigmoid(alpha);
-                neuron::Config { surrogate: kind, ..Config::bpsa_bpta() }.build().unwrap()
+                Config { surrogate: kind, ..Config::bpsa_bpta() }.build().unwrap()
             };
             let mut other = graph.clone();
             for block in other.blocks.iter_mut().filter(|block| block.neuron.is_some()) {

@@ -34,6 +34,7 @@ fn options(steps: usize) -> Vec<StageOptions> {
         rectify,
         bias,
         steps: Some(steps),
+        ..StageOptions::default()
     };
     let time = StatisticsOver::Time;
     vec![

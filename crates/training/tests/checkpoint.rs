@@ -410,7 +410,7 @@ fn a_layer_that_is_silent_for_an_epoch_is_named_with_its_step() {
     let mut keeper = Keeper::default();
     let silent = |rules, keeper: &mut Keeper| {
         let mut vars = SeededVars::new(3);
-        let config = neuron::Config { threshold: 1e6, ..Config::bpsa_bpta() };
+        let config = Config { threshold: 1e6, ..Config::bpsa_bpta() };
         let spec: Spec = "4C3-AP2-10Voting".parse().unwrap();
         let builder = vars.builder(DType::F32, &Device::Cpu);
         let network = Network::new(

@@ -12,10 +12,12 @@ use training::{
     Compute, History, InputEncoding, Refusal, Samples, SeededVars, Set, Setup, Values, train,
 };
 
+/// What may fail here, in one sentence.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Files and their classes, from 0.
+/// Files of grey images and their classes, from 0.
 pub struct Mine {
+    /// Each file and its class.
     pub files: Vec<(PathBuf, u32)>,
 }
 

@@ -1,6 +1,6 @@
 //! Variables beside the tensors of a file: all fit, or nothing is set.
 
-use super::names::Wanted;
+use super::names::Counterpart;
 use super::{Imported, MANY, Source};
 use crate::Run;
 use anyhow::{Context, Result, ensure};
