@@ -214,8 +214,8 @@ impl RunFlags {
         }
     }
 
-    /// The runs of a command in the setting asked for. Of another than the house's are left those of
-    /// a data set for which the system has a recipe, and that it does not vary otherwise.
+    /// The runs of a command in the setting asked for. Of another than the house's are left those
+    /// of a data set for which the system has a recipe, and that it does not vary otherwise.
     ///
     /// # Errors
     /// [`Usage`]: if none is left.

@@ -32,8 +32,8 @@ pub struct Item {
 /// Items, each with a seed.
 pub(crate) type Seeded<'i> = Vec<(&'i Item, u64)>;
 
-/// What a trained network does. Where it cannot be told that is said: hours of training are not lost
-/// for what is looked at after them.
+/// What a trained network does. Where it cannot be told that is said: hours of training are not
+/// lost for what is looked at after them.
 fn analysed(
     run: &Run,
     network: &Network,

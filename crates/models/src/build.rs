@@ -110,27 +110,9 @@ impl Builder<'_> {
                 self.layers.push(Layer::AvgPool(k));
             }
             Stage::StridedAvgPool { window: side, stride, padding } => {
-                let windows = Windows { side, stride, padding };
-                let [h, w, c] = self.shape;
-                let (Some(rows), Some(columns), false) =
-                    (windows.across(h), windows.across(w), self.flat)
-                else {
-                    bail!(
-                        "network: {stage} needs maps of at least {0}×{0}, found {h}×{w}",
-                        side - 2 * padding
-                    );
-                };
-                self.shape = [rows, columns, c];
-                self.layers.push(match (stride, padding) {
-                    (stride, 0) if stride == side => Layer::AvgPool(side),
-                    _ => Layer::StridedAvgPool(windows),
-                });
+                self.strided_pool(stage, Windows { side, stride, padding })?
             }
-            Stage::PoolNeurons(k) => {
-                self.shrink(stage, k)?;
-                let neurons = pool_neurons()?;
-                self.layers.extend([Layer::AvgPool(k), Layer::Neuron(name, neurons)]);
-            }
+            Stage::PoolNeurons(k) => self.pool_neurons(stage, name, k)?,
             Stage::Dropout => self.layers.push(Layer::Dropout(name, self.options.dropout)),
             Stage::FullyConnected { units, dropout } => {
                 self.linear(&name, units)?;
@@ -359,6 +341,28 @@ impl Builder<'_> {
         }
         self.shrink(stage, h)?;
         self.layers.push(Layer::AvgPool(h));
+        Ok(())
+    }
+
+    fn pool_neurons(&mut self, stage: Stage, name: String, k: usize) -> Result<()> {
+        self.shrink(stage, k)?;
+        self.layers.extend([Layer::AvgPool(k), Layer::Neuron(name, pool_neurons()?)]);
+        Ok(())
+    }
+
+    fn strided_pool(&mut self, stage: Stage, windows: Windows) -> Result<()> {
+        let Windows { side, stride, padding } = windows;
+        let [h, w, c] = self.shape;
+        let (Some(rows), Some(columns), false) = (windows.across(h), windows.across(w), self.flat)
+        else {
+            let least = side - 2 * padding;
+            bail!("network: {stage} needs maps of at least {least}×{least}, found {h}×{w}");
+        };
+        self.shape = [rows, columns, c];
+        self.layers.push(match (stride, padding) {
+            (stride, 0) if stride == side => Layer::AvgPool(side),
+            _ => Layer::StridedAvgPool(windows),
+        });
         Ok(())
     }
 
