@@ -4,7 +4,7 @@ mod load;
 
 use anyhow::{Result, anyhow, bail};
 use datasets::{
-    Error, Found, Name, Origin, Recordings, Split, check_folder, find, find_with, synthetic,
+    Error, Fold, Found, Name, Origin, Recordings, Split, check_folder, find, find_with, synthetic,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -56,6 +56,7 @@ pub fn root(flag: Option<PathBuf>) -> Result<Option<PathBuf>> {
 }
 
 /// The recordings that a data set is trained on.
+#[derive(Clone)]
 pub struct TrainingData {
     /// The recordings.
     pub recordings: Recordings,
@@ -167,6 +168,33 @@ pub fn take(chosen: &mut TrainingData, train: Option<usize>, test: Option<usize>
         recordings.split = format!("{}; {said}", recordings.split);
         chosen.says = format!("{}; {said}", chosen.says);
     }
+}
+
+/// The same recordings, of which one fold is tested and the others are trained on.
+///
+/// # Errors
+/// Too few recordings for so many folds.
+pub fn fold(chosen: &TrainingData, fold: Fold) -> Result<TrainingData> {
+    let recordings = chosen.recordings.clone().fold(fold).map_err(in_one_sentence)?;
+    let (train, test) = (recordings.train.len(), recordings.test.len());
+    let Fold { number, of } = fold;
+    let says = format!("{}; fold {number} of {of}: {train} train and {test} test", chosen.says);
+    Ok(TrainingData { recordings, says })
+}
+
+/// The same recordings with a part of the training recordings held out.
+///
+/// # Errors
+/// Recordings of which none can be held out.
+pub fn hold_out(chosen: TrainingData, part: f64) -> Result<TrainingData> {
+    let recordings = chosen.recordings.hold_out(part).map_err(in_one_sentence)?;
+    let says = format!(
+        "{}; {} held out, {} train",
+        chosen.says,
+        recordings.held_out.len(),
+        recordings.train.len()
+    );
+    Ok(TrainingData { recordings, says })
 }
 
 fn describe(r: &Recordings) -> String {

@@ -1,12 +1,14 @@
 //! The flags of every program that trains, and what they say of a profile.
 
 use crate::compute::ComputeFlags;
+use crate::division::DivisionFlags;
 use crate::fields::STEPS;
 use crate::preset::{self, Overrides};
 use crate::run_request::{RunRequest, Variation};
 use crate::seeds::Seeds;
 use crate::settings::Setting;
 use crate::systems::{self, System, SystemInSetting};
+use crate::tuning::Tuned;
 pub use crate::usage::Usage;
 use crate::usage::{between, prove_once};
 use crate::{OwnSurrogate, Profile, SystemSetting, import};
@@ -55,6 +57,10 @@ pub struct RunFlags {
     /// Learning rate before the schedule, instead of the profile's
     #[arg(long, value_parser = learning_rate)]
     pub(crate) learning_rate: Option<f64>,
+    /// Learning rate and warm-up that --grid chose for each system, from its file; again for
+    /// another data set
+    #[arg(long, value_name = "FILE", conflicts_with = "learning_rate")]
+    pub(crate) tuned: Vec<PathBuf>,
     /// Layer lists as in the paper's text, instead of as in its code
     #[arg(long)]
     pub(crate) paper_layers: bool,
@@ -81,6 +87,8 @@ pub struct RunFlags {
     /// Threads; with a CUDA device they prepare its data [default: all cores]
     #[arg(long, value_parser = threads)]
     pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    pub(crate) division: DivisionFlags,
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
     /// Folder for tables, figures and receipts
@@ -290,6 +298,7 @@ impl RunFlags {
             weights: None,
             weights_of_another_run: self.weights_of_another_run,
             classes: None,
+            tuned: None,
         }
     }
 
@@ -309,6 +318,10 @@ impl RunFlags {
         };
         Ok(Overrides {
             weights: self.weights.as_ref().map(digest).transpose()?,
+            tuned: match &self.tuned[..] {
+                [] => None,
+                paths => Some(Tuned::read(paths)?),
+            },
             ..self.overrides()
         })
     }

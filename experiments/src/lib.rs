@@ -3,6 +3,7 @@
 //! table's own file says which runs it wants and lays them out. A program of `src/bin/` only reads
 //! its flags.
 
+pub mod accuracy;
 pub mod analysis;
 pub mod board;
 pub mod checkpoint_writer;
@@ -11,11 +12,14 @@ pub mod conformance;
 pub mod contradictions;
 pub mod data;
 pub mod data_tool;
+pub mod differences;
+pub mod division;
 mod encoding;
 pub mod experiment;
 pub mod fields;
 pub mod flags;
 pub mod framing;
+pub mod grid;
 pub mod import;
 pub mod layout;
 pub mod machine;
@@ -38,12 +42,15 @@ pub mod runs;
 pub mod seeds;
 pub mod selection;
 pub mod settings;
+pub mod silence;
 pub mod simulator_check;
 pub mod stop;
 pub mod systems;
 pub mod tables;
 mod training_words;
+pub mod tuning;
 pub mod usage;
+pub mod warm;
 
 pub use encoding::Encoding;
 pub use run::{OwnSurrogate, Run, SystemSetting};

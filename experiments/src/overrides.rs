@@ -2,6 +2,7 @@
 
 use crate::OwnSurrogate;
 use crate::settings::Setting;
+use crate::tuning::Tuned;
 use models::{Architecture, Spec, Variant};
 use training::WarmUp;
 
@@ -36,6 +37,8 @@ pub struct Overrides {
     /// Only these classes of the data set, in its order; part of the data, not of the profile's
     /// name.
     pub classes: Option<Vec<String>>,
+    /// What a grid chose for each system, in place of the profile's learning rate and warm-up.
+    pub tuned: Option<Tuned>,
     /// Single fields, set last and in order.
     pub settings: Vec<Setting>,
 }

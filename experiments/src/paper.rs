@@ -3,13 +3,15 @@
 use crate::data::{self, TrainingData};
 use crate::experiment::Experiment;
 use crate::flags::RunFlags;
+use crate::grid::{self, Tried};
+use crate::preset::Overrides;
 use crate::program::ending;
 use crate::run_request::Variation;
 use crate::runs::Item;
 use crate::selection::{self, Receipts, Wanted};
 use crate::usage::{Usage, prove_once};
 use crate::{
-    OwnSurrogate, RunRequest, contradictions, machine, plan, preset, publish, receipt, tables,
+    OwnSurrogate, Run, RunRequest, contradictions, machine, plan, preset, publish, receipt, tables,
 };
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, FromArgMatches};
@@ -30,6 +32,10 @@ pub struct TableFlags {
     /// warm-up-ann and so on
     #[arg(long, value_name = "WORD", value_delimiter = ',')]
     only: Vec<String>,
+    /// Choose learning rate and warm-up of each system on the recordings that --held-out keeps out
+    /// of training, and write them to a file for --tuned; the table is left as it is
+    #[arg(long, requires = "held_out", conflicts_with_all = ["learning_rate", "tuned"])]
+    grid: bool,
     #[command(flatten)]
     runs: RunFlags,
 }
@@ -56,7 +62,7 @@ pub fn with_surrogate(id: &str, own: Result<OwnSurrogate>) -> ExitCode {
     ending::run(command(experiment), |matches| {
         let mut flags = TableFlags::from_arg_matches(matches)?;
         flags.runs.own = Some(own?);
-        table(experiment, &flags).map(|()| ExitCode::SUCCESS)
+        table(experiment, flags).map(|()| ExitCode::SUCCESS)
     })
 }
 
@@ -67,10 +73,13 @@ struct Part {
 }
 
 /// Trains what is missing of a table or figure, and lays it out.
-pub(crate) fn table(experiment: &Experiment, flags: &TableFlags) -> Result<()> {
-    let runs = &flags.runs;
+pub(crate) fn table(experiment: &Experiment, flags: TableFlags) -> Result<()> {
     prove_once("--only", flags.only.iter().map(String::as_str))?;
-    runs.prove_lists()?;
+    flags.runs.prove_lists()?;
+    if flags.grid {
+        return grid(experiment, flags);
+    }
+    let (flags, runs) = (&flags, &flags.runs);
     let requests = chosen(experiment, flags)?;
     let receipts = runs.start(experiment.id)?;
     let parts = parts(flags, &requests, &receipts)?;
@@ -89,6 +98,53 @@ pub(crate) fn table(experiment: &Experiment, flags: &TableFlags) -> Result<()> {
         diverged.extend(runs.train(experiment.id, items, &chosen.recordings, &receipts)?);
     }
     publish(experiment, runs, &parts)?;
+    match diverged.is_empty() {
+        true => Ok(()),
+        false => bail!("{}; these runs have no receipt, all others do", diverged.join("; ")),
+    }
+}
+
+/// Trains what is missing of a grid, one learning rate after the other, and writes what it chooses.
+fn grid(experiment: &Experiment, mut flags: TableFlags) -> Result<()> {
+    let receipts = flags.runs.start(experiment.id)?;
+    let requests = grid::requests(&chosen(experiment, &flags)?);
+    let (mut tried, mut diverged, mut planned): (Vec<Tried>, _, _) =
+        (Vec::new(), Vec::new(), Vec::new());
+    for rate in grid::RATES {
+        flags.runs.learning_rate = Some(rate);
+        let runs = &flags.runs;
+        for Part { chosen, items } in parts(&flags, &requests, &receipts)? {
+            if runs.dry_run {
+                planned.extend(runs.plan(&items, &chosen.recordings, &receipts)?);
+                continue;
+            }
+            chosen.say();
+            diverged.extend(runs.train(experiment.id, &items, &chosen.recordings, &receipts)?);
+            let of_data = requests.iter().filter(|c| c.data == chosen.recordings.name);
+            for (&request, item) in of_data.zip(items) {
+                let records = runs.records(&item, &chosen.recordings, &receipts)?;
+                let place = |t: &&mut Tried| t.request == request && t.run == item.run;
+                // folds of one point are one point
+                match tried.iter_mut().find(place) {
+                    Some(point) => point.records.extend(records),
+                    None => tried.push(Tried {
+                        request,
+                        run: item.run,
+                        profile: runs.profile_name()?,
+                        records,
+                    }),
+                }
+            }
+        }
+    }
+    if flags.runs.dry_run {
+        return publish::print(&plan::table(&planned)?.to_terminal());
+    }
+    for name in Name::ALL {
+        if let Some(tuning) = grid::tuning(name, &tried) {
+            grid::write(&tuning, &flags.runs.results)?;
+        }
+    }
     match diverged.is_empty() {
         true => Ok(()),
         false => bail!("{}; these runs have no receipt, all others do", diverged.join("; ")),
@@ -148,18 +204,21 @@ fn chosen(experiment: &Experiment, flags: &TableFlags) -> Result<Vec<RunRequest>
 /// The recordings and runs of each data set, proven to be buildable before any of them is trained.
 fn parts(flags: &TableFlags, requests: &[RunRequest], receipts: &Path) -> Result<Vec<Part>> {
     let runs = &flags.runs;
-    let (overrides, profile) = (runs.read_overrides()?, runs.profile_name()?);
-    let root = data::root(runs.data.clone())?;
-    let mut parts: Vec<Part> = Vec::new();
     let mut names: Vec<Name> = Vec::new();
     for request in requests {
         if !names.contains(&request.data) {
             names.push(request.data);
         }
     }
+    runs.division.prove(&names)?;
+    let classes = runs.division.chosen_classes(&names);
+    let overrides = Overrides { classes, ..runs.read_overrides()? };
+    let (profile, root) = (runs.profile_name()?, data::root(runs.data.clone())?);
+    let mut parts: Vec<Part> = Vec::new();
     for name in names {
         let named = flags.only.iter().any(|word| word == name.id());
         let stand_in = preset::stand_in(name, runs.profile);
+        let stand_in = stand_in.map(|usual| runs.division.stand_in(usual));
         let mut items = Vec::new();
         for request in requests.iter().filter(|request| request.data == name) {
             let run = request.run(runs.profile, &overrides)?;
@@ -169,15 +228,17 @@ fn parts(flags: &TableFlags, requests: &[RunRequest], receipts: &Path) -> Result
         let Some(chosen) = data::choose(name, root.as_deref(), None, named, stand_in)? else {
             continue;
         };
-        let origin = receipt::identity(&chosen.recordings).origin;
-        let item = |(request, run): (RunRequest, _)| Item {
-            title: request.title(),
-            row: selection::row(request, runs.profile, &profile, origin),
-            run,
-        };
-        let items: Vec<Item> = items.into_iter().map(item).collect();
-        runs.prove_part(&items, &chosen.recordings, receipts)?;
-        parts.push(Part { chosen, items });
+        for chosen in runs.division.divided(chosen)? {
+            let data = receipt::identity(&chosen.recordings);
+            let item = |(request, run): &(RunRequest, Run)| Item {
+                title: request.title(),
+                row: selection::row_of(*request, runs.profile, &profile, &data),
+                run: run.clone(),
+            };
+            let items: Vec<Item> = items.iter().map(item).collect();
+            runs.prove_part(&items, &chosen.recordings, receipts)?;
+            parts.push(Part { chosen, items });
+        }
     }
     let all: Vec<_> = parts.iter().flat_map(|part| &part.items).map(|item| &item.run).collect();
     contradictions::prove_used(&overrides.settings, &all)?;
@@ -189,11 +250,15 @@ fn publish(experiment: &Experiment, flags: &RunFlags, parts: &[Part]) -> Result<
     let wanted: Vec<Wanted> =
         parts.iter().map(|p| flags.wanted(&p.chosen.recordings)).collect::<Result<_>>()?;
     let synthetic = |p: &&Part| p.chosen.recordings.origin == Origin::Synthetic;
-    let stand_ins: Vec<String> =
-        parts.iter().filter(synthetic).map(|p| p.chosen.says.clone()).collect();
+    let mut stand_ins: Vec<&Part> = parts.iter().filter(synthetic).collect();
+    // folds are of one stand-in
+    stand_ins.dedup_by_key(|part| part.chosen.recordings.name);
+    let stand_ins: Vec<String> = stand_ins.into_iter().map(|p| p.chosen.says.clone()).collect();
     let receipt::Found { records, faults } = receipt::of_all_experiments(&flags.results);
+    let names: Vec<Name> = parts.iter().map(|part| part.chosen.recordings.name).collect();
+    let classes = flags.division.chosen_classes(&names);
     let receipts = Receipts::new(&records, &flags.profile_name()?)?.only(
-        flags.read_overrides()?,
+        Overrides { classes, ..flags.read_overrides()? },
         wanted,
         flags.any_build,
     );

@@ -67,6 +67,12 @@ pub fn warms_up(data: Name, system: &System, profile: Profile) -> bool {
     run(data, system, profile, &many).is_ok_and(|run| !run.setup.warm_up.is_none())
 }
 
+/// Whether a system's house keeps the ReLU, and so can have an analogue warm-up: without neurons
+/// and without ReLU a network would be linear.
+pub fn has_relu(system: &System) -> bool {
+    warms_up(Name::Cifar10, system, Profile::Paper)
+}
+
 /// The warm-up of the released scripts: 80 of 500 epochs for CIFAR, none for event data; a shorter
 /// run has the same part of its.
 fn warm_up(data: Name, profile: Profile, epochs: usize) -> WarmUp {
@@ -263,6 +269,9 @@ pub fn profile_name(profile: Profile, o: &Overrides) -> String {
     }
     if let Some(rate) = o.learning_rate {
         name += &format!("+lr{rate}");
+    }
+    if let Some(tuned) = &o.tuned {
+        name += &format!("+tuned-{}", tuned.name());
     }
     if o.chunks {
         name += "+chunks";

@@ -98,6 +98,13 @@ impl Progress for RunProgress<'_> {
         if !epoch.test.firing_rates.is_empty() {
             self.latest += &format!(" rate {rate:.1} %");
         }
+        if let Some(held_out) = &epoch.held_out {
+            self.latest += &format!(" held out {:.1} %", held_out.accuracy_percent());
+        }
+        if !epoch.test.silent_voters.is_empty() {
+            let silent: usize = epoch.test.silent_voters.iter().sum();
+            self.latest += &format!(" silent voters {silent}");
+        }
         if !self.terminal {
             terminal::say!(
                 "{} epoch {}/{} loss {:.4} train {:.1} %{} {:.1} s",

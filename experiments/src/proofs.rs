@@ -131,7 +131,8 @@ impl RunFlags {
             let cache = root.map(|root| data::cache_folder(self.cache.as_deref(), &root));
             // a damaged cache is found here too
             if !data::is_cached(recordings, framing, cache.as_deref())? {
-                memory::prove_frames(run, train + test, memory::available())?;
+                let all = train + recordings.held_out.len() + test;
+                memory::prove_frames(run, all, memory::available())?;
             }
         }
         Ok(())

@@ -148,7 +148,7 @@ fn covers(experiment: &Experiment, record: &Record) -> bool {
     let Ok(base) = crate::Profile::of_name(&record.profile) else { return false };
     let rows = experiment.every_request();
     rows.into_iter().any(|request| {
-        let row = crate::selection::row(request, base, &record.profile, record.data.origin);
+        let row = crate::selection::row_of(request, base, &record.profile, &record.data);
         crate::names::of_row(&row) == record.row || row == record.row
     })
 }
@@ -220,6 +220,5 @@ pub fn figure(picture: Picture) -> page::Figure {
 
 /// A receipt with the place of its file below the results.
 pub fn receipt_of(record: &Record) -> page::Receipt {
-    let path = format!("runs/{}/{}-s{}.json", record.experiment, record.row, record.seed);
-    page::Receipt { path, record: record.clone() }
+    page::Receipt { path: receipt::place(record), record: record.clone() }
 }

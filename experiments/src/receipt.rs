@@ -7,10 +7,10 @@ pub use rules::recordings as prove_recordings;
 use crate::{Run, machine, names};
 use anyhow::{Result, anyhow, bail};
 use datasets::{Origin, Recordings};
-use report::{Curve, DataIdentity, Metric, Record, RunIdentity};
+use report::{Curve, DataIdentity, Fold, Metric, Record, RunIdentity};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use training::History;
+use training::{Epoch, Evaluation, History, Silence, WarmUp};
 
 /// What names a receipt.
 #[derive(Clone, Debug)]
@@ -72,6 +72,11 @@ pub fn read(folder: &Path, path: &Path) -> Result<Record> {
     let record = Record::read(path)?;
     rules::check(folder, &record).map_err(|wrong| anyhow!("{}", fault(path, &wrong)))?;
     Ok(record)
+}
+
+/// The place of a receipt below the results folder.
+pub fn place(record: &Record) -> String {
+    format!("runs/{}/{}-s{}.json", record.experiment, record.row, record.seed)
 }
 
 fn fault(path: &Path, wrong: &str) -> String {
@@ -181,6 +186,8 @@ pub fn identity(r: &Recordings) -> DataIdentity {
         train_published: info.train as u64,
         test: r.test.len() as u64,
         test_published: info.test as u64,
+        held_out: r.held_out.len() as u64,
+        fold: r.fold.map(|fold| Fold { number: fold.number as u64, of: fold.of as u64 }),
     }
 }
 
@@ -219,7 +226,7 @@ pub fn record(
         title: label.title.clone(),
         run: serde_json::to_value(run)?,
         metrics: metrics(history),
-        curves: curves(history),
+        curves: curves(run, history),
         data,
         profile: label.profile.clone(),
         seed,
@@ -239,6 +246,7 @@ pub fn record(
         peak_memory_bytes: machine::peak_memory_bytes(),
         compute: serde_json::Value::Null,
         weights_sha256: None,
+        outcome: history.epochs.last().map(|last| report::outcome_text(&last.test.outcome)),
         analysis: None,
         versions: BTreeMap::from([("spikegrad".into(), env!("CARGO_PKG_VERSION").into())]),
     })
@@ -255,6 +263,19 @@ pub const RATE: &str = "firing rate, mean over layers";
 pub const RATE_OF: &str = "firing rate, ";
 /// Name of the curve of test accuracies.
 pub const CURVE: &str = "test accuracy";
+/// Name of the curve of accuracies on recordings held out of training.
+pub const HELD_OUT: &str = "held-out accuracy";
+/// What the names of the curves of layers' silent neurons begin with, see [`training::Silence`].
+pub const SILENT: &str = "silent neurons, ";
+/// What the names of the metrics of how many neurons those are of begin with.
+pub const NEURONS: &str = "neurons, ";
+/// What the names of the curves of classes' silent voters begin with.
+pub const SILENT_VOTERS: &str = "silent voters, ";
+/// Name of the metric of how many voters those are of.
+pub const VOTERS: &str = "voters of a class";
+/// What the names of the curves begin with that tell in which part of an epoch's steps a layer took
+/// the slope of the warm-up.
+pub const WARM_UP: &str = "warm-up, ";
 
 fn metrics(history: &History) -> Vec<Metric> {
     let metric =
@@ -276,6 +297,14 @@ fn metrics(history: &History) -> Vec<Metric> {
         for (layer, rate) in rates {
             all.push(metric(&format!("{RATE_OF}{layer}"), *rate, "spikes per neuron and step"));
         }
+        for silence in &last.test.silence {
+            all.push(metric(&format!("{NEURONS}{}", silence.layer), silence.neurons as f64, "1"));
+        }
+        if let (Some(head), classes @ 1..) =
+            (last.test.silence.last(), last.test.silent_voters.len())
+        {
+            all.push(metric(VOTERS, (head.neurons / classes) as f64, "1"));
+        }
         for (name, value) in &history.initial_neurons {
             all.push(metric(&format!("{name}, before training"), *value, "1"));
         }
@@ -286,12 +315,8 @@ fn metrics(history: &History) -> Vec<Metric> {
     all
 }
 
-fn curves(history: &History) -> Vec<Curve> {
-    let curve = |name: &str, unit: &str, value: fn(&training::Epoch) -> f64| Curve {
-        name: name.into(),
-        unit: unit.into(),
-        values: history.epochs.iter().map(value).collect(),
-    };
+fn curves(run: &Run, history: &History) -> Vec<Curve> {
+    let curve = |name: &str, unit: &str, value: fn(&Epoch) -> f64| each(history, name, unit, value);
     let mut all = vec![
         curve(CURVE, "%", |e| e.test.accuracy_percent()),
         curve("train accuracy", "%", |e| e.train_accuracy_percent),
@@ -300,10 +325,40 @@ fn curves(history: &History) -> Vec<Curve> {
         curve("learning rate", "1", |e| e.learning_rate),
         curve("seconds", "s", |e| e.seconds),
     ];
-    let names = history.epochs.last().map_or(&[][..], |epoch| &epoch.neurons);
-    for (i, (name, _)) in names.iter().enumerate() {
-        let values = history.epochs.iter().map(|e| e.neurons.get(i).map_or(f64::NAN, |n| n.1));
-        all.push(Curve { name: name.clone(), unit: "1".into(), values: values.collect() });
+    let Some(last) = history.epochs.last() else { return all };
+    if last.held_out.is_some() {
+        let held_out =
+            |of: fn(&Evaluation) -> f64| move |e: &Epoch| e.held_out.as_ref().map_or(f64::NAN, of);
+        all.push(each(history, HELD_OUT, "%", held_out(Evaluation::accuracy_percent)));
+        all.push(each(history, "held-out loss", "1", held_out(|e| e.loss)));
+    }
+    for (i, (name, _)) in last.neurons.iter().enumerate() {
+        let value = |e: &Epoch| e.neurons.get(i).map_or(f64::NAN, |n| n.1);
+        all.push(each(history, name, "1", value));
+    }
+    // an analogue epoch has no neurons that could be silent
+    for (i, Silence { layer, .. }) in last.test.silence.iter().enumerate() {
+        let value = |e: &Epoch| e.test.silence.get(i).map_or(f64::NAN, |s| s.silent as f64);
+        all.push(each(history, &format!("{SILENT}{layer}"), "1", value));
+    }
+    let classes = run.data.info().classes;
+    for (i, class) in classes.iter().enumerate().take(last.test.silent_voters.len()) {
+        let value = |e: &Epoch| e.test.silent_voters.get(i).map_or(f64::NAN, |n| *n as f64);
+        all.push(each(history, &format!("{SILENT_VOTERS}{class}"), "1", value));
+    }
+    for (i, (layer, _)) in last.warmed_up.iter().enumerate() {
+        let value = |e: &Epoch| e.warmed_up.get(i).map_or(f64::NAN, |part| part.1);
+        all.push(each(history, &format!("{WARM_UP}{layer}"), "1", value));
+    }
+    if let WarmUp::Ann { epochs } = run.setup.warm_up {
+        let mut analogue = each(history, &format!("{WARM_UP}all layers"), "1", |_| 0.0);
+        analogue.values.iter_mut().take(epochs).for_each(|part| *part = 1.0);
+        all.push(analogue);
     }
     all
+}
+
+fn each(history: &History, name: &str, unit: &str, value: impl Fn(&Epoch) -> f64) -> Curve {
+    let values = history.epochs.iter().map(value).collect();
+    Curve { name: name.into(), unit: unit.into(), values }
 }

@@ -3,7 +3,9 @@
 use crate::preset::{self, Overrides};
 use crate::settings::Setting;
 use crate::systems::{System, SystemInSetting};
+use crate::tuning::Point;
 use crate::usage::Usage;
+pub use crate::warm::Warm;
 use crate::{Profile, Run, SystemSetting};
 use anyhow::{Result, bail};
 use datasets::Name;
@@ -38,39 +40,6 @@ pub enum Variation {
     /// The analogue network of equal structure, trained without neurons from the first epoch to the
     /// last.
     Analogue,
-}
-
-/// The warm-ups that are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Warm {
-    /// None.
-    No,
-    /// The released code's: analogue for the first 16 % of the epochs, as its CIFAR-10 script has
-    /// it (80 of 500).
-    Analogue,
-    /// TSSL-BP's, with its rate of 0.1.
-    Sigmoid,
-}
-
-impl Warm {
-    /// `none`, `ann` or `sigmoid`.
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::No => "none",
-            Self::Analogue => "ann",
-            Self::Sigmoid => "sigmoid",
-        }
-    }
-
-    fn of(self, epochs: usize) -> WarmUp {
-        match self {
-            Self::No => WarmUp::None,
-            // of a single epoch nothing would be left
-            Self::Analogue if epochs == 1 => WarmUp::None,
-            Self::Analogue => WarmUp::Ann { epochs: (epochs * 80 / 500).max(1) },
-            Self::Sigmoid => WarmUp::SigmoidWhenSilent { rate: 0.1 },
-        }
-    }
 }
 
 impl RunRequest {
@@ -110,6 +79,8 @@ impl RunRequest {
             )));
         }
         let mut all = overrides.clone();
+        let tuned = self.tuned(overrides)?;
+        all.learning_rate = tuned.map_or(all.learning_rate, |point| Some(point.learning_rate));
         let epochs = all.epochs.unwrap_or(preset::epochs(self.data, profile));
         match self.variation {
             Variation::None => (),
@@ -118,7 +89,37 @@ impl RunRequest {
             Variation::WarmUp(warm) => all.warm_up = Some(warm.of(epochs)),
             Variation::Analogue => all.warm_up = Some(WarmUp::Ann { epochs }),
         }
+        // a row that is about a warm-up has its own
+        let point = tuned.filter(|_| all.warm_up.is_none());
+        all.warm_up = point.map(|point| point.warm_up.of(epochs)).or(all.warm_up);
         preset::run_in(self.chosen(), self.data, profile, &all)
+    }
+
+    /// What a grid chose for it, where that is asked for.
+    ///
+    /// # Errors
+    /// A request that was made for others, or beside a setting of the same field.
+    fn tuned(self, overrides: &Overrides) -> Result<Option<&Point>> {
+        let Some(tuned) = overrides.tuned.as_ref().filter(|_| self.setting.is_house()) else {
+            return Ok(None);
+        };
+        let both = |setting: &&Setting| {
+            setting.of_warm_up() || setting.place().starts_with("setup.learning_rate")
+        };
+        if let Some(setting) = overrides.settings.iter().find(both) {
+            bail!(Usage(format!(
+                "--tuned and --set {} both set {}; leave one of the two out",
+                setting.text(),
+                setting.place()
+            )));
+        }
+        match tuned.of(self.data, self.system) {
+            Some(point) => Ok(Some(point)),
+            None => bail!(Usage(format!(
+                "--tuned: expected a request for {} on {}, found none; run its grid too, or leave it out by --systems or --only",
+                self.system.id, self.data
+            ))),
+        }
     }
 
     /// What tells its receipts from others of one profile: a part of their names.

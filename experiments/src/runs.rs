@@ -10,7 +10,7 @@ use crate::receipt::{self, Clock, Label};
 use crate::selection::Wanted;
 use crate::{Encoding, Run, analysis, data, import, machine, names, outputs, progress, stop};
 use anyhow::{Result, anyhow};
-use datasets::Recordings;
+use datasets::{Fold, Recordings};
 use models::Network;
 use report::{Analysis, DataIdentity, Record, RunIdentity};
 use std::path::Path;
@@ -51,6 +51,14 @@ fn analysed(
     }
 }
 
+/// An item's title, with the fold that it is trained on.
+fn named(item: &Item, recordings: &Recordings) -> String {
+    match recordings.fold {
+        None => item.title.clone(),
+        Some(Fold { number, of }) => format!("{}, fold {number} of {of},", item.title),
+    }
+}
+
 impl RunFlags {
     /// What the cells of these recordings are to hold.
     ///
@@ -78,7 +86,7 @@ impl RunFlags {
         for (item, seed) in found {
             terminal::say!(
                 "{} seed {seed}: receipt found, not run again (--force runs it)",
-                item.title
+                named(item, recordings)
             );
         }
         Ok(missing)
@@ -105,6 +113,26 @@ impl RunFlags {
             }
         }
         Ok((missing, found))
+    }
+
+    /// The receipts that an item has.
+    ///
+    /// # Errors
+    /// A broken receipt.
+    pub fn records(
+        &self,
+        item: &Item,
+        recordings: &Recordings,
+        receipts: &Path,
+    ) -> Result<Vec<Record>> {
+        let (program, identity) = (machine::program_sha256()?, receipt::identity(recordings));
+        let value = serde_json::to_value(&item.run)?;
+        let mut records = Vec::new();
+        for &seed in self.seeds().list() {
+            let this = RunIdentity { run: &value, data: &identity, program_sha256: &program, seed };
+            records.extend(receipt::existing(receipts, &item.row, this, self.any_build)?);
+        }
+        Ok(records)
     }
 
     /// Trains what is missing of one data set, leaving a receipt of each run. A run that diverges
@@ -141,12 +169,12 @@ impl RunFlags {
             let Some((_, sets)) = &loaded else { continue };
             let (train, test) = (sets.train().samples.len(), sets.test().samples.len());
             BatchSizes::new(train, test, &item.run.setup)
-                .map_err(|error| anyhow!("{}: {error}", item.title))?;
+                .map_err(|error| anyhow!("{}: {error}", named(item, recordings)))?;
             match self.one(experiment, item, seed, recordings, sets, place, receipts) {
                 Ok(()) => (),
                 Err(error) => match error.downcast_ref() {
                     Some(training::Error::Diverged { .. } | training::Error::Silent { .. }) => {
-                        let said = format!("{} seed {seed}: {error}", item.title);
+                        let said = format!("{} seed {seed}: {error}", named(item, recordings));
                         terminal::say!("{said}");
                         diverged.push(said);
                     }
@@ -168,23 +196,18 @@ impl RunFlags {
         place: &ComputeTarget,
         receipts: &Path,
     ) -> Result<()> {
-        let Item { title, row, run } = item;
+        let Item { row, run, .. } = item;
+        let title = named(item, recordings);
         let program = machine::program_sha256()?;
         let identity = receipt::identity(recordings);
         let name = names::of_run(row, seed);
         let mut vars = run.variables(seed);
         let network = run.network(&vars, &place.device)?;
         self.begin_with(run, &network, &vars)?;
-        let path = self.results.join("checkpoints").join(format!("{name}.safetensors"));
-        let (checkpoints, from) = self.checkpoints(&path, (run, &identity, seed), place)?;
-        if from.is_some() {
-            terminal::say!("{title} seed {seed}: goes on from {}", path.display());
-        }
-        // measured crossovers may be others today, and with them the bits
-        let mut adopted = place.clone();
-        adopted.compute.options.crossover = checkpoints.crossover()?;
-        let place = &adopted;
         let called = format!("{title} seed {seed}");
+        let (checkpoints, from, adopted) =
+            self.checkpoints(&name, &called, (run, &identity, seed), place)?;
+        let place = &adopted;
         let mut watch =
             progress::RunProgress::new(called.clone(), run.setup.epochs, run.setup.batch);
         watch.checkpoints = Some(checkpoints);
@@ -194,37 +217,51 @@ impl RunFlags {
             watch.board = Some(Board::new(&dir.join(&name), done, Box::new(probe))?);
         }
         // before training: the file of named weights may be gone after it
-        let label = Label {
-            experiment: experiment.into(),
-            row: row.clone(),
-            title: title.clone(),
-            profile: self.profile_name()?,
-        };
+        let label = self.label(experiment, item)?;
         // from here to the receipt a signal must not lose what was trained
         let _saving = stop::under_way();
         let clock = Clock::start();
         device::reset_peak_memory(&place.device);
         let (train, test, setup, rules) = (sets.train(), sets.test(), &run.setup, self.rules());
         let (compute, device) = (&place.compute, &place.device);
-        let job =
-            Job { network: &network, sets: (train, test), setup, rules, compute, seed, device };
+        let job = Job {
+            network: &network,
+            sets: (train, test),
+            held_out: sets.held_out(),
+            setup,
+            rules,
+            compute,
+            seed,
+            device,
+        };
         let history = train_from(&job, &mut vars, from, &mut watch)?;
         let mut record = receipt::record(&label, run, identity, seed, &history, &clock, &program)?;
         record.device = place.name.clone();
         record.compute = compute::said(place, &network, &watch.layers);
-        record.weights_sha256 = Some(vars.sha256()?);
         record.analysis = analysed(run, &network, test, place, &called);
         self.keep(record, run, &vars, receipts)?;
         watch.checkpoints.take().map_or(Ok(()), CheckpointWriter::done)
     }
 
-    /// The writer of a run's checkpoints, and the state from which it goes on, if it has one.
+    fn label(&self, experiment: &str, item: &Item) -> Result<Label> {
+        Ok(Label {
+            experiment: experiment.into(),
+            row: item.row.clone(),
+            title: item.title.clone(),
+            profile: self.profile_name()?,
+        })
+    }
+
+    /// The writer of a run's checkpoints, the state from which it goes on, if it has one, and how
+    /// it then computes: measured crossovers may be others today, and with them the bits.
     fn checkpoints(
         &self,
-        path: &Path,
+        name: &str,
+        called: &str,
         (run, data, seed): (&Run, &DataIdentity, u64),
         place: &ComputeTarget,
-    ) -> Result<(CheckpointWriter, Option<Checkpoint>)> {
+    ) -> Result<(CheckpointWriter, Option<Checkpoint>, ComputeTarget)> {
+        let path = self.results.join("checkpoints").join(format!("{name}.safetensors"));
         let compute = &place.compute;
         // rules and the way to compute too: with others the bits would be others
         let how =
@@ -237,7 +274,14 @@ impl RunFlags {
         )?;
         let every = Duration::from_secs_f64(60.0 * self.checkpoint_every);
         let adopt = self.compute.crossover_is_auto();
-        CheckpointWriter::open(path, identity, every, self.any_build, adopt)
+        let (checkpoints, from) =
+            CheckpointWriter::open(&path, identity, every, self.any_build, adopt)?;
+        if from.is_some() {
+            terminal::say!("{called}: goes on from {}", path.display());
+        }
+        let mut adopted = place.clone();
+        adopted.compute.options.crossover = checkpoints.crossover()?;
+        Ok((checkpoints, from, adopted))
     }
 
     /// Writes what a run learned, and its receipt.
@@ -248,6 +292,7 @@ impl RunFlags {
         vars: &SeededVars,
         receipts: &Path,
     ) -> Result<()> {
+        record.weights_sha256 = Some(vars.sha256()?);
         let weights = self.results.join("weights");
         outputs::try_folder(&weights, "--results", true)?;
         let name = names::of_run(&record.row, record.seed);

@@ -1,13 +1,31 @@
 //! Which receipts stand in which cell. Whatever has no receipt stays empty.
 
+use crate::accuracy::Epochs;
 use crate::preset::Overrides;
 use crate::{Profile, Run, RunRequest, names};
 use anyhow::Result;
 use datasets::Name;
-use report::{Curve, DataIdentity, Origin, Record, Summary, summary};
+use report::{Curve, DataIdentity, Fold, Origin, Record, Summary, summary};
+use sha2::{Digest, Sha256};
 use std::cmp::Reverse;
 
-/// The receipts of one cell, equal but for the seed; in the order of their seeds, at least one.
+/// What may differ within a cell: of two cells the runs that agree in it are a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pair {
+    /// The seed.
+    pub seed: u64,
+    /// The fold, if the data are divided into some.
+    pub fold: Option<Fold>,
+}
+
+impl Pair {
+    /// Of a receipt.
+    pub fn of(record: &Record) -> Self {
+        Self { seed: record.seed, fold: record.data.fold }
+    }
+}
+
+/// The receipts of one cell, equal but for seed and fold; in that order, at least one.
 pub struct Group<'a> {
     /// For people.
     pub title: String,
@@ -18,7 +36,7 @@ pub struct Group<'a> {
 
 impl<'a> Group<'a> {
     fn new(title: String, data: Name, mut records: Vec<&'a Record>) -> Option<Self> {
-        records.sort_by_key(|r| r.seed);
+        records.sort_by_key(|r| Pair::of(r));
         (!records.is_empty()).then_some(Self { title, data, records })
     }
 
@@ -32,16 +50,37 @@ impl<'a> Group<'a> {
         self.records[0]
     }
 
-    /// A metric of each receipt that has it, with its seed.
-    pub fn seeds(&self, metric: &str) -> Vec<(u64, f64)> {
-        let value =
-            |r: &&Record| Some((r.seed, r.metrics.iter().find(|m| m.name == metric)?.value));
+    /// A metric of each receipt that has it.
+    pub fn values(&self, metric: &str) -> Vec<f64> {
+        let value = |r: &&Record| Some(r.metrics.iter().find(|m| m.name == metric)?.value);
         self.records.iter().filter_map(value).collect()
     }
 
-    /// A metric of each receipt that has it.
-    pub fn values(&self, metric: &str) -> Vec<f64> {
-        self.seeds(metric).into_iter().map(|(_, value)| value).collect()
+    /// The test accuracy of each receipt that has it, in percent.
+    pub fn accuracies(&self, of: Epochs) -> Vec<f64> {
+        self.records.iter().filter_map(|r| of.of(r)).collect()
+    }
+
+    /// Which test accuracy is shown first.
+    pub fn primary(&self) -> Epochs {
+        Epochs::primary(&self.records)
+    }
+
+    /// What differs between the receipts: "0,1,2", or with folds "0,1,2 × 5 folds".
+    pub fn seeds(&self) -> String {
+        let mut seeds: Vec<u64> = self.records.iter().map(|r| r.seed).collect();
+        seeds.sort_unstable();
+        seeds.dedup();
+        let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+        let mut folds: Vec<u64> =
+            self.records.iter().filter_map(|r| Some(r.data.fold?.number)).collect();
+        folds.sort_unstable();
+        folds.dedup();
+        let Some(Fold { of, .. }) = self.first().data.fold else { return seeds.join(",") };
+        match folds.len() as u64 {
+            all if all == of => format!("{} × {of} folds", seeds.join(",")),
+            some => format!("{} × {some} of {of} folds", seeds.join(",")),
+        }
     }
 
     /// Mean and deviation over the seeds.
@@ -147,12 +186,15 @@ impl<'a> Receipts<'a> {
     /// An override that does not fit the run.
     pub fn group(&self, request: RunRequest) -> Result<Option<Group<'a>>> {
         let Some(recordings) = self.recordings(request.data) else { return Ok(None) };
-        let row = row(request, self.base, &self.profile, recordings.origin);
+        let is_row = |r: &Record| {
+            let row = row_of(request, self.base, &self.profile, &r.data);
+            r.row == names::of_row(&row) || r.row == row
+        };
         let mut cell: Vec<&Record> = self
             .records
             .iter()
             .copied()
-            .filter(|r| (r.row == names::of_row(&row) || r.row == row) && r.data == *recordings)
+            .filter(|r| r.data.same_but_fold(recordings) && is_row(r))
             .collect();
         let wanted = self.wanted.iter().find(|w| w.recordings.name == request.data.id());
         if let (Some(wanted), Some(overrides)) = (wanted, &self.overrides) {
@@ -174,8 +216,8 @@ impl<'a> Receipts<'a> {
             });
         }
         // the same seed in two tables' folders is the same run twice
-        cell.sort_by_key(|r| (r.seed, Reverse(&r.started_utc)));
-        cell.dedup_by_key(|r| r.seed);
+        cell.sort_by_key(|r| (Pair::of(r), Reverse(&r.started_utc)));
+        cell.dedup_by_key(|r| Pair::of(r));
         Ok(Group::new(request.title(), request.data, cell))
     }
 
@@ -206,6 +248,20 @@ fn rank(origin: Origin) -> u8 {
 /// long that [`names::of_row`] cuts it.
 pub fn row(request: RunRequest, base: Profile, profile: &str, origin: Origin) -> String {
     format!("{}-{profile}{}", request.id(base), suffix(origin))
+}
+
+/// The same of a part of a data set: behind it how many recordings, and of what division.
+pub fn row_of(request: RunRequest, base: Profile, profile: &str, data: &DataIdentity) -> String {
+    let row = row(request, base, profile, data.origin);
+    // what was done to a split stands behind it
+    if data.split.contains("; ") { row + &part(data) } else { row }
+}
+
+/// Two parts or two splits of a data set are two rows.
+pub fn part(data: &DataIdentity) -> String {
+    let fold = data.fold.map_or(String::new(), |Fold { number, of }| format!("-f{number}of{of}"));
+    let digest = Sha256::digest(format!("{}\n{}{fold}", data.manifest_sha256, data.split));
+    format!("-{}+{}{fold}-{}", data.train, data.test, sentence::hex(&digest[..4]))
 }
 
 /// What a row's name says of its recordings.

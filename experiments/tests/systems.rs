@@ -113,6 +113,7 @@ fn trained(run: &Run, path: &Path, until: Option<usize>) -> Option<(Vec<f64>, St
     let job = Job {
         network: &network,
         sets: (set(&train), set(&test)),
+        held_out: None,
         setup: &run.setup,
         rules: Rules::default(),
         compute: &Compute::default(),

@@ -17,6 +17,14 @@ pub trait Observer {
         Ok(())
     }
 
+    /// What the neurons called `layer` give behind their pooling, one step after another; the last
+    /// axis, `channels` long, is the feature maps of a convolution, else the neurons. Only passes
+    /// of blocks on the CPU call this, beside [`Observer::count`].
+    fn outputs(&mut self, layer: &str, spikes: &[u8], channels: usize) -> Result<()> {
+        let _ = (layer, spikes, channels);
+        Ok(())
+    }
+
     /// The statistics that the batch norm of `layer` used in a training pass. Whoever trains folds
     /// them into the running statistics; the network itself keeps nothing.
     fn statistics(&mut self, layer: &str, statistics: &BatchStatistics) -> Result<()> {

@@ -202,6 +202,7 @@ pub(crate) static SET_10: DataSet = DataSet {
     layout: &LAYOUT_10,
     splits: &["published"],
     events: None,
+    person: None,
     stand_in: Generator::Picture(synthetic::pictures::shape),
 };
 
@@ -224,6 +225,7 @@ pub(crate) static SET_100: DataSet = DataSet {
     layout: &LAYOUT_100,
     splits: &["published"],
     events: None,
+    person: None,
     stand_in: Generator::Picture(synthetic::pictures::shape_and_hue),
 };
 

@@ -125,6 +125,7 @@ pub(crate) static SET: DataSet = DataSet {
     layout: &LAYOUT,
     splits: &["reference", "first100", "tebn", "seeded:N"],
     events: Some(EventFiles { format: |_| Format::Aedat2, decode: |_, bytes| decode(bytes) }),
+    person: None,
     stand_in: Generator::Scene { camera: synthetic::dvs, show: synthetic::shapes::show },
 };
 

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use events::{Columns, formats::Format};
 
-use crate::{Info, layout::Layout, synthetic::Generator};
+use crate::{Info, division::Person, layout::Layout, synthetic::Generator};
 
 /// All that a data set's own file has to tell; [`crate::Name`] lists them.
 pub(crate) struct DataSet {
@@ -14,6 +14,8 @@ pub(crate) struct DataSet {
     pub splits: &'static [&'static str],
     /// Its files, if they hold events.
     pub events: Option<EventFiles>,
+    /// Whom its recordings are of, if names of files tell.
+    pub person: Option<Person>,
     /// What stands in for its recordings.
     pub stand_in: Generator,
 }

@@ -14,6 +14,7 @@ use events::{
 use crate::{
     Content, Download, Error, Info, Name, Origin, Recording, Source, Split, Unpack,
     data_set::{DataSet, EventFiles},
+    division::Person,
     error::unlike,
     files::{self, Others},
     layout::{Layout, Listing},
@@ -79,6 +80,7 @@ pub(crate) static SET: DataSet = DataSet {
     layout: &LAYOUT,
     splits: &["published"],
     events: Some(EventFiles { format, decode }),
+    person: Some(Person { noun: "subject", of: subject }),
     stand_in: Generator::Scene { camera: synthetic::dvs, show: synthetic::gestures::show },
 };
 
@@ -92,6 +94,11 @@ fn format(path: &Path) -> Format {
         true => Format::NMnist,
         false => Format::Aedat31,
     }
+}
+
+/// The subject whom a publisher's file, `userNN_light.aedat`, is of.
+fn subject(name: &str) -> Option<&str> {
+    name.strip_suffix(".aedat")?.split_once('_').map(|(subject, _)| subject)
 }
 
 fn decode(path: &Path, bytes: &[u8]) -> Result<Columns, events::Error> {

@@ -57,6 +57,16 @@ pub enum Error {
         /// What was expected and what was found, in half a sentence.
         why: String,
     },
+    /// Recordings that cannot be divided so.
+    #[error("{}: expected {what}, found {found}; ask for less, or leave it out", name.title())]
+    Division {
+        /// The data set.
+        name: Name,
+        /// What was asked for.
+        what: String,
+        /// Why not.
+        found: String,
+    },
     /// A file or folder could not be read.
     #[error("{}: expected to read it, found {}; check the path and its permissions", path.display(), sentence::cause(source))]
     Read {

@@ -145,6 +145,18 @@ fn load(
     let origin = origin.unwrap_or(if complete { Origin::Complete } else { Origin::Sample });
     let sums = files::sums(&files, layout.most_bytes)?;
     let manifest_sha256 = files::manifest(folder, &files, &sums);
-    let sources = Sources { folder: folder.to_owned(), files, sums, faults };
-    Ok(Recordings { name, origin, train, validation, test, manifest_sha256, split, notes, sources })
+    let sources = Box::new(Sources { folder: folder.to_owned(), files, sums, faults });
+    Ok(Recordings {
+        name,
+        origin,
+        train,
+        validation,
+        held_out: Vec::new(),
+        test,
+        manifest_sha256,
+        split,
+        fold: None,
+        notes,
+        sources,
+    })
 }

@@ -27,6 +27,7 @@ pub mod cache;
 mod cifar;
 mod cifar10_dvs;
 mod data_set;
+mod division;
 mod download;
 mod dvs_gesture;
 mod error;
@@ -62,7 +63,7 @@ pub use images::ImageFile;
 pub use load::{Form, Halves, LoadError, load, sample_counts};
 pub use name::{Content, Info, Name};
 pub use proof::{Proof, prove};
-pub use recordings::{Origin, Recording, Recordings, Source};
+pub use recordings::{Fold, Origin, Recording, Recordings, Source};
 pub use samples::{Example, Refusal, Samples, Values};
 pub use split::Split;
 

@@ -143,6 +143,7 @@ pub(crate) static SET: DataSet = DataSet {
     layout: &LAYOUT,
     splits: &["published"],
     events: None,
+    person: None,
     stand_in: Generator::Picture(synthetic::pictures::digit),
 };
 

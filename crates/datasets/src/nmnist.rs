@@ -73,6 +73,7 @@ pub(crate) static SET: DataSet = DataSet {
         format: |_| Format::NMnist,
         decode: |_, bytes| formats::nmnist::decode(bytes),
     }),
+    person: None,
     stand_in: Generator::Scene { camera: Camera::default, show: synthetic::digits::show },
 };
 

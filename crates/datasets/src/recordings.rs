@@ -21,18 +21,22 @@ pub struct Recordings {
     pub train: Vec<Recording>,
     /// The recordings to tune on, where the split sets some apart; else none.
     pub validation: Vec<Recording>,
+    /// What was held out of the training recordings, by [`Recordings::hold_out`]; usually none.
+    pub held_out: Vec<Recording>,
     /// The test recordings.
     pub test: Vec<Recording>,
     /// SHA-256 over the sorted lines "relative path, length, SHA-256" of every file used; of a
     /// stand-in, over its generator's version and arguments.
     pub manifest_sha256: String,
-    /// The rule by which recordings became train or test.
+    /// The rule by which recordings became train or test; what was done to that behind `; `.
     pub split: String,
+    /// Which fold of how many these are, where [`Recordings::fold`] made them.
+    pub fold: Option<Fold>,
     /// What a reader of results should know of what is here, in whole sentences: listed files that
     /// are not here, labels that overlap. Empty for most.
     pub notes: Vec<String>,
     /// What the manifest stands on; of a stand-in, nothing.
-    pub(crate) sources: Sources,
+    pub(crate) sources: Box<Sources>,
 }
 
 /// The files that a manifest was computed from.
@@ -57,6 +61,15 @@ pub enum Origin {
     /// A stand-in made by [`crate::synthetic`] or written by a simulator: accuracies say nothing
     /// about the data set.
     Synthetic,
+}
+
+/// One of several parts that are tested one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fold {
+    /// Which, from 1.
+    pub number: usize,
+    /// Of how many, 2 or more.
+    pub of: usize,
 }
 
 /// One labelled recording.
@@ -108,7 +121,7 @@ impl Recordings {
     /// The folder in which a file is no longer what the manifest says, if one is: reads every file
     /// once.
     pub(crate) fn changed(&self) -> Result<Option<&Path>, Error> {
-        let Sources { folder, files, sums, .. } = &self.sources;
+        let Sources { folder, files, sums, .. } = &*self.sources;
         let same = files::sums(files, self.name.set().layout.most_bytes)? == *sums;
         Ok((!same).then_some(folder))
     }
@@ -131,7 +144,7 @@ impl Recordings {
         // the same classes are the same data, in whatever order and how often they were named
         labels.sort_unstable();
         labels.dedup();
-        for half in [&mut self.train, &mut self.validation, &mut self.test] {
+        for half in [&mut self.train, &mut self.validation, &mut self.held_out, &mut self.test] {
             half.retain(|recording| labels.contains(&(recording.label as usize)));
         }
         if self.origin == Origin::Complete && known.len() != labels.len() {

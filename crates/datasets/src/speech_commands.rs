@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     Content, Download, Error, Info, Name, Origin, Recording, Source, Split, Unpack,
     data_set::DataSet,
+    division::Person,
     error::unlike,
     files::{self, Others},
     layout::{Layout, Listing},
@@ -69,6 +70,7 @@ pub(crate) static SET: DataSet = DataSet {
     layout: &LAYOUT,
     splits: &["published", "by-speaker:N"],
     events: None,
+    person: Some(Person { noun: "speaker", of: speaker }),
     stand_in: Generator::Sound(synthetic::words::word),
 };
 
@@ -245,7 +247,12 @@ fn clips(folder: &Path, others: &mut Others) -> Result<Vec<Clip>, Error> {
 /// both sides.
 fn speaker_tests(key: &str, seed: u64) -> bool {
     let name = key.rsplit('/').next().unwrap_or(key);
-    let speaker = name.split("_nohash_").next().unwrap_or(name);
+    let speaker = speaker(name).unwrap_or(name);
     let digest = Sha256::digest(format!("{seed} {speaker}"));
     digest.first_chunk().is_some_and(|first| u64::from_be_bytes(*first) % 5 == 0)
+}
+
+/// The speaker whom a clip's name begins with.
+fn speaker(name: &str) -> Option<&str> {
+    name.split_once("_nohash_").map(|(speaker, _)| speaker)
 }

@@ -74,6 +74,15 @@ impl Network {
         Network { layers }
     }
 
+    /// The layer of neurons that is voted on, and how many of them vote for a class; `None` where
+    /// currents are.
+    pub fn voters(&self) -> Option<(&str, usize)> {
+        match &self.layers[..] {
+            [.., Layer::Neuron(name, _), Layer::Vote(voters)] => Some((name, *voters)),
+            _ => None,
+        }
+    }
+
     /// Class scores `[B, K]` of frames `[T, B, H, W, C]`: the mean over time of the votes.
     ///
     /// # Errors

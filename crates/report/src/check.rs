@@ -2,7 +2,7 @@
 //! belong together of one length. A run that diverged is a result too, so NaN and infinity pass.
 
 use crate::rule::{Checked, ensure};
-use crate::{Analysis, Histogram, Record, Trace, results};
+use crate::{Analysis, Fold, Histogram, Record, Trace, outcome_of, results};
 
 /// Counts above this are no counts: a number of JSON holds no more exactly.
 const MOST: u64 = 1 << 53;
@@ -18,11 +18,34 @@ pub(crate) fn check(record: &Record) -> Checked {
     ensure(possible, "seconds of 0 or more", sentence::number(seconds))?;
     started(&record.started_utc)?;
     let data = &record.data;
-    for count in [data.train, data.train_published, data.test, data.test_published] {
+    let published = [data.train_published, data.test_published];
+    for count in [data.train, data.held_out, data.test].into_iter().chain(published) {
         ensure(count <= MOST, "a number of samples below 2⁵³", count)?;
     }
+    if let Some(Fold { number, of }) = data.fold {
+        let found = format!("fold {number} of {of}");
+        let is = (1..=of).contains(&number) && of > 1 && of <= MOST;
+        ensure(is, "a fold of two or more, counted from 1", found)?;
+    }
+    outcome(record)?;
     results::check(record)?;
     record.analysis.as_ref().map_or(Ok(()), analysis)
+}
+
+/// That what is said of single samples is as the accuracy of the last epoch has it.
+fn outcome(record: &Record) -> Checked {
+    let Some(text) = &record.outcome else { return Ok(()) };
+    let test = record.data.test;
+    let expected = format!("an outcome of {test} test samples");
+    // a text is never longer than a file may be
+    let right = usize::try_from(test).ok().filter(|test| test.div_ceil(4) == text.len());
+    let right = right.and_then(|test| outcome_of(text, test));
+    ensure(right.is_some(), &expected, format!("\"{}\"", sentence::shown(text)))?;
+    let correct = right.map_or(0, |right| right.iter().filter(|right| **right).count());
+    let percent = 100.0 * correct as f64 / test.max(1) as f64;
+    let last = record.metrics.iter().find(|metric| metric.name == "test accuracy, last epoch");
+    let same = last.is_none_or(|last| (last.value - percent).abs() < 1e-6);
+    ensure(same, "an outcome with the last epoch's accuracy", sentence::number(percent))
 }
 
 fn started(utc: &str) -> Checked {

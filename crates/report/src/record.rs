@@ -70,6 +70,10 @@ pub struct Record {
     /// records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,
+    /// Which test samples were right after the last epoch, see [`crate::outcome_of`]; absent in
+    /// older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
     /// What the trained network did on its test set; absent in older records and where it was not
     /// asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,7 +94,7 @@ pub struct DataIdentity {
     pub manifest_sha256: String,
     /// Name of the split.
     pub split: String,
-    /// Training samples used.
+    /// Training samples used, without those held out.
     pub train: u64,
     /// Training samples of the published set.
     pub train_published: u64,
@@ -98,6 +102,42 @@ pub struct DataIdentity {
     pub test: u64,
     /// Test samples of the published set.
     pub test_published: u64,
+    /// Training samples held out, by which the epoch is chosen; 0 in older records.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub held_out: u64,
+    /// Which fold of a cross-validation this is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<Fold>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// A fold of a cross-validation: the part of all samples that is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fold {
+    /// Which, from 1.
+    pub number: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+impl DataIdentity {
+    /// Whether both are the same data: equal, or folds of one cross-validation.
+    pub fn same_but_fold(&self, other: &Self) -> bool {
+        match (self.fold, other.fold) {
+            (Some(a), Some(b)) => {
+                let of = |data: &Self| {
+                    let all = data.train + data.held_out + data.test;
+                    (data.name.clone(), data.manifest_sha256.clone(), data.split.clone(), all)
+                };
+                a.of == b.of && self.origin == other.origin && of(self) == of(other)
+            }
+            _ => self == other,
+        }
+    }
 }
 
 /// Where the data comes from; a number means something else on each.

@@ -21,6 +21,7 @@ impl Known {
         range: "from 0 to 1",
         holds: |v| (0.0..=1.0).contains(&v),
     };
+    const SHARE: Known = Known { unit: "1", ..Known::RATE };
     const AMOUNT: Known = Known { unit: "1", range: "of 0 or more", holds: |v| v >= 0.0 };
     const SECONDS: Known = Known { unit: "s", ..Known::AMOUNT };
     const COUNT: Known =
@@ -36,7 +37,12 @@ impl Known {
             _ if name.starts_with("firing rate, ") => Known::RATE,
             "train loss" | "test loss" | "learning rate" => Known::AMOUNT,
             "seconds" => Known::SECONDS,
-            "setbacks" => Known::COUNT,
+            "setbacks" | "voters of a class" => Known::COUNT,
+            "held-out loss" => Known::AMOUNT,
+            _ if name.starts_with("silent neurons, ") => Known::COUNT,
+            _ if name.starts_with("silent voters, ") => Known::COUNT,
+            _ if name.starts_with("neurons, ") => Known::COUNT,
+            _ if name.starts_with("warm-up, ") => Known::SHARE,
             BEST_EPOCH => Known::EPOCH,
             _ => return None,
         })

@@ -26,6 +26,8 @@ fn record(origin: Origin, word: &str) -> Record {
             train_published: 60_000,
             test: 100,
             test_published: 10_000,
+            held_out: 0,
+            fold: None,
         },
         profile: word.into(),
         seed: 7,
@@ -40,6 +42,7 @@ fn record(origin: Origin, word: &str) -> Record {
         peak_memory_bytes: None,
         compute: serde_json::Value::Null,
         weights_sha256: None,
+        outcome: None,
         analysis: None,
         versions: [].into(),
     }

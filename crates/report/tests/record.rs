@@ -32,6 +32,8 @@ fn record() -> Record {
             train_published: 60_000,
             test: 100,
             test_published: 10_000,
+            held_out: 0,
+            fold: None,
         },
         profile: "short".into(),
         seed: u64::MAX,
@@ -46,6 +48,7 @@ fn record() -> Record {
         peak_memory_bytes: Some(1 << 40),
         compute: serde_json::Value::Null,
         weights_sha256: None,
+        outcome: None,
         analysis: None,
         versions: [("candle-core".to_owned(), "0.11.1".to_owned())].into(),
     }

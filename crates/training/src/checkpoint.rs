@@ -6,7 +6,7 @@
 use crate::state::{Snapshot, State, TrainingState};
 use crate::stored::{Named, Stored, line_of_run, partial, previous, put, tensor, unsound, write};
 use crate::vars::values;
-use crate::{Epoch, Evaluation, SeededVars, Setback};
+use crate::{Epoch, Evaluation, SeededVars, Setback, Silence};
 use candle_core::Tensor;
 use std::collections::BTreeMap;
 use std::io;
@@ -186,13 +186,14 @@ fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
 /// One fact a line, its parts apart by tabs. Rust writes an f64 with as many digits as bring back
 /// its very bits.
 fn text(identity: &str, run: &str, at: &TrainingState, steps: u64, start: Option<u64>) -> String {
-    let TrainingState { epoch, step, loss, correct, seen, seconds, quiet, history } = at;
+    let TrainingState { epoch, step, loss, correct, seen, seconds, quiet, warmed_up, history } = at;
     let mut text = format!("{FIRST_LINE}\nidentity\t{identity}\n{}", line_of_run(run));
     text += &format!("at\t{epoch}\t{step}\t{loss:?}\t{correct}\t{seen}\t{seconds:?}\t{steps}\n");
     if let Some(steps) = start {
         text += &format!("epoch-start\t{steps}\n");
     }
     quiet.iter().for_each(|(layer, steps)| text += &format!("quiet\t{layer}\t{steps}\n"));
+    warmed_up.iter().for_each(|(layer, steps)| text += &format!("warm\t{layer}\t{steps}\n"));
     let readings = |all: &[(String, f64)]| -> String {
         all.iter().map(|(name, value)| format!("neurons\t{name}\t{value:?}\n")).collect()
     };
@@ -201,23 +202,77 @@ fn text(identity: &str, run: &str, at: &TrainingState, steps: u64, start: Option
     for Setback { epoch, step, what } in &history.setbacks {
         text += &format!("setback\t{epoch}\t{step}\t{}\n", what.replace(['\t', '\n'], " "));
     }
-    for Epoch {
-        learning_rate: rate,
-        train_loss,
-        train_accuracy_percent: accuracy,
-        test,
-        neurons,
-        seconds,
-    } in &history.epochs
-    {
-        let Evaluation { correct, samples, loss, firing_rates } = test;
-        text += &format!(
-            "epoch\t{rate:?}\t{train_loss:?}\t{accuracy:?}\t{correct}\t{samples}\t{loss:?}\t{seconds:?}\n"
-        );
-        firing_rates.iter().for_each(|(layer, rate)| text += &format!("rate\t{layer}\t{rate:?}\n"));
-        text += &readings(neurons);
+    for epoch in &history.epochs {
+        text += &of_epoch(epoch);
+        text += &readings(&epoch.neurons);
     }
     text
+}
+
+/// The lines of a finished epoch, but for its neurons.
+fn of_epoch(epoch: &Epoch) -> String {
+    let Epoch { learning_rate: rate, train_loss, train_accuracy_percent: accuracy, .. } = epoch;
+    let Evaluation { correct, samples, loss, firing_rates, silence, silent_voters, outcome } =
+        &epoch.test;
+    let seconds = epoch.seconds;
+    let mut text = format!(
+        "epoch\t{rate:?}\t{train_loss:?}\t{accuracy:?}\t{correct}\t{samples}\t{loss:?}\t{seconds:?}\n"
+    );
+    if let Some(Evaluation { correct, samples, loss, .. }) = &epoch.held_out {
+        text += &format!("held-out\t{correct}\t{samples}\t{loss:?}\n");
+    }
+    firing_rates.iter().for_each(|(layer, rate)| text += &format!("rate\t{layer}\t{rate:?}\n"));
+    for Silence { layer, neurons, silent } in silence {
+        text += &format!("silent\t{layer}\t{neurons}\t{silent}\n");
+    }
+    silent_voters.iter().for_each(|silent| text += &format!("silent-voters\t{silent}\n"));
+    for (layer, part) in &epoch.warmed_up {
+        text += &format!("warmed-up\t{layer}\t{part:?}\n");
+    }
+    if !outcome.is_empty() {
+        let bits: String = outcome.iter().map(|&right| if right { '1' } else { '0' }).collect();
+        text += &format!("outcome\t{bits}\n");
+    }
+    text
+}
+
+/// The first line of [`of_epoch`] behind its first word.
+fn begun(parts: &[&str]) -> Result<Epoch, String> {
+    let [rate, train_loss, accuracy, correct, samples, loss, seconds] = *parts else {
+        return Err(format!("an epoch of {} numbers", parts.len()));
+    };
+    let (correct, samples, loss) = (number(correct)?, number(samples)?, number(loss)?);
+    Ok(Epoch {
+        learning_rate: number(rate)?,
+        train_loss: number(train_loss)?,
+        train_accuracy_percent: number(accuracy)?,
+        test: Evaluation { correct, samples, loss, ..Evaluation::default() },
+        held_out: None,
+        warmed_up: Vec::new(),
+        neurons: Vec::new(),
+        seconds: number(seconds)?,
+    })
+}
+
+/// Reads a line of [`of_epoch`] behind its first; whether it is one.
+fn more_of_epoch(epoch: &mut Epoch, parts: &[&str]) -> Result<bool, String> {
+    match *parts {
+        ["held-out", correct, samples, loss] => {
+            let (correct, samples, loss) = (number(correct)?, number(samples)?, number(loss)?);
+            epoch.held_out = Some(Evaluation { correct, samples, loss, ..Evaluation::default() });
+        }
+        ["rate", layer, rate] => epoch.test.firing_rates.push((layer.into(), number(rate)?)),
+        ["silent", layer, neurons, silent] => epoch.test.silence.push(Silence {
+            layer: layer.into(),
+            neurons: number(neurons)?,
+            silent: number(silent)?,
+        }),
+        ["silent-voters", silent] => epoch.test.silent_voters.push(number(silent)?),
+        ["warmed-up", layer, part] => epoch.warmed_up.push((layer.into(), number(part)?)),
+        ["outcome", bits] => epoch.test.outcome = bits.bytes().map(|bit| bit == b'1').collect(),
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 /// A checkpoint from its bytes, or what is wrong with them.
@@ -296,29 +351,12 @@ fn lines(text: &str) -> Result<(String, TrainingState, u64, Option<u64>), String
             }
             ["epoch-start", steps] => start = Some(number(steps)?),
             ["quiet", layer, steps] => at.quiet.push((layer.into(), number(steps)?)),
+            ["warm", layer, steps] => at.warmed_up.push((layer.into(), number(steps)?)),
             ["setback", epoch, step, what] => {
                 let (epoch, step) = (number(epoch)?, number(step)?);
                 at.history.setbacks.push(Setback { epoch, step, what: what.into() });
             }
-            ["epoch", rate, train_loss, accuracy, correct, samples, loss, seconds] => {
-                at.history.epochs.push(Epoch {
-                    learning_rate: number(rate)?,
-                    train_loss: number(train_loss)?,
-                    train_accuracy_percent: number(accuracy)?,
-                    test: Evaluation {
-                        correct: number(correct)?,
-                        samples: number(samples)?,
-                        loss: number(loss)?,
-                        firing_rates: Vec::new(),
-                    },
-                    neurons: Vec::new(),
-                    seconds: number(seconds)?,
-                })
-            }
-            ["rate", layer, rate] => match at.history.epochs.last_mut() {
-                Some(epoch) => epoch.test.firing_rates.push((layer.into(), number(rate)?)),
-                None => return Err("a firing rate before the first epoch".into()),
-            },
+            ["epoch", ref rest @ ..] => at.history.epochs.push(begun(rest)?),
             ["neurons", name, value] => {
                 let reading = (name.to_owned(), number(value)?);
                 match at.history.epochs.last_mut() {
@@ -326,7 +364,15 @@ fn lines(text: &str) -> Result<(String, TrainingState, u64, Option<u64>), String
                     None => at.history.initial_neurons.push(reading),
                 }
             }
-            _ => return Err(format!("the line \"{line}\"")),
+            _ => {
+                let known = match at.history.epochs.last_mut() {
+                    Some(epoch) => more_of_epoch(epoch, &parts)?,
+                    None => false,
+                };
+                if !known {
+                    return Err(format!("the line \"{line}\""));
+                }
+            }
         }
     }
     Ok((identity, at, steps, start))

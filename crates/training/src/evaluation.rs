@@ -1,10 +1,11 @@
 use crate::batches::{Gathering, each_batch};
-use crate::{Compute, Error, Set, Setup};
+use crate::silence::{Listener, heard_channels, most_of_channels};
+use crate::{Compute, Error, Set, Setup, Silence};
 use candle_core::{Device, Tensor};
 use models::{Mode, Network, Observer};
 
 /// What a network does on a set of samples.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluation {
     /// Samples whose largest score is their class; of equal scores the lowest class counts.
     pub correct: usize,
@@ -15,12 +16,25 @@ pub struct Evaluation {
     /// For each layer of neurons, in order: its name and spikes ÷ (neurons · steps), over all
     /// samples.
     pub firing_rates: Vec<(String, f64)>,
+    /// For each layer how many of its neurons never fired; empty where that is not known, on a CUDA
+    /// device.
+    pub silence: Vec<Silence>,
+    /// For each class how many of its voters never fired; empty where that is not known.
+    pub silent_voters: Vec<usize>,
+    /// Whether each sample was right, in order. In a [`crate::History`] only the last epoch has it.
+    pub outcome: Vec<bool>,
 }
 
 impl Evaluation {
     /// Correct samples in percent.
     pub fn accuracy_percent(&self) -> f64 {
         100.0 * self.correct as f64 / self.samples.max(1) as f64
+    }
+
+    /// The same without what is known of layers and single samples.
+    pub(crate) fn alone(self) -> Self {
+        let Self { correct, samples, loss, .. } = self;
+        Self { correct, samples, loss, ..Self::default() }
     }
 }
 
@@ -51,7 +65,7 @@ pub(crate) fn evaluate_while(
     let criterion = setup.criterion();
     let engine = compute.engine_for(network, &criterion, device)?;
     let mut rates = Rates::default();
-    let (mut correct, mut loss) = (0, 0.0);
+    let (mut outcome, mut loss) = (Vec::new(), 0.0);
     let samples = set.samples.len();
     let indices: Vec<usize> = (0..samples).collect();
     let batches: Vec<&[usize]> = indices.chunks(setup.batch.max(1)).collect();
@@ -76,15 +90,28 @@ pub(crate) fn evaluate_while(
             }
         };
         loss += error * batches[step].len() as f64;
-        correct += count_correct(&scores, &labels)?;
+        outcome.extend(right(&scores, &labels)?);
         Ok(())
     })?;
-    let firing_rates = rates.0.into_iter().map(|(name, spikes, n)| (name, spikes / n)).collect();
-    Ok(Evaluation { correct, samples, loss: loss / samples.max(1) as f64, firing_rates })
+    let Rates { of, listener } = rates;
+    Ok(Evaluation {
+        correct: outcome.iter().filter(|right| **right).count(),
+        samples,
+        loss: loss / samples.max(1) as f64,
+        firing_rates: of.into_iter().map(|(name, spikes, n)| (name, spikes / n)).collect(),
+        silence: listener.silence(),
+        silent_voters: listener.voters(network.voters()),
+        outcome,
+    })
 }
 
 /// How many rows of scores have their largest value, the first if several, at their label.
 pub(crate) fn count_correct(scores: &Tensor, labels: &[u32]) -> candle_core::Result<usize> {
+    Ok(right(scores, labels)?.into_iter().filter(|right| *right).count())
+}
+
+/// Which rows do.
+fn right(scores: &Tensor, labels: &[u32]) -> candle_core::Result<Vec<bool>> {
     let rows: Vec<Vec<f32>> = scores.to_vec2()?;
     let first_largest = |row: &[f32]| {
         let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -93,19 +120,23 @@ pub(crate) fn count_correct(scores: &Tensor, labels: &[u32]) -> candle_core::Res
     Ok(rows
         .iter()
         .zip(labels)
-        .filter(|(row, label)| first_largest(row) == Some(**label as usize))
-        .count())
+        .map(|(row, label)| first_largest(row) == Some(*label as usize))
+        .collect())
 }
 
-/// Spikes and opportunities to spike of each layer, in the order first seen.
+/// Spikes and opportunities to spike of each layer, in the order first seen, and which of its
+/// neurons fired.
 #[derive(Default)]
-struct Rates(Vec<(String, f64, f64)>);
+struct Rates {
+    of: Vec<(String, f64, f64)>,
+    listener: Listener,
+}
 
 impl Rates {
     fn add(&mut self, layer: &str, spikes: f64, chances: f64) {
-        match self.0.iter_mut().find(|(name, ..)| name == layer) {
+        match self.of.iter_mut().find(|(name, ..)| name == layer) {
             Some(entry) => (entry.1, entry.2) = (entry.1 + spikes, entry.2 + chances),
-            None => self.0.push((layer.into(), spikes, chances)),
+            None => self.of.push((layer.into(), spikes, chances)),
         }
     }
 }
@@ -115,6 +146,13 @@ impl Observer for Rates {
         // A sum of 0s and 1s: exact in f32 up to 2²⁴ a step, so sum each step and add up in f64.
         let steps: Vec<f32> = spikes.flatten_from(1)?.sum(1)?.to_vec1()?;
         self.add(layer, steps.iter().map(|&s| f64::from(s)).sum(), spikes.elem_count() as f64);
+        let most: Vec<f32> = most_of_channels(spikes)?.to_vec1()?;
+        self.listener.hear(layer, most.into_iter().map(|most| most > 0.0).collect());
+        Ok(())
+    }
+
+    fn outputs(&mut self, layer: &str, spikes: &[u8], channels: usize) -> candle_core::Result<()> {
+        self.listener.hear(layer, heard_channels(spikes, channels));
         Ok(())
     }
 

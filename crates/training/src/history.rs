@@ -11,6 +11,12 @@ pub struct Epoch {
     pub train_accuracy_percent: f64,
     /// The test set after the epoch.
     pub test: Evaluation,
+    /// What is held out of the training set, after the epoch, if anything is: without layers and
+    /// single samples.
+    pub held_out: Option<Evaluation>,
+    /// For each layer the part of the epoch's steps in which it took the slope of
+    /// [`crate::WarmUp::SigmoidWhenSilent`]; empty under another warm-up.
+    pub warmed_up: Vec<(String, f64)>,
     /// What the neurons' learnable parameters meant after it, see
     /// [`models::Network::neuron_readings`]; empty where there are none.
     pub neurons: Vec<(String, f64)>,

@@ -1,4 +1,4 @@
-use crate::{History, Optimiser, SeededVars};
+use crate::{History, Optimiser, SeededVars, WarmUp};
 use candle_core::{Result, Tensor, bail};
 
 /// Where a run is between two steps: with weights and what the optimiser keeps ([`State`]) all that
@@ -20,6 +20,8 @@ pub struct TrainingState {
     pub seconds: f64,
     /// For each layer of neurons the training steps since its last spike.
     pub quiet: Vec<(String, u64)>,
+    /// For each layer the steps of this epoch in which it took the warm-up's slope.
+    pub warmed_up: Vec<(String, u64)>,
     /// The epochs that are finished, and the setbacks so far.
     pub history: History,
 }
@@ -34,6 +36,20 @@ impl TrainingState {
     pub(crate) fn begin(&mut self, epoch: usize) {
         (self.epoch, self.step, self.loss, self.correct, self.seen, self.seconds) =
             (epoch, 0, 0.0, 0, 0, 0.0);
+        self.warmed_up.clear();
+    }
+
+    /// Notes for each layer whether it took the warm-up's slope in a step, as one does that fires
+    /// too rarely.
+    pub(crate) fn note_warm_up(&mut self, rates: &[(String, f64)], warm_up: WarmUp) {
+        let WarmUp::SigmoidWhenSilent { rate: limit } = warm_up else { return };
+        for (layer, rate) in rates {
+            let warm = u64::from(*rate <= limit);
+            match self.warmed_up.iter_mut().find(|(name, _)| name == layer) {
+                Some((_, steps)) => *steps += warm,
+                None => self.warmed_up.push((layer.clone(), warm)),
+            }
+        }
     }
 
     /// Notes whether each layer fired in a step; the layers that by this step have been silent for

@@ -1,11 +1,11 @@
 use crate::batches::{Batch, Gathering, each_batch, order};
 use crate::clip::clamp_weights;
 use crate::evaluation::{count_correct, evaluate_while};
-use crate::firing_monitor::FiringMonitor;
+use crate::firing_monitor::{FiringMonitor, StepFiring};
 use crate::state::{Snapshot, State, TrainingState};
 use crate::{
-    BatchSizes, Checkpoint, Compute, Engine, Epoch, Error, GradientsOf, History, Optimiser,
-    Progress, Rule, Rules, SeededVars, Set, Setback, Setup, stream,
+    BatchSizes, Checkpoint, Compute, Engine, Epoch, Error, Evaluation, GradientsOf, History,
+    Optimiser, Progress, Rule, Rules, SeededVars, Set, Setback, Setup, stream,
 };
 use candle_core::{Device, Tensor};
 use models::{Mode, Network};
@@ -19,6 +19,8 @@ pub struct Job<'a> {
     pub network: &'a Network,
     /// Training and test set.
     pub sets: (Set<'a>, Set<'a>),
+    /// What was held out of the training set: evaluated after every epoch too, and not trained on.
+    pub held_out: Option<Set<'a>>,
     /// How to train.
     pub setup: &'a Setup,
     /// What to do when it goes wrong.
@@ -46,7 +48,8 @@ pub fn train(
     device: &Device,
     progress: &mut dyn Progress,
 ) -> Result<History, Error> {
-    let job = Job { network, sets, setup, rules: Rules::default(), compute, seed, device };
+    let rules = Rules::default();
+    let job = Job { network, sets, held_out: None, setup, rules, compute, seed, device };
     train_from(&job, vars, None, progress)
 }
 
@@ -100,6 +103,9 @@ pub fn train_from(
             Err(error) => run.go_back(error, progress)?,
             Ok(epoch) => {
                 progress.epoch(run.at.epoch, &epoch);
+                if let Some(before) = run.at.history.epochs.last_mut() {
+                    before.test.outcome.clear();
+                }
                 run.at.history.epochs.push(epoch);
                 run.at.begin(run.at.epoch + 1);
                 run.keep(progress)?;
@@ -126,7 +132,7 @@ impl Loop<'_> {
     fn epoch(&mut self, progress: &mut dyn Progress) -> Result<Epoch, Error> {
         let start = Instant::now();
         let before = self.at.seconds;
-        let Job { sets: (train, test), setup, compute, seed, device, .. } = *self.job;
+        let Job { sets: (train, test), held_out, setup, compute, seed, device, .. } = *self.job;
         let index = self.at.epoch;
         let analogue = setup.warm_up.analogue(index);
         let network = if analogue { self.analogue.clone() } else { self.job.network.clone() };
@@ -151,17 +157,30 @@ impl Loop<'_> {
             self.at.seconds = before + start.elapsed().as_secs_f64();
             self.keep(progress)
         })?;
-        let test =
-            evaluate_while(&network, test, setup, compute, device, &mut || !progress.interrupted());
+        let evaluated = |set| {
+            let go_on = &mut || !progress.interrupted();
+            evaluate_while(&network, set, setup, compute, device, go_on)
+        };
+        // both are looked at again if one is interrupted: the step before them is kept
+        let both = evaluated(test).and_then(|test| {
+            let held_out = held_out.map(|set| evaluated(seen(set))).transpose()?;
+            Ok((test, held_out.map(Evaluation::alone)))
+        });
         self.at.seconds = before + start.elapsed().as_secs_f64();
-        if matches!(test, Err(Error::Interrupted)) {
+        if matches!(both, Err(Error::Interrupted)) {
             self.keep(progress)?;
         }
+        let (test, held_out) = both?;
+        let of_steps = |(layer, warm): &(String, u64)| {
+            (layer.clone(), *warm as f64 / self.at.step.max(1) as f64)
+        };
         Ok(Epoch {
             learning_rate: rate,
             train_loss: self.at.loss / self.at.seen as f64,
             train_accuracy_percent: 100.0 * self.at.correct as f64 / self.at.seen as f64,
-            test: test?,
+            test,
+            held_out,
+            warmed_up: self.at.warmed_up.iter().map(of_steps).collect(),
             neurons: self.job.network.neuron_readings()?,
             seconds: self.at.seconds,
         })
@@ -190,7 +209,7 @@ impl Loop<'_> {
             error = value;
             Ok(gradient)
         };
-        let mut monitor = FiringMonitor::new(self.vars);
+        let mut monitor = FiringMonitor::new(self.vars, network);
         let (scores, value, lost);
         if let Some(gradients) =
             engine.gradients(frames, dropout, &criterion, compute, &mut monitor, loss_of)?
@@ -208,12 +227,13 @@ impl Loop<'_> {
             value = f64::from(error.to_scalar::<f32>()?);
             lost = self.update(&error.backward()?, rate)?;
         }
-        let fired = monitor.fired()?;
+        let StepFiring { rates, classes } = monitor.done()?;
         let (epoch, of) = (index + 1, step + 1);
         if let Some(what) = lost.or((!value.is_finite()).then(|| "the loss".into())) {
             return Err(Error::Diverged { epoch, step: of, what });
         }
-        let silent = self.at.note(fired, steps);
+        self.at.note_warm_up(&rates, setup.warm_up);
+        let silent = self.at.note(fired(network, rates, &classes), steps);
         silent.iter().for_each(|layer| progress.silent(layer, epoch, of));
         if let Some(layer) = silent.into_iter().next().filter(|_| rules.silence != Rule::Report) {
             return Err(Error::Silent { epoch, step: of, layer });
@@ -284,6 +304,19 @@ impl Loop<'_> {
         self.at.begin(self.at.epoch);
         self.keep(progress)
     }
+}
+
+/// What may be silent: each layer, and of the one that is voted on the voters of each class, since
+/// a class without a vote is never the answer and learns nothing. Whether it fired.
+fn fired(network: &Network, rates: Vec<(String, f64)>, classes: &[bool]) -> Vec<(String, bool)> {
+    let head = network.voters().map_or("", |(head, _)| head);
+    // where the whole layer is silent, that is said once
+    let some = classes.contains(&true);
+    let class = |(class, &fired): (usize, &bool)| {
+        (format!("{head} (every voter of class {class})"), fired || !some)
+    };
+    let layers = rates.into_iter().map(|(layer, rate)| (layer, rate > 0.0));
+    layers.chain(classes.iter().enumerate().map(class)).collect()
 }
 
 /// After so many setbacks a lower learning rate is not what is missing.

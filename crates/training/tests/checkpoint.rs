@@ -100,6 +100,7 @@ fn run(setup: &Setup, rules: Rules, compute: Compute, keeper: &mut Keeper) -> Ou
     let job = Job {
         network: &network,
         sets,
+        held_out: None,
         setup,
         rules,
         compute: &compute,
@@ -396,7 +397,16 @@ fn of_samples(samples: &dyn Samples, rules: Rules, keeper: &mut Keeper) -> Resul
     let sets = (Set::recorded(samples), Set::recorded(&test));
     let (compute, device) = (&Compute::default(), &Device::Cpu);
     train_from(
-        &Job { network: &network, sets, setup: &SETUP, rules, compute, seed: 3, device },
+        &Job {
+            network: &network,
+            sets,
+            held_out: None,
+            setup: &SETUP,
+            rules,
+            compute,
+            seed: 3,
+            device,
+        },
         &mut vars,
         None,
         keeper,
@@ -425,7 +435,16 @@ fn a_layer_that_is_silent_for_an_epoch_is_named_with_its_step() {
         let examples = examples(30);
         let sets = (Set::recorded(&examples), Set::recorded(&examples));
         let (compute, device) = (&Compute::default(), &Device::Cpu);
-        let job = Job { network: &network, sets, setup: &still, rules, compute, seed: 3, device };
+        let job = Job {
+            network: &network,
+            sets,
+            held_out: None,
+            setup: &still,
+            rules,
+            compute,
+            seed: 3,
+            device,
+        };
         train_from(&job, &mut vars, None, keeper)
     };
     silent(Rules::default(), &mut keeper).unwrap();

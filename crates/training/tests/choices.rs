@@ -98,6 +98,7 @@ fn run(
     let job = Job {
         network: &network,
         sets: (set, set),
+        held_out: None,
         setup,
         rules: Rules::default(),
         compute: &compute,
@@ -200,6 +201,7 @@ fn weights_are_clamped_and_the_rest_is_not() {
     let job = Job {
         network: &network,
         sets,
+        held_out: None,
         setup: &clamped,
         rules: Rules::default(),
         compute: &compute,

@@ -72,6 +72,7 @@ fn run(
     let job = Job {
         network: &network,
         sets: (Set::recorded(&train), Set::recorded(&test)),
+        held_out: None,
         setup,
         rules: Rules::default(),
         compute: &compute,

@@ -27,6 +27,12 @@ impl Sets {
         self
     }
 
+    /// What is held out of the training samples, if anything is.
+    pub fn held_out(&self) -> Option<Set<'_>> {
+        let samples = self.halves.held_out.as_deref()?;
+        Some(Set { samples, encoding: &self.encoding })
+    }
+
     /// The test samples.
     pub fn test(&self) -> Set<'_> {
         Set { samples: &*self.halves.test, encoding: &self.encoding }
@@ -55,7 +61,7 @@ pub fn load(recordings: &Recordings, encoding: Encoding, cache: Option<&Path>) -
         terminal::say!("{}: frames from {}", name.title(), cache.path().display());
         return Ok(Sets { halves: Halves::of_cache(cache), encoding });
     }
-    let n = (recordings.train.len() + recordings.test.len()) as u64;
+    let n = (recordings.train.len() + recordings.held_out.len() + recordings.test.len()) as u64;
     let halves = match what {
         // nothing is decoded that a person would wait for
         None => datasets::load(recordings, form, None, &|| ()),

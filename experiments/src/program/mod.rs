@@ -42,7 +42,7 @@ fn tool<F: Args + 'static>(name: &'static str, work: fn(F) -> Result<ExitCode>) 
 /// The command of a table or figure.
 fn of(experiment: &'static Experiment) -> Tool {
     let work = move |matches: &ArgMatches| {
-        done(paper::table(experiment, &TableFlags::from_arg_matches(matches)?))
+        done(paper::table(experiment, TableFlags::from_arg_matches(matches)?))
     };
     Tool { command: paper::command(experiment), work: Box::new(work) }
 }

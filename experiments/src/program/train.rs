@@ -6,19 +6,20 @@ use crate::flags::RunFlags;
 use crate::preset::Overrides;
 use crate::runs::Item;
 use crate::systems::BPSA_BPTA;
-use crate::usage::{Usage, between, prove_once};
+use crate::usage::{Usage, prove_once};
 use crate::{Run, RunRequest, contradictions, data, layout, plan, publish, receipt, selection};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use datasets::{Name, Split};
-use report::{DataIdentity, write_text};
-use sha2::{Digest, Sha256};
+use report::write_text;
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Flags that mean nothing where nothing is trained.
-const TRAINING: [&str; 9] = [
+const TRAINING: [&str; 11] = [
     "dry_run",
+    "held_out",
+    "folds",
     "seed",
     "seeds",
     "force",
@@ -38,15 +39,6 @@ struct Flags {
     /// Data sets: n-mnist, dvs-gesture, dvs-cifar10, speech-commands, mnist, cifar10, cifar100
     #[arg(required = true, value_name = "NAME")]
     names: Vec<Name>,
-    /// Train on at most this many recordings, drawn evenly from the classes
-    #[arg(long, value_name = "N", value_parser = between::<usize>(1, u32::MAX.into()))]
-    train: Option<usize>,
-    /// Test on at most this many recordings, drawn evenly from the classes
-    #[arg(long, value_name = "N", value_parser = between::<usize>(1, u32::MAX.into()))]
-    test: Option<usize>,
-    /// Only these classes, by name
-    #[arg(long, value_name = "CLASS", value_delimiter = ',')]
-    classes: Vec<String>,
     /// Another split than the usual one: reference, first100, tebn or seeded:N for dvs-cifar10,
     /// published or by-speaker:N for speech-commands
     #[arg(long, value_name = "SPLIT")]
@@ -71,7 +63,10 @@ pub(super) fn command() -> Tool {
 fn run(flags: &Flags) -> Result<()> {
     let runs = &flags.runs;
     flags.prove_lists()?;
-    let overrides = Overrides { classes: flags.chosen_classes()?, ..flags.runs.read_overrides()? };
+    let overrides = Overrides {
+        classes: runs.division.chosen_classes(&flags.names),
+        ..flags.runs.read_overrides()?
+    };
     let receipts = runs.start("train")?;
     let root = data::root(runs.data.clone())?;
     let systems = runs.systems(&[&BPSA_BPTA]);
@@ -80,7 +75,8 @@ fn run(flags: &Flags) -> Result<()> {
     let names =
         flags.names.iter().filter(|name| requests.iter().any(|request| request.data == **name));
     let found = names.map(|&name| items(flags, name, &requests, &overrides, root.as_deref()));
-    let found = found.collect::<Result<Vec<(Vec<Item>, TrainingData)>>>()?;
+    let found: Vec<(Vec<Item>, TrainingData)> =
+        found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
     if !flags.evaluate {
         for (items, chosen) in &found {
             runs.prove_part(items, &chosen.recordings, &receipts)?;
@@ -122,43 +118,31 @@ impl Flags {
     /// Refuses lists that name one thing twice, and what is for one data set beside several.
     fn prove_lists(&self) -> Result<()> {
         prove_once("NAME", self.names.iter().map(|name| name.id()))?;
-        prove_once("--classes", self.classes.iter().map(String::as_str))?;
         self.runs.prove_lists()?;
-        let of_one = [("--split", self.split.is_some()), ("--classes", !self.classes.is_empty())];
-        match of_one.iter().find(|(_, given)| *given && self.names.len() > 1) {
-            Some((flag, _)) => bail!(Usage(format!(
-                "{flag}: expected one data set, which it is for, found {}; name one",
-                self.names.len()
-            ))),
-            None => Ok(()),
+        if self.split.is_some() && self.runs.division.has_folds() {
+            bail!(Usage(
+                "--folds and --split contradict each other, since folds are a split; leave one of the two out".to_owned()
+            ));
         }
-    }
-
-    /// The classes that were named, in the data set's order.
-    fn chosen_classes(&self) -> Result<Option<Vec<String>>> {
-        let (Some(name), false) = (self.names.first(), self.classes.is_empty()) else {
-            return Ok(None);
-        };
-        let known = name.info().classes;
-        if let Some(class) = self.classes.iter().find(|class| !known.contains(&class.as_str())) {
+        self.runs.division.prove(&self.names)?;
+        if self.split.is_some() && self.names.len() > 1 {
             bail!(Usage(format!(
-                "--classes: expected classes of {name} ({}), found \"{class}\"; use some of those",
-                known.join(", ")
+                "--split: expected one data set, which it is for, found {}; name one",
+                self.names.len()
             )));
         }
-        let chosen = known.iter().filter(|known| self.classes.iter().any(|class| class == *known));
-        Ok(Some(chosen.map(ToString::to_string).collect()))
+        Ok(())
     }
 }
 
-/// The runs of one data set, and its recordings.
+/// The runs of one data set, and its recordings; of each fold, where there are some.
 fn items(
     flags: &Flags,
     name: Name,
     requests: &[RunRequest],
     overrides: &Overrides,
     root: Option<&Path>,
-) -> Result<(Vec<Item>, TrainingData)> {
+) -> Result<Vec<(Vec<Item>, TrainingData)>> {
     let Flags { runs, .. } = flags;
     let of_data = requests.iter().copied().filter(|request| request.data == name);
     let planned = of_data.map(|request| Ok((request, request.run(runs.profile, overrides)?)));
@@ -166,18 +150,19 @@ fn items(
     planned.iter().try_for_each(|(_, run)| runs.prove(run))?;
     // no stand-in: whoever names a data set means it
     let chosen = data::choose(name, root, flags.split, true, None)?;
-    let mut chosen = chosen.with_context(|| format!("{} is not here", name.title()))?;
-    data::only(&mut chosen, &flags.classes)?;
-    data::take(&mut chosen, flags.train, flags.test);
-    let identity = receipt::identity(&chosen.recordings);
-    let part = part(&identity);
+    let chosen = chosen.with_context(|| format!("{} is not here", name.title()))?;
     let profile = runs.profile_name()?;
-    let item = |(request, run): (RunRequest, Run)| Item {
-        title: request.title(),
-        row: selection::row(request, runs.profile, &profile, identity.origin) + &part,
-        run,
+    let of_part = |chosen: TrainingData| {
+        let data = receipt::identity(&chosen.recordings);
+        let item = |(request, run): &(RunRequest, Run)| Item {
+            title: request.title(),
+            row: selection::row(*request, runs.profile, &profile, data.origin)
+                + &selection::part(&data),
+            run: run.clone(),
+        };
+        (planned.iter().map(item).collect(), chosen)
     };
-    Ok((planned.into_iter().map(item).collect(), chosen))
+    Ok(runs.division.divided(chosen)?.into_iter().map(of_part).collect())
 }
 
 /// What each network does on the test set with the weights of `--weights`.
@@ -200,10 +185,4 @@ fn evaluate(runs: &RunFlags, found: &[(Vec<Item>, TrainingData)]) -> Result<()> 
         }
     }
     Ok(())
-}
-
-/// Two parts or two splits of a data set are two rows.
-fn part(identity: &DataIdentity) -> String {
-    let digest = Sha256::digest(format!("{}\n{}", identity.manifest_sha256, identity.split));
-    format!("-{}+{}-{}", identity.train, identity.test, sentence::hex(&digest[..4]))
 }

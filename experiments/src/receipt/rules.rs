@@ -62,14 +62,20 @@ pub fn recordings(name: Name, data: &DataIdentity) -> Result<(), Wrong> {
         return Err(wrong(&expected, &format!("{} and {}", published[0], published[1])));
     }
     let all = (train + validation.unwrap_or(0) + test) as u64;
-    let most = match data.split.starts_with("by speaker") {
+    let own_split = data.split.starts_with("by speaker") || data.fold.is_some();
+    let most = match own_split {
         // another split than the published one may have more in one of its halves
         true => [all, all],
         false => published,
     };
-    if data.train > most[0] || data.test > most[1] || data.train.saturating_add(data.test) > all {
+    let used = data.train.saturating_add(data.held_out).saturating_add(data.test);
+    if data.train > most[0] || data.test > most[1] || used > all {
         let expected = format!("at most {} + {} recordings of {name}", most[0], most[1]);
-        return Err(wrong(&expected, &format!("{} + {}", data.train, data.test)));
+        let held_out = match data.held_out {
+            0 => String::new(),
+            held_out => format!(" and {held_out} held out"),
+        };
+        return Err(wrong(&expected, &format!("{} + {}{held_out}", data.train, data.test)));
     }
     Ok(())
 }

@@ -5,10 +5,10 @@ pub mod behind;
 pub mod rows;
 
 use crate::experiment::{Experiment, Picture, with_published};
-use crate::layout;
 use crate::run_request::RunRequest;
 use crate::selection::Receipts;
 use crate::systems::{self, System};
+use crate::{differences, layout};
 use anyhow::Result;
 use datasets::Name;
 use report::Table;
@@ -54,7 +54,7 @@ fn with_runs(
     receipts: &Receipts<'_>,
     requests: &[RunRequest],
 ) -> Result<Vec<Table>> {
-    tables.extend(layout::differences(receipts, requests)?);
+    tables.extend(differences::table(receipts, requests)?);
     let groups = receipts.groups(requests)?;
     let title = match id.strip_prefix("table") {
         Some(n) => format!("Runs behind Table {n}"),

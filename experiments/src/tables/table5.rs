@@ -12,7 +12,7 @@ use super::{each, fig2, with_runs};
 use crate::analysis::{DENSE_UJ, FP32_RATIO, FP32_UJ, assumption};
 use crate::experiment::{Experiment, Picture};
 use crate::layout::{self, cell, marked, notes, value};
-use crate::receipt::{BEST, RATE};
+use crate::receipt::RATE;
 use crate::run_request::{RunRequest, Variation};
 use crate::selection::{Group, Receipts};
 use crate::systems::{ALL, BASELINE, BPSA, BPSA_BPTA, System};
@@ -292,7 +292,7 @@ fn point(request: RunRequest, group: &Group<'_>) -> Option<Point> {
     };
     let point = Point {
         name: name.to_owned(),
-        accuracy_percent: group.values(BEST),
+        accuracy_percent: group.accuracies(group.primary()),
         energy_uj: energies.into_iter().filter(|e| *e > 0.0).collect(),
     };
     (point.accuracy_percent.len() == point.energy_uj.len() && !point.energy_uj.is_empty())

@@ -6,17 +6,17 @@
 //! Expected: not known; the paper has no such table.
 
 use super::with_runs;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Picture};
 use crate::layout::{cell, notes};
 use crate::run_request::{RunRequest, Variation, Warm};
 use crate::selection::Receipts;
 use crate::systems::{ALL, BASELINE, BPSA_BPTA, OURS, System};
-use crate::{Profile, preset};
+use crate::{preset, silence};
 use anyhow::Result;
 use datasets::Name;
 use report::{Align, Table};
 
-const DATA: [Name; 2] = [Name::NMnist, Name::Cifar10];
+const DATA: [Name; 3] = [Name::NMnist, Name::Mnist, Name::Cifar10];
 const WARM: [(Warm, &str); 3] = [
     (Warm::No, "none"),
     (Warm::Analogue, "analogue for 16 % of the epochs (released code)"),
@@ -33,7 +33,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     published_settings: false,
     requests,
     tables,
-    figures: |_| Ok(Vec::new()),
+    figures,
 };
 
 fn requests(systems: &[&'static System]) -> Vec<RunRequest> {
@@ -41,7 +41,7 @@ fn requests(systems: &[&'static System]) -> Vec<RunRequest> {
     for data in DATA {
         for (warm, _) in WARM {
             // without neurons and without ReLU a network would be linear
-            let fits = |system: &&&System| warm != Warm::Analogue || with_relu(system);
+            let fits = |system: &&&System| warm != Warm::Analogue || preset::has_relu(system);
             all.extend(systems.iter().filter(fits).map(|&system| RunRequest {
                 variation: Variation::WarmUp(warm),
                 ..RunRequest::new(data, system)
@@ -51,9 +51,15 @@ fn requests(systems: &[&'static System]) -> Vec<RunRequest> {
     all
 }
 
-/// Whether a system's house keeps the ReLU, and so the warm-up that the released code has.
-fn with_relu(system: &System) -> bool {
-    preset::warms_up(Name::Cifar10, system, Profile::Paper)
+/// Silent voters and neurons of the paper's methods over the epochs.
+fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
+    let mut pictures = Vec::new();
+    for data in DATA {
+        let mut of_data = requests(&OURS);
+        of_data.retain(|request| request.data == data);
+        pictures.extend(silence::pictures(EXPERIMENT.id, data, &of_data, receipts)?);
+    }
+    Ok(pictures)
 }
 
 fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {

@@ -114,6 +114,7 @@ impl<'a> Pass<'a> {
         let fired = kernel.fire(&kept.stage(block, layout, steps, affine.as_ref()), z);
         let chances = layout.currents.iter().product::<usize>() as u64;
         observer.count(&block.name, &fired.spikes, chances)?;
+        observer.outputs(&block.name, &fired.counts, layout.activations[3])?;
         let all = (chances * steps as u64).max(1) as f64;
         kept.rate = fired.spikes.iter().sum::<u64>() as f64 / all;
         let output = self.lists(i, &fired.counts, steps, kept.mask());

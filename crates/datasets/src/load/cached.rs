@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 impl Cache {
     /// The cache in `folder` of exactly these recordings, framed so and not resized, if there is
-    /// one: of bytes, else of 16 bits.
+    /// one: of bytes, else of 16 bits. A cache has two halves, so there is none of recordings of
+    /// which a part is held out.
     ///
     /// # Errors
     /// A damaged cache.
@@ -17,6 +18,9 @@ impl Cache {
         recordings: &Recordings,
         framing: Framing,
     ) -> Result<Option<Self>, Error> {
+        if !recordings.held_out.is_empty() {
+            return Ok(None);
+        }
         for dtype in [Dtype::U8, Dtype::U16] {
             let key = Key::of_recordings(recordings, framing, None, dtype);
             if let Some(cache) = Self::find(folder, &key)? {

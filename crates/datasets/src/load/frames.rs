@@ -3,17 +3,18 @@ use crate::{Example, Recording};
 use events::Framing;
 use rayon::prelude::*;
 
-/// Frames of both halves, counted into memory.
+/// Frames of training, held-out and test recordings, counted into memory.
 pub(super) fn counted(
-    train: &[Recording],
-    test: &[Recording],
+    parts: [&[Recording]; 3],
     framing: Framing,
     progress: &(dyn Fn() + Sync),
 ) -> Result<Halves, LoadError> {
-    let frames = [half(train, framing, progress)?, half(test, framing, progress)?];
-    one_size(train.iter().chain(test), frames.iter().flatten())?;
-    let [train, test] = frames;
-    Ok(Halves { train: Box::new(train), test: Box::new(test) })
+    let mut frames: [Box<Vec<Example>>; 3] = Default::default();
+    for (frames, part) in frames.iter_mut().zip(parts) {
+        **frames = half(part, framing, progress)?;
+    }
+    one_size(parts.into_iter().flatten(), frames.iter().flat_map(|part| part.iter()))?;
+    Ok(Halves::of(frames))
 }
 
 fn half(

@@ -34,6 +34,8 @@ pub enum Form {
 pub struct Halves {
     /// To train on.
     pub train: Box<dyn Samples>,
+    /// What was held out of them, if anything was.
+    pub held_out: Option<Box<dyn Samples>>,
     /// To test on.
     pub test: Box<dyn Samples>,
 }
@@ -58,7 +60,7 @@ pub fn load(
     cache: Option<&Path>,
     progress: &(dyn Fn() + Sync),
 ) -> Result<Halves, LoadError> {
-    let Recordings { name, train, test, .. } = recordings;
+    let Recordings { name, train, held_out, test, .. } = recordings;
     match (form, name.info().content) {
         (Form::Frames(framing), Content::Events { .. }) => {
             if let Some(folder) = cache
@@ -66,15 +68,18 @@ pub fn load(
             {
                 return Ok(Halves::of_cache(cache));
             }
-            frames::counted(train, test, framing, progress)
+            frames::counted([train, held_out, test], framing, progress)
         }
         (Form::Images, Content::Images { .. }) => {
             let half = |list: &[Recording]| Box::new(Images(list.to_vec()));
-            Ok(Halves { train: half(train), test: half(test) })
+            let parts = [half(train), half(held_out), half(test)];
+            Ok(Halves::of(parts))
         }
-        (Form::Spectrograms, Content::Speech { .. }) => sounds::heard(train, test, None, progress),
+        (Form::Spectrograms, Content::Speech { .. }) => {
+            sounds::heard([train, held_out, test], None, progress)
+        }
         (Form::Chunks, Content::Speech { .. }) => {
-            sounds::heard(train, test, Some(speech::chunks), progress)
+            sounds::heard([train, held_out, test], Some(speech::chunks), progress)
         }
         (_, content) => {
             let wanted = match form {
@@ -101,12 +106,18 @@ pub fn sample_counts(recordings: &Recordings) -> (usize, usize) {
 }
 
 impl Halves {
+    /// Training samples, what was held out of them, and test samples.
+    fn of<S: Samples + 'static>([train, held_out, test]: [Box<S>; 3]) -> Self {
+        let held_out = (!held_out.is_empty()).then_some(held_out as Box<dyn Samples>);
+        Self { train, held_out, test }
+    }
+
     /// Both halves of a cache: each batch reads its samples from the file, so memory does not grow
     /// with the data set.
     pub fn of_cache(cache: Cache) -> Self {
         let cache = Arc::new(cache);
         let half = |range: Range<usize>| Box::new(Cached { cache: cache.clone(), range });
-        Self { train: half(cache.train()), test: half(cache.test()) }
+        Self { train: half(cache.train()), held_out: None, test: half(cache.test()) }
     }
 }
 

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 /// What makes windows of a spectrogram.
 type Windows = fn(&Grid<f32>) -> Result<Grid<f32>, Error>;
 
-/// Spectrograms of both halves in memory, standardised by the training half, which is rebalanced.
+/// Spectrograms of training, held-out and test recordings in memory, standardised by those of
+/// training, which are rebalanced.
 pub(super) fn heard(
-    train: &[Recording],
-    test: &[Recording],
+    [train, held_out, test]: [&[Recording]; 3],
     windows: Option<Windows>,
     progress: &(dyn Fn() + Sync),
 ) -> Result<Halves, LoadError> {
@@ -25,17 +25,18 @@ pub(super) fn heard(
         let made: Vec<Result<Grid<f32>, Error>> = list.par_iter().map(spectrogram).collect();
         made.into_iter().collect()
     };
-    let (train_maps, test_maps) = (all(train)?, all(test)?);
+    let (train_maps, held_out_maps, test_maps) = (all(train)?, all(held_out)?, all(test)?);
     let bands = speech::BandStatistics::of(&train_maps)?;
     let half = |maps: Vec<Grid<f32>>, list: &[Recording]| -> Result<Sounds, Error> {
         let maps = maps.iter().map(|map| bands.standardise(map)).collect::<Result<_, _>>()?;
         let labels = list.iter().map(|recording| recording.label).collect();
         Ok(Sounds { maps, labels, order: (0..list.len()).collect(), windows })
     };
-    let (mut train, test) = (half(train_maps, train)?, half(test_maps, test)?);
+    let mut train = half(train_maps, train)?;
+    let (held_out, test) = (half(held_out_maps, held_out)?, half(test_maps, test)?);
     // a repeat is an index, not a copy
     train.order = speech::rebalance_indices(&train.labels, 0);
-    Ok(Halves { train: Box::new(train), test: Box::new(test) })
+    Ok(Halves::of([train, held_out, test].map(Box::new)))
 }
 
 /// Spectrograms in memory, in an order that may repeat some.

@@ -22,7 +22,7 @@ pub(crate) mod words;
 use events::camera::Camera;
 use sha2::{Digest, Sha256};
 
-use crate::{Name, Origin, Recording, Recordings, Source, files, recordings::Sources};
+use crate::{Name, Origin, Recording, Recordings, Source, files};
 
 pub(crate) use make::{Generator, Make};
 
@@ -61,11 +61,13 @@ pub fn recordings(name: Name, train: usize, test: usize, seed: u64) -> Recording
         origin: Origin::Synthetic,
         train: half(train, false),
         validation: Vec::new(),
+        held_out: Vec::new(),
         test: half(test, true),
         manifest_sha256: files::hex(&Sha256::digest(&arguments)),
         split: arguments,
+        fold: None,
         notes: Vec::new(),
-        sources: Sources::default(),
+        sources: Box::default(),
     }
 }
 

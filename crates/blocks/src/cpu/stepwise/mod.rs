@@ -14,6 +14,7 @@ use super::spikes::pool_spikes;
 use super::values::Values;
 use super::{LayerTrace, stepwise_at};
 use crate::graph::Range;
+use crate::layout::Layout;
 use crate::tensors::{Steps, one_by_one};
 use crate::{Block, Delay, Observer, Origin, Source};
 use candle_core::Result;
@@ -83,6 +84,20 @@ fn affine_at(block: &Block, t: usize) -> Result<Option<Affine>> {
     block.affine.as_ref().map(|(_, norm)| Affine::of(&norm.at(t)?, 1)).transpose()
 }
 
+impl Running<'_> {
+    /// Tells what the neurons did at all steps, and keeps at what rate they fired.
+    fn tell(&mut self, name: &str, layout: &Layout, observer: &mut dyn Observer) -> Result<()> {
+        let chances = layout.currents.iter().product::<usize>() as u64;
+        observer.count(name, &self.spikes, chances)?;
+        if let Given::Counts(counts) = &self.given {
+            observer.outputs(name, counts, layout.activations[3])?;
+        }
+        let all = (chances * self.spikes.len() as u64).max(1) as f64;
+        self.kept.rate = self.spikes.iter().sum::<u64>() as f64 / all;
+        Ok(())
+    }
+}
+
 impl<'a> Pass<'a> {
     /// Forward of all blocks of a range.
     pub fn stepwise(
@@ -123,11 +138,8 @@ impl<'a> Pass<'a> {
         for (at, mut running) in running.into_iter().enumerate() {
             let (block, layout) = (&self.graph.blocks[first + at], &self.layouts[first + at]);
             statistics.tell(block, observer)?;
-            let chances = layout.currents.iter().product::<usize>() as u64;
             if block.neuron.is_some() {
-                observer.count(&block.name, &running.spikes, chances)?;
-                let all = (chances * steps as u64).max(1) as f64;
-                running.kept.rate = running.spikes.iter().sum::<u64>() as f64 / all;
+                running.tell(&block.name, layout, observer)?;
             }
             running.traces.iter_mut().for_each(|trace| trace.firing_rate = running.kept.rate);
             running.kept.traces = (traces.len()..traces.len() + running.traces.len()).collect();
