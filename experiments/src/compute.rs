@@ -5,7 +5,7 @@ use crate::machine;
 use anyhow::{Result, ensure};
 use candle_core::Device;
 use clap::ValueEnum;
-use models::{Crossovers, LayerTrace, Math, Network, Options, Precision, calibrate};
+use models::{Crossovers, Dense, LayerTrace, Math, Network, Options, Precision, calibrate};
 use report::write_text;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -25,6 +25,17 @@ pub enum Passes {
     Tensor,
 }
 
+/// How products that are dense multiply on the CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Products {
+    /// On the CPU's matrix unit where it has one (AMX), else in f32
+    Auto,
+    /// In f32
+    F32,
+    /// On the CPU's matrix unit, to about the rounding of f32
+    Tiles,
+}
+
 /// Flags of every program that trains; none but the precision changes a result beyond rounding
 /// (which may make a membrane at its threshold fire or not).
 #[derive(clap::Args)]
@@ -37,6 +48,9 @@ pub struct ComputeFlags {
     /// machine of one kind, for any number of threads
     #[arg(long, value_name = "auto|0..1", default_value = "auto", value_parser = crossover)]
     crossover: Crossover,
+    /// How the CPU multiplies where products are dense
+    #[arg(long, value_enum, default_value_t = Products::Auto)]
+    products: Products,
     /// Memory that the activations and gradients of an event-driven step may take, such as 512M
     /// or 4G; what does not fit is computed again; analogue epochs keep to none [default: as much
     /// as it takes]
@@ -46,7 +60,8 @@ pub struct ComputeFlags {
     /// there is one
     #[arg(long, value_name = "auto|cpu|cuda:N", default_value_t = device::Choice::Auto)]
     device: device::Choice,
-    /// What a CUDA device multiplies in; weights are f32 whatever it is
+    /// What products are taken in; weights are f32 whatever it is. On the CPU bf16 is for its
+    /// matrix unit (AMX), tf32 for none
     #[arg(long, value_name = "f32|tf32|bf16", default_value = "f32")]
     precision: Precision,
     /// Have a CUDA device give the same bits every time, as the CPU always does: algorithms are
@@ -109,7 +124,9 @@ impl ComputeFlags {
             return Ok(device.clone());
         }
         // what only the CPU does asks for it
-        let cpu_alone = self.compute == Passes::Event || self.memory_budget.is_some();
+        let cpu_alone = self.compute == Passes::Event
+            || self.memory_budget.is_some()
+            || self.products != Products::Auto;
         let asked = if cpu_alone && self.device == device::Choice::Auto {
             device::Choice::Cpu
         } else {
@@ -130,9 +147,23 @@ impl ComputeFlags {
             "--memory-budget is for event-driven passes on the CPU, others keep to none; leave it out"
         );
         ensure!(
-            !cpu || self.precision == Precision::F32,
-            "--precision {} is for a CUDA device, and this runs on the CPU in f32; leave it out",
-            self.precision.id()
+            !cpu || self.precision != Precision::Tf32,
+            "--precision tf32 is for a CUDA device, and this runs on the CPU, which takes f32 or bf16; leave it out"
+        );
+        ensure!(
+            cpu && blocks || self.products == Products::Auto,
+            "--products is for passes of blocks on the CPU; leave it out"
+        );
+        let bf16 = self.precision == Precision::Bf16;
+        ensure!(
+            !cpu || !bf16 || self.products != Products::F32,
+            "--products f32 and --precision bf16 exclude each other on the CPU; leave one of the two out"
+        );
+        ensure!(
+            !cpu || !(bf16 || self.products == Products::Tiles) || Dense::Tiles.is_here(),
+            "{} takes a CPU with a matrix unit for bf16 (AMX) that the system lets programs use, and this one has none; \
+             leave it out",
+            if bf16 { "--precision bf16" } else { "--products tiles" }
         );
         ensure!(
             blocks || self.precision == Precision::F32,
@@ -149,9 +180,16 @@ impl ComputeFlags {
     pub fn choose(&self) -> Result<ComputeTarget> {
         let device = self.device()?;
         let (cpu, blocks) = (device.is_cpu(), self.compute != Passes::Tensor);
+        let dense = match (self.products, self.precision) {
+            _ if !(blocks && cpu) => Dense::F32,
+            (_, Precision::Bf16) => Dense::Bf16,
+            (Products::Auto, _) => Dense::fastest(),
+            (Products::F32, _) => Dense::F32,
+            (Products::Tiles, _) => Dense::Tiles,
+        };
         let crossover = match self.crossover {
-            Crossover::At(density) => Crossovers::at(density),
-            Crossover::Auto if blocks && cpu => measured(),
+            Crossover::At(density) => Crossovers { dense, ..Crossovers::at(density) },
+            Crossover::Auto if blocks && cpu => measured(dense),
             Crossover::Auto => Options::default().crossover,
         };
         let options = Options { crossover, memory_budget: self.memory_budget };
@@ -259,26 +297,43 @@ struct Measured {
     crossover: Crossovers,
 }
 
-/// The file that keeps them: in SPIKEGRAD_CALIBRATION, else below the user's cache folder.
-fn file() -> Option<PathBuf> {
+/// The file that keeps them: in SPIKEGRAD_CALIBRATION, else below the user's cache folder; where
+/// products multiply in another way than by default, one beside it.
+fn file(dense: Dense) -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let cache = || set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-    set("SPIKEGRAD_CALIBRATION")
-        .or_else(|| cache().map(|cache| cache.join("spikegrad/crossover.json")))
+    let file = set("SPIKEGRAD_CALIBRATION")
+        .or_else(|| cache().map(|cache| cache.join("spikegrad/crossover.json")))?;
+    let beside = match dense {
+        _ if dense == Dense::fastest() => return Some(file),
+        Dense::F32 => "-f32",
+        Dense::Tiles => "-tiles",
+        Dense::Bf16 => "-bf16",
+    };
+    let mut name = file.file_stem()?.to_owned();
+    name.push(beside);
+    if let Some(extension) = file.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    Some(file.with_file_name(name))
 }
 
 /// The machine's densities, from the file if it was measured on this processor by this version,
 /// else measured now and kept. A file that cannot be read or written costs half a second the next
 /// time, and no more.
-fn measured() -> Crossovers {
+fn measured(dense: Dense) -> Crossovers {
     let (cpu, version) = (machine::host().cpu, env!("CARGO_PKG_VERSION").to_owned());
-    let file = file();
+    let file = file(dense);
     let kept = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
     let kept = kept.and_then(|text| serde_json::from_str::<Measured>(&text).ok());
-    if let Some(kept) = kept.filter(|kept| kept.cpu == cpu && kept.version == version) {
+    let this = |kept: &Measured| {
+        kept.cpu == cpu && kept.version == version && kept.crossover.dense == dense
+    };
+    if let Some(kept) = kept.filter(this) {
         return kept.crossover;
     }
-    let crossover = calibrate();
+    let crossover = calibrate(dense);
     let Some(file) = file else { return crossover };
     let text = serde_json::to_string_pretty(&Measured { cpu, version, crossover });
     let written = file.parent().is_none_or(|folder| std::fs::create_dir_all(folder).is_ok())

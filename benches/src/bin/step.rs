@@ -13,7 +13,7 @@ use benches::step::{
 };
 use benches::{Machine, Method, Samples, again_with, peak_memory_bytes, threads_are};
 use clap::Parser;
-use models::{Architecture, Crossovers, LayerTrace, Options, StatisticsOver, calibrate};
+use models::{Architecture, Crossovers, Dense, LayerTrace, Options, StatisticsOver, calibrate};
 use serde_json::json;
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
@@ -62,6 +62,10 @@ struct Arguments {
     /// Density from which on products are dense [default: measured]
     #[arg(long)]
     crossover: Option<f64>,
+    /// What dense products multiply in: f32, tiles or bf16 [default: tiles where the CPU has a
+    /// matrix unit]
+    #[arg(long, value_parser = dense)]
+    products: Option<Dense>,
     /// Memory for activations and gradients, MiB
     #[arg(long, value_name = "MIB")]
     memory_budget: Option<usize>,
@@ -155,10 +159,30 @@ fn serve(mut once: impl FnMut() -> Result<serde_json::Value>) -> Result<()> {
     Ok(())
 }
 
+fn dense(text: &str) -> Result<Dense, String> {
+    match text {
+        "f32" => Ok(Dense::F32),
+        "tiles" => Ok(Dense::Tiles),
+        "bf16" => Ok(Dense::Bf16),
+        _ => Err("expected f32, tiles or bf16".into()),
+    }
+}
+
+fn crossovers(arguments: &Arguments) -> Result<Crossovers> {
+    let dense = arguments.products.unwrap_or_else(Dense::fastest);
+    if !dense.is_here() {
+        bail!("this CPU has no matrix unit; leave --products out");
+    }
+    Ok(match arguments.crossover {
+        Some(density) => Crossovers { dense, ..Crossovers::at(density) },
+        None => calibrate(dense),
+    })
+}
+
 fn network(arguments: &Arguments) -> Result<()> {
     let machine = Machine::ask();
     let options = Options {
-        crossover: arguments.crossover.map_or_else(calibrate, Crossovers::at),
+        crossover: crossovers(arguments)?,
         memory_budget: arguments.memory_budget.map(|mib| mib << 20),
     };
     let (mut step, accuracy) = prepared(arguments, options)?;

@@ -1,4 +1,4 @@
-use crate::{Crossover, Crossovers, Product, Sizes, Sparse};
+use crate::{Crossover, Crossovers, Dense, Product, Sizes, Sparse};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -9,18 +9,30 @@ const DENSITIES: [f64; 2] = [0.1, 0.4];
 const ROUNDS: usize = 5;
 
 /// Measures on this machine from which density on the dense products are faster, in less than a
-/// second: a 3×3 convolution of 128 to 128 channels, and a linear layer of 1024 to 512 units.
-pub fn calibrate() -> Crossovers {
+/// second: a 3×3 convolution of 128 to 128 channels, and a linear layer of 1024 to 512 units. Dense
+/// ones multiply as `dense` says.
+pub fn calibrate(dense: Dense) -> Crossovers {
     let sizes =
         Sizes { n: 4, h: 14, w: 14, ci: 128, k: 3, stride: 1, padding: 1, oh: 14, ow: 14, co: 128 };
     let linear = Product::Linear { n: 128, inputs: 1024, outputs: 512 };
     Crossovers {
-        convolution: crossover(Product::Convolution(sizes), [4, 14, 14, 128], 9 * 128 * 128, 128),
-        linear: crossover(linear, [128, 1, 1, 1024], 1024 * 512, 512),
+        convolution: crossover(
+            Product::Convolution(sizes),
+            [4, 14, 14, 128],
+            9 * 128 * 128,
+            (128, dense),
+        ),
+        linear: crossover(linear, [128, 1, 1, 1024], 1024 * 512, (512, dense)),
+        dense,
     }
 }
 
-fn crossover(product: Product, shape: [usize; 4], weights: usize, outputs: usize) -> Crossover {
+fn crossover(
+    product: Product,
+    shape: [usize; 4],
+    weights: usize,
+    (outputs, dense): (usize, Dense),
+) -> Crossover {
     let mut state = 1u64;
     let mut next = || {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -35,29 +47,19 @@ fn crossover(product: Product, shape: [usize; 4], weights: usize, outputs: usize
             .collect();
         Sparse::of_dense(&x, shape, product.consumer())
     });
-    let dense = inputs[0].to_dense();
-    // what a dense path costs beside its product: the entries in their places
-    let place = fastest(|| drop(black_box(inputs[0].to_dense())));
-    let never = Crossover::NEVER;
-    let line = |run: &dyn Fn(&Sparse), dense: f64| {
-        let [low, high] = [0, 1].map(|i| fastest(|| run(&inputs[i])));
+    let never = Crossovers::NEVER;
+    let always = Crossovers { dense, ..Crossovers::ALWAYS };
+    let line = |run: &dyn Fn(&Sparse, &Crossovers)| {
+        let [low, high] = [0, 1].map(|i| fastest(|| run(&inputs[i], &never)));
+        let dense = fastest(|| run(&inputs[0], &always));
         let [d, e] = [inputs[0].density(), inputs[1].density()];
         let slope = ((high - low) / (e - d)).max(f64::MIN_POSITIVE);
         ((dense - low) / slope + d).clamp(0.0, 1.0)
     };
     Crossover {
-        forward: line(
-            &|x| drop(black_box(product.forward(x, &weight, &bias, never))),
-            place + fastest(|| drop(black_box(product.dense_forward(&dense, &weight, &bias)))),
-        ),
-        weight: line(
-            &|x| drop(black_box(product.weight_gradient(x, &g, never))),
-            place + fastest(|| drop(black_box(product.dense_weight_gradient(&dense, &g)))),
-        ),
-        input: line(
-            &|x| drop(black_box(product.input_gradient(x, &weight, &g, never))),
-            fastest(|| drop(black_box(product.dense_input_gradient(&weight, &g)))),
-        ),
+        forward: line(&|x, how| drop(black_box(product.forward(x, &weight, &bias, how)))),
+        weight: line(&|x, how| drop(black_box(product.weight_gradient(x, &g, how)))),
+        input: line(&|x, how| drop(black_box(product.input_gradient(x, &weight, &g, how)))),
     }
 }
 

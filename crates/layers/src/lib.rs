@@ -28,6 +28,7 @@ mod sizes;
 mod sparse;
 mod statistics;
 mod strided_pool;
+mod tiles;
 
 pub use calibration::calibrate;
 pub use conv::Conv2d;
@@ -37,7 +38,7 @@ pub use linear::Linear;
 pub use norm::{BatchNorm, StatisticsOver, batch_moments};
 pub use normalise::Scales;
 pub use pool::{avg_pool2d, max_pool2d, pooled, pooled_gradient};
-pub use product::{Crossover, Crossovers, InputGradient, Path, Product};
+pub use product::{Crossover, Crossovers, Dense, InputGradient, Path, Product};
 pub use rectify::rectify;
 pub use sizes::Sizes;
 pub use sparse::{Consumer, Sparse};

@@ -1,4 +1,5 @@
 use crate::conv::{Matrix, forward, input_gradient, parallel_product, weight_gradient};
+use crate::tiles::{Parts, TileProducts, Unit};
 use crate::{Consumer, DepthwiseSizes, Sizes, Sparse, event};
 use rayon::prelude::*;
 
@@ -27,24 +28,70 @@ pub enum Product {
 pub enum Path {
     /// At the entries of the activations that are not zero.
     Event,
-    /// At all of them, as matrix products.
+    /// At all of them, as matrix products in f32.
     Dense,
+    /// At all of them, on the CPU's matrix unit.
+    Tiles,
 }
 
-/// [`Crossover`]s of the two kinds of layers.
+/// How dense products multiply. The products of activations that are no bf16 as they are (pixels,
+/// masks that are no power of two) are taken in f32 whatever it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dense {
+    /// In f32.
+    #[default]
+    F32,
+    /// On the CPU's matrix unit, weights and gradients as sums of bf16: to about the rounding of
+    /// f32. Without a unit a model of it computes, slowly: ask [`Dense::is_here`] first.
+    Tiles,
+    /// On the same unit, of weights and gradients rounded to bf16 once, as autocast takes them.
+    Bf16,
+}
+
+impl Dense {
+    /// Whether this CPU has what it takes.
+    pub fn is_here(self) -> bool {
+        self == Dense::F32 || Unit::found().is_some()
+    }
+
+    /// The fastest in f32 that this CPU has.
+    pub fn fastest() -> Dense {
+        if Dense::Tiles.is_here() { Dense::Tiles } else { Dense::F32 }
+    }
+
+    fn tiles(self) -> Option<TileProducts> {
+        let parts = match self {
+            Dense::F32 => return None,
+            Dense::Tiles => Parts::Single,
+            Dense::Bf16 => Parts::Bf16,
+        };
+        Some(TileProducts { unit: Unit::found().unwrap_or(Unit::Model), parts })
+    }
+}
+
+/// [`Crossover`]s of the two kinds of layers, and what lies beyond them.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Crossovers {
     /// Convolutions.
     pub convolution: Crossover,
     /// Linear layers.
     pub linear: Crossover,
+    /// How products are taken that are dense.
+    #[serde(default)]
+    pub dense: Dense,
 }
 
 impl Crossovers {
-    /// The same density for every product.
+    /// Every product event-driven, whatever the density.
+    pub const NEVER: Crossovers = Crossovers::at(f64::INFINITY);
+    /// Every product dense.
+    pub const ALWAYS: Crossovers = Crossovers::at(0.0);
+
+    /// The same density for every product, from which on they are dense in f32.
     pub const fn at(density: f64) -> Crossovers {
         let all = Crossover { forward: density, weight: density, input: density };
-        Crossovers { convolution: all, linear: all }
+        Crossovers { convolution: all, linear: all, dense: Dense::F32 }
     }
 
     /// Those of a product's kind.
@@ -76,18 +123,11 @@ pub enum InputGradient {
     Everywhere(Vec<f32>),
 }
 
-impl Crossover {
-    /// Every product event-driven, whatever the density.
-    pub const NEVER: Crossover =
-        Crossover { forward: f64::INFINITY, weight: f64::INFINITY, input: f64::INFINITY };
-    /// Every product dense.
-    pub const ALWAYS: Crossover = Crossover { forward: 0.0, weight: 0.0, input: 0.0 };
-}
-
 impl Product {
     /// The path for activations `x`: dense from the density `crossover` on, and where zeros around
-    /// the map reach further than the window, for which no event-driven gradient was written.
-    fn path(&self, x: &Sparse, crossover: f64) -> Path {
+    /// the map reach further than the window, for which no other gradient was written; and the
+    /// matrix unit that takes it.
+    fn path(&self, x: &Sparse, crossover: f64, dense: Dense) -> (Path, Option<TileProducts>) {
         let belongs = match self {
             Product::Convolution(s) => x.belongs([s.n, s.h, s.w, s.ci], Consumer::Convolution),
             Product::Depthwise(s) => x.belongs([s.n, s.h, s.w, s.c], Consumer::Convolution),
@@ -97,12 +137,34 @@ impl Product {
             }
         };
         assert!(belongs, "activations {:?} are not those of {self:?}", x.shape());
-        let dense = match self {
+        if self.is_plain() {
+            return (Path::Dense, None);
+        }
+        if x.density() < crossover {
+            return (Path::Event, None);
+        }
+        match dense.tiles().filter(|_| self.fills_tiles() && x.is_bf16()) {
+            Some(tiles) => (Path::Tiles, Some(tiles)),
+            None => (Path::Dense, None),
+        }
+    }
+
+    /// Whether it is taken densely and in f32 whatever the activations are.
+    fn is_plain(&self) -> bool {
+        match self {
             Product::Convolution(s) => s.padding >= s.k,
             Product::Depthwise(_) => true,
             Product::Linear { .. } => false,
-        };
-        if x.density() < crossover && !dense { Path::Event } else { Path::Dense }
+        }
+    }
+
+    /// Whether a unit's blocks of 32 are filled well enough to be worth it.
+    fn fills_tiles(&self) -> bool {
+        match self {
+            Product::Convolution(s) => s.ci >= 16 && s.co >= 16,
+            Product::Depthwise(_) => false,
+            Product::Linear { inputs, outputs, .. } => *inputs >= 16 && *outputs >= 16,
+        }
     }
 
     /// Who reads the activations.
@@ -149,12 +211,14 @@ impl Product {
         x: &Sparse,
         weight: &[f32],
         bias: &[f32],
-        crossover: Crossover,
+        crossovers: &Crossovers,
     ) -> (Vec<f32>, Path) {
-        let path = self.path(x, crossover.forward);
-        let y = match (self, path) {
-            (Product::Convolution(s), Path::Event) => event::conv_forward(*s, x, weight, bias),
-            (Product::Linear { .. }, Path::Event) => event::linear_forward(x, weight, bias),
+        let (path, tiles) = self.path(x, crossovers.of(self).forward, crossovers.dense);
+        let y = match (self, path, tiles) {
+            (Product::Convolution(s), _, Some(tiles)) => tiles.conv_forward(*s, x, weight, bias),
+            (Product::Linear { .. }, _, Some(tiles)) => tiles.linear_forward(x, weight, bias),
+            (Product::Convolution(s), Path::Event, _) => event::conv_forward(*s, x, weight, bias),
+            (Product::Linear { .. }, Path::Event, _) => event::linear_forward(x, weight, bias),
             _ => self.dense_forward(&x.to_dense(), weight, bias),
         };
         (y, path)
@@ -192,11 +256,20 @@ impl Product {
     ///
     /// # Panics
     /// If `x` was listed for another product.
-    pub fn weight_gradient(&self, x: &Sparse, g: &[f32], crossover: Crossover) -> (Vec<f32>, Path) {
-        let path = self.path(x, crossover.weight);
-        let dw = match (self, path) {
-            (Product::Convolution(s), Path::Event) => event::conv_weight_gradient(*s, x, g),
-            (Product::Linear { outputs, .. }, Path::Event) => {
+    pub fn weight_gradient(
+        &self,
+        x: &Sparse,
+        g: &[f32],
+        crossovers: &Crossovers,
+    ) -> (Vec<f32>, Path) {
+        let (path, tiles) = self.path(x, crossovers.of(self).weight, crossovers.dense);
+        let dw = match (self, path, tiles) {
+            (Product::Convolution(s), _, Some(tiles)) => tiles.conv_weight_gradient(*s, x, g),
+            (Product::Linear { outputs, .. }, _, Some(tiles)) => {
+                tiles.linear_weight_gradient(x, g, *outputs)
+            }
+            (Product::Convolution(s), Path::Event, _) => event::conv_weight_gradient(*s, x, g),
+            (Product::Linear { outputs, .. }, Path::Event, _) => {
                 event::linear_weight_gradient(x, g, *outputs)
             }
             _ => self.dense_weight_gradient(&x.to_dense(), g),
@@ -255,9 +328,9 @@ impl Product {
         x: &Sparse,
         weight: &[f32],
         g: &[f32],
-        crossover: Crossover,
+        crossovers: &Crossovers,
     ) -> (InputGradient, Path) {
-        let path = self.path(x, crossover.input);
+        let path = self.path(x, crossovers.of(self).input, Dense::F32).0;
         let dx = match (self, path) {
             (Product::Convolution(s), Path::Event) => {
                 InputGradient::AtEntries(event::conv_input_gradient(*s, x, weight, g))
@@ -265,12 +338,33 @@ impl Product {
             (Product::Linear { outputs, .. }, Path::Event) => {
                 InputGradient::AtEntries(event::linear_input_gradient(x, weight, g, *outputs))
             }
-            _ => InputGradient::Everywhere(self.dense_input_gradient(weight, g)),
+            _ => {
+                let (dx, path) = self.whole_input_gradient(weight, g, crossovers.dense);
+                return (InputGradient::Everywhere(dx), path);
+            }
         };
         (dx, path)
     }
 
-    /// ∂L/∂x everywhere.
+    /// ∂L/∂x everywhere, and the path taken.
+    pub fn whole_input_gradient(
+        &self,
+        weight: &[f32],
+        g: &[f32],
+        dense: Dense,
+    ) -> (Vec<f32>, Path) {
+        match (self, dense.tiles().filter(|_| self.fills_tiles() && !self.is_plain())) {
+            (Product::Convolution(s), Some(tiles)) => {
+                (tiles.conv_input_gradient(*s, weight, g), Path::Tiles)
+            }
+            (Product::Linear { n, .. }, Some(tiles)) => {
+                (tiles.linear_input_gradient(*n, weight, g), Path::Tiles)
+            }
+            _ => (self.dense_input_gradient(weight, g), Path::Dense),
+        }
+    }
+
+    /// ∂L/∂x everywhere, in f32.
     pub fn dense_input_gradient(&self, weight: &[f32], g: &[f32]) -> Vec<f32> {
         match *self {
             Product::Convolution(s) => input_gradient(s, weight, g),

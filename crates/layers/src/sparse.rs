@@ -112,6 +112,14 @@ impl Sparse {
         self.entries() as f64 / self.shape.iter().product::<usize>().max(1) as f64
     }
 
+    /// Whether every entry is a bf16 as it is: spikes, quarters of them, counts up to 256.
+    pub(crate) fn is_bf16(&self) -> bool {
+        let exact = |values: &Vec<f32>| {
+            values.par_chunks(1 << 16).all(|v| v.iter().all(|v| v.to_bits() & 0xffff == 0))
+        };
+        self.values.as_ref().is_none_or(exact)
+    }
+
     /// Whether these are activations of that shape, listed for that consumer.
     pub(crate) fn belongs(&self, shape: [usize; 4], consumer: Consumer) -> bool {
         self.shape == shape && self.line == line(shape, consumer)

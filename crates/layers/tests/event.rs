@@ -2,7 +2,7 @@
 //! and values.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use layers::{Crossover, InputGradient, Path, Product, Sizes, Sparse};
+use layers::{Crossovers, InputGradient, Path, Product, Sizes, Sparse};
 use proptest::prelude::*;
 
 struct Numbers(u64);
@@ -58,12 +58,12 @@ fn compare(
     assert_eq!(x.to_dense(), dense);
     let what = format!("{product:?}, {rate} of them not zero, kind {kind}");
 
-    let (y, path) = product.forward(&x, &weight, &bias, Crossover::NEVER);
+    let (y, path) = product.forward(&x, &weight, &bias, &Crossovers::NEVER);
     assert_eq!(path, Path::Event);
     let off = apart(&y, &product.dense_forward(&dense, &weight, &bias));
     assert!(off <= 1e-5, "{what}: values {off:e}");
 
-    let dw = product.weight_gradient(&x, &g, Crossover::NEVER).0;
+    let dw = product.weight_gradient(&x, &g, &Crossovers::NEVER).0;
     let off = apart(&dw, &product.dense_weight_gradient(&dense, &g));
     assert!(off <= 1e-5, "{what}: weight gradient {off:e}");
 
@@ -77,7 +77,8 @@ fn compare(
     let off = apart_by(&db, &sums, &terms);
     assert!(off <= 1e-6, "{what}: bias gradient {off:e}");
 
-    let InputGradient::AtEntries(dx) = product.input_gradient(&x, &weight, &g, Crossover::NEVER).0
+    let InputGradient::AtEntries(dx) =
+        product.input_gradient(&x, &weight, &g, &Crossovers::NEVER).0
     else {
         panic!("{what}: expected a gradient at the entries")
     };
@@ -138,9 +139,7 @@ proptest! {
 fn the_crossover_decides_the_path() {
     let product = Product::Linear { n: 1, inputs: 4, outputs: 2 };
     let x = Sparse::of_dense(&[1.0, 0.0, 0.0, 1.0], [1, 1, 1, 4], product.consumer());
-    let at = |forward| {
-        product.forward(&x, &[1.0; 8], &[0.5; 2], Crossover { forward, ..Crossover::NEVER })
-    };
+    let at = |forward| product.forward(&x, &[1.0; 8], &[0.5; 2], &Crossovers::at(forward));
     assert_eq!(at(0.5), (vec![2.5; 2], Path::Dense));
     assert_eq!(at(0.51), (vec![2.5; 2], Path::Event));
 }
@@ -170,5 +169,5 @@ fn large_sizes_are_cut_without_a_seam() {
 fn lists_made_for_another_product_are_refused() {
     let x = Sparse::of_dense(&[1.0; 4], [1, 2, 2, 1], layers::Consumer::Convolution);
     let product = Product::Linear { n: 1, inputs: 4, outputs: 2 };
-    product.forward(&x, &[1.0; 8], &[0.0; 2], Crossover::NEVER);
+    product.forward(&x, &[1.0; 8], &[0.0; 2], &Crossovers::NEVER);
 }

@@ -86,7 +86,7 @@ impl Input<'_> {
         Ok(match self {
             Input::Frames(x) => (product.dense_forward(x, &w, bias), Path::Dense),
             Input::Values(x) => (product.dense_forward(x, &w, bias), Path::Dense),
-            Input::Lists(lists) => product.forward(lists, &w, bias, crossover.of(&product)),
+            Input::Lists(lists) => product.forward(lists, &w, bias, &crossover),
         })
     }
 
@@ -100,7 +100,7 @@ impl Input<'_> {
         match self {
             Input::Frames(x) => (product.dense_weight_gradient(x, g), Path::Dense),
             Input::Values(x) => (product.dense_weight_gradient(x, g), Path::Dense),
-            Input::Lists(lists) => product.weight_gradient(lists, g, crossover.of(&product)),
+            Input::Lists(lists) => product.weight_gradient(lists, g, &crossover),
         }
     }
 

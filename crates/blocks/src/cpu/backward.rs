@@ -297,11 +297,12 @@ impl<'a> Pass<'a> {
         let weight = Values::of(weight.weight())?;
         Ok(match (input, below) {
             (Input::Lists(lists), Some(below)) if below.only_where_fired() => {
-                product.input_gradient(lists, &weight, g, self.options.crossover.of(&product))
+                product.input_gradient(lists, &weight, g, &self.options.crossover)
             }
             _ => {
-                let dx = product.dense_input_gradient(&weight, g);
-                (InputGradient::Everywhere(dx), Path::Dense)
+                let dense = self.options.crossover.dense;
+                let (dx, path) = product.whole_input_gradient(&weight, g, dense);
+                (InputGradient::Everywhere(dx), path)
             }
         })
     }

@@ -235,9 +235,11 @@ impl WithSimd for InputGradient<'_> {
                 };
                 let (fours, others) = index.as_chunks::<TOGETHER>();
                 let (outs, other_outs) = out.as_chunks_mut::<TOGETHER>();
-                for (i, out) in fours.iter().zip(outs) {
-                    let products = dots(simd, g, i.map(row));
-                    out.iter_mut().zip(products).for_each(|(o, p)| *o += p);
+                for (&[i, j, k, l], out) in fours.iter().zip(outs) {
+                    let products = dots(simd, g, [row(i), row(j), row(k), row(l)]);
+                    for n in 0..TOGETHER {
+                        out[n] += products[n];
+                    }
                 }
                 for (&i, out) in others.iter().zip(other_outs) {
                     *out += dots(simd, g, [row(i)])[0];
@@ -254,12 +256,21 @@ pub(super) fn dots<S: Simd, const N: usize>(
     g: &[S::f32s],
     rows: [&[S::f32s]; N],
 ) -> [f32; N] {
-    let rows = rows.map(|row| &row[..g.len()]);
+    // loops, not `map`: what runs in a closure of the standard library is compiled without this
+    // CPU's vectors
+    let mut rows = rows;
+    for row in &mut rows {
+        *row = &row[..g.len()];
+    }
     let mut acc = [simd.splat_f32s(0.0); N];
     for (v, &g) in g.iter().enumerate() {
         for i in 0..N {
             acc[i] = simd.mul_add_e_f32s(rows[i][v], g, acc[i]);
         }
     }
-    acc.map(|acc| simd.reduce_sum_f32s(acc))
+    let mut sums = [0.0; N];
+    for i in 0..N {
+        sums[i] = simd.reduce_sum_f32s(acc[i]);
+    }
+    sums
 }

@@ -241,9 +241,11 @@ impl WithSimd for InputGradient<'_> {
                 let (fours, others) = lists.sample[range].as_chunks::<4>();
                 let (outs, other_outs) = out.as_chunks_mut::<4>();
                 let of = |sample: u32| S::as_simd_f32s(&g[sample as usize * block..][..block]).0;
-                for (samples, out) in fours.iter().zip(outs) {
-                    let products = dots(simd, row, samples.map(of));
-                    out.iter_mut().zip(products).for_each(|(o, p)| *o += p);
+                for (&[i, j, k, l], out) in fours.iter().zip(outs) {
+                    let products = dots(simd, row, [of(i), of(j), of(k), of(l)]);
+                    for n in 0..4 {
+                        out[n] += products[n];
+                    }
                 }
                 for (&sample, out) in others.iter().zip(other_outs) {
                     *out += dots(simd, row, [of(sample)])[0];

@@ -1,0 +1,272 @@
+//! Linear layers on tiles.
+
+use super::aligned::{Aligned, Aside};
+use super::pack::{self, pairs, spread};
+use super::{BLOCK, OnTiles, TileProducts, Tiles};
+use crate::Sparse;
+use rayon::prelude::*;
+
+/// Output columns of one task: some lines of memory of each row of weights.
+const WIDTH: usize = 4 * BLOCK;
+/// Blocks of rows of weights that are packed together, so that they stay in the second-level cache.
+const DEPTH: usize = 16;
+
+/// Activations as bf16, in blocks of 32 inputs: `[inputs/32, rows, 32]`, rows in whole blocks.
+fn by_block(x: &Sparse, rows: usize) -> Aligned<u16> {
+    let [n, h, w, c] = x.shape();
+    let blocks = (h * w * c).div_ceil(BLOCK);
+    let mut out = Aligned::zeros(blocks * rows * BLOCK);
+    each_entry(x, n, |row, input, value| {
+        out[(input / BLOCK * rows + row) * BLOCK + input % BLOCK] = value;
+    });
+    out
+}
+
+/// The same, by input: `[inputs, rows]`, inputs in whole blocks.
+fn by_input(x: &Sparse, rows: usize) -> Aligned<u16> {
+    let [n, h, w, c] = x.shape();
+    let mut out = Aligned::zeros((h * w * c).next_multiple_of(BLOCK) * rows);
+    each_entry(x, n, |row, input, value| out[input * rows + row] = value);
+    out
+}
+
+/// Calls `f(row, input, value in bf16)` for each entry.
+fn each_entry(x: &Sparse, n: usize, mut f: impl FnMut(usize, usize, u16)) {
+    let [_, h, w, _] = x.shape();
+    for row in 0..n {
+        let range = x.starts()[row * h * w] as usize..x.starts()[(row + 1) * h * w] as usize;
+        for at in range {
+            let value = x.values().map_or(1.0, |values| values[at]);
+            f(row, x.index()[at] as usize, pack::rounded(value) as u16);
+        }
+    }
+}
+
+/// Row `i` of a matrix, from column `first` on, or nothing.
+fn row_of(matrix: &[f32], columns: usize, i: usize, first: usize) -> &[f32] {
+    match matrix.get(i * columns..(i + 1) * columns) {
+        Some(row) => &row[first.min(columns)..(first + BLOCK).min(columns)],
+        None => &[],
+    }
+}
+
+/// y = x·w + b, `[n, outputs]`.
+pub fn forward(tiles: TileProducts, x: &Sparse, weight: &[f32], bias: &[f32]) -> Vec<f32> {
+    let (n, outputs) = (x.shape()[0], bias.len());
+    let rows = n.next_multiple_of(BLOCK);
+    let left = by_block(x, rows);
+    let tasks: Vec<usize> = (0..outputs).step_by(WIDTH).collect();
+    let found: Vec<Aligned<f32>> = tasks
+        .par_iter()
+        .map(|&first| {
+            let width = WIDTH.min((outputs - first).next_multiple_of(BLOCK));
+            let mut sums = Aligned::zeros(rows * width);
+            let (left, sums_of) = (&left[..], &mut sums[..]);
+            tiles.unit.run(Forward { tiles, left, rows, weight, outputs, first, sums: sums_of });
+            sums
+        })
+        .collect();
+    let mut y = vec![0.0; n * outputs];
+    y.par_chunks_mut(outputs.max(1)).enumerate().for_each(|(row, y)| {
+        for ((sums, y), bias) in found.iter().zip(y.chunks_mut(WIDTH)).zip(bias.chunks(WIDTH)) {
+            let width = sums.len() / rows;
+            let sums = &sums[row * width..][..y.len()];
+            y.iter_mut().zip(sums).zip(bias).for_each(|((y, sum), bias)| *y = sum + bias);
+        }
+    });
+    y
+}
+
+struct Forward<'a> {
+    tiles: TileProducts,
+    /// `[inputs/32, rows, 32]`
+    left: &'a [u16],
+    rows: usize,
+    weight: &'a [f32],
+    outputs: usize,
+    first: usize,
+    /// `[rows, width]`
+    sums: &'a mut [f32],
+}
+
+impl OnTiles for Forward<'_> {
+    fn run<T: Tiles>(self, unit: &mut T) {
+        let Forward { tiles, left, rows, weight, outputs, first, sums } = self;
+        let terms = tiles.parts.of_spikes();
+        let (width, block) = (sums.len() / rows, rows * BLOCK);
+        let columns = width / BLOCK;
+        let mut packed = Aligned::zeros(columns * DEPTH * terms.packed());
+        for (deep, left) in left.chunks(DEPTH * block).enumerate() {
+            let depth = left.len() / block;
+            for i in 0..depth {
+                // as they lie in memory: all columns of a few rows
+                for (column, packed) in packed.chunks_exact_mut(DEPTH * terms.packed()).enumerate()
+                {
+                    let packed = &mut packed[i * terms.packed()..][..terms.packed()];
+                    let top = (deep * DEPTH + i) * BLOCK;
+                    let row = |r| row_of(weight, outputs, top + r, first + column * BLOCK);
+                    pairs(terms.right(), row, packed);
+                }
+            }
+            for (column, packed) in packed.chunks_exact(DEPTH * terms.packed()).enumerate() {
+                let column = column * BLOCK;
+                for row in (0..rows).step_by(BLOCK) {
+                    let sums = &mut sums[row * width + column..];
+                    if deep == 0 {
+                        unit.clear()
+                    } else {
+                        unit.load(sums, width)
+                    }
+                    let packed = packed.chunks_exact(terms.packed());
+                    for (left, packed) in left.chunks_exact(block).zip(packed) {
+                        terms.add(unit, &left[row * BLOCK..], (BLOCK, 0), packed);
+                    }
+                    unit.store(sums, width);
+                }
+            }
+        }
+    }
+}
+
+/// ∂L/∂w `[inputs, outputs]`.
+pub fn weight_gradient(tiles: TileProducts, x: &Sparse, g: &[f32], outputs: usize) -> Vec<f32> {
+    let [n, h, w, c] = x.shape();
+    let (inputs, rows) = (h * w * c, n.next_multiple_of(BLOCK));
+    let left = by_input(x, rows);
+    let right = packed_rows(tiles, g, n, outputs);
+    let mut dw = vec![0.0; inputs * outputs];
+    let tasks = dw.par_chunks_mut(BLOCK * outputs).zip(left.par_chunks(BLOCK * rows));
+    tasks.for_each(|(dw, left)| {
+        tiles.unit.run(WeightGradient { tiles, left, rows, right: &right, outputs, dw });
+    });
+    dw
+}
+
+/// A matrix `[n, columns]` of real numbers as right operands, `[columns/32, n/32, part]`.
+fn packed_rows(tiles: TileProducts, g: &[f32], n: usize, columns: usize) -> Aligned<u32> {
+    let terms = tiles.parts.of_spikes();
+    let deep = n.div_ceil(BLOCK);
+    let mut out = Aligned::zeros(columns.div_ceil(BLOCK) * deep * terms.packed());
+    out.par_chunks_mut(terms.packed()).enumerate().for_each(|(i, out)| {
+        let (column, top) = (i / deep * BLOCK, i % deep * BLOCK);
+        let row = |r| row_of(g, columns, top + r, column);
+        pairs(terms.right(), row, out);
+    });
+    out
+}
+
+struct WeightGradient<'a> {
+    tiles: TileProducts,
+    /// `[32, rows]`
+    left: &'a [u16],
+    rows: usize,
+    /// `[outputs/32, rows/32, part]`
+    right: &'a [u32],
+    outputs: usize,
+    /// `[32 or fewer, outputs]`
+    dw: &'a mut [f32],
+}
+
+impl OnTiles for WeightGradient<'_> {
+    fn run<T: Tiles>(self, unit: &mut T) {
+        let WeightGradient { tiles, left, rows, right, outputs, dw } = self;
+        let terms = tiles.parts.of_spikes();
+        let whole = dw.len() == BLOCK * outputs;
+        let mut aside = Aside::new();
+        for (i, right) in right.chunks_exact(rows / BLOCK * terms.packed()).enumerate() {
+            unit.clear();
+            for (deep, packed) in right.chunks_exact(terms.packed()).enumerate() {
+                terms.add(unit, &left[deep * BLOCK..], (rows, 0), packed);
+            }
+            let (first, len) = (i * BLOCK, BLOCK.min(outputs - i * BLOCK));
+            if whole && len == BLOCK {
+                unit.store(&mut dw[first..], outputs);
+                continue;
+            }
+            unit.store(&mut aside.0, BLOCK);
+            for (dw, found) in dw.chunks_exact_mut(outputs).zip(aside.0.chunks_exact(BLOCK)) {
+                dw[first..first + len].copy_from_slice(&found[..len]);
+            }
+        }
+    }
+}
+
+/// ∂L/∂x `[n, inputs]`: its transpose is w · gᵀ.
+pub fn input_gradient(tiles: TileProducts, n: usize, weight: &[f32], g: &[f32]) -> Vec<f32> {
+    let outputs = g.len() / n.max(1);
+    let inputs = weight.len() / outputs.max(1);
+    let terms = tiles.parts.of_reals();
+    let deep = outputs.div_ceil(BLOCK);
+    let turned = transposed(g, n, outputs);
+    let mut right = Aligned::zeros(n.div_ceil(BLOCK) * deep * terms.packed());
+    right.par_chunks_mut(terms.packed()).enumerate().for_each(|(i, out)| {
+        let (sample, top) = (i / deep * BLOCK, i % deep * BLOCK);
+        let row = |r| row_of(&turned, n, top + r, sample);
+        pairs(terms.right(), row, out);
+    });
+    let found: Vec<Aligned<f32>> = weight
+        .par_chunks(BLOCK * outputs)
+        .map_init(Aligned::default, |left, weight| {
+            let mut sums = Aligned::zeros(BLOCK * n.next_multiple_of(BLOCK));
+            let right = &right[..];
+            tiles.unit.run(InputGradient { tiles, weight, outputs, left, right, sums: &mut sums });
+            sums
+        })
+        .collect();
+    let mut dx = vec![0.0; n * inputs];
+    let width = n.next_multiple_of(BLOCK);
+    dx.par_chunks_mut(inputs.max(1)).enumerate().for_each(|(sample, dx)| {
+        for (dx, sums) in dx.chunks_mut(BLOCK).zip(&found) {
+            dx.iter_mut().enumerate().for_each(|(i, dx)| *dx = sums[i * width + sample]);
+        }
+    });
+    dx
+}
+
+/// The transpose of a row-major matrix, `[columns, rows]`.
+fn transposed(x: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    let mut out = vec![0.0; rows * columns];
+    out.par_chunks_mut((BLOCK * rows).max(1)).enumerate().for_each(|(i, out)| {
+        for (row, x) in x.chunks_exact(columns).enumerate() {
+            let x = &x[i * BLOCK..];
+            out.chunks_exact_mut(rows).zip(x).for_each(|(out, &x)| out[row] = x);
+        }
+    });
+    out
+}
+
+struct InputGradient<'a> {
+    tiles: TileProducts,
+    /// `[32 or fewer, outputs]`
+    weight: &'a [f32],
+    outputs: usize,
+    /// Of the thread, to lay rows of weights out in.
+    left: &'a mut Aligned<u16>,
+    /// `[n/32, outputs/32, part]`
+    right: &'a [u32],
+    /// `[32, n]`
+    sums: &'a mut [f32],
+}
+
+impl OnTiles for InputGradient<'_> {
+    fn run<T: Tiles>(self, unit: &mut T) {
+        let InputGradient { tiles, weight, outputs, left, right, sums } = self;
+        let terms = tiles.parts.of_reals();
+        let width = outputs.next_multiple_of(BLOCK);
+        let plane = BLOCK * width;
+        left.clear(terms.left() * plane);
+        for (row, weight) in weight.chunks_exact(outputs).enumerate() {
+            let left = &mut left[row * width..];
+            spread(terms.left(), weight, plane, left);
+        }
+        let n = sums.len() / BLOCK;
+        let deep = width / BLOCK;
+        for (i, right) in right.chunks_exact(deep * terms.packed()).enumerate() {
+            unit.clear();
+            for (at, packed) in right.chunks_exact(terms.packed()).enumerate() {
+                terms.add(unit, &left[at * BLOCK..], (width, plane), packed);
+            }
+            unit.store(&mut sums[i * BLOCK..], n);
+        }
+    }
+}
