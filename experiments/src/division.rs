@@ -80,7 +80,7 @@ impl DivisionFlags {
         }
     }
 
-    /// The recordings that are trained and tested on: one request, or one a fold.
+    /// The recordings that are trained and tested on: one choice, or one a fold.
     ///
     /// # Errors
     /// Recordings that cannot be divided so.

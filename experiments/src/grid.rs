@@ -67,7 +67,7 @@ impl Tried {
     }
 }
 
-/// The request of each system on one data set: the best mean, the first of equals.
+/// The choice of each system on one data set: the best mean, the first of equals.
 pub fn tuning(data: Name, tried: &[Tried]) -> Option<Tuning> {
     let tried: Vec<&Tried> = tried.iter().filter(|tried| tried.request.data == data).collect();
     let points: Vec<Point> = tried.iter().map(|tried| tried.point()).collect();
@@ -85,7 +85,7 @@ pub fn tuning(data: Name, tried: &[Tried]) -> Option<Tuning> {
     Some(Tuning { data, profile, split: first.data.split.clone(), chosen, tried: points })
 }
 
-/// Prints a request, and writes it; its path.
+/// Prints a choice, and writes it; its path.
 ///
 /// # Errors
 /// A file that cannot be written.

@@ -115,7 +115,7 @@ pub fn runs<'g>(title: &str, groups: impl Iterator<Item = &'g Group<'g>> + Clone
     }
     table.push_note(
         "Accuracies are on the test set: of the epoch that recordings held out of training choose; the mean of the last five; of the \
-         last; and of the epoch that the test set itself chooses, as the paper's code reports it, which is too high by what that request \
+         last; and of the epoch that the test set itself chooses, as the paper's code reports it, which is too high by what that choice \
          gains.",
     );
     table.push_note(

@@ -98,7 +98,7 @@ impl RunRequest {
     /// What a grid chose for it, where that is asked for.
     ///
     /// # Errors
-    /// A request that was made for others, or beside a setting of the same field.
+    /// A choice that was made for others, or beside a setting of the same field.
     fn tuned(self, overrides: &Overrides) -> Result<Option<&Point>> {
         let Some(tuned) = overrides.tuned.as_ref().filter(|_| self.setting.is_house()) else {
             return Ok(None);
@@ -116,7 +116,7 @@ impl RunRequest {
         match tuned.of(self.data, self.system) {
             Some(point) => Ok(Some(point)),
             None => bail!(Usage(format!(
-                "--tuned: expected a request for {} on {}, found none; run its grid too, or leave it out by --systems or --only",
+                "--tuned: expected a choice for {} on {}, found none; run its grid too, or leave it out by --systems or --only",
                 self.system.id, self.data
             ))),
         }

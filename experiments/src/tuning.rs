@@ -42,7 +42,7 @@ pub struct Point {
     pub receipts: Vec<String>,
 }
 
-/// What files of requests say.
+/// What files of choices say.
 #[derive(Clone, Debug, Default)]
 pub struct Tuned {
     files: Vec<Tuning>,
