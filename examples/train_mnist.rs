@@ -8,7 +8,7 @@
 use candle_core::{DType, Device::Cpu};
 use datasets::{Form, Name, Recordings};
 use models::{Network, Spec, StatisticsOver};
-use neuron::{Method, surrogate::Atan};
+use neuron::{Config, surrogate::Atan};
 use training::{Compute, EachEpoch, Epoch, History, InputEncoding, SeededVars, Set, Setup, train};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -22,7 +22,7 @@ pub fn train_on(recordings: &Recordings, setup: &Setup, seed: u64) -> Result<His
     let test_set = Set { samples: &*halves.test, encoding: &encoding };
 
     // a LIF neuron: threshold 0.5, decay 0.9, and the arc tangent's slope as its gradient
-    let neuron = Method::Baseline.config().with(Atan::default())?;
+    let neuron = Config::baseline().with(Atan::default())?;
     // two convolutions, each with batch norm, ReLU and neurons, and 10 voters a class
     let spec: Spec = "16C3-MP2-32C3-MP2-10Voting".parse()?;
     let mut vars = SeededVars::new(seed);

@@ -5,7 +5,7 @@
 
 use benches::{Currents, Form};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use neuron::{Config, Method, Neuron};
+use neuron::{Config, Neuron};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn forward_and_backward(neuron: &dyn Neuron, currents: &Currents) {
 }
 
 fn over_steps(c: &mut Criterion) {
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     for (name, backward) in [("forward", false), ("forward-backward", true)] {
         let mut group = c.benchmark_group(name);
         for steps in [4, 16, 64] {
@@ -41,7 +41,7 @@ fn over_surrogates(c: &mut Criterion) {
     let mut group = c.benchmark_group("forward-backward-16");
     group.throughput(Throughput::Elements(16 * NEURONS as u64));
     for surrogate in surrogate::Kind::all() {
-        let neuron = Config { surrogate, ..Method::BpsaBpta.config() }.build().unwrap();
+        let neuron = Config { surrogate, ..Config::bpsa_bpta() }.build().unwrap();
         let name = serde_json::to_value(surrogate)
             .unwrap()
             .as_object()

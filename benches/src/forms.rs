@@ -1,4 +1,4 @@
-use crate::Given;
+use crate::GivenGradient;
 use candle_core::{Result, Shape, Tensor, Var, bail};
 use neuron::{Neuron, unroll};
 
@@ -66,5 +66,5 @@ impl Form {
 
 /// A loss L with ∂L/∂`spikes` = `g` and no work of its own.
 pub fn loss(spikes: &Tensor, g: &Tensor) -> Result<Tensor> {
-    spikes.apply_op1(Given { shape: Shape::from(()), gradient: g.clone() })
+    spikes.apply_op1(GivenGradient { shape: Shape::from(()), gradient: g.clone() })
 }

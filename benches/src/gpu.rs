@@ -8,7 +8,7 @@ use device::Gpu;
 use layers::cuda::{multiply, multiply_weight};
 use models::{Frames, Math, Precision};
 use neuron::cuda::{Stage, Upstream, fire, gradient};
-use neuron::{Method, Neuron, Pooling, Source};
+use neuron::{Config, Neuron, Pooling, Source};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
@@ -110,7 +110,7 @@ fn uniform(gpu: &Gpu, n: usize, low: f32, high: f32, dtype: DType) -> Result<Ten
 }
 
 /// Neurons alone, forward and backward: currents and spikes of one type.
-pub struct Alone {
+pub struct NeuronsAlone {
     neuron: Source,
     steps: usize,
     x: Tensor,
@@ -119,22 +119,27 @@ pub struct Alone {
     device: Device,
 }
 
-impl Alone {
+impl NeuronsAlone {
     /// So many neurons with random currents.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn new(steps: usize, neurons: usize, dtype: DType, device: &Device) -> Result<Alone> {
+    pub fn new(
+        steps: usize,
+        neurons: usize,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<NeuronsAlone> {
         let Device::Cuda(cuda) = device else {
             anyhow::bail!("neurons alone are timed on a CUDA device here")
         };
         let gpu = Gpu::of(cuda)?;
-        let neuron = source(&Method::BpsaBpta.config().build()?)?;
+        let neuron = source(&Config::bpsa_bpta().build()?)?;
         let shape = (steps, neurons);
         let x = uniform(&gpu, steps * neurons, 0.0, 1.0, dtype)?.reshape(shape)?;
         let g = uniform(&gpu, steps * neurons, 1.0, 1.0, dtype)?.reshape(shape)?;
         let counts = Tensor::zeros(steps, DType::U32, device)?;
-        Ok(Alone { neuron, steps, x, g, counts, device: device.clone() })
+        Ok(NeuronsAlone { neuron, steps, x, g, counts, device: device.clone() })
     }
 
     /// Bytes that have to move: currents in and spikes out, then currents and gradients in and
@@ -144,7 +149,7 @@ impl Alone {
     }
 }
 
-impl Work for Alone {
+impl Work for NeuronsAlone {
     fn run(&mut self) -> Result<Seconds> {
         let width = if self.x.dim(1)?.is_multiple_of(512) { 512 } else { 1 };
         let stage = bare(&self.neuron, self.steps, [1, 1, self.x.dim(1)? / width, width]);
@@ -192,7 +197,7 @@ impl Protocol {
         let bound = 1.0 / (n as f32).sqrt();
         let of = |n, low, high| uniform(&gpu, n, low, high, DType::F32);
         Ok(Protocol {
-            neuron: source(&Method::BpsaBpta.config().build()?)?,
+            neuron: source(&Config::bpsa_bpta().build()?)?,
             n,
             x: of(rows * n, 0.0, 1.0)?.reshape((rows, n))?,
             weight: of(n * n, -bound, bound)?.reshape((n, n))?,

@@ -31,14 +31,14 @@ impl Currents {
 /// the scan. With the scan's shape it stands for the scan, and a backward pass holds nothing but
 /// candle's own work.
 #[derive(Debug)]
-pub struct Given {
+pub struct GivenGradient {
     /// Shape of the value.
     pub shape: Shape,
     /// Gradient of the argument.
     pub gradient: Tensor,
 }
 
-impl CustomOp1 for Given {
+impl CustomOp1 for GivenGradient {
     fn name(&self) -> &'static str {
         "given"
     }

@@ -10,12 +10,14 @@ mod forms;
 pub mod gpu;
 mod inputs;
 mod machine;
+mod method;
 pub mod step;
 mod threads;
 mod timing;
 
 pub use forms::{Form, loss};
-pub use inputs::{Currents, Given};
+pub use inputs::{Currents, GivenGradient};
 pub use machine::{Machine, peak_memory_bytes};
+pub use method::Method;
 pub use threads::{again_with, threads_are};
 pub use timing::{Case, Samples, copy_in_parallel, time_in_turn};

@@ -2,12 +2,12 @@
 //! same step again.
 #![allow(clippy::unwrap_used)]
 
+use benches::Method;
 use benches::step::{Settings, Step, export, set_rates};
 use models::{Architecture, Options, StatisticsOver};
-use neuron::Method;
 
 fn settings() -> Settings {
-    let (net, method, norm) = (Architecture::Middle, Method::Bpsa, StatisticsOver::Time);
+    let (net, method, norm) = (Architecture::Middle, Method::bpsa(), StatisticsOver::Time);
     Settings { net, narrow: 1, steps: 3, batch: 1, method, norm, seed: 4 }
 }
 

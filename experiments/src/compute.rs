@@ -47,7 +47,7 @@ pub struct ComputeFlags {
     /// none): `auto` measures it once on this machine; a number gives the same bits on every
     /// machine of one kind, for any number of threads
     #[arg(long, value_name = "auto|0..1", default_value = "auto", value_parser = crossover)]
-    crossover: Chosen,
+    crossover: Crossover,
     /// How the CPU multiplies where products are dense
     #[arg(long, value_enum, default_value_t = Products::Auto)]
     products: Products,
@@ -85,15 +85,15 @@ pub struct ComputeTarget {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Chosen {
+enum Crossover {
     Auto,
     At(f64),
 }
 
-fn crossover(text: &str) -> Result<Chosen, String> {
+fn crossover(text: &str) -> Result<Crossover, String> {
     match (text, report::json::number(text)) {
-        ("auto", _) => Ok(Chosen::Auto),
-        (_, Some(density)) if (0.0..=1.0).contains(&density) => Ok(Chosen::At(density)),
+        ("auto", _) => Ok(Crossover::Auto),
+        (_, Some(density)) if (0.0..=1.0).contains(&density) => Ok(Crossover::At(density)),
         _ => Err("expected auto or a number from 0 to 1".into()),
     }
 }
@@ -188,9 +188,9 @@ impl ComputeFlags {
             (Products::Tiles, _) => Dense::Tiles,
         };
         let crossover = match self.crossover {
-            Chosen::At(density) => Crossovers { dense, ..Crossovers::at(density) },
-            Chosen::Auto if blocks && cpu => measured(dense),
-            Chosen::Auto => Options::default().crossover,
+            Crossover::At(density) => Crossovers { dense, ..Crossovers::at(density) },
+            Crossover::Auto if blocks && cpu => measured(dense),
+            Crossover::Auto => Options::default().crossover,
         };
         let options = Options { crossover, memory_budget: self.memory_budget };
         let math = Math { precision: self.precision, deterministic: self.deterministic };
@@ -203,7 +203,7 @@ impl ComputeFlags {
 
     /// Whether the densities are those measured on the machine.
     pub fn crossover_is_auto(&self) -> bool {
-        self.crossover == Chosen::Auto
+        self.crossover == Crossover::Auto
     }
 
     /// Refuses a network that has no blocks where only blocks have what was asked for.
@@ -364,8 +364,8 @@ mod tests {
 
     #[test]
     fn a_crossover_is_auto_or_a_density() {
-        assert_eq!(crossover("auto"), Ok(Chosen::Auto));
-        assert_eq!(crossover("0.25"), Ok(Chosen::At(0.25)));
+        assert_eq!(crossover("auto"), Ok(Crossover::Auto));
+        assert_eq!(crossover("0.25"), Ok(Crossover::At(0.25)));
         for wrong in ["", "-0.1", "1.1", "NaN", "Auto"] {
             assert!(crossover(wrong).is_err(), "{wrong}");
         }

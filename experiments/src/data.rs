@@ -57,14 +57,14 @@ pub fn root(flag: Option<PathBuf>) -> Result<Option<PathBuf>> {
 
 /// The recordings that a data set is trained on.
 #[derive(Clone)]
-pub struct Chosen {
+pub struct TrainingData {
     /// The recordings.
     pub recordings: Recordings,
     /// A sentence that says which.
     pub says: String,
 }
 
-impl Chosen {
+impl TrainingData {
     /// Says on standard error which they are, by which split, and what is to be known of them.
     pub fn say(&self) {
         terminal::say!("{}", self.says);
@@ -88,7 +88,7 @@ pub fn choose(
     split: Option<Split>,
     named: bool,
     stand_in: Option<StandIn>,
-) -> Result<Option<Chosen>> {
+) -> Result<Option<TrainingData>> {
     let found = match (root, split) {
         (Some(root), Some(split)) => find_with(name, root, split).map_err(in_one_sentence)?,
         (Some(root), None) => find(name, root).map_err(in_one_sentence)?,
@@ -97,7 +97,7 @@ pub fn choose(
     let why = match found {
         Found::Recordings(recordings) => {
             let says = describe(&recordings);
-            return Ok(Some(Chosen { recordings, says }));
+            return Ok(Some(TrainingData { recordings, says }));
         }
         Found::Unusable { path, why } if named => {
             bail!("{} is not {}: {why}; lay it out as published", path.display(), name.title())
@@ -117,14 +117,14 @@ pub fn choose(
     };
     let recordings = synthetic::recordings(name, train, test, seed);
     let says = format!("{}; {why}", describe(&recordings));
-    Ok(Some(Chosen { recordings, says }))
+    Ok(Some(TrainingData { recordings, says }))
 }
 
 /// Keeps the recordings of these classes, if any are named, and says so.
 ///
 /// # Errors
 /// A name that is none of the data set's classes.
-pub fn only(chosen: &mut Chosen, classes: &[String]) -> Result<()> {
+pub fn only(chosen: &mut TrainingData, classes: &[String]) -> Result<()> {
     if !classes.is_empty() {
         let names: Vec<&str> = classes.iter().map(String::as_str).collect();
         chosen.recordings =
@@ -139,7 +139,7 @@ pub fn only(chosen: &mut Chosen, classes: &[String]) -> Result<()> {
 ///
 /// The split's text changes with them, and with it everything that identifies the data of a
 /// receipt.
-pub fn take(chosen: &mut Chosen, train: Option<usize>, test: Option<usize>) {
+pub fn take(chosen: &mut TrainingData, train: Option<usize>, test: Option<usize>) {
     let recordings = &mut chosen.recordings;
     let mut said = Vec::new();
     for (half, list, limit) in
@@ -174,19 +174,19 @@ pub fn take(chosen: &mut Chosen, train: Option<usize>, test: Option<usize>) {
 ///
 /// # Errors
 /// Too few recordings for so many folds.
-pub fn fold(chosen: &Chosen, fold: Fold) -> Result<Chosen> {
+pub fn fold(chosen: &TrainingData, fold: Fold) -> Result<TrainingData> {
     let recordings = chosen.recordings.clone().fold(fold).map_err(in_one_sentence)?;
     let (train, test) = (recordings.train.len(), recordings.test.len());
     let Fold { number, of } = fold;
     let says = format!("{}; fold {number} of {of}: {train} train and {test} test", chosen.says);
-    Ok(Chosen { recordings, says })
+    Ok(TrainingData { recordings, says })
 }
 
 /// The same recordings with a part of the training recordings held out.
 ///
 /// # Errors
 /// Recordings of which none can be held out.
-pub fn hold_out(chosen: Chosen, part: f64) -> Result<Chosen> {
+pub fn hold_out(chosen: TrainingData, part: f64) -> Result<TrainingData> {
     let recordings = chosen.recordings.hold_out(part).map_err(in_one_sentence)?;
     let says = format!(
         "{}; {} held out, {} train",
@@ -194,7 +194,7 @@ pub fn hold_out(chosen: Chosen, part: f64) -> Result<Chosen> {
         recordings.held_out.len(),
         recordings.train.len()
     );
-    Ok(Chosen { recordings, says })
+    Ok(TrainingData { recordings, says })
 }
 
 fn describe(r: &Recordings) -> String {

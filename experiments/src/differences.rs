@@ -2,8 +2,8 @@
 
 use crate::SystemSetting;
 use crate::accuracy::Epochs;
-use crate::choice::Choice;
 use crate::layout::{marked, shortened};
+use crate::run_request::RunRequest;
 use crate::selection::{Group, Pair, Receipts};
 use anyhow::Result;
 use report::{Align, McNemar, Record, Table, outcome_of, paired};
@@ -13,14 +13,14 @@ use report::{Align, McNemar, Record, Table, outcome_of, paired};
 ///
 /// # Errors
 /// As [`Receipts::group`].
-pub fn table(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>> {
+pub fn table(receipts: &Receipts<'_>, requests: &[RunRequest]) -> Result<Option<Table>> {
     let head = [("Data set", Align::Left), ("Difference", Align::Left), ("n", Align::Right)];
     let points = Epochs::ALL.map(|epochs| format!("{}, points", epochs.title()));
     let mut columns = head.to_vec();
     columns.extend(points.iter().map(|points| (points.as_str(), Align::Right)));
     columns.push(("Only one right, McNemar's p", Align::Left));
     let mut table = Table::new("Paired differences", &columns);
-    let groups = receipts.groups(choices)?;
+    let groups = receipts.groups(requests)?;
     let mut any = false;
     for (i, (a, ga)) in groups.iter().enumerate() {
         for (b, gb) in &groups[..i] {
@@ -52,7 +52,7 @@ pub fn table(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table
     Ok(any.then_some(table))
 }
 
-fn notes(table: &mut Table, groups: &[(Choice, Group<'_>)]) {
+fn notes(table: &mut Table, groups: &[(RunRequest, Group<'_>)]) {
     table.push_note(
         "Mean over runs of the difference between two runs of one seed (and fold), with its 95 % confidence interval \
          (Student's t); an interval that holds 0 shows no difference.",
@@ -70,10 +70,13 @@ fn notes(table: &mut Table, groups: &[(Choice, Group<'_>)]) {
 }
 
 /// Whether two cells differ in their system alone or in their change alone.
-fn one_change((a, ga): (&Choice, &Group<'_>), (b, gb): (&Choice, &Group<'_>)) -> bool {
-    let one = (a.system == b.system) != (a.change == b.change);
-    let house = [a, b].iter().all(|choice| choice.setting == SystemSetting::House);
-    a.data == b.data && one && house && equal_but_for(a.change != b.change, ga.first(), gb.first())
+fn one_change((a, ga): (&RunRequest, &Group<'_>), (b, gb): (&RunRequest, &Group<'_>)) -> bool {
+    let one = (a.system == b.system) != (a.variation == b.variation);
+    let house = [a, b].iter().all(|request| request.setting == SystemSetting::House);
+    a.data == b.data
+        && one
+        && house
+        && equal_but_for(a.variation != b.variation, ga.first(), gb.first())
 }
 
 /// The runs of both cells that have one seed and fold.
@@ -120,8 +123,8 @@ fn probability(p: f64) -> String {
 }
 
 /// Whether two runs, of one program, differ in nothing but their system, or in nothing but what a
-/// table's `change` may change.
-fn equal_but_for(change: bool, a: &Record, b: &Record) -> bool {
+/// table's variation may change.
+fn equal_but_for(variation: bool, a: &Record, b: &Record) -> bool {
     let rest = |r: &Record| {
         let mut run = r.run.clone();
         let mut without = |place: &str, keys: &[&str]| {
@@ -130,7 +133,7 @@ fn equal_but_for(change: bool, a: &Record, b: &Record) -> bool {
                 keys.iter().for_each(|key| _ = fields.remove(*key));
             }
         };
-        match change {
+        match variation {
             true => {
                 without("", &["network", "framing"]);
                 without("/setup", &["warm_up"]);

@@ -1,7 +1,7 @@
-//! How much of the data is trained and tested on, and how it is divided: flags of every program that
-//! trains.
+//! How much of the data is trained and tested on, and how it is divided: flags of every program
+//! that trains.
 
-use crate::data::{self, Chosen, StandIn};
+use crate::data::{self, StandIn, TrainingData};
 use crate::usage::{Usage, between, prove_once};
 use anyhow::{Result, bail};
 use datasets::{Fold, Name};
@@ -84,7 +84,7 @@ impl DivisionFlags {
     ///
     /// # Errors
     /// Recordings that cannot be divided so.
-    pub fn divided(&self, mut chosen: Chosen) -> Result<Vec<Chosen>> {
+    pub fn divided(&self, mut chosen: TrainingData) -> Result<Vec<TrainingData>> {
         data::only(&mut chosen, &self.classes)?;
         let generated = chosen.recordings.train.iter().all(|r| r.source.path().is_none());
         if generated && (self.train.is_some() || self.test.is_some()) {

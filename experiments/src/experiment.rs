@@ -1,6 +1,6 @@
 //! What makes a table or a figure.
 
-use crate::choice::{Change, Choice};
+use crate::run_request::{RunRequest, Variation};
 use crate::selection::Receipts;
 use crate::systems::{self, System};
 use anyhow::Result;
@@ -21,7 +21,7 @@ pub struct Experiment {
     pub published_settings: bool,
     /// What is trained, for some of the systems in the house's setting; in the order in which it
     /// is.
-    pub choices: fn(&[&'static System]) -> Vec<Choice>,
+    pub requests: fn(&[&'static System]) -> Vec<RunRequest>,
     /// The tables made of receipts; a figure has none of its own.
     pub tables: fn(&Receipts<'_>) -> Result<Vec<Table>>,
     /// The figures made of receipts.
@@ -40,15 +40,17 @@ pub struct Picture {
 
 impl Experiment {
     /// Every run that one of its cells can hold, in both settings of every system.
-    pub fn every_choice(&self) -> Vec<Choice> {
-        with_published((self.choices)(systems::ALL))
+    pub fn every_request(&self) -> Vec<RunRequest> {
+        with_published((self.requests)(systems::ALL))
     }
 }
 
 /// The same runs, and behind them the published settings of those that have one.
-pub fn with_published(mut all: Vec<Choice>) -> Vec<Choice> {
-    let house = all.clone().into_iter().filter(|choice| choice.change == Change::None);
-    let has_one = |choice: &Choice| (choice.system.published_setting)(choice.data).is_some();
-    all.extend(house.filter(has_one).map(|c| Choice::published(c.data, c.system)));
+pub fn with_published(mut all: Vec<RunRequest>) -> Vec<RunRequest> {
+    let house = all.clone().into_iter().filter(|request| request.variation == Variation::None);
+    let has_one = |request: &RunRequest| (request.system.published_setting)(request.data).is_some();
+    all.extend(
+        house.filter(has_one).map(|request| RunRequest::published(request.data, request.system)),
+    );
     all
 }

@@ -14,7 +14,7 @@ pub const STEPS: Range = Range::whole(1, Framing::MOST_FRAMES as u32);
 
 /// What fields take that are no numbers of the setup, by their place in a run. What stands inside
 /// of one of them and not here takes what that one takes.
-const WORDS: [(&str, &str); 53] = [
+const WORDS: [(&str, &str); 54] = [
     ("data", "one of n-mnist, dvs-gesture, dvs-cifar10, speech-commands, mnist, cifar10, cifar100"),
     (
         "framing",
@@ -34,6 +34,7 @@ const WORDS: [(&str, &str); 53] = [
     ("norm.linear", "true or false"),
     ("rectify", "true or false"),
     ("bias", "all, linear or none"),
+    ("dropout", "pass or step"),
     ("classes", "some of the data set's classes, in its order, each once"),
     ("system", SYSTEMS),
     ("method", SYSTEMS),

@@ -1,17 +1,17 @@
 //! The flags of every program that trains, and what they say of a profile.
 
-use crate::choice::{Change, Choice};
 use crate::compute::ComputeFlags;
 use crate::division::DivisionFlags;
 use crate::fields::STEPS;
 use crate::preset::{self, Overrides};
+use crate::run_request::{RunRequest, Variation};
 use crate::seeds::Seeds;
 use crate::settings::Setting;
-use crate::systems::{self, Chosen, System};
+use crate::systems::{self, System, SystemInSetting};
 use crate::tuning::Tuned;
 pub use crate::usage::Usage;
 use crate::usage::{between, prove_once};
-use crate::{Own, Profile, SystemSetting, import};
+use crate::{OwnSurrogate, Profile, SystemSetting, import};
 use anyhow::{Result, anyhow};
 use models::{Spec, Variant};
 use report::json;
@@ -31,7 +31,7 @@ pub struct RunFlags {
     /// Systems to train, instead of the usual ones: baseline, bpsa, bpsa+bpta, tdbn, plif, bntt,
     /// sbpsnn, lisnn, or all
     #[arg(long, alias = "methods", value_name = "NAME", value_delimiter = ',', value_parser = called)]
-    systems: Vec<Called>,
+    systems: Vec<SystemNames>,
     /// Each system's idea in the paper's network and budget, or its own recipe as it was published
     #[arg(long, value_enum, default_value_t = SystemSetting::House)]
     pub setting: SystemSetting,
@@ -120,20 +120,20 @@ pub struct RunFlags {
     pub any_build: bool,
     /// A surrogate of the user's own; no flag, but set by a program of theirs.
     #[arg(skip)]
-    pub own: Option<Own>,
+    pub own: Option<OwnSurrogate>,
 }
 
 /// What `--systems` takes: one, or all.
 #[derive(Clone, Copy, Debug)]
-enum Called {
+enum SystemNames {
     All,
     One(&'static System),
 }
 
-fn called(word: &str) -> Result<Called, String> {
+fn called(word: &str) -> Result<SystemNames, String> {
     match System::called(word) {
-        Some(system) => Ok(Called::One(system)),
-        None if word == "all" => Ok(Called::All),
+        Some(system) => Ok(SystemNames::One(system)),
+        None if word == "all" => Ok(SystemNames::All),
         None => Err(format!("expected {} or all", System::ids())),
     }
 }
@@ -212,9 +212,9 @@ impl RunFlags {
 
     /// The systems asked for, or the usual ones.
     pub fn systems(&self, usual: &[&'static System]) -> Vec<&'static System> {
-        let each = |called: &Called| match *called {
-            Called::All => systems::ALL.to_vec(),
-            Called::One(system) => vec![system],
+        let each = |called: &SystemNames| match *called {
+            SystemNames::All => systems::ALL.to_vec(),
+            SystemNames::One(system) => vec![system],
         };
         match self.systems.is_empty() {
             true => usual.to_vec(),
@@ -222,34 +222,34 @@ impl RunFlags {
         }
     }
 
-    /// The runs of a command in the setting asked for. Of another than the house's are left those of
-    /// a data set for which the system has a recipe, and that it does not vary otherwise.
+    /// The runs of a command in the setting asked for. Of another than the house's are left those
+    /// of a data set for which the system has a recipe, and that it does not vary otherwise.
     ///
     /// # Errors
     /// [`Usage`]: if none is left.
-    pub fn in_setting(&self, house: Vec<Choice>) -> Result<Vec<Choice>> {
+    pub fn in_setting(&self, house: Vec<RunRequest>) -> Result<Vec<RunRequest>> {
         if self.setting.is_house() {
             return Ok(house);
         }
         let mut all = Vec::new();
         for system in systems::OURS {
-            if house.iter().any(|choice| choice.system == system) {
+            if house.iter().any(|request| request.system == system) {
                 terminal::say!(
                     "{} is this paper's own: it has the house's setting alone",
                     system.id
                 );
             }
         }
-        for choice in house {
-            let setting = self.chosen(choice.system).setting;
-            let recipe = (choice.system.published_setting)(choice.data);
-            match (setting.is_house(), recipe, choice.change) {
-                (true, ..) => all.push(choice),
-                (false, Some(_), Change::None) => all.push(Choice { setting, ..choice }),
-                (false, None, Change::None) => terminal::say!(
+        for request in house {
+            let setting = self.chosen(request.system).setting;
+            let recipe = (request.system.published_setting)(request.data);
+            match (setting.is_house(), recipe, request.variation) {
+                (true, ..) => all.push(request),
+                (false, Some(_), Variation::None) => all.push(RunRequest { setting, ..request }),
+                (false, None, Variation::None) => terminal::say!(
                     "{}: no published setting of {} is known; left out",
-                    choice.data.title(),
-                    choice.system.name
+                    request.data.title(),
+                    request.system.name
                 ),
                 (false, ..) => (),
             }
@@ -266,9 +266,9 @@ impl RunFlags {
     }
 
     /// A system in the setting asked for: ours have the house's alone, which is the paper's.
-    pub fn chosen(&self, system: &'static System) -> Chosen {
+    pub fn chosen(&self, system: &'static System) -> SystemInSetting {
         let setting = if system.is_ours() { SystemSetting::House } else { self.setting };
-        Chosen { system, setting }
+        SystemInSetting { system, setting }
     }
 
     /// The seeds asked for.

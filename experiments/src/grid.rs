@@ -1,8 +1,8 @@
 //! `--grid`: hyper-parameters of each system chosen on recordings held out of training, a loop over
 //! runs and a table.
 
-use crate::choice::{Change, Choice, Warm};
 use crate::receipt::{self, HELD_OUT};
+use crate::run_request::{RunRequest, Variation, Warm};
 use crate::tuning::{Point, Tuning};
 use crate::{Run, accuracy, preset, publish};
 use anyhow::Result;
@@ -17,13 +17,13 @@ pub const RATES: [f64; 3] = [1e-3, 2e-3, 5e-3];
 pub const WARM: [Warm; 3] = [Warm::No, Warm::Sigmoid, Warm::Analogue];
 
 /// The runs of one learning rate: each data set and system of a table with each warm-up.
-pub fn choices(of_table: &[Choice]) -> Vec<Choice> {
-    let mut all: Vec<Choice> = Vec::new();
-    for choice in of_table {
+pub fn requests(of_table: &[RunRequest]) -> Vec<RunRequest> {
+    let mut all: Vec<RunRequest> = Vec::new();
+    for request in of_table {
         for warm in WARM {
-            let point = Choice { change: Change::WarmUp(warm), ..*choice };
+            let point = RunRequest { variation: Variation::WarmUp(warm), ..*request };
             // without neurons and without ReLU a network would be linear
-            let fits = warm != Warm::Analogue || preset::has_relu(choice.system);
+            let fits = warm != Warm::Analogue || preset::has_relu(request.system);
             if fits && !all.contains(&point) {
                 all.push(point);
             }
@@ -35,7 +35,7 @@ pub fn choices(of_table: &[Choice]) -> Vec<Choice> {
 /// A run of the grid that has its receipt, or that did not come to its end.
 pub struct Tried {
     /// The run.
-    pub choice: Choice,
+    pub request: RunRequest,
     /// Its learning rate and the rest.
     pub run: Run,
     /// The profile, with what was overridden.
@@ -46,7 +46,7 @@ pub struct Tried {
 
 impl Tried {
     fn point(&self) -> Point {
-        let Change::WarmUp(warm_up) = self.choice.change else { return self.with(Warm::No) };
+        let Variation::WarmUp(warm_up) = self.request.variation else { return self.with(Warm::No) };
         self.with(warm_up)
     }
 
@@ -58,7 +58,7 @@ impl Tried {
         let all: Vec<f64> = self.records.iter().filter_map(of).collect();
         let receipts = self.records.iter().map(receipt::place).collect();
         Point {
-            system: self.choice.system.id.to_owned(),
+            system: self.request.system.id.to_owned(),
             learning_rate: self.run.setup.learning_rate,
             warm_up,
             held_out_percent: report::summary(&all).map(|s| s.mean),
@@ -69,7 +69,7 @@ impl Tried {
 
 /// The choice of each system on one data set: the best mean, the first of equals.
 pub fn tuning(data: Name, tried: &[Tried]) -> Option<Tuning> {
-    let tried: Vec<&Tried> = tried.iter().filter(|tried| tried.choice.data == data).collect();
+    let tried: Vec<&Tried> = tried.iter().filter(|tried| tried.request.data == data).collect();
     let points: Vec<Point> = tried.iter().map(|tried| tried.point()).collect();
     let first = tried.iter().flat_map(|tried| &tried.records).next()?;
     let mut chosen: Vec<Point> = Vec::new();

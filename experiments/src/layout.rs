@@ -1,8 +1,8 @@
 //! What tables share: cells, and the runs behind a table.
 
 use crate::accuracy::Epochs;
-use crate::choice::Choice;
 use crate::receipt::{CURVE, RATE};
+use crate::run_request::RunRequest;
 use crate::selection::{Group, Receipts};
 use anyhow::Result;
 use datasets::Name;
@@ -47,8 +47,8 @@ pub fn printed(value: Option<f64>) -> String {
 ///
 /// # Errors
 /// As [`Receipts::group`].
-pub fn notes(table: &mut Table, receipts: &Receipts<'_>, choices: &[Choice]) -> Result<()> {
-    let groups = receipts.groups(choices)?;
+pub fn notes(table: &mut Table, receipts: &Receipts<'_>, requests: &[RunRequest]) -> Result<()> {
+    let groups = receipts.groups(requests)?;
     for epochs in [Epochs::HeldOut, Epochs::LastFive] {
         if groups.iter().any(|(_, g)| g.primary() == epochs)
             || groups.is_empty() && epochs == Epochs::LastFive
@@ -220,8 +220,8 @@ pub fn caption(title: &str, groups: &[&Group<'_>], profile: &str) -> Option<Capt
 ///
 /// # Errors
 /// If the curves cannot be drawn.
-pub fn curves(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<String>> {
-    let groups = receipts.groups(choices)?;
+pub fn curves(receipts: &Receipts<'_>, requests: &[RunRequest]) -> Result<Option<String>> {
+    let groups = receipts.groups(requests)?;
     let all: Vec<&Group<'_>> = groups.iter().map(|(_, g)| g).collect();
     let Some(caption) = caption("Test accuracy", &all, &receipts.profile) else { return Ok(None) };
     let mut series: Vec<Series> =

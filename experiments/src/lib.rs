@@ -7,7 +7,6 @@ pub mod accuracy;
 pub mod analysis;
 pub mod board;
 pub mod checkpoint_writer;
-pub mod choice;
 pub mod compute;
 pub mod conformance;
 pub mod contradictions;
@@ -15,6 +14,7 @@ pub mod data;
 pub mod data_tool;
 pub mod differences;
 pub mod division;
+mod encoding;
 pub mod experiment;
 pub mod fields;
 pub mod flags;
@@ -27,6 +27,7 @@ pub mod made;
 pub mod memory;
 pub mod names;
 pub mod outputs;
+pub mod overrides;
 pub mod paper;
 pub mod plan;
 pub mod preset;
@@ -36,6 +37,7 @@ mod proofs;
 pub mod publish;
 pub mod receipt;
 mod run;
+pub mod run_request;
 pub mod runs;
 pub mod seeds;
 pub mod selection;
@@ -50,8 +52,9 @@ pub mod tuning;
 pub mod usage;
 pub mod warm;
 
-pub use choice::Choice;
-pub use run::{Encoding, Own, Run, SystemSetting};
+pub use encoding::Encoding;
+pub use run::{OwnSurrogate, Run, SystemSetting};
+pub use run_request::RunRequest;
 
 /// How much of the real thing is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -16,9 +16,9 @@ const MOST: u64 = 1 << 20;
 
 /// For each experiment the names of its figures' files and their SHA-256, in hex.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Made(BTreeMap<String, BTreeMap<String, String>>);
+pub struct MadeFigures(BTreeMap<String, BTreeMap<String, String>>);
 
-impl Made {
+impl MadeFigures {
     /// The list of a results folder. An absent or broken one lists nothing, so nothing is removed.
     pub fn read(results: &Path) -> Self {
         let path = results.join(FILE);
@@ -102,7 +102,7 @@ mod tests {
     fn made(results: &Path, names: &[&str]) -> Vec<(String, String)> {
         let one = |name: &&str| {
             std::fs::write(results.join(name), *name).unwrap();
-            ((*name).to_owned(), Made::digest(name.as_bytes()))
+            ((*name).to_owned(), MadeFigures::digest(name.as_bytes()))
         };
         names.iter().map(one).collect()
     }
@@ -113,10 +113,10 @@ mod tests {
         let (results, beside) = (dir.path().join("results"), dir.path().join("other.svg"));
         std::fs::create_dir(&results).unwrap();
         std::fs::write(&beside, "other").unwrap();
-        let mut list = Made::default();
+        let mut list = MadeFigures::default();
         let mut files = made(&results, &["a.svg", "b.svg", "c.svg", "both.svg"]);
-        files.push(("../other.svg".to_owned(), Made::digest(b"other")));
-        files.push((beside.to_str().unwrap().to_owned(), Made::digest(b"other")));
+        files.push(("../other.svg".to_owned(), MadeFigures::digest(b"other")));
+        files.push((beside.to_str().unwrap().to_owned(), MadeFigures::digest(b"other")));
         list.replace("fig1", files, &results).unwrap();
         let both = made(&results, &["both.svg"]);
         list.replace("fig2", both, &results).unwrap();
@@ -124,7 +124,7 @@ mod tests {
         std::fs::write(results.join("b.svg"), "changed by hand").unwrap();
         std::fs::write(results.join("fig1-n-mnist-notes.png"), "a user's").unwrap();
 
-        let mut list = Made::read(&results);
+        let mut list = MadeFigures::read(&results);
         list.replace("fig1", made(&results, &["c.svg"]), &results).unwrap();
         let there = |name: &str| results.join(name).exists();
         assert!(!there("a.svg"), "made, and not made any more");
@@ -137,10 +137,10 @@ mod tests {
     #[test]
     fn a_broken_list_lists_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(Made::read(dir.path()), Made::default());
+        assert_eq!(MadeFigures::read(dir.path()), MadeFigures::default());
         for text in ["", "[]", "{\"fig1\": 3}", "\u{fffd}"] {
             std::fs::write(dir.path().join(FILE), text).unwrap();
-            assert_eq!(Made::read(dir.path()), Made::default(), "{text}");
+            assert_eq!(MadeFigures::read(dir.path()), MadeFigures::default(), "{text}");
         }
     }
 }

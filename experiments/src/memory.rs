@@ -9,7 +9,7 @@ use training::SeededVars;
 
 /// Bytes that a run takes at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Need {
+pub struct MemoryNeed {
     /// Weights, their gradients and what the optimiser keeps, AdamW two moments.
     pub weights: u128,
     /// The largest operation of one training step, and the frames that it starts from.
@@ -19,7 +19,7 @@ pub struct Need {
 /// Bytes of an f32.
 const NUMBER: u128 = 4;
 
-impl Need {
+impl MemoryNeed {
     /// Of a run whose network has this footprint. Of a framing without a fixed number of steps one
     /// is counted.
     pub fn of(run: &Run, network: &Footprint, memory_budget: Option<usize>) -> Self {
@@ -74,7 +74,7 @@ pub fn prove_budget(run: &Run, train: usize, budget: usize) -> Result<()> {
     let [height, width, channels] = run.frame();
     let batch = run.setup.batch.min(train);
     // sizes of a step that no machine has are not added up
-    let least = Need::of(run, &network.footprint(run.frame()), None).step;
+    let least = MemoryNeed::of(run, &network.footprint(run.frame()), None).step;
     if least > 1 << 50 {
         bail!(
             "a training step takes at least {}, the memory budget is {}; take a smaller network, a smaller batch or fewer steps",
@@ -140,10 +140,10 @@ mod tests {
         let mut run = run(Name::NMnist);
         run.network = "1000000FC-10Voting".into();
         let network = run.outline().unwrap().footprint(run.frame());
-        let need = Need::of(&run, &network, None);
+        let need = MemoryNeed::of(&run, &network, None);
         assert_eq!(need.weights, 16 * (2312 * 1_000_000 + 1_000_000 + 100_000_000 + 100));
         assert_eq!(need.step, 4 * 16 * 8 * 1_000_000);
-        assert_eq!(Need::of(&run, &network, Some(1 << 20)).step, 1 << 20);
+        assert_eq!(MemoryNeed::of(&run, &network, Some(1 << 20)).step, 1 << 20);
         let said = need.prove(&run, Some(8 << 30)).unwrap_err().to_string();
         for words in [
             "1000000FC-10Voting, T = 8, batch 16, needs at least 37 GiB",
@@ -156,7 +156,7 @@ mod tests {
         let most = u128::MAX;
         let vast =
             Footprint { weights: most, before_neurons: most, behind_neurons: most, norms: vec![] };
-        assert!(Need::of(&run, &vast, None).prove(&run, Some(most - 1)).is_err());
+        assert!(MemoryNeed::of(&run, &vast, None).prove(&run, Some(most - 1)).is_err());
     }
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
         let mut run = run(Name::Cifar10);
         run.encoding = Encoding::Direct { steps: 1000 };
         let none = Footprint::default();
-        assert_eq!(Need::of(&run, &none, None).step, 4 * 32 * (32 * 32 * 3));
+        assert_eq!(MemoryNeed::of(&run, &none, None).step, 4 * 32 * (32 * 32 * 3));
         let mut run = self::run(Name::NMnist);
         run.encoding = Encoding::Events(events::Framing::Number { frames: 65_536 });
         let said = prove_frames(&run, 60_000, Some(1 << 40)).unwrap_err().to_string();

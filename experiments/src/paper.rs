@@ -1,16 +1,18 @@
 //! What makes a table or figure, `table2` or `fig1`: its runs trained, then laid out.
 
-use crate::choice::Change;
-use crate::data::{self, Chosen};
+use crate::data::{self, TrainingData};
 use crate::experiment::Experiment;
 use crate::flags::RunFlags;
 use crate::grid::{self, Tried};
 use crate::preset::Overrides;
 use crate::program::ending;
+use crate::run_request::Variation;
 use crate::runs::Item;
 use crate::selection::{self, Receipts, Wanted};
 use crate::usage::{Usage, prove_once};
-use crate::{Choice, Own, Run, contradictions, machine, plan, preset, publish, receipt, tables};
+use crate::{
+    OwnSurrogate, Run, RunRequest, contradictions, machine, plan, preset, publish, receipt, tables,
+};
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, FromArgMatches};
 use datasets::{Name, Origin};
@@ -47,7 +49,7 @@ pub(crate) fn command(experiment: &Experiment) -> clap::Command {
 
 /// A user's own program: the experiment `id` with a surrogate of theirs in every run, under all of
 /// its flags. Receipts, and the profile's name, have the surrogate's name.
-pub fn with_surrogate(id: &str, own: Result<Own>) -> ExitCode {
+pub fn with_surrogate(id: &str, own: Result<OwnSurrogate>) -> ExitCode {
     // the digest of our sources says nothing of theirs
     machine::remember_program(true);
     let Some(experiment) = tables::of(id) else {
@@ -66,7 +68,7 @@ pub fn with_surrogate(id: &str, own: Result<Own>) -> ExitCode {
 
 /// What one data set's cells are to hold: its recordings and its runs.
 struct Part {
-    chosen: Chosen,
+    chosen: TrainingData,
     items: Vec<Item>,
 }
 
@@ -78,9 +80,9 @@ pub(crate) fn table(experiment: &Experiment, flags: TableFlags) -> Result<()> {
         return grid(experiment, flags);
     }
     let (flags, runs) = (&flags, &flags.runs);
-    let choices = chosen(experiment, flags)?;
+    let requests = chosen(experiment, flags)?;
     let receipts = runs.start(experiment.id)?;
-    let parts = parts(flags, &choices, &receipts)?;
+    let parts = parts(flags, &requests, &receipts)?;
     parts.iter().try_for_each(|part| runs.prove_receipts(&part.items, &receipts))?;
     if runs.dry_run {
         let mut planned = Vec::new();
@@ -105,28 +107,28 @@ pub(crate) fn table(experiment: &Experiment, flags: TableFlags) -> Result<()> {
 /// Trains what is missing of a grid, one learning rate after the other, and writes what it chooses.
 fn grid(experiment: &Experiment, mut flags: TableFlags) -> Result<()> {
     let receipts = flags.runs.start(experiment.id)?;
-    let choices = grid::choices(&chosen(experiment, &flags)?);
+    let requests = grid::requests(&chosen(experiment, &flags)?);
     let (mut tried, mut diverged, mut planned): (Vec<Tried>, _, _) =
         (Vec::new(), Vec::new(), Vec::new());
     for rate in grid::RATES {
         flags.runs.learning_rate = Some(rate);
         let runs = &flags.runs;
-        for Part { chosen, items } in parts(&flags, &choices, &receipts)? {
+        for Part { chosen, items } in parts(&flags, &requests, &receipts)? {
             if runs.dry_run {
                 planned.extend(runs.plan(&items, &chosen.recordings, &receipts)?);
                 continue;
             }
             chosen.say();
             diverged.extend(runs.train(experiment.id, &items, &chosen.recordings, &receipts)?);
-            let of_data = choices.iter().filter(|c| c.data == chosen.recordings.name);
-            for (&choice, item) in of_data.zip(items) {
+            let of_data = requests.iter().filter(|c| c.data == chosen.recordings.name);
+            for (&request, item) in of_data.zip(items) {
                 let records = runs.records(&item, &chosen.recordings, &receipts)?;
-                let place = |t: &&mut Tried| t.choice == choice && t.run == item.run;
+                let place = |t: &&mut Tried| t.request == request && t.run == item.run;
                 // folds of one point are one point
                 match tried.iter_mut().find(place) {
                     Some(point) => point.records.extend(records),
                     None => tried.push(Tried {
-                        choice,
+                        request,
                         run: item.run,
                         profile: runs.profile_name()?,
                         records,
@@ -153,7 +155,7 @@ fn grid(experiment: &Experiment, mut flags: TableFlags) -> Result<()> {
 ///
 /// # Errors
 /// [`Usage`]: a word, or all together, that find none.
-fn chosen(experiment: &Experiment, flags: &TableFlags) -> Result<Vec<Choice>> {
+fn chosen(experiment: &Experiment, flags: &TableFlags) -> Result<Vec<RunRequest>> {
     if !experiment.published_settings && !flags.runs.setting.is_house() {
         bail!(Usage(format!(
             "--setting published: expected a table that has rows of published settings, found {}; leave --setting out, or take another \
@@ -162,13 +164,13 @@ fn chosen(experiment: &Experiment, flags: &TableFlags) -> Result<Vec<Choice>> {
         )));
     }
     let mut all =
-        flags.runs.in_setting((experiment.choices)(&flags.runs.systems(experiment.systems)))?;
+        flags.runs.in_setting((experiment.requests)(&flags.runs.systems(experiment.systems)))?;
     if flags.runs.names_a_network() {
         // the network takes the place of every other, and there is only one of it
-        all.retain(|choice| choice.change != Change::ResNet34);
+        all.retain(|request| request.variation != Variation::ResNet34);
     }
     let known: Vec<String> =
-        all.iter().flat_map(|choice| choice.words()).fold(Vec::new(), |mut known, word| {
+        all.iter().flat_map(|request| request.words()).fold(Vec::new(), |mut known, word| {
             if !known.contains(&word) {
                 known.push(word);
             }
@@ -187,7 +189,7 @@ fn chosen(experiment: &Experiment, flags: &TableFlags) -> Result<Vec<Choice>> {
     let fits = |words: &[String], asked: &[&String]| {
         asked.is_empty() || asked.iter().any(|word| words.contains(word))
     };
-    let kept: Vec<Choice> =
+    let kept: Vec<RunRequest> =
         all.into_iter().filter(|c| fits(&c.words(), &data) && fits(&c.words(), &other)).collect();
     if kept.is_empty() {
         bail!(Usage(format!(
@@ -200,12 +202,12 @@ fn chosen(experiment: &Experiment, flags: &TableFlags) -> Result<Vec<Choice>> {
 }
 
 /// The recordings and runs of each data set, proven to be buildable before any of them is trained.
-fn parts(flags: &TableFlags, choices: &[Choice], receipts: &Path) -> Result<Vec<Part>> {
+fn parts(flags: &TableFlags, requests: &[RunRequest], receipts: &Path) -> Result<Vec<Part>> {
     let runs = &flags.runs;
     let mut names: Vec<Name> = Vec::new();
-    for choice in choices {
-        if !names.contains(&choice.data) {
-            names.push(choice.data);
+    for request in requests {
+        if !names.contains(&request.data) {
+            names.push(request.data);
         }
     }
     runs.division.prove(&names)?;
@@ -218,19 +220,19 @@ fn parts(flags: &TableFlags, choices: &[Choice], receipts: &Path) -> Result<Vec<
         let stand_in = preset::stand_in(name, runs.profile);
         let stand_in = stand_in.map(|usual| runs.division.stand_in(usual));
         let mut items = Vec::new();
-        for choice in choices.iter().filter(|choice| choice.data == name) {
-            let run = choice.run(runs.profile, &overrides)?;
+        for request in requests.iter().filter(|request| request.data == name) {
+            let run = request.run(runs.profile, &overrides)?;
             runs.prove(&run)?;
-            items.push((*choice, run));
+            items.push((*request, run));
         }
         let Some(chosen) = data::choose(name, root.as_deref(), None, named, stand_in)? else {
             continue;
         };
         for chosen in runs.division.divided(chosen)? {
             let data = receipt::identity(&chosen.recordings);
-            let item = |(choice, run): &(Choice, Run)| Item {
-                title: choice.title(),
-                row: selection::row_of(*choice, runs.profile, &profile, &data),
+            let item = |(request, run): &(RunRequest, Run)| Item {
+                title: request.title(),
+                row: selection::row_of(*request, runs.profile, &profile, &data),
                 run: run.clone(),
             };
             let items: Vec<Item> = items.iter().map(item).collect();

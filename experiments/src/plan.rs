@@ -1,9 +1,13 @@
 //! What a run would cost, told from receipts of earlier runs.
 
-use crate::Run;
+use crate::flags::RunFlags;
 use crate::runs::Item;
+use crate::{Run, receipt};
+use anyhow::Result;
+use datasets::Recordings;
 use report::{Align, Record, Table};
 use std::cmp::Reverse;
+use std::path::Path;
 
 /// A run that has no receipt yet.
 pub struct Planned {
@@ -11,11 +15,11 @@ pub struct Planned {
     seed: u64,
     samples: f64,
     run: Run,
-    earlier: Option<Earlier>,
+    earlier: Option<EarlierRun>,
 }
 
 /// What is known of a run like it.
-struct Earlier {
+struct EarlierRun {
     seconds: f64,
     memory_bytes: Option<u64>,
     says: String,
@@ -41,7 +45,7 @@ impl Planned {
         let earlier = like.first().and_then(|r| {
             let epochs = field(r, "/setup/epochs").as_f64()?;
             let of_it = r.data.train as f64 * epochs;
-            Some(Earlier {
+            Some(EarlierRun {
                 seconds: r.seconds * samples / of_it.max(1.0),
                 memory_bytes: r.peak_memory_bytes,
                 says: format!(
@@ -51,6 +55,26 @@ impl Planned {
             })
         });
         Self { title: item.title.clone(), seed, samples, run, earlier }
+    }
+}
+
+impl RunFlags {
+    /// What the runs of these items would cost, as earlier receipts tell.
+    ///
+    /// # Errors
+    /// A broken receipt.
+    pub fn plan(
+        &self,
+        items: &[Item],
+        recordings: &Recordings,
+        receipts: &Path,
+    ) -> Result<Vec<Planned>> {
+        let earlier = receipt::of_all_experiments(&self.results).records;
+        let missing = self.missing(items, recordings, receipts)?;
+        Ok(missing
+            .into_iter()
+            .map(|(item, seed)| Planned::new(item, seed, recordings.train.len(), &earlier))
+            .collect())
     }
 }
 

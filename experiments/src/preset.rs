@@ -6,58 +6,22 @@
 //! neither paper nor code says more than T and epochs; batch, augmentation and standardisation are
 //! then those of the authors' later code and of common practice. Sounds are not augmented here.
 
+pub use crate::overrides::Overrides;
+
 use crate::data::StandIn;
-use crate::settings::Setting;
-use crate::systems::recipe::{Shorter, with_steps};
-use crate::systems::{Chosen, System};
-use crate::tuning::Tuned;
+use crate::systems::recipe::{Budget, with_steps};
+use crate::systems::{System, SystemInSetting};
 use crate::usage::Usage;
-use crate::{Encoding, Own, Profile, Run, SystemSetting, contradictions};
+use crate::{Encoding, Profile, Run, SystemSetting, contradictions};
 use anyhow::{Result, bail};
 use datasets::{Content, Name};
 use events::Framing;
+use layers::Masks;
 use models::{Architecture, Biases, Norm, Spec, Variant};
 use neuron::Config;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use training::{AdamWConfig, Augment, Reduction, Setup, WarmUp};
-
-/// What a profile may be told to do otherwise; it then carries the change in its name.
-#[derive(Clone, Debug, Default)]
-pub struct Overrides {
-    /// Number of epochs.
-    pub epochs: Option<usize>,
-    /// Number of time steps T.
-    pub steps: Option<usize>,
-    /// By how much channels are divided.
-    pub narrow: Option<usize>,
-    /// Learning rate before the schedule.
-    pub learning_rate: Option<f64>,
-    /// The paper's or the code's layer list.
-    pub variant: Option<Variant>,
-    /// Another network, taken as it is written.
-    pub network: Option<Spec>,
-    /// Speech: windows of the spectrogram, instead of all of it at every step.
-    pub chunks: bool,
-    /// Another of the paper's networks than the data set's; part of a table, not of the profile's
-    /// name.
-    pub architecture: Option<Architecture>,
-    /// Another warm-up; part of a table, not of the profile's name.
-    pub warm_up: Option<WarmUp>,
-    /// A surrogate of the user's own.
-    pub own: Option<Own>,
-    /// SHA-256, in hex, of the file with the weights to begin with.
-    pub weights: Option<String>,
-    /// Whether they are taken whatever run their file says that they are of.
-    pub weights_of_another_run: bool,
-    /// Only these classes of the data set, in its order; part of the data, not of the profile's
-    /// name.
-    pub classes: Option<Vec<String>>,
-    /// What a grid chose for each system, in place of the profile's learning rate and warm-up.
-    pub tuned: Option<Tuned>,
-    /// Single fields, set last and in order.
-    pub settings: Vec<Setting>,
-}
 
 /// What differs from profile to profile.
 struct Size {
@@ -103,8 +67,8 @@ pub fn warms_up(data: Name, system: &System, profile: Profile) -> bool {
     run(data, system, profile, &many).is_ok_and(|run| !run.setup.warm_up.is_none())
 }
 
-/// Whether a system's house keeps the ReLU, and so can have an analogue warm-up: without neurons and
-/// without ReLU a network would be linear.
+/// Whether a system's house keeps the ReLU, and so can have an analogue warm-up: without neurons
+/// and without ReLU a network would be linear.
 pub fn has_relu(system: &System) -> bool {
     warms_up(Name::Cifar10, system, Profile::Paper)
 }
@@ -153,7 +117,7 @@ fn architecture(data: Name) -> Architecture {
 /// # Errors
 /// As [`run`]; a setting that the system does not have for this data set, or a flag that it has no
 /// place for.
-pub fn run_in(chosen: Chosen, data: Name, profile: Profile, o: &Overrides) -> Result<Run> {
+pub fn run_in(chosen: SystemInSetting, data: Name, profile: Profile, o: &Overrides) -> Result<Run> {
     match chosen.setting {
         SystemSetting::House => run(data, chosen.system, profile, o),
         SystemSetting::Published => published(data, chosen.system, profile, o),
@@ -190,15 +154,15 @@ fn published(data: Name, system: &System, profile: Profile, o: &Overrides) -> Re
     };
     run.network = spec.to_string();
     let usual = match profile {
-        Profile::Paper => Shorter {
+        Profile::Paper => Budget {
             steps: run.steps().unwrap_or(1),
             epochs: run.setup.epochs,
             batch: run.setup.batch,
         },
-        _ => Shorter { steps: size.steps, epochs: size.epochs, batch: size.batch },
+        _ => Budget { steps: size.steps, epochs: size.epochs, batch: size.batch },
     };
     // shortened once, since a schedule that was rounded has lost its proportions
-    run = Shorter { epochs: o.epochs.unwrap_or(usual.epochs), ..usual }.of(run);
+    run = Budget { epochs: o.epochs.unwrap_or(usual.epochs), ..usual }.of(run);
     if let Some(steps) = o.steps {
         run.encoding = with_steps(run.encoding, steps);
     }
@@ -251,6 +215,7 @@ pub fn run(data: Name, system: &System, profile: Profile, o: &Overrides) -> Resu
         norm: Norm::default(),
         rectify: true,
         bias: Biases::All,
+        dropout: Masks::Pass,
         system: system.id.to_owned(),
         setting: SystemSetting::House,
         neuron: Config::bpsa_bpta(),

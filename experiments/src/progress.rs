@@ -22,7 +22,7 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 /// Follows one run, keeps its state, and writes its curves for TensorBoard.
-pub struct Watch<'a> {
+pub struct RunProgress<'a> {
     title: String,
     epochs: usize,
     batch: usize,
@@ -40,7 +40,7 @@ pub struct Watch<'a> {
     pub board: Option<Board<'a>>,
 }
 
-impl Watch<'_> {
+impl RunProgress<'_> {
     /// `title` is shown in front of every line; `batch` is the size of a step.
     pub fn new(title: String, epochs: usize, batch: usize) -> Self {
         let bar = ProgressBar::with_draw_target(Some(epochs as u64), ProgressDrawTarget::stderr());
@@ -66,7 +66,7 @@ impl Watch<'_> {
     }
 }
 
-impl Progress for Watch<'_> {
+impl Progress for RunProgress<'_> {
     fn step(&mut self, epoch: usize, step: usize, steps: usize, loss: f64, accuracy_percent: f64) {
         let done = (epoch * steps + step + 1) as u64;
         if self.steps == 0 {

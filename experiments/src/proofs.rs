@@ -2,7 +2,7 @@
 //! hours are not spent on what cannot end well.
 
 use crate::flags::RunFlags;
-use crate::memory::{self, Need};
+use crate::memory::{self, MemoryNeed};
 use crate::runs::Item;
 use crate::usage::Usage;
 use crate::{Encoding, Run, data, names, outputs, receipt, stop, systems};
@@ -71,7 +71,7 @@ impl RunFlags {
         let footprint = run.outline()?.footprint(run.frame());
         let (here, budget) = (self.compute.on_this_machine(), self.compute.memory_budget());
         let found = if here { memory::available() } else { None };
-        Need::of(run, &footprint, budget).prove(run, found)?;
+        MemoryNeed::of(run, &footprint, budget).prove(run, found)?;
         if !self.compute.needs_blocks() && self.weights.is_none() {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 //! figures; and one page of all.
 
 use crate::experiment::{Experiment, Picture};
-use crate::made::Made;
+use crate::made::MadeFigures;
 use crate::receipt;
 use crate::selection::Receipts;
 use crate::tables;
@@ -16,7 +16,7 @@ use std::path::Path;
 const DPI: f64 = 300.0;
 
 /// An experiment laid out.
-pub struct Laid {
+pub struct ExperimentOutput {
     tables: Vec<Table>,
     pictures: Vec<Picture>,
     /// Why it has no pictures, where they could not be drawn: the tables do not wait for them.
@@ -27,7 +27,11 @@ pub struct Laid {
 ///
 /// # Errors
 /// If a table cannot be made.
-pub fn lay_out(experiment: &Experiment, receipts: &Receipts<'_>, notes: &[String]) -> Result<Laid> {
+pub fn lay_out(
+    experiment: &Experiment,
+    receipts: &Receipts<'_>,
+    notes: &[String],
+) -> Result<ExperimentOutput> {
     let mut tables = (experiment.tables)(receipts)?;
     if let Some(first) = tables.first_mut() {
         notes.iter().for_each(|note| first.push_note(note.as_str()));
@@ -36,7 +40,7 @@ pub fn lay_out(experiment: &Experiment, receipts: &Receipts<'_>, notes: &[String
         Ok(pictures) => (pictures, None),
         Err(error) => (Vec::new(), Some(format!("{}: {error:#}", experiment.id))),
     };
-    Ok(Laid { tables, pictures, undrawn })
+    Ok(ExperimentOutput { tables, pictures, undrawn })
 }
 
 /// Prints what a training command also leaves in files: a reader that left is no fault then.
@@ -50,7 +54,7 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
-impl Laid {
+impl ExperimentOutput {
     /// Ends a program that has written everything else.
     ///
     /// # Errors
@@ -104,13 +108,13 @@ impl Laid {
     }
 
     fn figures(&self, id: &str, results: &Path) -> Result<()> {
-        let mut made = Made::read(results);
+        let mut made = MadeFigures::read(results);
         let mut names = Vec::new();
         for Picture { name, svg, .. } in &self.pictures {
             for (ending, bytes) in [("svg", svg.as_bytes().to_vec()), ("png", png(svg, DPI)?)] {
                 let file = format!("{name}.{ending}");
                 write_bytes(&results.join(&file), &bytes)?;
-                names.push((file, Made::digest(&bytes)));
+                names.push((file, MadeFigures::digest(&bytes)));
             }
         }
         // figures of an earlier table must not stand beside this one
@@ -142,9 +146,9 @@ pub fn profile_of(experiment: &Experiment, records: &[Record]) -> Option<String>
 /// Whether a receipt of another experiment stands in one of this one's cells.
 fn covers(experiment: &Experiment, record: &Record) -> bool {
     let Ok(base) = crate::Profile::of_name(&record.profile) else { return false };
-    let rows = experiment.every_choice();
-    rows.into_iter().any(|choice| {
-        let row = crate::selection::row_of(choice, base, &record.profile, &record.data);
+    let rows = experiment.every_request();
+    rows.into_iter().any(|request| {
+        let row = crate::selection::row_of(request, base, &record.profile, &record.data);
         crate::names::of_row(&row) == record.row || row == record.row
     })
 }
@@ -190,8 +194,12 @@ pub fn report(results: &Path, profile: Option<&str>) -> Result<()> {
     receipt::refuse(&faults)
 }
 
-fn section(experiment: &Experiment, laid: Laid, receipts: &Receipts<'_>) -> Result<Section> {
-    let groups = receipts.groups(&experiment.every_choice())?;
+fn section(
+    experiment: &Experiment,
+    laid: ExperimentOutput,
+    receipts: &Receipts<'_>,
+) -> Result<Section> {
+    let groups = receipts.groups(&experiment.every_request())?;
     let records = groups.iter().flat_map(|(_, g)| g.records().iter().copied());
     Ok(Section {
         id: experiment.id.to_owned(),

@@ -1,8 +1,9 @@
 use crate::data::Sets;
+use crate::encoding::Encoding;
 use anyhow::{Context, Result, anyhow, ensure};
 use candle_core::{DType, Device};
 use datasets::Name;
-use events::Framing;
+use layers::Masks;
 use models::{Biases, Network, Neurons, Norm, Spec, StageOptions};
 use neuron::{BadParameter, Config, Neuron, PartialConfig, WhenSilent};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,9 @@ pub struct Run {
     /// Which products have a bias.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub bias: Biases,
+    /// How long a mask of dropout stays.
+    #[serde(default, skip_serializing_if = "is_of_a_pass")]
+    pub dropout: Masks,
     /// The system by its id, see [`crate::systems`]; receipts of before there were other systems
     /// call it `method`.
     #[serde(alias = "method")]
@@ -51,7 +55,7 @@ pub struct Run {
     pub neurons: BTreeMap<String, PartialConfig>,
     /// A surrogate of the user's own in place of the neuron's; a receipt has its name.
     #[serde(default, skip_deserializing, skip_serializing_if = "Option::is_none")]
-    pub own_surrogate: Option<Own>,
+    pub own_surrogate: Option<OwnSurrogate>,
     /// SHA-256, in hex, of the file whose weights it begins with in place of random ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_weights_sha256: Option<String>,
@@ -88,22 +92,26 @@ fn is_rectified(rectify: &bool) -> bool {
     *rectify
 }
 
+fn is_of_a_pass(dropout: &Masks) -> bool {
+    *dropout == Masks::Pass
+}
+
 fn is_usual(bias: &Biases) -> bool {
     *bias == Biases::default()
 }
 
 /// A surrogate of a user's own, with the name under which receipts have it.
 #[derive(Clone)]
-pub struct Own {
+pub struct OwnSurrogate {
     name: String,
     neuron: WithOwn,
     value: Arc<dyn std::any::Any + Send + Sync>,
 }
 
-/// A neuron with the surrogate that an [`Own`] holds.
-type WithOwn = fn(&Own, &Config) -> Result<Arc<dyn Neuron>, BadParameter>;
+/// A neuron with the surrogate that an [`OwnSurrogate`] holds.
+type WithOwn = fn(&OwnSurrogate, &Config) -> Result<Arc<dyn Neuron>, BadParameter>;
 
-impl Own {
+impl OwnSurrogate {
     /// A surrogate under a name: letters, digits and `-_+.`, since it becomes a part of a file's
     /// name. Its parameters belong into the name, because a receipt has nothing else of it.
     ///
@@ -121,7 +129,7 @@ impl Own {
             !ours.iter().any(|kind| kind.get(name).is_some()),
             "the surrogate's name: {name} is one of the library's own, and receipts would not tell the two apart; choose another"
         );
-        let neuron = |own: &Own, config: &Config| match own.value.downcast_ref::<S>() {
+        let neuron = |own: &OwnSurrogate, config: &Config| match own.value.downcast_ref::<S>() {
             Some(surrogate) => config.with(*surrogate),
             None => config.build(),
         };
@@ -140,80 +148,21 @@ impl Own {
     }
 }
 
-impl std::fmt::Debug for Own {
+impl std::fmt::Debug for OwnSurrogate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Own({})", self.name)
+        write!(f, "OwnSurrogate({})", self.name)
     }
 }
 
-impl PartialEq for Own {
+impl PartialEq for OwnSurrogate {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-impl Serialize for Own {
+impl Serialize for OwnSurrogate {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.name)
-    }
-}
-
-/// How a recording becomes the input of each step.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Encoding {
-    /// Direct encoding: an image, or a spectrogram, is shown at every one of `steps` steps.
-    Direct {
-        /// Number of steps T.
-        steps: usize,
-    },
-    /// Signed Bernoulli encoding, see [`training::Bernoulli`]: spikes that are drawn anew at every
-    /// one of `steps` steps.
-    Bernoulli {
-        /// Number of steps T.
-        steps: usize,
-        /// The size of a value that always fires.
-        scale: f64,
-        /// Whether a value is a pixel from 0 to 1, in place of a standardised one.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        raw: bool,
-    },
-    /// Sixteen windows that move over a spectrogram, so that time is time.
-    Chunks,
-    /// Events become frames; written as the framing itself.
-    #[serde(untagged)]
-    Events(Framing),
-}
-
-impl<'de> Deserialize<'de> for Encoding {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        /// What is no framing of events.
-        #[derive(Deserialize)]
-        #[serde(rename_all = "snake_case", deny_unknown_fields)]
-        enum Other {
-            Direct {
-                steps: usize,
-            },
-            Bernoulli {
-                steps: usize,
-                scale: f64,
-                #[serde(default)]
-                raw: bool,
-            },
-            Chunks,
-        }
-        let value = serde_json::Value::deserialize(from)?;
-        let of_objects = ["direct", "bernoulli"].iter().any(|name| value.get(name).is_some());
-        let other = value == "chunks" || of_objects;
-        let read = match other {
-            true => serde_json::from_value(value).map(|other| match other {
-                Other::Direct { steps } => Self::Direct { steps },
-                Other::Bernoulli { steps, scale, raw } => Self::Bernoulli { steps, scale, raw },
-                Other::Chunks => Self::Chunks,
-            }),
-            false => serde_json::from_value(value).map(Self::Events),
-        };
-        read.map_err(serde::de::Error::custom)
     }
 }
 
@@ -238,8 +187,8 @@ impl Run {
 
     /// What stands around its products.
     fn stages(&self) -> StageOptions {
-        let Run { norm, rectify, bias, .. } = *self;
-        StageOptions { norm, rectify, bias, steps: self.steps() }
+        let Run { norm, rectify, bias, dropout, .. } = *self;
+        StageOptions { norm, rectify, bias, dropout, steps: self.steps() }
     }
 
     /// The same whose neurons are all of one kind, nothing checked.

@@ -6,17 +6,18 @@ use crate::checkpoint_writer::{CheckpointWriter, Identity};
 use crate::compute::{self, ComputeTarget};
 use crate::data::Sets;
 use crate::flags::RunFlags;
-use crate::plan::Planned;
 use crate::receipt::{self, Clock, Label};
 use crate::selection::Wanted;
 use crate::{Encoding, Run, analysis, data, import, machine, names, outputs, progress, stop};
 use anyhow::{Result, anyhow};
 use datasets::{Fold, Recordings};
 use models::Network;
-use report::{Record, RunIdentity};
+use report::{Analysis, DataIdentity, Record, RunIdentity};
 use std::path::Path;
 use std::time::Duration;
-use training::{BatchSizes, Evaluation, Job, SeededVars, evaluate, save_weights, train_from};
+use training::{
+    BatchSizes, Checkpoint, Evaluation, Job, SeededVars, Set, evaluate, save_weights, train_from,
+};
 
 /// A run to be trained: what it is called, and what it is.
 pub struct Item {
@@ -30,6 +31,25 @@ pub struct Item {
 
 /// Items, each with a seed.
 pub(crate) type Seeded<'i> = Vec<(&'i Item, u64)>;
+
+/// What a trained network does. Where it cannot be told that is said: hours of training are not
+/// lost for what is looked at after them.
+fn analysed(
+    run: &Run,
+    network: &Network,
+    test: Set<'_>,
+    place: &ComputeTarget,
+    called: &str,
+) -> Option<Analysis> {
+    let trained = run.trained(network);
+    match analysis::analyse(run, &trained, test, &place.compute, &place.device) {
+        Ok(analysis) => Some(analysis),
+        Err(error) => {
+            terminal::say!("{called}: trained, but its receipt has no analysis: {error:#}");
+            None
+        }
+    }
+}
 
 /// An item's title, with the fold that it is trained on.
 fn named(item: &Item, recordings: &Recordings) -> String {
@@ -184,38 +204,12 @@ impl RunFlags {
         let mut vars = run.variables(seed);
         let network = run.network(&vars, &place.device)?;
         self.begin_with(run, &network, &vars)?;
-        let path = self.results.join("checkpoints").join(format!("{name}.safetensors"));
-        let rules = self.rules();
-        // rules and the way to compute too: with others the bits would be others
-        let what = (
-            run,
-            &identity,
-            seed,
-            format!("{rules:?} {} {:?} {}", place.compute.blocks, place.compute.math, place.name),
-        );
-        let every = Duration::from_secs_f64(60.0 * self.checkpoint_every);
-        let identity_of_it = Identity::new(
-            &what,
-            import::identity::of(run)?,
-            &program,
-            place.compute.options.crossover,
-        )?;
-        let (checkpoints, from) = CheckpointWriter::open(
-            &path,
-            identity_of_it,
-            every,
-            self.any_build,
-            self.compute.crossover_is_auto(),
-        )?;
-        if from.is_some() {
-            terminal::say!("{title} seed {seed}: goes on from {}", path.display());
-        }
-        // measured crossovers may be others today, and with them the bits
-        let mut adopted = place.clone();
-        adopted.compute.options.crossover = checkpoints.crossover()?;
+        let called = format!("{title} seed {seed}");
+        let (checkpoints, from, adopted) =
+            self.checkpoints(&name, &called, (run, &identity, seed), place)?;
         let place = &adopted;
         let mut watch =
-            progress::Watch::new(format!("{title} seed {seed}"), run.setup.epochs, run.setup.batch);
+            progress::RunProgress::new(called.clone(), run.setup.epochs, run.setup.batch);
         watch.checkpoints = Some(checkpoints);
         if let Some(dir) = &self.tensorboard {
             let probe = || analysis::trace(run, &network, sets.test(), &place.device, Some(0));
@@ -223,17 +217,12 @@ impl RunFlags {
             watch.board = Some(Board::new(&dir.join(&name), done, Box::new(probe))?);
         }
         // before training: the file of named weights may be gone after it
-        let label = Label {
-            experiment: experiment.into(),
-            row: row.clone(),
-            title: item.title.clone(),
-            profile: self.profile_name()?,
-        };
+        let label = self.label(experiment, item)?;
         // from here to the receipt a signal must not lose what was trained
         let _saving = stop::under_way();
         let clock = Clock::start();
         device::reset_peak_memory(&place.device);
-        let (train, test, setup) = (sets.train(), sets.test(), &run.setup);
+        let (train, test, setup, rules) = (sets.train(), sets.test(), &run.setup, self.rules());
         let (compute, device) = (&place.compute, &place.device);
         let job = Job {
             network: &network,
@@ -249,27 +238,76 @@ impl RunFlags {
         let mut record = receipt::record(&label, run, identity, seed, &history, &clock, &program)?;
         record.device = place.name.clone();
         record.compute = compute::said(place, &network, &watch.layers);
-        record.weights_sha256 = Some(vars.sha256()?);
-        match analysis::analyse(run, &run.trained(&network), test, compute, device) {
-            Ok(analysis) => record.analysis = Some(analysis),
-            // hours of training are not lost for what is looked at after them
-            Err(error) => terminal::say!(
-                "{title} seed {seed}: trained, but its receipt has no analysis: {error:#}"
-            ),
+        record.analysis = analysed(run, &network, test, place, &called);
+        self.keep(record, run, &vars, receipts)?;
+        watch.checkpoints.take().map_or(Ok(()), CheckpointWriter::done)
+    }
+
+    fn label(&self, experiment: &str, item: &Item) -> Result<Label> {
+        Ok(Label {
+            experiment: experiment.into(),
+            row: item.row.clone(),
+            title: item.title.clone(),
+            profile: self.profile_name()?,
+        })
+    }
+
+    /// The writer of a run's checkpoints, the state from which it goes on, if it has one, and how
+    /// it then computes: measured crossovers may be others today, and with them the bits.
+    fn checkpoints(
+        &self,
+        name: &str,
+        called: &str,
+        (run, data, seed): (&Run, &DataIdentity, u64),
+        place: &ComputeTarget,
+    ) -> Result<(CheckpointWriter, Option<Checkpoint>, ComputeTarget)> {
+        let path = self.results.join("checkpoints").join(format!("{name}.safetensors"));
+        let compute = &place.compute;
+        // rules and the way to compute too: with others the bits would be others
+        let how =
+            format!("{:?} {} {:?} {}", self.rules(), compute.blocks, compute.math, place.name);
+        let identity = Identity::new(
+            &(run, data, seed, how),
+            import::identity::of(run)?,
+            &machine::program_sha256()?,
+            compute.options.crossover,
+        )?;
+        let every = Duration::from_secs_f64(60.0 * self.checkpoint_every);
+        let adopt = self.compute.crossover_is_auto();
+        let (checkpoints, from) =
+            CheckpointWriter::open(&path, identity, every, self.any_build, adopt)?;
+        if from.is_some() {
+            terminal::say!("{called}: goes on from {}", path.display());
         }
+        let mut adopted = place.clone();
+        adopted.compute.options.crossover = checkpoints.crossover()?;
+        Ok((checkpoints, from, adopted))
+    }
+
+    /// Writes what a run learned, and its receipt.
+    fn keep(
+        &self,
+        mut record: Record,
+        run: &Run,
+        vars: &SeededVars,
+        receipts: &Path,
+    ) -> Result<()> {
+        record.weights_sha256 = Some(vars.sha256()?);
         let weights = self.results.join("weights");
         outputs::try_folder(&weights, "--results", true)?;
+        let name = names::of_run(&record.row, record.seed);
         let file = weights.join(format!("{name}.safetensors"));
-        save_weights(&file, &vars, &import::identity::of(run)?).map_err(|e| anyhow!("{e}"))?;
+        save_weights(&file, vars, &import::identity::of(run)?).map_err(|e| anyhow!("{e}"))?;
         if let Err(error) = record.write(receipts) {
             // what was looked at after training costs no training
             if record.analysis.take().is_none() {
                 return Err(error.into());
             }
+            let (title, seed) = (&record.title, record.seed);
             terminal::say!("{title} seed {seed}: its receipt has no analysis: {error}");
             record.write(receipts)?;
         }
-        watch.checkpoints.take().map_or(Ok(()), CheckpointWriter::done)
+        Ok(())
     }
 
     /// Puts the weights that were named into a network; what is not proven of them.
@@ -307,23 +345,5 @@ impl RunFlags {
             &place.compute,
             &place.device,
         )?)
-    }
-
-    /// What the runs of these items would cost, as earlier receipts tell.
-    ///
-    /// # Errors
-    /// A broken receipt.
-    pub fn plan(
-        &self,
-        items: &[Item],
-        recordings: &Recordings,
-        receipts: &Path,
-    ) -> Result<Vec<Planned>> {
-        let earlier = receipt::of_all_experiments(&self.results).records;
-        let missing = self.missing(items, recordings, receipts)?;
-        Ok(missing
-            .into_iter()
-            .map(|(item, seed)| Planned::new(item, seed, recordings.train.len(), &earlier))
-            .collect())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::accuracy::Epochs;
 use crate::preset::Overrides;
-use crate::{Choice, Profile, Run, names};
+use crate::{Profile, Run, RunRequest, names};
 use anyhow::Result;
 use datasets::Name;
 use report::{Curve, DataIdentity, Fold, Origin, Record, Summary, summary};
@@ -184,10 +184,10 @@ impl<'a> Receipts<'a> {
     ///
     /// # Errors
     /// An override that does not fit the run.
-    pub fn group(&self, choice: Choice) -> Result<Option<Group<'a>>> {
-        let Some(recordings) = self.recordings(choice.data) else { return Ok(None) };
+    pub fn group(&self, request: RunRequest) -> Result<Option<Group<'a>>> {
+        let Some(recordings) = self.recordings(request.data) else { return Ok(None) };
         let is_row = |r: &Record| {
-            let row = row_of(choice, self.base, &self.profile, &r.data);
+            let row = row_of(request, self.base, &self.profile, &r.data);
             r.row == names::of_row(&row) || r.row == row
         };
         let mut cell: Vec<&Record> = self
@@ -196,10 +196,10 @@ impl<'a> Receipts<'a> {
             .copied()
             .filter(|r| r.data.same_but_fold(recordings) && is_row(r))
             .collect();
-        let wanted = self.wanted.iter().find(|w| w.recordings.name == choice.data.id());
+        let wanted = self.wanted.iter().find(|w| w.recordings.name == request.data.id());
         if let (Some(wanted), Some(overrides)) = (wanted, &self.overrides) {
             // what these overrides do not go with was not run with them
-            let Ok(run) = choice.run(self.base, overrides) else { return Ok(None) };
+            let Ok(run) = request.run(self.base, overrides) else { return Ok(None) };
             let run = serde_json::to_value(run)?;
             cell.retain(|r| {
                 Run::canonical(&r.run) == run
@@ -218,18 +218,18 @@ impl<'a> Receipts<'a> {
         // the same seed in two tables' folders is the same run twice
         cell.sort_by_key(|r| (Pair::of(r), Reverse(&r.started_utc)));
         cell.dedup_by_key(|r| Pair::of(r));
-        Ok(Group::new(choice.title(), choice.data, cell))
+        Ok(Group::new(request.title(), request.data, cell))
     }
 
     /// The cells that have receipts, in order.
     ///
     /// # Errors
     /// As [`Receipts::group`].
-    pub fn groups(&self, choices: &[Choice]) -> Result<Vec<(Choice, Group<'a>)>> {
+    pub fn groups(&self, requests: &[RunRequest]) -> Result<Vec<(RunRequest, Group<'a>)>> {
         let mut groups = Vec::new();
-        for &choice in choices {
-            if let Some(group) = self.group(choice)? {
-                groups.push((choice, group));
+        for &request in requests {
+            if let Some(group) = self.group(request)? {
+                groups.push((request, group));
             }
         }
         Ok(groups)
@@ -246,13 +246,13 @@ fn rank(origin: Origin) -> u8 {
 
 /// What tells a cell's receipts from others: their files' name without the seed, unless it is so
 /// long that [`names::of_row`] cuts it.
-pub fn row(choice: Choice, base: Profile, profile: &str, origin: Origin) -> String {
-    format!("{}-{profile}{}", choice.id(base), suffix(origin))
+pub fn row(request: RunRequest, base: Profile, profile: &str, origin: Origin) -> String {
+    format!("{}-{profile}{}", request.id(base), suffix(origin))
 }
 
 /// The same of a part of a data set: behind it how many recordings, and of what division.
-pub fn row_of(choice: Choice, base: Profile, profile: &str, data: &DataIdentity) -> String {
-    let row = row(choice, base, profile, data.origin);
+pub fn row_of(request: RunRequest, base: Profile, profile: &str, data: &DataIdentity) -> String {
+    let row = row(request, base, profile, data.origin);
     // what was done to a split stands behind it
     if data.split.contains("; ") { row + &part(data) } else { row }
 }

@@ -1,9 +1,9 @@
 //! Silent neurons and voters over epochs, as pictures.
 
-use crate::choice::Choice;
 use crate::experiment::Picture;
 use crate::layout::{caption, shortened};
 use crate::receipt::{NEURONS, SILENT, SILENT_VOTERS, VOTERS};
+use crate::run_request::RunRequest;
 use crate::selection::{Group, Receipts};
 use anyhow::Result;
 use datasets::Name;
@@ -58,19 +58,19 @@ impl What {
 pub fn pictures(
     id: &str,
     data: Name,
-    choices: &[Choice],
+    requests: &[RunRequest],
     receipts: &Receipts<'_>,
 ) -> Result<Vec<Picture>> {
-    let groups = receipts.groups(choices)?;
+    let groups = receipts.groups(requests)?;
     let mut pictures = Vec::new();
     for what in [What::Voters, What::Neurons] {
         let [title, file] = what.words();
         let (mut lines, mut drawn): (Vec<Series>, Vec<&Group<'_>>) = Default::default();
-        for (choice, group) in &groups {
+        for (request, group) in &groups {
             let seeds: Vec<Vec<f64>> =
                 group.records().iter().filter_map(|record| what.percent(record)).collect();
             if !seeds.is_empty() {
-                lines.push(Series { name: shortened(&choice.title(), data), seeds });
+                lines.push(Series { name: shortened(&request.title(), data), seeds });
                 drawn.push(group);
             }
         }

@@ -19,14 +19,14 @@ use std::sync::{Arc, OnceLock};
 const SIGNALS: [(i32, bool); 5] =
     [(SIGINT, true), (SIGTERM, true), (SIGHUP, false), (SIGUSR1, false), (SIGUSR2, false)];
 
-struct Asked {
+struct Requested {
     stop: Arc<AtomicBool>,
     by: Arc<AtomicUsize>,
     /// No run is under way.
     idle: Arc<AtomicBool>,
 }
 
-static ASKED: OnceLock<Asked> = OnceLock::new();
+static ASKED: OnceLock<Requested> = OnceLock::new();
 
 /// From here on a signal asks; before, it ends the program.
 ///
@@ -37,7 +37,7 @@ pub fn listen() -> Result<()> {
         return Ok(());
     }
     let idle = Arc::new(AtomicBool::new(true));
-    let asked = Asked { stop: Arc::default(), by: Arc::default(), idle };
+    let asked = Requested { stop: Arc::default(), by: Arc::default(), idle };
     let ignored = ignored();
     for (signal, twice) in SIGNALS {
         let stays = match ignored {
@@ -54,7 +54,7 @@ pub fn listen() -> Result<()> {
     Ok(())
 }
 
-fn register(signal: i32, twice: bool, asked: &Asked) -> std::io::Result<()> {
+fn register(signal: i32, twice: bool, asked: &Requested) -> std::io::Result<()> {
     use signal_hook::flag;
     let status = 128 + signal;
     flag::register_conditional_shutdown(signal, status, asked.idle.clone())?;
@@ -78,15 +78,15 @@ fn ignored() -> Option<u64> {
 }
 
 /// A run whose state is to be saved, for as long as this lives.
-pub struct UnderWay(());
+pub struct SavingRun(());
 
 /// A run begins.
-pub fn under_way() -> UnderWay {
+pub fn under_way() -> SavingRun {
     idle(false);
-    UnderWay(())
+    SavingRun(())
 }
 
-impl Drop for UnderWay {
+impl Drop for SavingRun {
     fn drop(&mut self) {
         idle(true);
     }
@@ -105,15 +105,15 @@ pub fn asked() -> bool {
 
 /// What a command ends with that was asked to, where it keeps no state.
 #[derive(Debug)]
-pub struct Ended;
+pub struct Interrupted;
 
-impl std::fmt::Display for Ended {
+impl std::fmt::Display for Interrupted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("interrupted: nothing unfinished is left, and the same command begins again")
     }
 }
 
-impl std::error::Error for Ended {}
+impl std::error::Error for Interrupted {}
 
 /// The status to end with then: 128 and the number of the signal, 130 after Ctrl-C.
 pub fn status() -> u8 {

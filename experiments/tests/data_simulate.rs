@@ -92,6 +92,7 @@ fn the_folder_is_one_of_n_mnist_marked_as_simulated_and_a_function_of_the_seed()
     assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 3);
 }
 
+// Long: one list of what cannot be simulated.
 #[test]
 fn what_cannot_be_simulated_is_refused_in_one_sentence_and_leaves_nothing() {
     let (images, out) = (images(), tempfile::tempdir().unwrap());

@@ -2,6 +2,8 @@
 //! sentence that names the field, what it takes and what was found.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+// Long: lists of values and of sentences, on the same few runs.
+
 use datasets::Name;
 use experiments::flags::Usage;
 use experiments::preset::{self, Overrides};
@@ -151,6 +153,7 @@ fn every_field_under_every_value_of_set() {
     assert!(taken > 150 && refused > 2000, "{taken} taken, {refused} refused");
 }
 
+// Long: one list of values and sentences.
 #[test]
 fn what_is_refused_says_field_range_and_value() {
     let base = &bases()[0];
@@ -266,9 +269,12 @@ fn overrides(settings: &[&str]) -> Overrides {
     Overrides { settings, ..Overrides::default() }
 }
 
+fn gesture(all: &Overrides) -> anyhow::Result<Run> {
+    preset::run(Name::DvsGesture, &BPSA_BPTA, Profile::Short, all)
+}
+
 #[test]
 fn settings_that_hide_each_other_are_refused_in_either_order() {
-    let go = |all: &Overrides| preset::run(Name::DvsGesture, &BPSA_BPTA, Profile::Short, all);
     let pairs = [
         ["neuron.kind=if", "neuron.decay=0.5"],
         ["neuron.kind={\"lif\":{\"decay\":0.3}}", "neuron.decay=0.5"],
@@ -294,14 +300,18 @@ fn settings_that_hide_each_other_are_refused_in_either_order() {
     ];
     for [one, other] in pairs {
         for pair in [[one, other], [other, one]] {
-            let error = go(&overrides(&pair)).unwrap_err();
+            let error = gesture(&overrides(&pair)).unwrap_err();
             let said = error.to_string();
             assert!(error.is::<Usage>() && said.contains("leave one of the two out"), "{said}");
             assert!(pair.iter().all(|s| said.contains(s.split('=').next().unwrap())), "{said}");
         }
     }
-    go(&overrides(&["setup.adamw.beta1=0.5", "setup.adamw.beta2=0.5", "neuron.kind=if"])).unwrap();
+    let apart = ["setup.adamw.beta1=0.5", "setup.adamw.beta2=0.5", "neuron.kind=if"];
+    gesture(&overrides(&apart)).unwrap();
+}
 
+#[test]
+fn flags_and_settings_that_hide_each_other_are_refused() {
     let beside = |flag: Overrides, setting: &str| Overrides {
         settings: vec![setting.parse().unwrap()],
         ..flag
@@ -324,7 +334,7 @@ fn settings_that_hide_each_other_are_refused_in_either_order() {
             ),
         ),
     ] {
-        let error = go(&all).unwrap_err();
+        let error = gesture(&all).unwrap_err();
         assert!(error.is::<Usage>() && error.to_string().starts_with(flag), "{flag}: {error}");
     }
 }
@@ -337,9 +347,9 @@ fn with(all: &Value, place: &str, value: Value) -> Value {
     all
 }
 
-#[test]
-fn every_field_of_a_receipt_under_every_value() {
-    let values = [
+/// What a receipt may have at a place.
+fn hostile() -> [Value; 18] {
+    [
         json!(null),
         json!(-1),
         json!(0),
@@ -358,7 +368,12 @@ fn every_field_of_a_receipt_under_every_value() {
         json!({}),
         json!({ "ann": 1 }),
         json!({ "lif": { "decay": 2.0 } }),
-    ];
+    ]
+}
+
+#[test]
+fn every_field_of_a_receipt_under_every_value() {
+    let values = hostile();
     let (mut taken, mut refused) = (0, 0);
     for base in bases() {
         let whole = serde_json::to_value(&base).unwrap();

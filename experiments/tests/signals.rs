@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::heard;
+use common::with_stderr;
 use experiments::{machine, stop};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use std::io::{BufRead, BufReader, Read};
@@ -42,7 +42,7 @@ fn program(exe: impl AsRef<std::ffi::OsStr>) -> Command {
 }
 
 fn long(dir: &Path) -> Command {
-    heard(program(env!("CARGO_BIN_EXE_table2")), dir, &LONG)
+    with_stderr(program(env!("CARGO_BIN_EXE_table2")), dir, &LONG)
 }
 
 fn send(signal: &str, child: &Child) {
@@ -101,7 +101,7 @@ fn what_was_ignored_at_the_start_stays_ignored() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(env!("CARGO_BIN_EXE_table2"));
-    let mut child = heard(command, dir.path(), &LONG).spawn().unwrap();
+    let mut child = with_stderr(command, dir.path(), &LONG).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     until(&mut stderr, " epoch ");
     send("-HUP", &child);
@@ -192,7 +192,7 @@ fn a_rebuild_during_a_command_changes_nothing() {
     // two runs: the second begins after the program's file is gone
     let mut flags = vec!["--only", "n-mnist", "--profile", "smoke", "--seeds", "2"];
     flags.extend(["--crossover", "0.5", "--narrow", "64"]);
-    let mut child = heard(Command::new(&program), dir.path(), &flags).spawn().unwrap();
+    let mut child = with_stderr(Command::new(&program), dir.path(), &flags).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut said = until(&mut stderr, "SYNTHETIC");
     std::fs::remove_file(&program).unwrap();

@@ -7,10 +7,10 @@ mod common;
 use candle_core::Device;
 use datasets::{Content, Name};
 use events::{Grid, Shape};
-use experiments::choice::{Change, Warm};
 use experiments::preset::{self, Overrides};
-use experiments::systems::{self, BNTT, Chosen, LISNN, PLIF, SBPSNN, System, TDBN};
-use experiments::{Choice, Encoding, Profile, Run, SystemSetting};
+use experiments::run_request::{Variation, Warm};
+use experiments::systems::{self, BNTT, LISNN, PLIF, SBPSNN, System, SystemInSetting, TDBN};
+use experiments::{Encoding, Profile, Run, RunRequest, SystemSetting};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::path::Path;
@@ -61,7 +61,8 @@ fn small(system: &'static System, setting: SystemSetting, data: Name) -> Run {
     let overrides =
         Overrides { epochs: Some(2), steps: Some(2), narrow: Some(64), ..Overrides::default() };
     let mut run =
-        preset::run_in(Chosen { system, setting }, data, Profile::Smoke, &overrides).unwrap();
+        preset::run_in(SystemInSetting { system, setting }, data, Profile::Smoke, &overrides)
+            .unwrap();
     run.setup.batch = 4;
     run.setup.drop_last = false;
     run.setup.augment = None;
@@ -191,7 +192,7 @@ fn a_system_that_was_interrupted_goes_on_to_the_same_bits() {
 #[test]
 fn a_profile_shortens_a_recipe() {
     let of = |profile| {
-        let chosen = Chosen { system: &BNTT, setting: SystemSetting::Published };
+        let chosen = SystemInSetting { system: &BNTT, setting: SystemSetting::Published };
         preset::run_in(chosen, Name::Cifar10, profile, &Overrides::default()).unwrap()
     };
     let (paper, recipe) = (of(Profile::Paper), (BNTT.published_setting)(Name::Cifar10).unwrap());
@@ -225,7 +226,7 @@ fn a_house_setting_keeps_the_budget() {
 #[test]
 fn a_shorter_recipe_trains_in_every_epoch() {
     let of = |system, data, profile, epochs| {
-        let chosen = Chosen { system, setting: SystemSetting::Published };
+        let chosen = SystemInSetting { system, setting: SystemSetting::Published };
         preset::run_in(chosen, data, profile, &Overrides { epochs, ..Overrides::default() })
             .unwrap()
             .setup
@@ -280,11 +281,13 @@ fn systems_and_single_fields_fit_together() {
     let network = run(&LISNN, Name::Mnist, "network=8C3-AP2-10Voting").unwrap().network;
     assert_eq!(network, "8C3(L5)-AP2-10Voting");
     // a warm-up that a system's house has not is no usual one
-    let warm =
-        |system| Choice { change: Change::WarmUp(Warm::No), ..Choice::new(Name::Cifar10, system) };
+    let warm = |system| RunRequest {
+        variation: Variation::WarmUp(Warm::No),
+        ..RunRequest::new(Name::Cifar10, system)
+    };
     assert_eq!(warm(&TDBN).id(Profile::Short), "cifar10-tdbn");
     assert_eq!(warm(&systems::BPSA).id(Profile::Short), "cifar10-bpsa-warm-up-none");
-    let warm = |system| Choice { change: Change::WarmUp(Warm::Analogue), ..warm(system) };
+    let warm = |system| RunRequest { variation: Variation::WarmUp(Warm::Analogue), ..warm(system) };
     assert_eq!(warm(&TDBN).id(Profile::Short), "cifar10-tdbn-warm-up-ann");
     assert_eq!(warm(&systems::BPSA).id(Profile::Short), "cifar10-bpsa");
 }

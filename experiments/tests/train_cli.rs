@@ -275,9 +275,9 @@ fn a_device_that_cannot_be_had_is_refused_in_one_sentence() {
     refused(&train(dir.path(), &["--device", "gpu"]), 2, &["expected auto, cpu or cuda:0"]);
     refused(&train(dir.path(), &["--precision", "f8"]), 2, &["expected f32, tf32 or bf16"]);
     refused(
-        &train(dir.path(), &["--device", "cpu", "--precision", "bf16"]),
+        &train(dir.path(), &["--device", "cpu", "--precision", "tf32"]),
         1,
-        &["--precision bf16 is for a CUDA device"],
+        &["--precision tf32 is for a CUDA device"],
     );
 }
 

@@ -2,6 +2,8 @@
 //! numbers are refused, in the library and in the programs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+// Long: every way in which weights are not this run's, on one small network that all tests share.
+
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 use datasets::Name;

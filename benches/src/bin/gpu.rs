@@ -7,14 +7,13 @@
 //! bf16` prints the medians, a few seconds.
 
 use anyhow::{Context, Result, bail};
-use benches::Samples;
 use benches::flags::{at_least_one, net, norm};
-use benches::gpu::{Alone, Protocol, Seconds, Training, Work};
+use benches::gpu::{NeuronsAlone, Protocol, Seconds, Training, Work};
 use benches::step::Settings;
+use benches::{Method, Samples};
 use candle_core::{DType, Device};
 use clap::Parser;
 use models::{Architecture, Math, Precision, StatisticsOver};
-use neuron::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::{BufRead, Write};
@@ -113,13 +112,13 @@ fn work_of(arguments: Arguments) -> Result<()> {
 fn work(arguments: &Arguments, device: &Device) -> Result<Box<dyn Work>> {
     let Arguments { net, steps, batch, norm, precision, deterministic, .. } = *arguments;
     if arguments.lif {
-        return Ok(Box::new(Alone::new(steps, arguments.neurons, arguments.dtype, device)?));
+        return Ok(Box::new(NeuronsAlone::new(steps, arguments.neurons, arguments.dtype, device)?));
     }
     if let Some(n) = arguments.onm {
         return Ok(Box::new(Protocol::new(n, precision, device)?));
     }
     let settings =
-        Settings { net, narrow: 1, steps, batch, method: Method::BpsaBpta, norm, seed: 0 };
+        Settings { net, narrow: 1, steps, batch, method: Method::bpsa_bpta(), norm, seed: 0 };
     Ok(Box::new(Training::new(settings, Math { precision, deterministic }, device)?))
 }
 

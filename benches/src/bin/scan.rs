@@ -7,12 +7,12 @@
 
 use anyhow::{Context, Result, ensure};
 use benches::{
-    Case, Currents, Form, Given, Machine, Samples, again_with, copy_in_parallel, loss,
-    peak_memory_bytes, threads_are, time_in_turn,
+    Case, Currents, Form, GivenGradient, Machine, Method, Samples, again_with, copy_in_parallel,
+    loss, peak_memory_bytes, threads_are, time_in_turn,
 };
 use candle_core::Tensor;
 use clap::Parser;
-use neuron::{Method, Neuron};
+use neuron::Neuron;
 use serde::Serialize;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ struct Arguments {
     peak: Option<Form>,
 }
 
-const METHODS: [Method; 2] = [Method::BpsaBpta, Method::Baseline];
+const METHODS: [fn() -> Method; 2] = [Method::bpsa_bpta, Method::baseline];
 
 /// Names of the cases that other numbers are computed from.
 const FUSED: &str = "fused, forward + backward";
@@ -124,9 +124,9 @@ fn work_of(arguments: Arguments) -> Result<()> {
     let peak_memory = peak_memory(steps, neurons)?;
     let currents = Currents::new(steps, neurons, 1)?;
     let agreement =
-        METHODS.map(|method| agreement(method, &currents)).into_iter().collect::<Result<_>>()?;
+        METHODS.map(|method| agreement(method(), &currents)).into_iter().collect::<Result<_>>()?;
     let rows = measure(&currents, arguments.repeats)?;
-    let ratios = METHODS.map(|method| ratio(method, &rows)).into();
+    let ratios = METHODS.map(|method| ratio(method(), &rows)).into();
     let (benchmark, allocator) = ("scan", "mimalloc");
     let output = Output {
         benchmark,
@@ -145,13 +145,13 @@ fn work_of(arguments: Arguments) -> Result<()> {
 }
 
 fn agreement(method: Method, currents: &Currents) -> Result<Agreement> {
-    let neuron = method.config().build()?;
+    let neuron = method.neuron.build()?;
     let run =
         |form: Form| form.gradients(neuron.as_ref(), &form.variables(&currents.x)?, &currents.g);
     let ((fused, d), (plain, e)) = (run(Form::Fused)?, run(Form::Unrolled)?);
     let largest = |t: &Tensor| t.abs()?.max_all()?.to_scalar::<f32>();
     let found = Agreement {
-        method: method.id(),
+        method: method.id,
         firing_rate: fused.mean_all()?.to_scalar()?,
         spikes_that_differ: fused.ne(&plain)?.to_dtype(fused.dtype())?.sum_all()?.to_scalar()?,
         largest_gradient: largest(&e[0])?,
@@ -179,7 +179,7 @@ fn measure(currents: &Currents, rounds: usize) -> Result<Vec<Row>> {
     let mut to = vec![1.0; x.len()]; // a value other than zero, so that every page is really there
     let mut plan = copies(&x, &mut to);
     for method in METHODS {
-        plan.extend(of_method(method, currents)?);
+        plan.extend(of_method(method(), currents)?);
     }
     let (about, mut cases): (Vec<_>, Vec<_>) =
         plan.into_iter().map(|(method, s, case)| ((method, s), case)).unzip();
@@ -194,8 +194,8 @@ fn measure(currents: &Currents, rounds: usize) -> Result<Vec<Row>> {
             samples_ms,
         });
     let mut rows: Vec<Row> = rows.collect();
-    rows.extend(METHODS.map(|method| backward_kernel(method, &rows, 3 * stream)));
-    rows.sort_by_key(|r| METHODS.iter().position(|m| Some(m.id()) == r.method)); // stable, and None comes first
+    rows.extend(METHODS.map(|method| backward_kernel(method(), &rows, 3 * stream)));
+    rows.sort_by_key(|r| METHODS.iter().position(|m| Some(m().id) == r.method)); // stable, and None comes first
     Ok(rows)
 }
 
@@ -213,10 +213,10 @@ fn copies<'a>(from: &'a [f32], to: &'a mut [f32]) -> Vec<Planned<'a>> {
 }
 
 fn of_method(method: Method, currents: &Currents) -> Result<Vec<Planned<'_>>> {
-    let neuron: Arc<dyn Neuron> = method.config().build()?;
+    let neuron: Arc<dyn Neuron> = method.neuron.build()?;
     let (x, g) = (&currents.x, &currents.g);
     let mut plan: Vec<Planned> = Vec::new();
-    let mut add = |streams, case| plan.push((Some(method.id()), streams, case));
+    let mut add = |streams, case| plan.push((Some(method.id), streams, case));
     let (n, values) = (neuron.clone(), x.as_detached_tensor());
     add(Some(2), Case::new("fused, forward", move || n.scan(&values)));
     for (name, form) in [(FUSED, Form::Fused), (UNROLLED, Form::Unrolled), (STEPS, Form::Steps)] {
@@ -225,7 +225,8 @@ fn of_method(method: Method, currents: &Currents) -> Result<Vec<Planned<'_>>> {
         add(streams, Case::new(name, move || form.gradients(n.as_ref(), &variables, g)));
     }
     let scan = loss(&neuron.scan(x)?, g)?;
-    let no_scan = loss(&x.apply_op1(Given { shape: x.shape().clone(), gradient: g.clone() })?, g)?;
+    let no_scan =
+        loss(&x.apply_op1(GivenGradient { shape: x.shape().clone(), gradient: g.clone() })?, g)?;
     add(None, Case::new(SAVED, move || scan.backward()));
     add(None, Case::new(CANDLE, move || no_scan.backward()));
     Ok(plan)
@@ -237,7 +238,7 @@ fn backward_kernel(method: Method, rows: &[Row], bytes: usize) -> Row {
     let pairs = samples(method, SAVED, rows).iter().zip(samples(method, CANDLE, rows));
     let samples_ms = Samples(pairs.map(|(saved, candle)| saved - candle).collect());
     Row {
-        method: Some(method.id()),
+        method: Some(method.id),
         name: KERNEL,
         bytes: Some(bytes),
         median_ms: samples_ms.median(),
@@ -248,14 +249,14 @@ fn backward_kernel(method: Method, rows: &[Row], bytes: usize) -> Row {
 fn ratio(method: Method, rows: &[Row]) -> Ratio {
     let median = |name| Samples(samples(method, name, rows).to_vec()).median();
     Ratio {
-        method: method.id(),
+        method: method.id,
         unrolled_to_fused: median(UNROLLED) / median(FUSED),
         unrolled_on_single_steps_to_fused: median(STEPS) / median(FUSED),
     }
 }
 
 fn samples<'a>(method: Method, name: &str, rows: &'a [Row]) -> &'a [f64] {
-    let row = rows.iter().find(|r| r.method == Some(method.id()) && r.name == name);
+    let row = rows.iter().find(|r| r.method == Some(method.id) && r.name == name);
     row.map_or(&[], |r| &r.samples_ms.0)
 }
 
@@ -277,7 +278,7 @@ fn peak_memory(steps: usize, neurons: usize) -> Result<PeakMemory> {
 }
 
 fn print_peak(form: Form, currents: &Currents) -> Result<()> {
-    let neuron = Method::BpsaBpta.config().build()?;
+    let neuron = Method::bpsa_bpta().neuron.build()?;
     black_box(form.gradients(neuron.as_ref(), &form.variables(&currents.x)?, &currents.g)?);
     terminal::out!(
         "{}",

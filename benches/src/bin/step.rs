@@ -9,15 +9,14 @@
 use anyhow::{Context, Result, bail};
 use benches::flags::{at_least_one, net, norm};
 use benches::step::{
-    Alone, Protocol, Settings, Step, Timed, export, latency, set_rates, train_on_mnist,
+    NeuronsAlone, Protocol, Settings, Step, Timed, export, latency, set_rates, train_on_mnist,
 };
-use benches::{Machine, Samples, again_with, peak_memory_bytes, threads_are};
+use benches::{Machine, Method, Samples, again_with, peak_memory_bytes, threads_are};
 use clap::Parser;
-use models::{Architecture, Crossovers, Dense, Options, StatisticsOver, calibrate};
-use neuron::Method;
+use models::{Architecture, Crossovers, Dense, LayerTrace, Options, StatisticsOver, calibrate};
 use serde_json::json;
 use std::io::{BufRead, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -43,7 +42,7 @@ struct Arguments {
     #[arg(long, default_value_t = 0.1)]
     rate: f64,
     /// baseline, bpsa or bpsa+bpta
-    #[arg(long, default_value = "bpsa+bpta")]
+    #[arg(long, default_value = "bpsa+bpta", value_parser = Method::named)]
     method: Method,
     /// What batch norm averages over: step or time
     #[arg(long, default_value = "step", value_parser = norm)]
@@ -112,7 +111,7 @@ fn work_of(arguments: Arguments) -> Result<()> {
         return again_with(threads);
     }
     if let Some(neurons) = arguments.lif {
-        let alone = Alone::new(arguments.steps, neurons)?;
+        let alone = NeuronsAlone::new(arguments.steps, neurons)?;
         return parts(&arguments, || alone.run());
     }
     if let Some(neurons) = arguments.onm {
@@ -186,33 +185,11 @@ fn network(arguments: &Arguments) -> Result<()> {
         crossover: crossovers(arguments)?,
         memory_budget: arguments.memory_budget.map(|mib| mib << 20),
     };
-    let Arguments { net, narrow, steps, batch, method, norm, seed, rate, .. } = *arguments;
-    let settings = Settings { net, narrow, steps, batch, method, norm, seed };
-    let (mut step, accuracy) = match (arguments.train, &arguments.data) {
-        _ if arguments.dir.is_some() => {
-            (Step::load(arguments.dir.as_deref().unwrap_or(Path::new(".")))?, None)
-        }
-        (Some(n), Some(data)) => {
-            if net != Architecture::Small {
-                bail!("--train is for --net small, which takes the images of MNIST");
-            }
-            let (step, accuracy) = train_on_mnist(settings, data, n, arguments.train_lr, options)?;
-            (step, Some(accuracy))
-        }
-        _ => {
-            let step = Step::new(settings)?;
-            set_rates(&step, rate, options)?;
-            (step, None)
-        }
-    };
+    let (mut step, accuracy) = prepared(arguments, options)?;
     if let (Some(samples), Some(data)) = (arguments.infer, &arguments.data) {
-        if net != Architecture::Small {
-            bail!("--infer is for --net small, which takes the images of MNIST");
-        }
+        prove_small(arguments.net, "--infer")?;
         let all = latency(&mut step, data, samples, options)?;
-        let out = json!({ "machine": machine, "latency": all });
-        terminal::print(&(serde_json::to_string_pretty(&out)? + "\n"))?;
-        return Ok(());
+        return print_json(&json!({ "machine": machine, "latency": all }));
     }
     if let Some(dir) = &arguments.export {
         let layers = step.gradients(options, &mut ())?.0.layers;
@@ -223,77 +200,138 @@ fn network(arguments: &Arguments) -> Result<()> {
             return Ok(());
         }
     }
-    let mut once = || -> Result<(Timed, Option<u64>)> {
-        let timed = step.run(options, 0.0)?;
-        Ok((timed, peak_memory_bytes()))
-    };
     if arguments.serve {
         return serve(|| {
-            let (Timed { forward_s, backward_s, optimiser_s, total_s, .. }, peak_bytes) = once()?;
+            let Timed { forward_s, backward_s, optimiser_s, total_s, .. } =
+                step.run(options, 0.0)?;
             Ok(json!({
-                "forward_s": forward_s, "backward_s": backward_s, "optimiser_s": optimiser_s, "total_s": total_s,
-                "peak_bytes": peak_bytes,
+                "forward_s": forward_s, "backward_s": backward_s, "optimiser_s": optimiser_s,
+                "total_s": total_s, "peak_bytes": peak_memory_bytes(),
             }))
         });
     }
-    let (mut all, mut by_tensors) = (Vec::new(), Vec::new());
-    for _ in 0..arguments.repeats + 2 {
-        all.push((step.run(options, 0.0)?, peak_memory_bytes()));
-        if arguments.beside_tensors {
-            by_tensors.push(step.by_tensors()?);
+    let measured = Measured::of(&mut step, options, arguments)?;
+    if !arguments.json {
+        return measured.print();
+    }
+    let mut out = measured.json();
+    let about = json!({
+        "benchmark": "step", "machine": machine, "settings": step.settings,
+        "rate_asked": arguments.rate, "trained_steps": arguments.train,
+        "train_accuracy_percent": accuracy, "crossover": options.crossover,
+        "memory_budget_bytes": options.memory_budget,
+    });
+    if let (Some(out), serde_json::Value::Object(about)) = (out.as_object_mut(), about) {
+        out.extend(about);
+    }
+    print_json(&out)
+}
+
+/// The step as the flags want it, and where it was trained its accuracy in percent.
+fn prepared(arguments: &Arguments, options: Options) -> Result<(Step, Option<f64>)> {
+    if let Some(dir) = &arguments.dir {
+        return Ok((Step::load(dir)?, None));
+    }
+    let Arguments { net, narrow, steps, batch, method, norm, seed, .. } = *arguments;
+    let settings = Settings { net, narrow, steps, batch, method, norm, seed };
+    if let (Some(n), Some(data)) = (arguments.train, &arguments.data) {
+        prove_small(net, "--train")?;
+        let (step, accuracy) = train_on_mnist(settings, data, n, arguments.train_lr, options)?;
+        return Ok((step, Some(accuracy)));
+    }
+    let step = Step::new(settings)?;
+    set_rates(&step, arguments.rate, options)?;
+    Ok((step, None))
+}
+
+fn prove_small(net: Architecture, flag: &str) -> Result<()> {
+    match net {
+        Architecture::Small => Ok(()),
+        _ => bail!("{flag} is for --net small, which takes the images of MNIST"),
+    }
+}
+
+fn print_json(out: &serde_json::Value) -> Result<()> {
+    Ok(terminal::print(&(serde_json::to_string_pretty(out)? + "\n"))?)
+}
+
+/// Steps timed one after the other.
+struct Measured {
+    steps: Vec<Timed>,
+    peak_bytes: Option<u64>,
+    /// Median seconds of forward and backward by tensor operations, where asked for.
+    by_tensors_s: Option<f64>,
+}
+
+impl Measured {
+    fn of(step: &mut Step, options: Options, arguments: &Arguments) -> Result<Measured> {
+        let (mut steps, mut by_tensors) = (Vec::new(), Vec::new());
+        let mut peak_bytes = None;
+        for _ in 0..arguments.repeats + 2 {
+            steps.push(step.run(options, 0.0)?);
+            peak_bytes = peak_memory_bytes();
+            if arguments.beside_tensors {
+                by_tensors.push(step.by_tensors()?);
+            }
         }
+        // two of each go before those that are timed
+        let by_tensors_s =
+            (by_tensors.len() > 2).then(|| Samples(by_tensors.split_off(2)).median());
+        Ok(Measured { steps: steps.split_off(2), peak_bytes, by_tensors_s })
     }
-    // two of each go before those that are timed
-    let by_tensors = (by_tensors.len() > 2).then(|| Samples(by_tensors.split_off(2)).median());
-    let (timed, peak) = (&all[2..], all.last().and_then(|(_, peak)| *peak));
-    let median =
-        |of: fn(&Timed) -> f64| Samples(timed.iter().map(|(t, _)| of(t)).collect()).median();
-    let layers = timed.last().map(|(t, _)| t.layers.clone()).unwrap_or_default();
-    let (forward, backward) = (median(|t| t.forward_s), median(|t| t.backward_s));
-    let (optimiser, total) = (median(|t| t.optimiser_s), median(|t| t.total_s));
-    if arguments.json {
-        let totals: Vec<f64> = timed.iter().map(|(t, _)| t.total_s).collect();
-        let out = json!({
-            "benchmark": "step", "machine": machine, "settings": step.settings, "rate_asked": rate,
-            "trained_steps": arguments.train, "train_accuracy_percent": accuracy,
-            "crossover": options.crossover, "memory_budget_bytes": options.memory_budget,
-            "forward_s": forward, "backward_s": backward, "optimiser_s": optimiser, "total_s": total,
-            "total_samples_s": totals, "peak_bytes": peak, "layers": layers,
-            "forward_and_backward_by_tensors_s": by_tensors,
-        });
-        terminal::print(&(serde_json::to_string_pretty(&out)? + "\n"))?;
-        return Ok(());
+
+    fn median(&self, of: fn(&Timed) -> f64) -> f64 {
+        Samples(self.steps.iter().map(of).collect()).median()
     }
-    terminal::out!(
-        "forward {forward:.4} s, backward {backward:.4} s, optimiser {optimiser:.4} s, step {total:.4} s"
-    )?;
-    if let Some(seconds) = by_tensors {
-        let times = seconds / (forward + backward);
+
+    fn layers(&self) -> &[LayerTrace] {
+        self.steps.last().map_or(&[], |timed| &timed.layers)
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let totals: Vec<f64> = self.steps.iter().map(|timed| timed.total_s).collect();
+        json!({
+            "forward_s": self.median(|t| t.forward_s), "backward_s": self.median(|t| t.backward_s),
+            "optimiser_s": self.median(|t| t.optimiser_s), "total_s": self.median(|t| t.total_s),
+            "total_samples_s": totals, "peak_bytes": self.peak_bytes, "layers": self.layers(),
+            "forward_and_backward_by_tensors_s": self.by_tensors_s,
+        })
+    }
+
+    fn print(&self) -> Result<()> {
+        let (forward, backward) = (self.median(|t| t.forward_s), self.median(|t| t.backward_s));
+        let (optimiser, total) = (self.median(|t| t.optimiser_s), self.median(|t| t.total_s));
         terminal::out!(
-            "forward and backward by tensor operations {seconds:.4} s, {times:.2} times"
+            "forward {forward:.4} s, backward {backward:.4} s, optimiser {optimiser:.4} s, step {total:.4} s"
         )?;
-    }
-    terminal::out!(
-        "{:16} {:>7} {:>7}  {:24} {:>8} {:>8} {:>8} {:>8} {:>8}",
-        "layer",
-        "input",
-        "fires",
-        "paths",
-        "product",
-        "stage",
-        "back",
-        "dw",
-        "dx"
-    )?;
-    for l in layers {
-        let paths = format!("{:?} {:?} {:?}", l.forward, l.weight, l.input);
-        let ms = l.seconds.map(|s| format!("{:8.1}", s * 1e3)).join(" ");
+        if let Some(seconds) = self.by_tensors_s {
+            let times = seconds / (forward + backward);
+            terminal::out!(
+                "forward and backward by tensor operations {seconds:.4} s, {times:.2} times"
+            )?;
+        }
         terminal::out!(
-            "{:16} {:6.1}% {:6.1}%  {paths:24} {ms}",
-            l.name,
-            100.0 * l.input_density,
-            100.0 * l.firing_rate
+            "{:16} {:>7} {:>7}  {:24} {:>8} {:>8} {:>8} {:>8} {:>8}",
+            "layer",
+            "input",
+            "fires",
+            "paths",
+            "product",
+            "stage",
+            "back",
+            "dw",
+            "dx"
         )?;
+        for l in self.layers() {
+            let paths = format!("{:?} {:?} {:?}", l.forward, l.weight, l.input);
+            let ms = l.seconds.map(|s| format!("{:8.1}", s * 1e3)).join(" ");
+            terminal::out!(
+                "{:16} {:6.1}% {:6.1}%  {paths:24} {ms}",
+                l.name,
+                100.0 * l.input_density,
+                100.0 * l.firing_rate
+            )?;
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 use anyhow::{Context, Result};
 use layers::Product;
-use neuron::{Kernel, Method, Neuron, Pooling, Stage};
+use neuron::{Config, Kernel, Neuron, Pooling, Stage};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::hint::black_box;
@@ -9,7 +9,7 @@ use std::time::Instant;
 
 /// Neurons alone, forward and backward, as a training step runs them: currents in f32, spikes in
 /// bytes.
-pub struct Alone {
+pub struct NeuronsAlone {
     neuron: Arc<dyn Neuron>,
     steps: usize,
     x: Vec<f32>,
@@ -38,16 +38,16 @@ fn bare(steps: usize, batch: usize, units: usize) -> Stage<'static> {
     }
 }
 
-impl Alone {
+impl NeuronsAlone {
     /// So many neurons with random currents, of which about a tenth makes a neuron fire.
     ///
     /// # Errors
     /// None that the built-in method has.
-    pub fn new(steps: usize, neurons: usize) -> Result<Alone> {
+    pub fn new(steps: usize, neurons: usize) -> Result<NeuronsAlone> {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let x = uniform(&mut rng, steps * neurons, -0.4, 0.5);
         let g = uniform(&mut rng, steps * neurons, -1.0, 1.0);
-        Ok(Alone { neuron: Method::BpsaBpta.config().build()?, steps, x, g })
+        Ok(NeuronsAlone { neuron: Config::bpsa_bpta().build()?, steps, x, g })
     }
 
     /// Bytes that have to move: currents in and spikes out, then currents and gradients in and
@@ -59,7 +59,7 @@ impl Alone {
     /// Seconds of forward and backward.
     ///
     /// # Errors
-    /// As [`Alone::new`].
+    /// As [`NeuronsAlone::new`].
     pub fn run(&self) -> Result<(f64, f64)> {
         let neurons = self.x.len() / self.steps;
         // to the kernel, 512 neurons are the channels of a pixel
@@ -102,15 +102,7 @@ impl Protocol {
         let x = uniform(&mut rng, steps * batch * n, 0.0, 1.0);
         let (weight, bias) =
             (uniform(&mut rng, n * n, -bound, bound), uniform(&mut rng, n, -bound, bound));
-        Ok(Protocol {
-            neuron: Method::BpsaBpta.config().build()?,
-            n,
-            batch,
-            steps,
-            x,
-            weight,
-            bias,
-        })
+        Ok(Protocol { neuron: Config::bpsa_bpta().build()?, n, batch, steps, x, weight, bias })
     }
 
     /// Seconds of forward and backward; gradients of weight and bias, as the protocol asks for.

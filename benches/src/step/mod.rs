@@ -9,18 +9,18 @@ mod tensors;
 mod trained;
 
 pub use latency::{Latency, latency};
-pub use layer::{Alone, Protocol};
+pub use layer::{NeuronsAlone, Protocol};
 pub use rates::set_rates;
 pub use share::export;
 pub use trained::train_on_mnist;
 
+use crate::Method;
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use models::{
     Architecture, Frames, Gradients, LayerTrace, Network, Observer, Options, StatisticsOver,
     Variant,
 };
-use neuron::Method;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -141,7 +141,7 @@ impl Step {
         let (frame, classes) = settings.frame();
         let vars = SeededVars::new(settings.seed);
         let spec = settings.net.spec(Variant::Code)?.narrowed(settings.narrow);
-        let neuron = settings.method.config().build()?;
+        let neuron = settings.method.neuron.build()?;
         let builder = vars.builder(DType::F32, device);
         let network = Network::new(&spec, frame, classes, neuron, settings.norm, builder)?;
         let optimiser = Optimiser::adamw(vars.trainable(), AdamWConfig::default())?;

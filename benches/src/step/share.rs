@@ -1,4 +1,5 @@
 use super::{Settings, Step};
+use crate::Method;
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use layers::dropout_mask;
@@ -60,7 +61,7 @@ pub fn export(step: &Step, options: Options, dir: &Path, rates: &[(String, f64)]
     let about = json!({
         "net": step.settings.net, "seed": step.settings.seed, "network": step.settings.net.notation(models::Variant::Code),
         "steps": step.settings.steps, "batch": step.settings.batch, "static": frames.still,
-        "norm": step.settings.norm, "method": step.settings.method.id(),
+        "norm": step.settings.norm, "method": step.settings.method,
         "classes": step.settings.frame().1, "rates": rates,
         "counts_that_differ_from_the_tensor_operations": differ,
     });
@@ -106,7 +107,8 @@ impl Step {
             narrow: 1,
             steps: serde_json::from_value(of("steps"))?,
             batch: serde_json::from_value(of("batch"))?,
-            method: serde_json::from_value(of("method"))?,
+            method: Method::named(about["method"].as_str().unwrap_or_default())
+                .map_err(anyhow::Error::msg)?,
             norm: serde_json::from_value(of("norm"))?,
             seed: serde_json::from_value(of("seed"))?,
         };
@@ -135,7 +137,7 @@ fn masks(step: &Step, tensors: &mut HashMap<String, Tensor>) -> Result<()> {
             Layer::MaxPool(k) | Layer::AvgPool(k) => {
                 (shape[1], shape[2]) = (shape[1] / k, shape[2] / k)
             }
-            Layer::Dropout(name) => {
+            Layer::Dropout(name, _) => {
                 let mask = dropout_mask(
                     &shape.clone().into(),
                     0.5,

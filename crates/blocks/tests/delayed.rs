@@ -7,7 +7,7 @@ use blocks::{
 };
 use candle_core::{Device, Result, Tensor, Var};
 use layers::{BatchNorm, BatchStatistics, Conv2d, Crossovers, Linear, Mode, StatisticsOver};
-use neuron::{Method, Neuron, Pooling, WhenSilent};
+use neuron::{Config, Neuron, Pooling, WhenSilent};
 use std::sync::Arc;
 
 struct Numbers(u64);
@@ -138,12 +138,12 @@ fn recurrent_head(n: &mut Numbers, neuron: &Arc<dyn Neuron>) -> Graph {
 }
 
 #[derive(Default)]
-struct Heard {
+struct Observed {
     spikes: Vec<(String, Vec<f64>)>,
     statistics: Vec<(String, Vec<f32>)>,
 }
 
-impl Observer for Heard {
+impl Observer for Observed {
     fn spikes(&mut self, layer: &str, spikes: &Tensor) -> Result<()> {
         let steps: Vec<f32> = spikes.flatten_from(1)?.sum(1)?.to_vec1()?;
         self.spikes.push((layer.into(), steps.into_iter().map(f64::from).collect()));
@@ -195,10 +195,10 @@ fn frames(n: &mut Numbers, (steps, still): (usize, bool)) -> (Vec<f32>, Tensor) 
     (some, all)
 }
 
-fn neurons(method: Method, silent: Option<f64>) -> Arc<dyn Neuron> {
-    let usual = method.config().build().unwrap();
+fn neurons(method: Config, silent: Option<f64>) -> Arc<dyn Neuron> {
+    let usual = method.build().unwrap();
     match silent {
-        Some(rate) => Arc::new(WhenSilent::new(usual, &method.config(), rate).unwrap()),
+        Some(rate) => Arc::new(WhenSilent::new(usual, &method, rate).unwrap()),
         None => usual,
     }
 }
@@ -208,7 +208,7 @@ fn delayed_connections_equal_the_tensor_operations() {
     let train = Mode::Train { seed: 5 };
     let (mut same, mut flipped, mut trained) = (0, 0, 0);
     for (name, build) in GRAPHS {
-        for method in Method::ALL {
+        for method in Config::paper() {
             for shown in [(4, false), (3, true), (1, false)] {
                 for crossover in [f64::INFINITY, 0.0, 0.5] {
                     for seed in 0..4 {
@@ -219,9 +219,9 @@ fn delayed_connections_equal_the_tensor_operations() {
                         let (steps, still) = shown;
                         let frames =
                             Frames { values: &some, steps, bytes: None, shape: SHAPE, still };
-                        let mut plain = Heard::default();
+                        let mut plain = Observed::default();
                         let scores = tensors::scores(&graph, &all, train, &mut plain).unwrap();
-                        let mut fast = Heard::default();
+                        let mut fast = Observed::default();
                         let engine = EventDriven::new(graph.clone()).expect(name);
                         let crossover = Crossovers::at(crossover);
                         let options = Options { crossover, memory_budget: None };
@@ -290,7 +290,7 @@ fn single_samples_hear_the_step_before() {
         for seed in 0..6 {
             for still in [false, true] {
                 let mut n = Numbers(5 + seed);
-                let graph = build(&mut n, &neurons(Method::BpsaBpta, None));
+                let graph = build(&mut n, &neurons(Config::bpsa_bpta(), None));
                 let (some, all) = frames(&mut n, (5, still));
                 let scores = tensors::scores(&graph, &all, Mode::Eval, &mut ()).unwrap();
                 let scores: Vec<Vec<f32>> = scores.to_vec2().unwrap();
@@ -322,23 +322,23 @@ fn sigmoids_in_silent_layers_reach_delayed_connections() {
     for (name, build) in GRAPHS {
         for rate in [0.0, 0.2, 1.0] {
             let mut n = Numbers(31);
-            let graph = build(&mut n, &neurons(Method::BpsaBpta, Some(rate)));
+            let graph = build(&mut n, &neurons(Config::bpsa_bpta(), Some(rate)));
             let (some, _) = frames(&mut n, (3, false));
             let engine = EventDriven::new(graph.clone()).expect(name);
             let frames =
                 Frames { values: &some, steps: 3, bytes: None, shape: SHAPE, still: false };
             let options = Options::default();
             let loss = |s: &Tensor| s.affine(2.0, 0.3);
-            let mut heard = Heard::default();
-            let found = engine.gradients(frames, 5, options, &mut heard, loss).unwrap();
+            let mut observed = Observed::default();
+            let found = engine.gradients(frames, 5, options, &mut observed, loss).unwrap();
             // with every layer's neurons exchanged for those it then takes
             let layers: Vec<(String, f64)> =
                 found.layers.iter().map(|l| (l.name.clone(), l.firing_rate)).collect();
-            let usual = neurons(Method::BpsaBpta, None);
+            let usual = neurons(Config::bpsa_bpta(), None);
             let sigmoid = {
                 let alpha = surrogate::Sigmoid { alpha: 5.0 };
                 let kind = surrogate::Kind::Sigmoid(alpha);
-                neuron::Config { surrogate: kind, ..Method::BpsaBpta.config() }.build().unwrap()
+                Config { surrogate: kind, ..Config::bpsa_bpta() }.build().unwrap()
             };
             let mut other = graph.clone();
             for block in other.blocks.iter_mut().filter(|block| block.neuron.is_some()) {
@@ -362,7 +362,7 @@ fn sigmoids_in_silent_layers_reach_delayed_connections() {
 #[test]
 fn what_cannot_run_step_by_step_says_why() {
     let mut n = Numbers(3);
-    let mut graph = feedback(&mut n, &neurons(Method::Bpsa, None));
+    let mut graph = feedback(&mut n, &neurons(Config::bpsa(), None));
     let (some, all) = frames(&mut n, (2, false));
     let frames = Frames { values: &some, steps: 2, bytes: None, shape: SHAPE, still: false };
     let train = Mode::Train { seed: 5 };
@@ -391,7 +391,7 @@ fn what_cannot_run_step_by_step_says_why() {
             "the block c reads the block 5 before it has run",
         ),
     ] {
-        let mut graph = feedback(&mut Numbers(3), &neurons(Method::Bpsa, None));
+        let mut graph = feedback(&mut Numbers(3), &neurons(Config::bpsa(), None));
         change(&mut graph);
         assert!(said(&graph).contains(expected), "{expected}: {}", said(&graph));
     }

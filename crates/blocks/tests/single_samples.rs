@@ -5,7 +5,7 @@
 use blocks::{Block, EventDriven, Frames, Graph, Origin, Source, Weight, tensors};
 use candle_core::{Device, Tensor};
 use layers::{Conv2d, Mode};
-use neuron::{Method, Pooling};
+use neuron::{Config, Pooling};
 
 const SIDE: usize = 4;
 const CLASSES: usize = 3;
@@ -17,7 +17,7 @@ fn graph(pool: Pooling) -> Graph {
     let weight = identity.reshape((1, 1, CLASSES, CLASSES)).unwrap();
     let conv = Weight::Conv(Conv2d { weight, bias: None, stride: 1, padding: 0 });
     let fires = Block {
-        neuron: Some(Method::Bpsa.config().build().unwrap()),
+        neuron: Some(Config::bpsa().build().unwrap()),
         pool,
         ..Block::of("fires".into(), vec![Source::now(Origin::Frames, Some(conv))])
     };

@@ -98,8 +98,10 @@ impl Seen {
             Operation::Norm(name, norm) => self.norm(name, norm, x, y)?,
             Operation::Rectify => self.rectify(x, y)?,
             Operation::Neuron(name, neuron) => self.neurons(name, neuron.as_ref(), x, y)?,
-            Operation::MaxPool(_) | Operation::AvgPool(_) => self.syops_elementwise(x, 1)?,
-            Operation::Dropout(_) => self.follow(x, y),
+            Operation::MaxPool(_) | Operation::AvgPool(_) | Operation::StridedAvgPool(_) => {
+                self.syops_elementwise(x, 1)?
+            }
+            Operation::Dropout(..) => self.follow(x, y),
             // what is inside a block was seen already, and recurrent neurons in their parts
             Operation::Flatten
             | Operation::Vote(_)

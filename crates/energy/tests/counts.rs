@@ -7,7 +7,7 @@ use candle_nn::{VarBuilder, VarMap};
 use energy::{Activity, detailed, observe};
 use layers::{Conv2d, Linear};
 use models::{Layer, Network, Spec, StatisticsOver};
-use neuron::Method;
+use neuron::Config;
 
 const CPU: &Device = &Device::Cpu;
 
@@ -24,7 +24,7 @@ impl Numbers {
 fn network(text: &str, sample: [usize; 3], classes: usize) -> Network {
     let vars = VarMap::new();
     let vb = VarBuilder::from_varmap(&vars, DType::F32, CPU);
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let spec: Spec = text.parse().unwrap();
     let network = Network::new(&spec, sample, classes, neuron, StatisticsOver::Step, vb).unwrap();
     let mut numbers = Numbers(7);
@@ -151,7 +151,7 @@ fn sums_beyond_f32_are_exact() {
     let tensors =
         tensors.map(|(name, tensor)| (name.to_owned(), tensor.unwrap())).into_iter().collect();
     let vb = VarBuilder::from_tensors(tensors, DType::F32, CPU);
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let network =
         Network::new(&"1Voting".parse().unwrap(), [1, 1, n], n, neuron, StatisticsOver::Step, vb)
             .unwrap();
@@ -355,7 +355,7 @@ fn neurons_cost_what_their_equations_have() {
     let columns = |kind: Kind| {
         let vars = VarMap::new();
         let vb = VarBuilder::from_varmap(&vars, DType::F32, CPU);
-        let neuron = Config { kind, ..Method::Baseline.config() }.build().unwrap();
+        let neuron = Config { kind, ..Config::baseline() }.build().unwrap();
         let spec: Spec = "2C3-AP2-2Voting".parse().unwrap();
         let network = Network::new(&spec, [4, 4, 1], 2, neuron, StatisticsOver::Step, vb).unwrap();
         let mut activity = Activity::default();

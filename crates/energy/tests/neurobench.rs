@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use energy::{Activity, neurobench, observe};
 use models::{Network, Spec, StatisticsOver};
-use neuron::Method;
+use neuron::Config;
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -35,7 +35,7 @@ fn network(case: &Value) -> Network {
     let vb = VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu);
     let spec: Spec = case["notation"].as_str().unwrap().parse().unwrap();
     let sample: [usize; 3] = serde_json::from_value(case["sample"].clone()).unwrap();
-    let neuron = Method::Baseline.config().build().unwrap();
+    let neuron = Config::baseline().build().unwrap();
     let network = Network::new(&spec, sample, 3, neuron, StatisticsOver::Step, vb).unwrap();
     if case["analogue"] == true { network.analogue() } else { network }
 }

@@ -3,6 +3,39 @@ use candle_core::{DType, Device, Result, Shape, Tensor};
 use rand::Rng;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+/// How long a dropout's mask stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Masks {
+    /// One mask for all time steps of a training pass.
+    #[default]
+    Pass,
+    /// Another mask at each time step.
+    Step,
+}
+
+impl Masks {
+    /// Neuron dropout of `x` `[T, B, …]` with these masks, see [`dropout`]. A mask of a step is a
+    /// function of seed, name and step.
+    ///
+    /// # Errors
+    /// If `x` has no axis of time.
+    pub fn drop(self, x: &Tensor, p: f64, name: &str, mode: Mode) -> Result<Tensor> {
+        let Mode::Train { seed } = mode else { return Ok(x.clone()) };
+        if self == Masks::Pass {
+            return dropout(x, p, name, mode);
+        }
+        let shape = x.dims()[1..].into();
+        let mask = |t: usize| {
+            let name = format!("{name}, step {t}");
+            dropout_mask(&shape, p, &name, seed, x.dtype(), x.device())
+        };
+        let masks = (0..x.dim(0)?).map(mask).collect::<Result<Vec<_>>>()?;
+        x * Tensor::stack(&masks, 0)?
+    }
+}
 
 /// Neuron dropout of `x` `[T, B, …]`: one mask `[B, …]` for all time steps of a training pass, the
 /// identity in evaluation. Masks of equal seed and different `name` are independent.

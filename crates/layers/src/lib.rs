@@ -27,12 +27,13 @@ mod rectify;
 mod sizes;
 mod sparse;
 mod statistics;
+mod strided_pool;
 mod tiles;
 
 pub use calibration::calibrate;
 pub use conv::Conv2d;
 pub use depthwise::{Depthwise, DepthwiseSizes};
-pub use dropout::{dropout, dropout_mask};
+pub use dropout::{Masks, dropout, dropout_mask};
 pub use linear::Linear;
 pub use norm::{BatchNorm, StatisticsOver, batch_moments};
 pub use normalise::Scales;
@@ -42,6 +43,7 @@ pub use rectify::rectify;
 pub use sizes::Sizes;
 pub use sparse::{Consumer, Sparse};
 pub use statistics::BatchStatistics;
+pub use strided_pool::Windows;
 
 use candle_core::{Result, Tensor, bail};
 

@@ -4,7 +4,7 @@ use crate::{Biases, Layer, Neurons, Norm, Spec, Stage, StageOptions};
 use blocks::Weight;
 use candle_core::{DType, Result, bail};
 use candle_nn::{Init, VarBuilder};
-use layers::{BatchNorm, Conv2d, Depthwise, Linear};
+use layers::{BatchNorm, Conv2d, Depthwise, Linear, Windows};
 use neuron::surrogate::WhereFired;
 use neuron::{Fires, Firing, Neuron, Reset, ResetGradient, Sbpsnn, population};
 use std::collections::HashMap;
@@ -109,17 +109,16 @@ impl Builder<'_> {
                 self.shrink(stage, k)?;
                 self.layers.push(Layer::AvgPool(k));
             }
-            Stage::PoolNeurons(k) => {
-                self.shrink(stage, k)?;
-                let neurons = pool_neurons()?;
-                self.layers.extend([Layer::AvgPool(k), Layer::Neuron(name, neurons)]);
+            Stage::StridedAvgPool { window: side, stride, padding } => {
+                self.strided_pool(stage, Windows { side, stride, padding })?
             }
-            Stage::Dropout => self.layers.push(Layer::Dropout(name)),
+            Stage::PoolNeurons(k) => self.pool_neurons(stage, name, k)?,
+            Stage::Dropout => self.layers.push(Layer::Dropout(name, self.options.dropout)),
             Stage::FullyConnected { units, dropout } => {
                 self.linear(&name, units)?;
                 let behind = self.options.norm.options().is_some_and(|norm| norm.linear);
                 let norm = if behind { self.norm(&name, units, 1.0)? } else { None };
-                let drop = dropout.then(|| Layer::Dropout(name.clone()));
+                let drop = dropout.then(|| Layer::Dropout(name.clone(), self.options.dropout));
                 let neurons = self.neurons(&name)?;
                 self.layers.extend(norm.into_iter().chain(self.rectify()).chain(drop));
                 self.layers.push(neurons);
@@ -342,6 +341,28 @@ impl Builder<'_> {
         }
         self.shrink(stage, h)?;
         self.layers.push(Layer::AvgPool(h));
+        Ok(())
+    }
+
+    fn pool_neurons(&mut self, stage: Stage, name: String, k: usize) -> Result<()> {
+        self.shrink(stage, k)?;
+        self.layers.extend([Layer::AvgPool(k), Layer::Neuron(name, pool_neurons()?)]);
+        Ok(())
+    }
+
+    fn strided_pool(&mut self, stage: Stage, windows: Windows) -> Result<()> {
+        let Windows { side, stride, padding } = windows;
+        let [h, w, c] = self.shape;
+        let (Some(rows), Some(columns), false) = (windows.across(h), windows.across(w), self.flat)
+        else {
+            let least = side - 2 * padding;
+            bail!("network: {stage} needs maps of at least {least}×{least}, found {h}×{w}");
+        };
+        self.shape = [rows, columns, c];
+        self.layers.push(match (stride, padding) {
+            (stride, 0) if stride == side => Layer::AvgPool(side),
+            _ => Layer::StridedAvgPool(windows),
+        });
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use crate::{Layer, Network};
 use blocks::{Block, Delay, EventDriven, Graph, Origin, Source, Weight};
+use layers::Masks;
 use neuron::Pooling;
 
 /// Places in a block, in the order in which it applies them.
@@ -69,6 +70,8 @@ impl Cut {
                 }
                 Layer::Linear(linear) => at = self.product(at, Weight::Linear(linear.clone())),
                 Layer::Residual { body, shortcut } => at = self.residual(at, body, shortcut)?,
+                // blocks have neither
+                Layer::StridedAvgPool(_) | Layer::Dropout(_, Masks::Step) => return None,
                 Layer::Vote(_) => return None,
                 Layer::Norm(name, norm) => {
                     let block = self.at(Place::Norm, &mut at);
@@ -95,7 +98,7 @@ impl Cut {
                 }
                 Layer::MaxPool(k) => self.at(Place::Pool, &mut at).pool = Pooling::Max(*k),
                 Layer::AvgPool(k) => self.at(Place::Pool, &mut at).pool = Pooling::Average(*k),
-                Layer::Dropout(name) => {
+                Layer::Dropout(name, Masks::Pass) => {
                     let before = self.open.as_ref().is_none_or(|(_, at)| *at < Place::DropCurrents);
                     match before {
                         true => {

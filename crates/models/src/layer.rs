@@ -3,7 +3,7 @@
 use crate::{Mode, Observer};
 use blocks::{DROPOUT, Weight};
 use candle_core::{Result, Tensor};
-use layers::{BatchNorm, Conv2d, Depthwise, Linear};
+use layers::{BatchNorm, Conv2d, Depthwise, Linear, Masks, Windows};
 use neuron::Neuron;
 use std::sync::Arc;
 
@@ -34,10 +34,12 @@ pub enum Layer {
     MaxPool(usize),
     /// Average pooling.
     AvgPool(usize),
+    /// Average pooling whose windows step, overlap or reach over the border.
+    StridedAvgPool(Windows),
     /// `[T, B, H, W, C]` to `[T, B, H·W·C]`.
     Flatten,
-    /// Neuron dropout of the stage `name`.
-    Dropout(String),
+    /// Neuron dropout of the stage `name`, and how long a mask of it stays.
+    Dropout(String, Masks),
     /// Fully connected.
     Linear(Linear),
     /// Mean over each class's voters.
@@ -100,8 +102,9 @@ impl Layer {
             }
             Layer::MaxPool(k) => layers::max_pool2d(x, *k),
             Layer::AvgPool(k) => layers::avg_pool2d(x, *k),
+            Layer::StridedAvgPool(windows) => windows.average(x),
             Layer::Flatten => x.flatten_from(2),
-            Layer::Dropout(name) => layers::dropout(x, DROPOUT, name, mode),
+            Layer::Dropout(name, masks) => masks.drop(x, DROPOUT, name, mode),
             Layer::Linear(linear) => linear.forward(x),
             Layer::Vote(voters) => layers::vote(x, *voters),
             Layer::Residual { body, shortcut } => {

@@ -25,7 +25,9 @@ pub use device::{Math, Precision};
 pub use layer::Layer;
 #[cfg(feature = "cuda")]
 pub use layers::cuda::adamw;
-pub use layers::{BatchStatistics, Crossovers, Dense, Mode, Path, StatisticsOver, calibrate};
+pub use layers::{
+    BatchStatistics, Crossovers, Dense, Masks, Mode, Path, StatisticsOver, calibrate,
+};
 pub use named::{Architecture, Variant};
 pub use network::Network;
 pub use neurons::Neurons;

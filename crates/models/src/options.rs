@@ -1,7 +1,7 @@
 //! What stands around the products of a network's stages, as plain data: the norm, the ReLU and
 //! the biases, which the notation does not name.
 
-use layers::StatisticsOver;
+use layers::{Masks, StatisticsOver};
 use serde::de::{DeserializeSeed, Error, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -17,13 +17,22 @@ pub struct StageOptions {
     pub rectify: bool,
     /// Which products have a bias; residual blocks and stems have none.
     pub bias: Biases,
+    /// How long a mask of dropout stays; where it is drawn anew at each step, a network runs by
+    /// tensor operations.
+    pub dropout: Masks,
     /// Steps T of every sample: what a norm that differs from step to step is made for.
     pub steps: Option<usize>,
 }
 
 impl Default for StageOptions {
     fn default() -> Self {
-        Self { norm: Norm::default(), rectify: true, bias: Biases::All, steps: None }
+        Self {
+            norm: Norm::default(),
+            rectify: true,
+            bias: Biases::All,
+            dropout: Masks::Pass,
+            steps: None,
+        }
     }
 }
 

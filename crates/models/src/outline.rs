@@ -134,6 +134,10 @@ impl Walk {
                 [h, w, c]
             }
             Layer::MaxPool(k) | Layer::AvgPool(k) => [h / (*k).max(1), w / (*k).max(1), c],
+            Layer::StridedAvgPool(windows) => {
+                let across = |size| windows.across(size).unwrap_or_default();
+                [across(h), across(w), c]
+            }
             Layer::Flatten => [1, 1, h.saturating_mul(w).saturating_mul(c)],
             Layer::Linear(linear) => {
                 weigh(&linear.weight);
@@ -146,7 +150,7 @@ impl Walk {
                 self.through(shortcut, [h, w, c]);
                 out
             }
-            Layer::Rectify | Layer::Dropout(_) => [h, w, c],
+            Layer::Rectify | Layer::Dropout(..) => [h, w, c],
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use candle_core::{Device, Result, Tensor};
 use models::{Mode, Network, Options, StatisticsOver};
-use neuron::Method;
+use neuron::Config;
 
 mod common;
 use common::{Case, apart, values};
@@ -65,7 +65,7 @@ fn votes_and_gradients_by_step_equal_the_tensor_operations() {
         for (steps, still) in [(3, false), (4, true)] {
             let shape = [2, 8, 8, 2];
             let case =
-                Case::new(text, shape, (steps, still), Method::Bpsa, StatisticsOver::Step, 0.6);
+                Case::new(text, shape, (steps, still), Config::bpsa(), StatisticsOver::Step, 0.6);
             let what = |form| format!("{text}, T {steps}, still {still}, {form}");
             agree(&case, &case.network, &what("spikes"));
             agree(&case, &case.network.without_output_neurons(), &what("currents"));

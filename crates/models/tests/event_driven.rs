@@ -3,14 +3,14 @@
 
 use candle_core::{Device, Tensor};
 use models::{Crossovers, Frames, Gradients, Mode, Options, StatisticsOver};
-use neuron::Method;
+use neuron::Config;
 
 mod common;
-use common::{Case, Heard, NETWORKS, agree, apart, loss, values};
+use common::{Case, NETWORKS, Observed, agree, apart, loss, values};
 
-fn fast(case: &Case, options: Options, heard: &mut Heard) -> Gradients {
+fn fast(case: &Case, options: Options, observed: &mut Observed) -> Gradients {
     let engine = case.network.event_driven().expect("these networks have blocks");
-    engine.gradients(case.frames(), 5, options, heard, loss).unwrap()
+    engine.gradients(case.frames(), 5, options, observed, loss).unwrap()
 }
 
 /// Every network, method and kind of statistics at some rates and shapes, 17 → 8 pooling and a
@@ -19,7 +19,7 @@ fn fast(case: &Case, options: Options, heard: &mut Heard) -> Gradients {
 fn event_driven_training_equals_the_tensor_operations() {
     let mut compared = [0, 0];
     for text in NETWORKS {
-        for method in Method::ALL {
+        for method in Config::paper() {
             for over in [StatisticsOver::Step, StatisticsOver::Time] {
                 for (shape, steps, still) in [
                     ([2, 17, 17, 2], 3, false),
@@ -39,11 +39,15 @@ fn event_driven_training_equals_the_tensor_operations() {
                             Options::default().crossover,
                         ] {
                             let options = Options { crossover, memory_budget: None };
-                            let mut heard = Heard::default();
-                            let found = fast(&case, options, &mut heard);
-                            compared
-                                [usize::from(agree(&case, &heard, &found, rate < 1e-3, &what))] +=
-                                1;
+                            let mut observed = Observed::default();
+                            let found = fast(&case, options, &mut observed);
+                            compared[usize::from(agree(
+                                &case,
+                                &observed,
+                                &found,
+                                rate < 1e-3,
+                                &what,
+                            ))] += 1;
                         }
                     }
                 }
@@ -66,7 +70,7 @@ fn single_samples_get_the_class_that_the_tensor_operations_give() {
                     text,
                     shape,
                     (steps, still),
-                    Method::BpsaBpta,
+                    Config::bpsa_bpta(),
                     StatisticsOver::Step,
                     rate,
                 );
@@ -113,7 +117,7 @@ fn single_samples_get_the_class_that_the_tensor_operations_give() {
 #[test]
 fn a_sample_stops_when_its_class_can_no_longer_change() {
     let case =
-        Case::new("3Voting", [1, 2, 2, 1], (7, true), Method::Bpsa, StatisticsOver::Step, 1.0);
+        Case::new("3Voting", [1, 2, 2, 1], (7, true), Config::bpsa(), StatisticsOver::Step, 1.0);
     let vars = case.vars.data().lock().unwrap();
     let zeros = vars["head.weight"].zeros_like().unwrap();
     vars["head.weight"].set(&zeros).unwrap();
@@ -135,14 +139,14 @@ fn a_sample_stops_when_its_class_can_no_longer_change() {
 fn a_memory_budget_changes_no_bit() {
     let shape = [2, 17, 17, 2];
     let case =
-        Case::new(NETWORKS[0], shape, (4, false), Method::BpsaBpta, StatisticsOver::Step, 0.2);
+        Case::new(NETWORKS[0], shape, (4, false), Config::bpsa_bpta(), StatisticsOver::Step, 0.2);
     let blocks = case.network.event_driven().unwrap();
     let plan =
         |memory_budget| blocks.plan(case.frames(), Options { memory_budget, ..Options::default() });
     let all = plan(None).unwrap();
     assert!(all.keep.iter().all(|keep| *keep));
     let run = |memory_budget| {
-        fast(&case, Options { memory_budget, ..Options::default() }, &mut Heard::default())
+        fast(&case, Options { memory_budget, ..Options::default() }, &mut Observed::default())
     };
     let free = run(None);
     let (mut before, mut recomputed) = (all.clone(), 0);

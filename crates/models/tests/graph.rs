@@ -6,11 +6,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use models::{Crossovers, Mode, Options, StatisticsOver};
-use neuron::{Method, WhenSilent};
+use neuron::{Config, WhenSilent};
 use std::sync::Arc;
 
 mod common;
-use common::{Case, Heard, NETWORKS, agree_but, apart, loss, values};
+use common::{Case, NETWORKS, Observed, agree_but, apart, loss, values};
 
 /// See above.
 const ROUNDING: f32 = 4e-6;
@@ -34,7 +34,7 @@ const GRAPHS: [&str; 9] = [
 fn training_of_graphs_equals_the_tensor_operations() {
     let mut compared = [0, 0];
     for text in GRAPHS {
-        for method in Method::ALL {
+        for method in Config::paper() {
             for over in [StatisticsOver::Step, StatisticsOver::Time] {
                 for (shape, steps, still) in [
                     ([2, 9, 9, 2], 3, false),
@@ -54,12 +54,12 @@ fn training_of_graphs_equals_the_tensor_operations() {
                             Options::default().crossover,
                         ] {
                             let options = Options { crossover, memory_budget: None };
-                            let mut heard = Heard::default();
+                            let mut observed = Observed::default();
                             let engine = case.network.event_driven().expect(text);
                             let found = engine
-                                .gradients(case.frames(), 5, options, &mut heard, loss)
+                                .gradients(case.frames(), 5, options, &mut observed, loss)
                                 .unwrap();
-                            let same = agree_but(&case, &heard, &found, ROUNDING, &what);
+                            let same = agree_but(&case, &observed, &found, ROUNDING, &what);
                             compared[usize::from(same)] += 1;
                         }
                     }
@@ -78,7 +78,7 @@ fn evaluation_and_single_samples_of_graphs_are_the_same() {
     for text in GRAPHS {
         for still in [false, true] {
             for rate in [0.2, 1.0] {
-                let (method, over) = (Method::BpsaBpta, StatisticsOver::Step);
+                let (method, over) = (Config::bpsa_bpta(), StatisticsOver::Step);
                 let case = Case::new(text, [1, 9, 9, 2], (5, still), method, over, rate);
                 let engine = case.network.event_driven().expect(text);
                 let plain = case.network.forward(&case.tensor(), Mode::Eval, &mut ()).unwrap();
@@ -118,12 +118,12 @@ fn voters(text: &str) -> f32 {
 fn a_memory_budget_changes_no_bit_of_a_graph() {
     let mut kept = 0;
     for text in &GRAPHS[..3] {
-        let (method, over) = (Method::BpsaBpta, StatisticsOver::Step);
+        let (method, over) = (Config::bpsa_bpta(), StatisticsOver::Step);
         let case = Case::new(text, [2, 9, 9, 2], (4, false), method, over, 0.4);
         let engine = case.network.event_driven().unwrap();
         let run = |memory_budget| {
             let options = Options { memory_budget, ..Options::default() };
-            engine.gradients(case.frames(), 5, options, &mut Heard::default(), loss)
+            engine.gradients(case.frames(), 5, options, &mut Observed::default(), loss)
         };
         let plan = |memory_budget| {
             engine.plan(case.frames(), Options { memory_budget, ..Options::default() })
@@ -149,15 +149,16 @@ fn a_memory_budget_changes_no_bit_of_a_graph() {
 #[test]
 fn a_graph_in_tensors_is_its_network() {
     for text in GRAPHS.iter().chain(&NETWORKS) {
-        let (method, over) = (Method::Baseline, StatisticsOver::Time);
+        let (method, over) = (Config::baseline(), StatisticsOver::Time);
         let case = Case::new(text, [2, 9, 9, 2], (3, false), method, over, 0.5);
         let graph = case.network.graph().unwrap();
         for mode in [Mode::Eval, Mode::Train { seed: 5 }] {
-            let (mut plain, mut heard) = (Heard::default(), Heard::default());
+            let (mut plain, mut observed) = (Observed::default(), Observed::default());
             let network = case.network.forward(&case.tensor(), mode, &mut plain).unwrap();
-            let found = blocks::tensors::scores(&graph, &case.tensor(), mode, &mut heard).unwrap();
-            assert_eq!(heard.spikes, plain.spikes, "{text}, {mode:?}");
-            assert_eq!(heard.statistics.len(), plain.statistics.len(), "{text}, {mode:?}");
+            let found =
+                blocks::tensors::scores(&graph, &case.tensor(), mode, &mut observed).unwrap();
+            assert_eq!(observed.spikes, plain.spikes, "{text}, {mode:?}");
+            assert_eq!(observed.statistics.len(), plain.statistics.len(), "{text}, {mode:?}");
             assert!(apart(&values(&found), &values(&network)).0 < 1e-6, "{text}, {mode:?}");
         }
     }
@@ -168,14 +169,15 @@ fn a_graph_in_tensors_is_its_network() {
 fn analogue_networks_equal_the_tensor_operations() {
     for text in [GRAPHS[0], GRAPHS[1], "8C3-MP2-20C3-AP2-30FC(DP)-2Voting"] {
         for (steps, still) in [(3, false), (1, false), (3, true)] {
-            let (method, over) = (Method::BpsaBpta, StatisticsOver::Step);
+            let (method, over) = (Config::bpsa_bpta(), StatisticsOver::Step);
             let mut case = Case::new(text, [2, 9, 9, 2], (steps, still), method, over, 0.7);
             case.network = case.network.analogue();
             let engine = case.network.event_driven().unwrap();
-            let mut heard = Heard::default();
-            let found =
-                engine.gradients(case.frames(), 5, Options::default(), &mut heard, loss).unwrap();
-            assert!(agree_but(&case, &heard, &found, ROUNDING, text));
+            let mut observed = Observed::default();
+            let found = engine
+                .gradients(case.frames(), 5, Options::default(), &mut observed, loss)
+                .unwrap();
+            assert!(agree_but(&case, &observed, &found, ROUNDING, text));
         }
     }
 }
@@ -187,21 +189,22 @@ fn sigmoids_in_silent_layers_equal_the_tensor_operations() {
     let texts = [NETWORKS[0], NETWORKS[2], NETWORKS[4], GRAPHS[0], GRAPHS[1]];
     let (mut compared, mut both) = ([0, 0], 0);
     for text in texts {
-        for method in Method::ALL {
+        for method in Config::paper() {
             for (rate, frames) in [(0.0, 0.2), (0.05, 0.3), (0.2, 0.3), (0.4, 0.6), (1.0, 0.3)] {
                 let over = StatisticsOver::Step;
-                let config = method.config();
+                let config = method;
                 let usual = config.build().unwrap();
                 let neuron = Arc::new(WhenSilent::new(usual, &config, rate).unwrap());
                 let still = text == NETWORKS[2];
                 let shape = [2, 9, 9, 2];
                 let case = Case::with(text, shape, (3, still), neuron, over, frames);
-                let mut heard = Heard::default();
+                let mut observed = Observed::default();
                 let engine = case.network.event_driven().expect(text);
                 let options = Options::default();
-                let found = engine.gradients(case.frames(), 5, options, &mut heard, loss).unwrap();
+                let found =
+                    engine.gradients(case.frames(), 5, options, &mut observed, loss).unwrap();
                 let what = format!("{text}, {method:?}, rate {rate}, frames {frames}");
-                let same = agree_but(&case, &heard, &found, ROUNDING, &what);
+                let same = agree_but(&case, &observed, &found, ROUNDING, &what);
                 compared[usize::from(same)] += 1;
                 let silent = found.layers.iter().filter(|layer| layer.firing_rate <= rate).count();
                 both += usize::from(silent > 0 && silent < found.layers.len());

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use models::{Network, Spec, StatisticsOver};
-use neuron::Method;
+use neuron::Config;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -12,7 +12,7 @@ const SAMPLE: [usize; 3] = [34, 34, 2];
 fn outline(text: &str) -> Result<Network, String> {
     let spec: Spec = text.parse().map_err(|e: models::ParseError| e.to_string())?;
     assert_eq!(spec.to_string(), text, "what is read is written again");
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     Network::outline(&spec, SAMPLE, 10, neuron, StatisticsOver::Step)
         .map_err(|e| e.to_string().lines().next().unwrap_or_default().to_owned())
 }

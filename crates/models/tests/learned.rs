@@ -7,21 +7,21 @@ use candle_nn::{VarBuilder, VarMap};
 use models::{Crossovers, Layer, Network, Neurons, Options, StatisticsOver};
 use neuron::cells::{plif, synaptic};
 use neuron::surrogate::{self, Atan};
-use neuron::{Config, Kind, Method, Neuron, WhenSilent};
+use neuron::{Config, Kind, Neuron, WhenSilent};
 use std::sync::Arc;
 
 mod common;
-use common::{Case, Heard, agree_but, loss};
+use common::{Case, Observed, agree_but, loss};
 
 fn plif(surrogate: surrogate::Kind) -> Config {
     let kind = Kind::Plif(plif::Constants { tau: 2.0 });
-    Config { kind, surrogate, threshold: 0.3, ..Method::Baseline.config() }
+    Config { kind, surrogate, threshold: 0.3, ..Config::baseline() }
 }
 
 #[test]
 fn gradients_of_the_fast_engine_are_those_of_the_tensor_operations() {
     let dense = plif(surrogate::Kind::Atan(Atan::default()));
-    let sparse = plif(Method::BpsaBpta.config().surrogate);
+    let sparse = plif(Config::bpsa_bpta().surrogate);
     let warm: Arc<dyn Neuron> =
         Arc::new(WhenSilent::new(sparse.build().unwrap(), &sparse, 0.2).unwrap());
     let mut compared = 0;
@@ -41,16 +41,16 @@ fn gradients_of_the_fast_engine_are_those_of_the_tensor_operations() {
                 for crossover in [Crossovers::at(f64::INFINITY), Crossovers::at(0.0)] {
                     let options = Options { crossover, memory_budget: None };
                     let engine = case.network.event_driven().expect(text);
-                    let mut heard = Heard::default();
+                    let mut observed = Observed::default();
                     let found =
-                        engine.gradients(case.frames(), 5, options, &mut heard, loss).unwrap();
+                        engine.gradients(case.frames(), 5, options, &mut observed, loss).unwrap();
                     for (name, tensor) in case.network.neuron_parameters() {
                         let var = &case.vars.data().lock().unwrap()[&name];
                         assert_eq!(var.as_tensor().id(), tensor.id(), "{name}");
                         assert!(found.get(var).is_some(), "{what} {text}: {name}");
                     }
                     let what = format!("{what} {text}, still {still}");
-                    compared += usize::from(agree_but(&case, &heard, &found, 1e-6, &what));
+                    compared += usize::from(agree_but(&case, &observed, &found, 1e-6, &what));
                 }
             }
         }
@@ -98,7 +98,7 @@ fn each_layer_has_its_own_neurons_and_parameters() {
 
 #[test]
 fn a_layer_that_is_not_there_is_refused_with_those_that_are() {
-    let lif = Method::Bpsa.config().build().unwrap();
+    let lif = Config::bpsa().build().unwrap();
     let built = built(Neurons::from(lif.clone()).with("4C3-3", lif));
     let error = built.map(drop).unwrap_err().to_string();
     assert!(error.contains("4C3-3") && error.contains("4C3-1, 4C3-2, 6FC-1, head"), "{error}");

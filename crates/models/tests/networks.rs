@@ -5,12 +5,12 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{VarBuilder, VarMap};
 use models::{Architecture, Layer, Mode, Network, Observer, Spec, StatisticsOver, Variant};
-use neuron::Method;
+use neuron::Config;
 
 fn build(text: &str, sample: [usize; 3], classes: usize) -> candle_core::Result<(Network, VarMap)> {
     let vars = VarMap::new();
     let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let spec: Spec = text.parse().unwrap();
     Ok((Network::new(&spec, sample, classes, neuron, StatisticsOver::Step, vb)?, vars))
 }

@@ -8,17 +8,17 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use models::{Frames, Gradients, Math, Mode, Network, Precision, Spec, StatisticsOver};
-use neuron::Method;
+use neuron::Config;
 use std::collections::HashMap;
 
 mod common;
-use common::{Case, Heard, NETWORKS, agree, apart, loss, values};
+use common::{Case, NETWORKS, Observed, agree, apart, loss, values};
 
 /// The case's network with its weights on the device, and those by name.
 fn moved(
     case: &Case,
     text: &str,
-    method: Method,
+    method: Config,
     over: StatisticsOver,
     to: &Device,
 ) -> (Network, HashMap<String, Tensor>) {
@@ -30,8 +30,7 @@ fn moved(
     let vb = VarBuilder::from_tensors(moved.clone(), DType::F32, to);
     let [_, h, w, c] = case.shape;
     let spec: Spec = text.parse().unwrap();
-    let network =
-        Network::new(&spec, [h, w, c], 3, method.config().build().unwrap(), over, vb).unwrap();
+    let network = Network::new(&spec, [h, w, c], 3, method.build().unwrap(), over, vb).unwrap();
     (network, moved)
 }
 
@@ -40,9 +39,9 @@ fn on_device(
     case: &Case,
     (network, moved): &(Network, HashMap<String, Tensor>),
     math: Math,
-    heard: &mut Heard,
+    observed: &mut Observed,
 ) -> Gradients {
-    on_device_with(case, (network, moved), case.frames(), math, heard)
+    on_device_with(case, (network, moved), case.frames(), math, observed)
 }
 
 fn on_device_with(
@@ -50,10 +49,10 @@ fn on_device_with(
     (network, moved): (&Network, &HashMap<String, Tensor>),
     frames: Frames,
     math: Math,
-    heard: &mut Heard,
+    observed: &mut Observed,
 ) -> Gradients {
     let engine = network.on_device().expect("these networks have blocks");
-    let found = engine.gradients(frames, 5, math, heard, loss).unwrap();
+    let found = engine.gradients(frames, 5, math, observed, loss).unwrap();
     let vars = case.vars.data().lock().unwrap();
     let here = |(id, g): &(candle_core::TensorId, Tensor)| {
         let (name, _) = moved.iter().find(|(_, t)| t.id() == *id).unwrap();
@@ -77,7 +76,8 @@ fn training_on_a_device_equals_the_tensor_operations() {
     for text in NETWORKS {
         // kernels are compiled for each of them: all methods on one network, the others with the
         // paper's
-        let methods = if text == NETWORKS[0] { &Method::ALL[..] } else { &[Method::BpsaBpta] };
+        let methods =
+            if text == NETWORKS[0] { &Config::paper()[..] } else { &[Config::bpsa_bpta()] };
         for &method in methods {
             for over in [StatisticsOver::Step, StatisticsOver::Time] {
                 for (shape, steps, still) in [
@@ -90,14 +90,14 @@ fn training_on_a_device_equals_the_tensor_operations() {
                         let what = format!(
                             "{text}, {method:?}, {over:?}, {shape:?}, T {steps}, still {still}, rate {rate}"
                         );
-                        let mut heard = Heard::default();
+                        let mut observed = Observed::default();
                         let found = on_device(
                             &case,
                             &moved(&case, text, method, over, &to),
                             EXACT,
-                            &mut heard,
+                            &mut observed,
                         );
-                        compared[usize::from(agree(&case, &heard, &found, false, &what))] += 1;
+                        compared[usize::from(agree(&case, &observed, &found, false, &what))] += 1;
                     }
                 }
             }
@@ -115,11 +115,15 @@ fn many_steps_are_the_same_in_segments() {
     let (text, over) = ("8C3-MP4-8C3-AP2-2Voting", StatisticsOver::Step);
     let mut same = 0;
     for steps in [5, 23, 40] {
-        let case = Case::new(text, [1, 12, 12, 2], (steps, false), Method::BpsaBpta, over, 0.2);
-        let mut heard = Heard::default();
-        let found =
-            on_device(&case, &moved(&case, text, Method::BpsaBpta, over, &to), EXACT, &mut heard);
-        same += usize::from(agree(&case, &heard, &found, false, &format!("T {steps}")));
+        let case = Case::new(text, [1, 12, 12, 2], (steps, false), Config::bpsa_bpta(), over, 0.2);
+        let mut observed = Observed::default();
+        let found = on_device(
+            &case,
+            &moved(&case, text, Config::bpsa_bpta(), over, &to),
+            EXACT,
+            &mut observed,
+        );
+        same += usize::from(agree(&case, &observed, &found, false, &format!("T {steps}")));
     }
     assert!(same >= 2, "{same} of 3 have the same spikes");
 }
@@ -129,7 +133,7 @@ fn many_steps_are_the_same_in_segments() {
 fn evaluation_and_bytes_are_the_same() {
     let Some(to) = device::for_a_test().unwrap() else { return };
     for text in NETWORKS {
-        let (method, over) = (Method::BpsaBpta, StatisticsOver::Step);
+        let (method, over) = (Config::bpsa_bpta(), StatisticsOver::Step);
         let case = Case::new(text, [2, 17, 17, 2], (3, false), method, over, 0.3);
         let (network, tensors) = moved(&case, text, method, over, &to);
         let plain = values(&case.network.forward(&case.tensor(), Mode::Eval, &mut ()).unwrap());
@@ -139,13 +143,13 @@ fn evaluation_and_bytes_are_the_same() {
         let bytes: Vec<u8> = case.values.iter().map(|v| *v as u8).collect();
         let sent = Frames { bytes: Some(&bytes), values: &[], ..case.frames() };
         let (a, b) = (
-            on_device_with(&case, (&network, &tensors), sent, EXACT, &mut Heard::default()),
+            on_device_with(&case, (&network, &tensors), sent, EXACT, &mut Observed::default()),
             on_device_with(
                 &case,
                 (&network, &tensors),
                 case.frames(),
                 EXACT,
-                &mut Heard::default(),
+                &mut Observed::default(),
             ),
         );
         for ((id, a), (_, b)) in a.of.iter().zip(&b.of) {
@@ -161,11 +165,12 @@ fn evaluation_and_bytes_are_the_same() {
 fn bf16_is_near_and_repeats_itself() {
     let Some(to) = device::for_a_test().unwrap() else { return };
     let (text, method, over) =
-        ("16C3-MP2-16C3-AP2-30FC-2Voting", Method::BpsaBpta, StatisticsOver::Time);
+        ("16C3-MP2-16C3-AP2-30FC-2Voting", Config::bpsa_bpta(), StatisticsOver::Time);
     let case = Case::new(text, [4, 16, 16, 2], (4, false), method, over, 0.3);
     let place = moved(&case, text, method, over, &to);
     let math = Math { precision: Precision::Bf16, deterministic: true };
-    let (mut exact, mut half, mut again) = (Heard::default(), Heard::default(), Heard::default());
+    let (mut exact, mut half, mut again) =
+        (Observed::default(), Observed::default(), Observed::default());
     let a = on_device(&case, &place, EXACT, &mut exact);
     let b = on_device(&case, &place, math, &mut half);
     let c = on_device(&case, &place, math, &mut again);

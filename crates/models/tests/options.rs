@@ -8,11 +8,11 @@ use models::{
     Biases, Crossovers, Layer, Mode, Network, Norm, NormOptions, Options, Spec, StageOptions,
     StatisticsOver,
 };
-use neuron::Method;
+use neuron::Config;
 use std::collections::HashMap;
 
 mod common;
-use common::{Case, Heard, agree_but, apart, loss, values};
+use common::{Case, Observed, agree_but, apart, loss, values};
 
 /// As in `graph.rs`, but of norms over the three values of a batch too, whose inverse deviations
 /// multiply what was rounded.
@@ -34,6 +34,7 @@ fn options(steps: usize) -> Vec<StageOptions> {
         rectify,
         bias,
         steps: Some(steps),
+        ..StageOptions::default()
     };
     let time = StatisticsOver::Time;
     vec![
@@ -76,7 +77,7 @@ fn cases() -> Vec<(Case, String)> {
                 if options.norm == Norm::None && text.contains("BN") {
                     continue;
                 }
-                let neuron = Method::BpsaBpta.config().build().unwrap();
+                let neuron = Config::bpsa_bpta().build().unwrap();
                 let case = Case::with(text, shape, shown, neuron, options, 0.6);
                 all.push((case, format!("{text}, {shown:?}, {options:?}")));
             }
@@ -92,9 +93,9 @@ fn training_with_every_option_equals_the_tensor_operations() {
         for crossover in [f64::INFINITY, 0.0] {
             let options = Options { crossover: Crossovers::at(crossover), memory_budget: None };
             let engine = case.network.event_driven().expect(&what);
-            let mut heard = Heard::default();
-            let found = engine.gradients(case.frames(), 5, options, &mut heard, loss).unwrap();
-            let same = agree_but(&case, &heard, &found, ROUNDING, &what);
+            let mut observed = Observed::default();
+            let found = engine.gradients(case.frames(), 5, options, &mut observed, loss).unwrap();
+            let same = agree_but(&case, &observed, &found, ROUNDING, &what);
             compared[usize::from(same)] += 1;
         }
     }
@@ -112,7 +113,7 @@ fn defined(
     let exact = VarMap::new();
     let vb = VarBuilder::from_varmap(&exact, DType::F64, &Device::Cpu);
     let [_, h, w, c] = case.shape;
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let spec: Spec = text.parse().unwrap();
     let network = Network::new(&spec, [h, w, c], 3, neuron, options, vb).unwrap();
     for (name, var) in exact.data().lock().unwrap().iter() {
@@ -120,8 +121,8 @@ fn defined(
         var.set(&of).unwrap();
     }
     let pass = |network: &Network, vars: &VarMap, frames: &Tensor| {
-        let mut heard = Heard::default();
-        let scores = network.forward(frames, Mode::Train { seed: 5 }, &mut heard).unwrap();
+        let mut observed = Observed::default();
+        let scores = network.forward(frames, Mode::Train { seed: 5 }, &mut observed).unwrap();
         let loss = ((scores.sqr().unwrap() / 2.0).unwrap() + (&scores * 0.8).unwrap()).unwrap();
         let gradients = loss.sum_all().unwrap().backward().unwrap();
         let of = |(name, var): (&String, &Var)| {
@@ -129,7 +130,7 @@ fn defined(
             Some((name.clone(), all.to_vec1::<f64>().unwrap()))
         };
         let found: HashMap<_, _> = vars.data().lock().unwrap().iter().filter_map(of).collect();
-        (heard.spikes, found)
+        (observed.spikes, found)
     };
     let frames = case.tensor();
     let (plain_spikes, plain) = pass(&case.network, &case.vars, &frames);
@@ -155,13 +156,13 @@ fn norms_of_few_values_are_as_exact_as_the_tensor_operations() {
                 steps: Some(shown.0),
                 ..StageOptions::default()
             };
-            let neuron = Method::BpsaBpta.config().build().unwrap();
+            let neuron = Config::bpsa_bpta().build().unwrap();
             let case = Case::with(text, shape, shown, neuron, options, 0.6);
             let Some([plain, exact]) = defined(&case, text, options) else { continue };
             let engine = case.network.event_driven().unwrap();
-            let mut heard = Heard::default();
+            let mut observed = Observed::default();
             let options = Options { crossover: Crossovers::at(f64::INFINITY), memory_budget: None };
-            let found = engine.gradients(case.frames(), 5, options, &mut heard, loss).unwrap();
+            let found = engine.gradients(case.frames(), 5, options, &mut observed, loss).unwrap();
             let top = exact.values().flatten().fold(0f64, |m, g| m.max(g.abs()));
             for (name, var) in case.vars.data().lock().unwrap().iter() {
                 let Some(exact) = exact.get(name) else { continue };
@@ -217,7 +218,7 @@ fn a_norm_of_each_step_needs_their_number() {
         let vars = VarMap::new();
         let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
         let options = StageOptions { norm: Norm::Batch(options), steps, ..Default::default() };
-        let neuron = Method::Bpsa.config().build().unwrap();
+        let neuron = Config::bpsa().build().unwrap();
         Network::new(&spec, [4, 4, 1], 3, neuron, options, vb)
     };
     let by_step = NormOptions { per_step_weight: true, ..NormOptions::default() };

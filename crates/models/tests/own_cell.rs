@@ -144,7 +144,7 @@ fn a_step_of_two_states_takes_more_memory() {
         let engine = network.event_driven().unwrap();
         engine.plan(frames, Options::default()).unwrap().bytes
     };
-    let lif = bytes(neuron::Method::Bpsa.config().build().unwrap());
+    let lif = bytes(neuron::Config::bpsa().build().unwrap());
     let cell = bytes(population(Synapse(Atan::default())).unwrap());
     let currents = 4 * steps * shape[0] * 3 * classes;
     assert_eq!(cell - lif, 3 * currents);

@@ -7,11 +7,11 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::{Init, VarBuilder, VarMap};
 use layers::{BatchNorm, Conv2d, Linear};
 use models::{Layer, Mode, Network, Options, StatisticsOver};
-use neuron::{Method, Neuron};
+use neuron::{Config, Neuron};
 use std::sync::Arc;
 
 mod common;
-use common::{Case, Heard, agree_but, apart, loss, values};
+use common::{Case, Observed, agree_but, apart, loss, values};
 
 /// Convolution, lateral connections, pooling; with a norm in front, and residual behind; votes.
 fn network(vars: &VarMap, neuron: &Arc<dyn Neuron>, over: StatisticsOver) -> Network {
@@ -61,28 +61,29 @@ fn network(vars: &VarMap, neuron: &Arc<dyn Neuron>, over: StatisticsOver) -> Net
     ])
 }
 
-fn case(method: Method, steps: usize, still: bool, rate: f32) -> Case {
+fn case(method: Config, steps: usize, still: bool, rate: f32) -> Case {
     let shape = [2, 6, 6, 2];
     let over = StatisticsOver::Step;
     let mut case = Case::new("2Voting", shape, (steps, still), method, over, rate);
     case.vars = VarMap::new();
-    case.network = network(&case.vars, &method.config().build().unwrap(), over);
+    case.network = network(&case.vars, &method.build().unwrap(), over);
     case
 }
 
 #[test]
 fn recurrent_neurons_equal_the_tensor_operations() {
     let (mut same, mut flipped) = (0, 0);
-    for method in Method::ALL {
+    for method in Config::paper() {
         for (steps, still) in [(4, false), (3, true), (1, false)] {
             for rate in [0.1, 0.3, 0.6, 1.0] {
                 let case = case(method, steps, still, rate);
                 let engine = case.network.event_driven().expect("it has blocks");
-                let mut heard = Heard::default();
+                let mut observed = Observed::default();
                 let options = Options::default();
-                let found = engine.gradients(case.frames(), 5, options, &mut heard, loss).unwrap();
+                let found =
+                    engine.gradients(case.frames(), 5, options, &mut observed, loss).unwrap();
                 let what = format!("{method:?}, T {steps}, still {still}, {rate}");
-                match agree_but(&case, &heard, &found, 1e-6, &what) {
+                match agree_but(&case, &observed, &found, 1e-6, &what) {
                     true => same += 1,
                     false => flipped += 1,
                 }
@@ -95,7 +96,7 @@ fn recurrent_neurons_equal_the_tensor_operations() {
 
 #[test]
 fn a_walk_sees_recurrent_neurons_in_their_parts() {
-    let case = case(Method::BpsaBpta, 4, false, 0.5);
+    let case = case(Config::bpsa_bpta(), 4, false, 0.5);
     let plain = case.network.forward(&case.tensor(), Mode::Eval, &mut ()).unwrap();
     let (mut names, mut products) = (Vec::new(), 0);
     let walked = case.network.walk(&case.tensor(), &mut |layer, x, y| {

@@ -6,12 +6,12 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
 use models::{Architecture, Layer, Mode, Network, Spec, Stage, StatisticsOver, Variant};
-use neuron::{Method, Neuron, unroll};
+use neuron::{Config, Neuron, unroll};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod common;
-use common::{Heard, Numbers};
+use common::{Numbers, Observed};
 
 const TRAIN: Mode = Mode::Train { seed: 5 };
 const PRE: &str = "4S3-2*4RB3-6RB3/2-5RB3-BN-GAP-2Voting";
@@ -33,10 +33,10 @@ fn random(numbers: &mut Numbers, shape: &[usize], (low, high): (f64, f64)) -> Te
 }
 
 impl Case {
-    fn new(text: &str, sample: [usize; 3], method: Method) -> Case {
+    fn new(text: &str, sample: [usize; 3], method: Config) -> Case {
         let map = VarMap::new();
         let vb = VarBuilder::from_varmap(&map, DType::F64, &Device::Cpu);
-        let (spec, neuron): (Spec, _) = (text.parse().unwrap(), method.config().build().unwrap());
+        let (spec, neuron): (Spec, _) = (text.parse().unwrap(), method.build().unwrap());
         let network =
             Network::new(&spec, sample, 3, neuron.clone(), StatisticsOver::Step, vb).unwrap();
         let vars: BTreeMap<String, Var> = map.data().lock().unwrap().clone().into_iter().collect();
@@ -183,7 +183,7 @@ fn largest(t: &Tensor) -> f64 {
 #[test]
 fn blocks_equal_the_same_in_plain_tensor_operations() {
     for text in [PRE, POST] {
-        for method in Method::ALL {
+        for method in Config::paper() {
             let case = Case::new(text, [7, 7, 2], method);
             let frames = random(&mut Numbers(3), &[3, 2, 7, 7, 2], (0.0, 2.0));
             for mode in [Mode::Eval, TRAIN] {
@@ -221,8 +221,8 @@ fn blocks_equal_the_same_in_plain_tensor_operations() {
     }
 }
 
-/// [`Heard`] of passes in f64.
-struct Wide<'a>(&'a mut Heard);
+/// [`Observed`] of passes in f64.
+struct Wide<'a>(&'a mut Observed);
 
 impl models::Observer for Wide<'_> {
     fn spikes(&mut self, layer: &str, spikes: &Tensor) -> Result<()> {
@@ -239,19 +239,19 @@ impl models::Observer for Wide<'_> {
 
 #[test]
 fn every_neuron_and_norm_of_a_block_has_a_name_of_its_own() {
-    let case = Case::new("4S3-4RB3-6RB3/2-BN-GAP-2Voting", [6, 6, 2], Method::Bpsa);
+    let case = Case::new("4S3-4RB3-6RB3/2-BN-GAP-2Voting", [6, 6, 2], Config::bpsa());
     let frames = random(&mut Numbers(3), &[2, 2, 6, 6, 2], (0.0, 2.0));
-    let heard = |network: &Network| {
-        let mut heard = Heard::default();
-        network.forward(&frames, TRAIN, &mut Wide(&mut heard)).unwrap();
+    let observed = |network: &Network| {
+        let mut observed = Observed::default();
+        network.forward(&frames, TRAIN, &mut Wide(&mut observed)).unwrap();
         let names = |of: Vec<String>| of.join(" ");
         (
-            names(heard.spikes.into_iter().map(|(name, _)| name).collect()),
-            names(heard.statistics.into_iter().map(|(name, _)| name).collect()),
+            names(observed.spikes.into_iter().map(|(name, _)| name).collect()),
+            names(observed.statistics.into_iter().map(|(name, _)| name).collect()),
         )
     };
     let norms = "4RB3-1.1 4RB3-1.2 6RB3/2-1.1 6RB3/2-1.2 6RB3/2-1.shortcut";
-    assert_eq!(heard(&case.network), (format!("{norms} head"), format!("{norms} BN-1")));
+    assert_eq!(observed(&case.network), (format!("{norms} head"), format!("{norms} BN-1")));
     for norm in norms.split(' ').chain(["BN-1"]) {
         assert!(
             case.vars.contains_key(&format!("{norm}.norm.running_mean")),
@@ -264,11 +264,11 @@ fn every_neuron_and_norm_of_a_block_has_a_name_of_its_own() {
             .keys()
             .any(|name| name.ends_with(".bias") && !name.contains("norm") && name != "head.bias")
     );
-    assert_eq!(heard(&case.network.analogue()), (String::new(), format!("{norms} BN-1")));
-    let post = Case::new("4C3-6RB3/2(post)-GAP-2Voting", [6, 6, 2], Method::Bpsa);
+    assert_eq!(observed(&case.network.analogue()), (String::new(), format!("{norms} BN-1")));
+    let post = Case::new("4C3-6RB3/2(post)-GAP-2Voting", [6, 6, 2], Config::bpsa());
     let norms = "4C3-1 6RB3/2(post)-1.1 6RB3/2(post)-1.2 6RB3/2(post)-1.shortcut";
     let neurons = "4C3-1 6RB3/2(post)-1.1 6RB3/2(post)-1.2 head";
-    assert_eq!(heard(&post.network), (neurons.into(), norms.into()));
+    assert_eq!(observed(&post.network), (neurons.into(), norms.into()));
 }
 
 /// Without neurons everything is smooth but ReLU, and a difference of 1e-6 crosses none of its
@@ -277,7 +277,7 @@ fn every_neuron_and_norm_of_a_block_has_a_name_of_its_own() {
 fn gradients_of_a_narrow_resnet_equal_finite_differences() {
     let text = Architecture::ResNet34.spec(Variant::Paper).unwrap().narrowed(32).to_string();
     for text in [text.as_str(), PRE, POST] {
-        let case = Case::new(text, [9, 9, 3], Method::BpsaBpta);
+        let case = Case::new(text, [9, 9, 3], Config::bpsa_bpta());
         let network = case.network.analogue();
         let frames = random(&mut Numbers(7), &[2, 3, 9, 9, 3], (0.0, 2.0));
         let weights = random(&mut Numbers(8), &[3, 3], (-1.0, 1.0));
@@ -314,7 +314,7 @@ fn gradients_of_a_narrow_resnet_equal_finite_differences() {
 #[test]
 fn two_steps_of_training_reach_every_variable() {
     let text = Architecture::ResNet34.spec(Variant::Code).unwrap().narrowed(16).to_string();
-    let case = Case::new(&text, [16, 16, 3], Method::Baseline);
+    let case = Case::new(&text, [16, 16, 3], Config::baseline());
     let frames = random(&mut Numbers(7), &[2, 4, 16, 16, 3], (0.0, 2.0));
     for _ in 0..2 {
         let scores = case.network.forward(&frames, TRAIN, &mut ()).unwrap();
@@ -348,7 +348,7 @@ fn resnet34_has_as_many_parameters_as_counted_by_hand() {
     assert_eq!(expected, 21_327_396);
     let vars = VarMap::new();
     let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let spec = Architecture::ResNet34.spec(Variant::Paper).unwrap();
     assert_eq!(spec, Architecture::ResNet34.spec(Variant::Code).unwrap());
     let network = Network::new(&spec, [32, 32, 3], 10, neuron, StatisticsOver::Step, vb).unwrap();
@@ -372,7 +372,7 @@ fn graphs_run_on_the_cpu_and_chains_on_a_device_too() {
     let built = |text: &str| {
         let vars = VarMap::new();
         let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
-        let neuron = Method::BpsaBpta.config().build().unwrap();
+        let neuron = Config::bpsa_bpta().build().unwrap();
         Network::new(&text.parse().unwrap(), [8, 8, 2], 3, neuron, StatisticsOver::Step, vb)
             .unwrap()
     };
@@ -399,7 +399,7 @@ fn residual_networks_that_cannot_be_built_say_why() {
     let error = |text: &str, sample: [usize; 3]| {
         let vars = VarMap::new();
         let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
-        let neuron = Method::Bpsa.config().build().unwrap();
+        let neuron = Config::bpsa().build().unwrap();
         let built =
             Network::new(&text.parse().unwrap(), sample, 3, neuron, StatisticsOver::Step, vb);
         built.map(|_| ()).unwrap_err().to_string()

@@ -55,6 +55,11 @@ impl Config {
         Config { reset_gradient: ResetGradient::Residual { alpha: 0.2 }, ..Config::bpsa() }
     }
 
+    /// The paper's three ways to train, in the order of its Table 4.
+    pub fn paper() -> [Config; 3] {
+        [Config::baseline(), Config::bpsa(), Config::bpsa_bpta()]
+    }
+
     /// The neuron this describes.
     ///
     /// # Errors
@@ -224,52 +229,4 @@ fn positive(name: &'static str, found: f64) -> Result<(), BadParameter> {
     range(name, found, found > 0.0 && found <= 1e6, "positive and at most 1000000")?;
     // scans run in f32, in which less than 1e-45 is 0; far above 1 nothing ever fires
     range(name, found, found as f32 > 0.0, "not so small that f32 takes it for 0")
-}
-
-/// The paper's three ways to train, by name. All are LIF with θ = 0.5, λ = 0.9 and a hard reset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Method {
-    /// STBP: rectangular surrogate, fires at u > θ, the reset is differentiated.
-    #[serde(rename = "baseline")]
-    Baseline,
-    /// BPSA alone: ∂o/∂u = 1/u where it fired, α = 0.
-    #[serde(rename = "bpsa")]
-    Bpsa,
-    /// BPSA + BPTA: the same with α = 0.2.
-    #[serde(rename = "bpsa+bpta")]
-    BpsaBpta,
-}
-
-impl Method {
-    /// All three, in the order of the paper's Table 4.
-    pub const ALL: [Method; 3] = [Method::Baseline, Method::Bpsa, Method::BpsaBpta];
-
-    /// `baseline`, `bpsa` or `bpsa+bpta`.
-    pub fn id(self) -> &'static str {
-        match self {
-            Method::Baseline => "baseline",
-            Method::Bpsa => "bpsa",
-            Method::BpsaBpta => "bpsa+bpta",
-        }
-    }
-
-    /// The method's neuron with the paper's constants.
-    pub fn config(self) -> Config {
-        match self {
-            Method::Baseline => Config::baseline(),
-            Method::Bpsa => Config::bpsa(),
-            Method::BpsaBpta => Config::bpsa_bpta(),
-        }
-    }
-}
-
-impl std::str::FromStr for Method {
-    type Err = String;
-
-    fn from_str(s: &str) -> Result<Self, String> {
-        Method::ALL
-            .into_iter()
-            .find(|m| m.id() == s)
-            .ok_or_else(|| format!("expected baseline, bpsa or bpsa+bpta, found \"{s}\""))
-    }
 }

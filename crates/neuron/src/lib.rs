@@ -10,8 +10,8 @@
 //!
 //! Two things decide the gradient and nothing else: the surrogate ∂o/∂u (crate `surrogate`) and the
 //! way the gradient crosses a reset ([`ResetGradient`]). The paper's three methods are three
-//! choices of the two, see [`Method`]. Currents, membranes and spikes have no unit; every tensor is
-//! `[T, …]`, time first.
+//! choices of the two, see [`Config::paper`]. Currents, membranes and spikes have no unit; every
+//! tensor is `[T, …]`, time first.
 
 #[cfg(feature = "cuda")]
 pub use scan::cuda;
@@ -34,7 +34,7 @@ mod stepwise_lif;
 pub use bad_parameter::BadParameter;
 pub use cell::{Cell, Parameter};
 pub use cells::{Adaptive, Firing, IntegrateAndFire, Kind, Plif, Refractory, Sbpsnn, Synaptic};
-pub use config::{Config, Method, PartialConfig};
+pub use config::{Config, PartialConfig};
 pub use cost::Cost;
 pub use lif::Lif;
 pub use number::{Dual, Gradient, Lifted, Line, Traced, TracedMask, lifted, traced};

@@ -4,13 +4,13 @@
 
 use candle_core::{Device, Tensor, Var};
 use neuron::{
-    Adaptive, Config, Cost, Fires, Firing, Kind, Lif, Method, Neuron, PartialConfig, Plif,
-    Refractory, Reset, ResetGradient, Sbpsnn, Synaptic, WhenSilent, cells, unroll,
+    Adaptive, Config, Cost, Fires, Firing, Kind, Lif, Neuron, PartialConfig, Plif, Refractory,
+    Reset, ResetGradient, Sbpsnn, Synaptic, WhenSilent, cells, unroll,
 };
 use surrogate::Atan;
 
 fn config(kind: Kind, surrogate: surrogate::Kind) -> Config {
-    let config = Config { kind, surrogate, ..Method::Baseline.config() };
+    let config = Config { kind, surrogate, ..Config::baseline() };
     assert!(kind.resets() || config.reset == Reset::ToZero);
     config
 }
@@ -113,7 +113,7 @@ fn constants_outside_their_range_are_named() {
 
 #[test]
 fn a_part_changes_the_fields_it_has() {
-    let lif = Method::BpsaBpta.config();
+    let lif = Config::bpsa_bpta();
     let part = PartialConfig { threshold: Some(1.0), ..PartialConfig::default() };
     assert_eq!(lif.changed(&part).unwrap(), Config { threshold: 1.0, ..lif });
     let kind = Some(Kind::Refractory(cells::refractory::Constants::default()));
@@ -207,5 +207,5 @@ fn parameters_are_given_and_read() {
         }
         assert!(neuron.with_parameters(&[]).is_err());
     }
-    assert!(Method::Bpsa.config().build().unwrap().with_parameters(&[]).unwrap().is_none());
+    assert!(Config::bpsa().build().unwrap().with_parameters(&[]).unwrap().is_none());
 }

@@ -7,8 +7,8 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use neuron::{
-    Adaptive, Cell, Config, Fires, Firing, Kind, Method, Neuron, Plif, Refractory, Reset,
-    ResetGradient, Sbpsnn, Synaptic, population, unroll,
+    Adaptive, Cell, Config, Fires, Firing, Kind, Neuron, Plif, Refractory, Reset, ResetGradient,
+    Sbpsnn, Synaptic, population, unroll,
 };
 use surrogate::{Atan, Gaussian};
 
@@ -119,8 +119,8 @@ fn the_scan_is_the_same_on_a_device() {
 fn any_shape_is_the_same_on_a_device() {
     let Some(there) = device::for_a_test().unwrap() else { return };
     for (steps, n) in [(1, 1), (1, 4099), (3, 257), (64, 8), (65, 8), (130, 3), (500, 2)] {
-        for method in Method::ALL {
-            let neuron = method.config().build().unwrap();
+        for method in Config::paper() {
+            let neuron = method.build().unwrap();
             let (x, g) = example(steps, n, DType::F32);
             let found = pass(neuron.as_ref(), &x, &g, &there, false);
             assert_eq!(
@@ -131,7 +131,7 @@ fn any_shape_is_the_same_on_a_device() {
         }
     }
     // a view that starts inside a tensor
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let (x, _) = example(6, 33, DType::F32);
     let part = x.to_device(&there).unwrap().narrow(0, 1, 5).unwrap();
     let here = neuron.scan(&x.narrow(0, 1, 5).unwrap()).unwrap();
@@ -142,8 +142,8 @@ fn any_shape_is_the_same_on_a_device() {
 #[test]
 fn the_definition_is_the_same_on_a_device() {
     let Some(there) = device::for_a_test().unwrap() else { return };
-    for method in Method::ALL {
-        let neuron = method.config().build().unwrap();
+    for method in Config::paper() {
+        let neuron = method.build().unwrap();
         let (x, g) = example(5, 24, DType::F32);
         let found = pass(neuron.as_ref(), &x, &g, &there, true);
         let here = pass(neuron.as_ref(), &x, &g, &Device::Cpu, true);
@@ -157,8 +157,8 @@ fn the_definition_is_the_same_on_a_device() {
 fn halves_are_computed_in_single_precision() {
     let Some(there) = device::for_a_test().unwrap() else { return };
     for (half, rounding) in [(DType::F16, 1e-3), (DType::BF16, 8e-3)] {
-        for method in Method::ALL {
-            let neuron = method.config().build().unwrap();
+        for method in Config::paper() {
+            let neuron = method.build().unwrap();
             let (x, g) = example(6, 96, half);
             let (spikes, gradient) = pass(neuron.as_ref(), &x, &g, &there, false);
             let exact = |t: &Tensor| t.to_dtype(DType::F32).unwrap();

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use candle_core::{DType, Device, Tensor, Var};
-use neuron::{Config, Fires, Kind, Method, Reset, ResetGradient, membranes, unroll};
+use neuron::{Config, Fires, Kind, Reset, ResetGradient, membranes, unroll};
 
 fn every_config() -> Vec<Config> {
     let mut all = Vec::new();
@@ -83,9 +83,9 @@ fn in_single_and_double_precision() {
 fn across_the_edges_of_a_block_and_for_one_step_or_one_neuron() {
     // a block of the scan is 1,024 neurons
     for (steps, n) in [(1, 1), (1, 1023), (3, 1024), (3, 1025), (5, 3 * 1024 + 7), (40, 1)] {
-        for method in Method::ALL {
-            check(&method.config(), DType::F64, steps, n, 1e-13);
-            check(&method.config(), DType::F32, steps, n, 1e-5);
+        for method in Config::paper() {
+            check(&method, DType::F64, steps, n, 1e-13);
+            check(&method, DType::F32, steps, n, 1e-5);
         }
     }
 }
@@ -95,13 +95,16 @@ fn across_the_edges_of_a_block_and_for_one_step_or_one_neuron() {
 fn three_steps_by_hand() {
     for (method, expected) in [
         // D[2] = G/u = 1/0.6; D[1] = (1 + α·λ·D[2]) / 0.57; D[0] = λ·D[1]
-        (Method::Bpsa, [0.9 / 0.57, 1.0 / 0.57, 1.0 / 0.6]),
-        (Method::BpsaBpta, [0.9 * (1.0 + 0.18 / 0.6) / 0.57, (1.0 + 0.18 / 0.6) / 0.57, 1.0 / 0.6]),
+        (Config::bpsa(), [0.9 / 0.57, 1.0 / 0.57, 1.0 / 0.6]),
+        (
+            Config::bpsa_bpta(),
+            [0.9 * (1.0 + 0.18 / 0.6) / 0.57, (1.0 + 0.18 / 0.6) / 0.57, 1.0 / 0.6],
+        ),
         // D[2] = 1; D[1] = 1 − λ·u·D[2] = 1 − 0.513; D[0] = 1·(1 − 0.27·D[1]) + 0.9·D[1]
-        (Method::Baseline, [1.0 - 0.27 * 0.487 + 0.9 * 0.487, 0.487, 1.0]),
+        (Config::baseline(), [1.0 - 0.27 * 0.487 + 0.9 * 0.487, 0.487, 1.0]),
     ] {
         let x = Var::from_vec(vec![0.3f64, 0.3, 0.6], (3, 1), &Device::Cpu).unwrap();
-        let spikes = method.config().build().unwrap().scan(&x).unwrap();
+        let spikes = method.build().unwrap().scan(&x).unwrap();
         assert_eq!(values(&spikes), [0.0, 1.0, 1.0]);
         let d = gradient(&x, &spikes, &spikes.ones_like().unwrap());
         for (found, wanted) in d.iter().zip(expected) {
@@ -115,7 +118,7 @@ fn after_a_hard_reset_detached_and_cut_and_no_residual_are_the_same() {
     let (x, g) = example(9, 40, 5);
     let x = Var::from_tensor(&x).unwrap();
     let d = |reset_gradient| {
-        let config = Config { reset_gradient, ..Method::Bpsa.config() };
+        let config = Config { reset_gradient, ..Config::bpsa() };
         gradient(&x, &config.build().unwrap().scan(&x).unwrap(), &g)
     };
     assert_eq!(d(ResetGradient::Detached), d(ResetGradient::Cut));
@@ -127,7 +130,7 @@ fn after_a_hard_reset_detached_and_cut_and_no_residual_are_the_same() {
 #[test]
 fn bad_parameters_and_bad_tensors_are_refused_in_one_sentence() {
     let bad = |c: Config| c.build().unwrap_err().to_string();
-    let ok = Method::BpsaBpta.config();
+    let ok = Config::bpsa_bpta();
     assert_eq!(
         bad(Config { threshold: 0.0, ..ok }),
         "the neuron's threshold must be positive and at most 1000000, found 0"

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{Device, Tensor, Var};
-use neuron::{Config, Method, Neuron, WhenSilent};
+use neuron::{Config, Neuron, WhenSilent};
 use std::sync::Arc;
 use surrogate::{Kind, Sigmoid};
 
@@ -19,7 +19,7 @@ fn run(neuron: &dyn Neuron, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
 
 #[test]
 fn a_silent_layer_gets_the_sigmoids_gradient_and_a_firing_one_its_own() {
-    let config = Method::BpsaBpta.config();
+    let config = Config::bpsa_bpta();
     let usual = config.build().unwrap();
     let sigmoid =
         Config { surrogate: Kind::Sigmoid(Sigmoid { alpha: 5.0 }), ..config }.build().unwrap();

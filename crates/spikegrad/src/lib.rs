@@ -23,7 +23,7 @@
 //! use candle_core::{DType, Device};
 //! use spikegrad::events::{Frames, Shape};
 //! use spikegrad::models::{Network, StatisticsOver};
-//! use spikegrad::neuron::Method;
+//! use spikegrad::neuron::Config;
 //! use spikegrad::training::{Compute, Example, SeededVars, Set, Setup, train};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -39,7 +39,7 @@
 //! let examples = examples?;
 //!
 //! // one convolution with batch norm, ReLU and LIF neurons; 5 voters a class
-//! let (spec, neuron) = ("4C3-MP2-5Voting".parse()?, Method::BpsaBpta.config().build()?);
+//! let (spec, neuron) = ("4C3-MP2-5Voting".parse()?, Config::bpsa_bpta().build()?);
 //! let mut vars = SeededVars::new(0);
 //! let builder = vars.builder(DType::F32, &Device::Cpu);
 //! let network = Network::new(&spec, [8, 8, 1], 2, neuron, StatisticsOver::Step, builder)?;

@@ -18,7 +18,7 @@
 //! let set = |samples| Set { samples, encoding: &encoding };
 //!
 //! let mut vars = SeededVars::new(0);
-//! let (spec, neuron) = ("4C3-MP2-5Voting".parse()?, neuron::Method::BpsaBpta.config().build()?);
+//! let (spec, neuron) = ("4C3-MP2-5Voting".parse()?, neuron::Config::bpsa_bpta().build()?);
 //! let builder = vars.builder(DType::F32, &Cpu);
 //! let network = Network::new(&spec, [28, 28, 1], 10, neuron, StatisticsOver::Step, builder)?;
 //!

@@ -6,7 +6,7 @@
 use candle_core::{DType, Device, Tensor};
 use events::{Frames, Grid, Shape};
 use models::{Network, Spec, StatisticsOver};
-use neuron::{Method, WhenSilent};
+use neuron::{Config, WhenSilent};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -89,9 +89,9 @@ struct Outcome {
 fn run(setup: &Setup, rules: Rules, compute: Compute, keeper: &mut Keeper) -> Outcome {
     let mut vars = SeededVars::new(3);
     let spec: Spec = "8C3-MP2-8C3-AP2-DP-10Voting".parse().unwrap();
-    let mut neuron = Method::BpsaBpta.config().build().unwrap();
+    let mut neuron = Config::bpsa_bpta().build().unwrap();
     if let WarmUp::SigmoidWhenSilent { rate } = setup.warm_up {
-        neuron = Arc::new(WhenSilent::new(neuron, &Method::BpsaBpta.config(), rate).unwrap());
+        neuron = Arc::new(WhenSilent::new(neuron, &Config::bpsa_bpta(), rate).unwrap());
     }
     let builder = vars.builder(DType::F32, &Device::Cpu);
     let network = Network::new(&spec, [6, 6, 2], 3, neuron, StatisticsOver::Step, builder).unwrap();
@@ -270,7 +270,7 @@ fn what_is_not_finite_is_not_written() {
     let path = in_folder(dir.path());
     let vars = SeededVars::new(1);
     let spec: Spec = "4C3-AP2-10Voting".parse().unwrap();
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let builder = vars.builder(DType::F32, &Device::Cpu);
     Network::new(&spec, [6, 6, 2], 3, neuron, StatisticsOver::Step, builder).unwrap();
     save_weights(&path, &vars, "{}").unwrap();
@@ -390,7 +390,7 @@ impl Samples for Poisoned {
 fn of_samples(samples: &dyn Samples, rules: Rules, keeper: &mut Keeper) -> Result<History, Error> {
     let mut vars = SeededVars::new(3);
     let spec: Spec = "4C3-AP2-10Voting".parse().unwrap();
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let builder = vars.builder(DType::F32, &Device::Cpu);
     let network = Network::new(&spec, [6, 6, 2], 3, neuron, StatisticsOver::Step, builder).unwrap();
     let test = examples(9);
@@ -420,7 +420,7 @@ fn a_layer_that_is_silent_for_an_epoch_is_named_with_its_step() {
     let mut keeper = Keeper::default();
     let silent = |rules, keeper: &mut Keeper| {
         let mut vars = SeededVars::new(3);
-        let config = neuron::Config { threshold: 1e6, ..Method::BpsaBpta.config() };
+        let config = Config { threshold: 1e6, ..Config::bpsa_bpta() };
         let spec: Spec = "4C3-AP2-10Voting".parse().unwrap();
         let builder = vars.builder(DType::F32, &Device::Cpu);
         let network = Network::new(
@@ -469,7 +469,7 @@ fn weights_are_written_under_the_names_they_have() {
     let path = dir.path().join("weights.safetensors");
     let vars = SeededVars::new(1);
     let spec: Spec = "4C3-AP2-10Voting".parse().unwrap();
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     Network::new(
         &spec,
         [6, 6, 2],

@@ -5,7 +5,7 @@
 use candle_core::{DType, Device};
 use events::{Frames, Grid, Shape};
 use models::{Network, StatisticsOver};
-use neuron::Method;
+use neuron::Config;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use training::{
@@ -85,7 +85,7 @@ fn run(
     watch: &mut Watch,
 ) -> (Result<History, Error>, String) {
     let mut vars = SeededVars::with(5, setup.initialisation);
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let builder = vars.builder(DType::F32, &Device::Cpu);
     let spec = "4C3-AP2-3Voting".parse().unwrap();
     let network = Network::new(&spec, [6, 6, 2], 3, neuron, StatisticsOver::Step, builder).unwrap();
@@ -191,7 +191,7 @@ fn a_checkpoint_of_another_optimiser_is_not_gone_on_from() {
 fn weights_are_clamped_and_the_rest_is_not() {
     let clamped = Setup { clamp: Some(0.01), ..SETUP };
     let mut vars = SeededVars::new(5);
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let builder = vars.builder(DType::F32, &Device::Cpu);
     let spec = "4C3-AP2-3Voting".parse().unwrap();
     let network = Network::new(&spec, [6, 6, 2], 3, neuron, StatisticsOver::Step, builder).unwrap();

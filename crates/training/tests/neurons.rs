@@ -6,7 +6,7 @@ use candle_core::{DType, Device};
 use events::{Frames, Grid, Shape};
 use models::{Network, Spec, StatisticsOver};
 use neuron::cells::plif;
-use neuron::{Config, Kind, Method};
+use neuron::{Config, Kind};
 use std::path::PathBuf;
 use training::{
     Checkpoint, Compute, Error, Example, History, Job, Optimiser, OptimiserKind, Progress, Refusal,
@@ -52,7 +52,7 @@ impl Progress for Keeper {
 
 fn network(vars: &SeededVars) -> Network {
     let kind = Kind::Plif(plif::Constants { tau: 2.0 });
-    let neuron = Config { kind, ..Method::Baseline.config() }.build().unwrap();
+    let neuron = Config { kind, ..Config::baseline() }.build().unwrap();
     let spec: Spec = "4C3-MP2-4C3-AP2-4Voting".parse().unwrap();
     let builder = vars.builder(DType::F32, &Device::Cpu);
     Network::new(&spec, [6, 6, 1], 3, neuron, StatisticsOver::Step, builder).unwrap()

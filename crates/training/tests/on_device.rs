@@ -7,7 +7,7 @@
 use candle_core::{DType, Device};
 use events::{Frames, Grid, Shape};
 use models::{Math, Network, Precision, Spec, StatisticsOver};
-use neuron::Method;
+use neuron::Config;
 use training::{Compute, Example, History, SeededVars, Set, Setup, train};
 
 const SETUP: Setup = Setup {
@@ -38,7 +38,7 @@ fn examples(n: usize) -> Vec<Example> {
 fn run(device: &Device, math: Math) -> (History, Vec<u32>) {
     let mut vars = SeededVars::new(3);
     let spec: Spec = "8C3-MP2-8C3-AP2-DP-10Voting".parse().unwrap();
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let builder = vars.builder(DType::F32, device);
     let net = Network::new(&spec, [6, 6, 2], 3, neuron, StatisticsOver::Step, builder).unwrap();
     let (train_set, test_set) = (examples(30), examples(9));

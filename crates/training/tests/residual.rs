@@ -3,11 +3,11 @@
 
 use candle_core::{DType, Device, Tensor};
 use models::{Architecture, Frames, Network, Options, Spec, StatisticsOver, Variant};
-use neuron::Method;
+use neuron::Config;
 use training::{AdamWConfig, Compute, Engine, Optimiser, Reduction, SeededVars, loss_gradient};
 
 fn network(vars: &SeededVars, spec: &Spec) -> Network {
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     Network::new(
         spec,
         [16, 16, 3],

@@ -4,7 +4,7 @@
 use candle_core::{DType, Device};
 use events::{Frames, Grid, Shape};
 use models::{Network, StatisticsOver};
-use neuron::Method;
+use neuron::Config;
 use training::{
     AdamWConfig, Augment, Clip, Compute, Error, Example, Head, Initialisation, InputEncoding, Law,
     Objective, Optimiser, OptimiserKind, Progress, Schedule, SeededVars, Set, Setup, WarmUp, train,
@@ -47,7 +47,7 @@ fn go(
     setup: &Setup,
 ) -> (usize, Result<(), Error>) {
     let mut vars = SeededVars::new(0);
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let builder = vars.builder(DType::F32, &Device::Cpu);
     let spec = network.parse().unwrap();
     let network = Network::new(&spec, [4, 4, 2], 2, neuron, over, builder).unwrap();

@@ -4,7 +4,7 @@
 use candle_core::{DType, Device, Tensor, Var};
 use events::{Frames, Grid, Shape};
 use models::{Mode, Network, Spec, StatisticsOver};
-use neuron::Method;
+use neuron::Config;
 use std::borrow::Cow;
 use training::{
     AdamWConfig, Augment, Compute, Error, Example, History, InputEncoding, Optimiser, Progress,
@@ -40,7 +40,7 @@ fn examples(n: usize) -> Vec<Example> {
 }
 
 fn network(vars: &SeededVars, text: &str) -> Network {
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let spec: Spec = text.parse().unwrap();
     Network::new(
         &spec,
@@ -194,8 +194,8 @@ fn what_cannot_be_trained_is_refused_before_it_starts() {
 #[test]
 fn progress_hears_every_step_and_epoch() {
     #[derive(Default)]
-    struct Heard(usize, usize);
-    impl Progress for Heard {
+    struct Observed(usize, usize);
+    impl Progress for Observed {
         fn step(&mut self, _: usize, step: usize, steps: usize, loss: f64, _: f64) {
             assert!(step < steps && steps == 4 && loss.is_finite());
             self.0 += 1;
@@ -209,12 +209,13 @@ fn progress_hears_every_step_and_epoch() {
     }
     let mut vars = SeededVars::new(1);
     let net = network(&vars, "4C3-AP2-10Voting");
-    let mut heard = Heard::default();
+    let mut observed = Observed::default();
     let setup = Setup { epochs: 2, ..SETUP };
     let (train_set, test_set) = (examples(30), examples(9));
     let sets = (Set::recorded(&train_set), Set::recorded(&test_set));
-    train(&net, &mut vars, sets, &setup, &Compute::default(), 1, &Device::Cpu, &mut heard).unwrap();
-    assert_eq!((heard.0, heard.1), (8, 2));
+    train(&net, &mut vars, sets, &setup, &Compute::default(), 1, &Device::Cpu, &mut observed)
+        .unwrap();
+    assert_eq!((observed.0, observed.1), (8, 2));
 }
 
 #[test]
@@ -227,7 +228,7 @@ fn augmentation_is_a_function_of_seed_epoch_and_sample_and_leaves_the_test_set_a
     let identity = Augment { padding: 0, flip: false, degrees: 0.0 };
     assert_eq!(&identity.apply(frames, 1, 2, 3), frames);
     let mut vars = SeededVars::new(1);
-    let neuron = Method::BpsaBpta.config().build().unwrap();
+    let neuron = Config::bpsa_bpta().build().unwrap();
     let spec: Spec = "4C3-AP2-10Voting".parse().unwrap();
     let builder = vars.builder(DType::F32, &Device::Cpu);
     let net = Network::new(&spec, [4, 4, 2], 3, neuron, StatisticsOver::Step, builder).unwrap();

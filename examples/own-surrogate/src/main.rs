@@ -1,7 +1,7 @@
 //! A surrogate of one's own, and Table 4 with it: `cargo run --release -- --profile smoke` in this
 //! folder. Every flag of `cargo table4` is there.
 
-use experiments::Own;
+use experiments::OwnSurrogate;
 use surrogate::{Number, Surrogate};
 
 /// ∂o/∂u = exp(−((u − θ)/σ)²/2): a bell around the threshold.
@@ -18,5 +18,8 @@ impl Surrogate for Gaussian {
 }
 
 fn main() -> std::process::ExitCode {
-    experiments::paper::with_surrogate("table4", Own::new("gaussian-0.4", Gaussian { sigma: 0.4 }))
+    experiments::paper::with_surrogate(
+        "table4",
+        OwnSurrogate::new("gaussian-0.4", Gaussian { sigma: 0.4 }),
+    )
 }

@@ -51,16 +51,16 @@ impl Form {
         let neuron = config.build()?;
         Ok(match self {
             Form::Scan | Form::Event | Form::Device => neuron,
-            Form::Step => Arc::new(Plain(neuron)),
+            Form::Step => Arc::new(StepByStep(neuron)),
         })
     }
 }
 
 /// A neuron that a network runs step by step.
 #[derive(Debug)]
-struct Plain(Arc<dyn Neuron>);
+struct StepByStep(Arc<dyn Neuron>);
 
-impl Neuron for Plain {
+impl Neuron for StepByStep {
     fn step(&self, x: &Tensor, v: &Tensor) -> candle_core::Result<(Tensor, Tensor)> {
         self.0.step(x, v)
     }

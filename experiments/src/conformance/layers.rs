@@ -51,7 +51,7 @@ struct Run<'a> {
 /// What a pass leaves behind, by the names that the file gives to it: `trace.bn.1`,
 /// `grad.0.weight`, `after.1.running_mean`.
 #[derive(Default)]
-struct Trail {
+struct PassRecord {
     values: BTreeMap<String, Tensor>,
     variables: Vec<(String, Layout, Var)>,
 }
@@ -60,7 +60,7 @@ impl Run<'_> {
     fn check(&self, rows: &mut Rows) -> Result<()> {
         let stored =
             |name: &str| self.golden.input(name)?.to_dtype(self.dtype).context(name.to_string());
-        let mut trail = Trail::default();
+        let mut trail = PassRecord::default();
         let input = Var::from_tensor(&channels_last(&stored("input")?)?)?;
         let grad_out = channels_last(&stored("grad_out")?)?;
         let device = self.golden.device(self.form);
@@ -83,7 +83,7 @@ impl Run<'_> {
     }
 
     /// One layer; leaves its values and variables in `trail`.
-    fn layer(&self, index: &str, kind: &str, x: &Tensor, trail: &mut Trail) -> Result<Tensor> {
+    fn layer(&self, index: &str, kind: &str, x: &Tensor, trail: &mut PassRecord) -> Result<Tensor> {
         let stored = |name: &str| -> Result<Tensor> {
             Ok(self.golden.input(&format!("param.{index}.{name}"))?.to_dtype(self.dtype)?)
         };
@@ -136,7 +136,7 @@ impl Run<'_> {
         index: &str,
         norm: &BatchNorm,
         statistics: &BatchStatistics,
-        trail: &mut Trail,
+        trail: &mut PassRecord,
     ) -> Result<()> {
         let (mean, var) = statistics.update(&norm.running_mean, &norm.running_var)?;
         trail.values.insert(format!("after.{index}.running_mean"), mean.to_device(&Device::Cpu)?);
@@ -146,7 +146,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn node(&self, index: &str, x: &Tensor, trail: &mut Trail) -> Result<Tensor> {
+    fn node(&self, index: &str, x: &Tensor, trail: &mut PassRecord) -> Result<Tensor> {
         if self.form == Form::Step {
             let (u, v) = membranes(self.neuron.as_ref(), x)?;
             trail.values.insert(format!("trace.u.{index}"), channels_first(&u)?);

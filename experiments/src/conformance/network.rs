@@ -6,7 +6,7 @@ use super::form::{self, Form};
 use super::golden::Golden;
 use super::layer_list::{Entry, LayerList};
 use super::layers::{VALUES, gradients_within};
-use super::pass::{Pass, Sample, Watch, Weights, forward};
+use super::pass::{Pass, PassRecord, Sample, Weights, forward};
 use anyhow::{Result, bail, ensure};
 use candle_core::{DType, Device, Tensor};
 use models::{Architecture, Mode, Variant};
@@ -32,7 +32,7 @@ pub fn check(golden: &Golden, rows: &mut Rows) -> Result<()> {
     let entries: Vec<Entry> = golden.field("/layer_list")?;
     let list = LayerList::read(&entries, sample.shape, sample.classes)?;
     notation(golden, &list, rows);
-    let net = Net { golden, list, sample };
+    let net = GoldenNetwork { golden, list, sample };
     for kind in golden.keys("/kinds")? {
         for (tag, dtype) in golden.precisions(&format!("{kind}."))? {
             let forms = match dtype {
@@ -78,14 +78,14 @@ fn notation(golden: &Golden, list: &LayerList, rows: &mut Rows) {
     }
 }
 
-struct Net<'a> {
+struct GoldenNetwork<'a> {
     golden: &'a Golden,
     list: LayerList,
     sample: Sample,
 }
 
 struct Run<'a> {
-    net: &'a Net<'a>,
+    net: &'a GoldenNetwork<'a>,
     kind: &'a str,
     tag: &'static str,
     dtype: DType,
@@ -110,7 +110,7 @@ impl Run<'_> {
     }
 
     fn check(&self, rows: &mut Rows) -> Result<()> {
-        let Net { golden, list, sample } = self.net;
+        let GoldenNetwork { golden, list, sample } = self.net;
         let neuron = self.form.neuron(form::config(self.kind)?)?;
         let device = golden.device(self.form);
         let mut weights = Weights::initial(golden, list, self.dtype)?.on(device)?;
@@ -132,7 +132,7 @@ impl Run<'_> {
             let running = pass.watch.update(&weights, norm)?;
             weights.set_running(norm, running);
         }
-        let mut watch = Watch::over(sample);
+        let mut watch = PassRecord::over(sample);
         let scores = forward(
             &weights.network(list, sample, neuron, device)?,
             self.form,
@@ -161,7 +161,7 @@ impl Run<'_> {
     /// The warm-up pass: no neurons, fresh weights. Gradients and statistics are stored for some
     /// networks only.
     fn check_warmup(&self, rows: &mut Rows) -> Result<()> {
-        let Net { golden, list, sample } = self.net;
+        let GoldenNetwork { golden, list, sample } = self.net;
         let neuron = self.form.neuron(neuron::Config::bpsa_bpta())?; // left out by `analogue`
         let weights = Weights::initial(golden, list, self.dtype)?;
         let network = weights.network(list, sample, neuron, &Device::Cpu)?.analogue();

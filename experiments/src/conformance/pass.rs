@@ -173,7 +173,7 @@ pub fn forward(
     form: Form,
     frames: &Tensor,
     mode: Mode,
-    watch: &mut Watch,
+    watch: &mut PassRecord,
 ) -> Result<Tensor> {
     Ok(match form {
         Form::Scan => network.forward(frames, mode, watch)?,
@@ -208,14 +208,14 @@ fn event_frames(frames: &Tensor, still: bool) -> Result<(Vec<f32>, Frames<'stati
 
 /// What a pass tells an observer.
 #[derive(Default)]
-pub struct Watch {
+pub struct PassRecord {
     counts: Vec<Tensor>,
     statistics: HashMap<String, BatchStatistics>,
     /// Whether an event-driven pass is given an image once, for all steps.
     still: bool,
 }
 
-impl Observer for Watch {
+impl Observer for PassRecord {
     fn spikes(&mut self, _layer: &str, spikes: &Tensor) -> candle_core::Result<()> {
         let steps = spikes.dim(0)?;
         // f64: a count is exact
@@ -241,10 +241,10 @@ impl Observer for Watch {
     }
 }
 
-impl Watch {
+impl PassRecord {
     /// Watches passes over a sample.
-    pub fn over(sample: &Sample) -> Watch {
-        Watch { still: sample.image, ..Watch::default() }
+    pub fn over(sample: &Sample) -> PassRecord {
+        PassRecord { still: sample.image, ..PassRecord::default() }
     }
 
     /// Spikes of each layer and step, `[layers, T]`.
@@ -270,7 +270,7 @@ impl Watch {
 /// Passes of blocks on a CUDA device.
 #[cfg(feature = "cuda")]
 mod on_device {
-    use super::{Sample, Watch, event_frames};
+    use super::{PassRecord, Sample, event_frames};
     use anyhow::{Context, Result};
     use candle_core::Tensor;
     use models::{Frames, Gradients, Math, Mode, Network, Precision};
@@ -282,7 +282,7 @@ mod on_device {
         network: &Network,
         frames: &Tensor,
         mode: Mode,
-        watch: &mut Watch,
+        watch: &mut PassRecord,
     ) -> Result<Tensor> {
         let (values, shown) = event_frames(frames, watch.still)?;
         let blocks = network.on_device().context("this network has no blocks on a device")?;
@@ -293,7 +293,7 @@ mod on_device {
         network: &Network,
         frames: &Tensor,
         sample: &Sample,
-        watch: &mut Watch,
+        watch: &mut PassRecord,
     ) -> Result<(Tensor, Gradients)> {
         let (values, shown) = event_frames(frames, watch.still)?;
         let blocks = network.on_device().context("this network has no blocks on a device")?;
@@ -305,12 +305,12 @@ mod on_device {
 
 #[cfg(not(feature = "cuda"))]
 mod on_device {
-    use super::{Sample, Watch};
+    use super::{PassRecord, Sample};
     use anyhow::{Result, bail};
     use candle_core::Tensor;
     use models::{Gradients, Mode, Network};
 
-    pub fn scores(_: &Network, _: &Tensor, _: Mode, _: &mut Watch) -> Result<Tensor> {
+    pub fn scores(_: &Network, _: &Tensor, _: Mode, _: &mut PassRecord) -> Result<Tensor> {
         bail!("this program was built without CUDA")
     }
 
@@ -318,7 +318,7 @@ mod on_device {
         _: &Network,
         _: &Tensor,
         _: &Sample,
-        _: &mut Watch,
+        _: &mut PassRecord,
     ) -> Result<(Tensor, Gradients)> {
         bail!("this program was built without CUDA")
     }
@@ -333,13 +333,13 @@ pub struct Pass {
     /// Of all variables.
     pub gradients: Box<dyn GradientsOf>,
     /// Spikes and statistics on the way.
-    pub watch: Watch,
+    pub watch: PassRecord,
 }
 
 impl Pass {
     /// Runs `network` forward and backward.
     pub fn train(network: &Network, form: Form, frames: &Tensor, sample: &Sample) -> Result<Pass> {
-        let mut watch = Watch::over(sample);
+        let mut watch = PassRecord::over(sample);
         if form == Form::Event {
             let (values, shown) = event_frames(frames, watch.still)?;
             let blocks = network.event_driven().context("this network has no event-driven form")?;

@@ -143,7 +143,12 @@ fn tdbn(case: &Case) -> Result<System> {
     let mut system = System {
         spec: "4C3-6RB3/2(post)-AP2-8FC-1Voting",
         frames: time_first(&case.shared("input")?)?,
-        options: StageOptions { norm, rectify: false, bias: Biases::Linear, steps: None },
+        options: StageOptions {
+            norm,
+            rectify: false,
+            bias: Biases::Linear,
+            ..StageOptions::default()
+        },
         neuron: Arc::new(neuron),
         head: Head::Votes,
         // words of the file's loss: "cross entropy (example.py)", "mse …"
@@ -203,7 +208,13 @@ fn bntt(case: &Case) -> Result<System> {
     let mut system = System {
         spec: "2C3-2C3-AP2-4C3-4C3-AP2-6C3-6C3-6C3-AP2-8FC-1Voting",
         frames: channels_last(&case.shared("encoded")?)?,
-        options: StageOptions { norm, rectify: false, bias: Biases::None, steps: Some(steps) },
+        options: StageOptions {
+            norm,
+            rectify: false,
+            bias: Biases::None,
+            steps: Some(steps),
+            ..StageOptions::default()
+        },
         neuron,
         head: Head::Currents,
         loss: Loss::CrossEntropy,

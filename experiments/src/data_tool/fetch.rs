@@ -76,7 +76,7 @@ fn bring(name: Name, root: &Path, options: &Options) -> Result<()> {
         terminal::out!("{name}: complete in {}, nothing to bring", folder.display())?;
         return Ok(());
     }
-    let mut watch = Watch::default();
+    let mut watch = DownloadProgress::default();
     let done = fetch::fetch(&items, &folder, options, &mut watch);
     watch.clear();
     match done {
@@ -144,7 +144,7 @@ fn steps(name: Name, file: &str, folder: &Path) {
 
 /// A bar on a terminal; elsewhere a line as something begins and then every ten seconds.
 #[derive(Default)]
-struct Watch {
+struct DownloadProgress {
     bar: Option<ProgressBar>,
     what: String,
     total: Option<u64>,
@@ -152,7 +152,7 @@ struct Watch {
     said: Option<Instant>,
 }
 
-impl Watch {
+impl DownloadProgress {
     fn clear(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -168,7 +168,7 @@ impl Watch {
     }
 }
 
-impl Progress for Watch {
+impl Progress for DownloadProgress {
     fn begin(&mut self, what: &str, total: Option<u64>, done: u64) {
         self.clear();
         (self.what, self.total, self.done) = (what.to_owned(), total, done);

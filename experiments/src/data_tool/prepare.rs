@@ -82,7 +82,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     bar.finish_and_clear();
     drop(under_way);
     if matches!(prepared, Err(Error::Ended)) {
-        return Err(stop::Ended.into());
+        return Err(stop::Interrupted.into());
     }
     let prepared = prepared.map_err(|error| refusal(&error, flags.frames))?;
     let seconds = start.elapsed().as_secs_f64();

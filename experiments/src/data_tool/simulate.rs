@@ -92,7 +92,7 @@ fn write(
     let bar = progress::counter("images to events", images.len() as u64);
     let one = |(index, (image, label)): (usize, (&Image, &u8))| -> Result<()> {
         if stop::asked() {
-            return Err(stop::Ended.into());
+            return Err(stop::Interrupted.into());
         }
         let half = if index < train { "Train" } else { "Test" };
         let path = PathBuf::from(format!("{half}/{label}/{:05}.bin", index + 1));

@@ -1,6 +1,6 @@
 //! Variables beside the tensors of a file: all fit, or nothing is set.
 
-use super::names::Wanted;
+use super::names::Counterpart;
 use super::{Imported, MANY, Source};
 use crate::Run;
 use anyhow::{Context, Result, ensure};
@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use training::{SeededVars, unsound};
 
 /// Variables that the file has all of.
-pub struct Matched(Vec<(Wanted, Var)>);
+pub struct Matched(Vec<(Counterpart, Var)>);
 
 impl Matched {
     /// # Errors
     /// Everything that does not fit, and `faults`.
     pub fn of(
-        wanted: Vec<Wanted>,
+        wanted: Vec<Counterpart>,
         mut found: BTreeMap<String, Vec<usize>>,
         run: &Run,
         vars: &SeededVars,
@@ -54,7 +54,7 @@ impl Matched {
     pub fn set(
         self,
         source: Source,
-        mut read: impl FnMut(&Wanted) -> Result<Tensor>,
+        mut read: impl FnMut(&Counterpart) -> Result<Tensor>,
     ) -> Result<Imported> {
         let (mut all, mut faults) = (Vec::new(), Vec::new());
         for (wanted, var) in self.0 {

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use candle_core::{Device, Tensor};
 use matched::Matched;
 use models::Network;
-use names::{Names, Wanted};
+use names::{Counterpart, Names};
 use report::json::{self, Fault};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -202,7 +202,7 @@ fn safetensors(
     };
     let shape = |(name, tensor): (&String, &Tensor)| (name.clone(), tensor.dims().to_vec());
     let shapes = tensors.iter().map(shape).collect();
-    let wanted = vars.all().into_iter().map(|(name, _)| Wanted {
+    let wanted = vars.all().into_iter().map(|(name, _)| Counterpart {
         theirs: name.clone(),
         ours: name,
         layout: Layout::Vector,

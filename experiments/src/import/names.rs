@@ -9,7 +9,7 @@ use neuron::Kind;
 
 /// A variable under both names.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wanted {
+pub struct Counterpart {
     /// `fun.0.weight`.
     pub theirs: String,
     /// `128C3-1.weight`.
@@ -22,7 +22,7 @@ pub struct Wanted {
 #[derive(Default)]
 pub struct Names {
     /// Variables in the order of the layers.
-    pub wanted: Vec<Wanted>,
+    pub wanted: Vec<Counterpart>,
     /// Constants of the neurons that a checkpoint may hold: name, what it is, our value.
     pub constants: Vec<(String, &'static str, f64)>,
     /// Counters that a checkpoint may hold, and that we have no use for.
@@ -68,8 +68,9 @@ impl Names {
                 Layer::Rectify
                 | Layer::MaxPool(_)
                 | Layer::AvgPool(_)
+                | Layer::StridedAvgPool(_)
                 | Layer::Flatten
-                | Layer::Dropout(_)
+                | Layer::Dropout(..)
                 | Layer::Vote(_) => {}
             }
         }
@@ -104,7 +105,7 @@ impl Names {
     }
 
     fn want(&mut self, theirs: String, ours: String, layout: Layout) {
-        self.wanted.push(Wanted { theirs, ours, layout });
+        self.wanted.push(Counterpart { theirs, ours, layout });
     }
 }
 

@@ -39,7 +39,7 @@ pub fn ended(result: Result<()>) -> ExitCode {
             );
             ExitCode::from(stop::status())
         }
-        Err(error) if error.is::<stop::Ended>() => {
+        Err(error) if error.is::<stop::Interrupted>() => {
             terminal::say!("{error}");
             ExitCode::from(stop::status())
         }

@@ -2,7 +2,7 @@
 
 use super::{Tool, done, only, tool};
 use crate::seeds::Seeds;
-use crate::simulator_check::{Model, Reality, lay_out, search, training};
+use crate::simulator_check::{Model, RealData, lay_out, search, training};
 use crate::usage::between;
 use crate::{outputs, receipt};
 use anyhow::{Context, Result, anyhow};
@@ -99,11 +99,11 @@ fn run(Flags { command }: Flags) -> Result<()> {
 }
 
 fn compare(flags: Compare) -> Result<()> {
-    let reality = Reality::find(flags.data)?;
+    let reality = RealData::find(flags.data)?;
     outputs::try_folder(&flags.results, "--results", true)?;
     let model = Model::default();
     let (train, test) = (reality.train()?, reality.test()?);
-    let found = lay_out::Found::measure(&model, &train, &test)?;
+    let found = lay_out::SimulatorCheck::measure(&model, &train, &test)?;
     let table = found.table()?;
     write_text(&flags.results.join("simulator.svg"), &found.figure()?)?;
     write_text(&flags.results.join("simulator.md"), &found.markdown(&table))?;
@@ -139,13 +139,13 @@ fn tune(flags: Tune) -> Result<()> {
             })?
         }
     };
-    let train = Reality::find(flags.data)?.train()?.every(flags.every as usize);
+    let train = RealData::find(flags.data)?.train()?.every(flags.every as usize);
     let best = search(start, flags.rounds as usize, &train, |line| terminal::say!("{line}"))?;
     Ok(terminal::print(&(serde_json::to_string_pretty(&best)? + "\n"))?)
 }
 
 fn train(flags: Train) -> Result<()> {
-    let reality = Reality::find(flags.data)?;
+    let reality = RealData::find(flags.data)?;
     let receipts = flags.results.join("runs").join("simulator");
     outputs::try_folder(&receipts, "--results", true)?;
     let digits = flags.digits as usize;

@@ -1,13 +1,13 @@
 //! `train NAME…`: one data set through the whole line, from the publisher's files to a receipt.
 
 use super::{Tool, done, only, tool};
-use crate::data::Chosen;
+use crate::data::TrainingData;
 use crate::flags::RunFlags;
 use crate::preset::Overrides;
 use crate::runs::Item;
 use crate::systems::BPSA_BPTA;
 use crate::usage::{Usage, prove_once};
-use crate::{Choice, Run, contradictions, data, layout, plan, publish, receipt, selection};
+use crate::{Run, RunRequest, contradictions, data, layout, plan, publish, receipt, selection};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use datasets::{Name, Split};
@@ -70,11 +70,12 @@ fn run(flags: &Flags) -> Result<()> {
     let receipts = runs.start("train")?;
     let root = data::root(runs.data.clone())?;
     let systems = runs.systems(&[&BPSA_BPTA]);
-    let each = |&name: &Name| systems.iter().map(move |system| Choice::new(name, system));
-    let choices = runs.in_setting(flags.names.iter().flat_map(each).collect())?;
-    let names = flags.names.iter().filter(|name| choices.iter().any(|c| c.data == **name));
-    let found = names.map(|&name| items(flags, name, &choices, &overrides, root.as_deref()));
-    let found: Vec<(Vec<Item>, Chosen)> =
+    let each = |&name: &Name| systems.iter().map(move |system| RunRequest::new(name, system));
+    let requests = runs.in_setting(flags.names.iter().flat_map(each).collect())?;
+    let names =
+        flags.names.iter().filter(|name| requests.iter().any(|request| request.data == **name));
+    let found = names.map(|&name| items(flags, name, &requests, &overrides, root.as_deref()));
+    let found: Vec<(Vec<Item>, TrainingData)> =
         found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
     if !flags.evaluate {
         for (items, chosen) in &found {
@@ -138,24 +139,24 @@ impl Flags {
 fn items(
     flags: &Flags,
     name: Name,
-    choices: &[Choice],
+    requests: &[RunRequest],
     overrides: &Overrides,
     root: Option<&Path>,
-) -> Result<Vec<(Vec<Item>, Chosen)>> {
+) -> Result<Vec<(Vec<Item>, TrainingData)>> {
     let Flags { runs, .. } = flags;
-    let of_data = choices.iter().copied().filter(|choice| choice.data == name);
-    let planned = of_data.map(|choice| Ok((choice, choice.run(runs.profile, overrides)?)));
-    let planned = planned.collect::<Result<Vec<(Choice, Run)>>>()?;
+    let of_data = requests.iter().copied().filter(|request| request.data == name);
+    let planned = of_data.map(|request| Ok((request, request.run(runs.profile, overrides)?)));
+    let planned = planned.collect::<Result<Vec<(RunRequest, Run)>>>()?;
     planned.iter().try_for_each(|(_, run)| runs.prove(run))?;
     // no stand-in: whoever names a data set means it
     let chosen = data::choose(name, root, flags.split, true, None)?;
     let chosen = chosen.with_context(|| format!("{} is not here", name.title()))?;
     let profile = runs.profile_name()?;
-    let of_part = |chosen: Chosen| {
+    let of_part = |chosen: TrainingData| {
         let data = receipt::identity(&chosen.recordings);
-        let item = |(choice, run): &(Choice, Run)| Item {
-            title: choice.title(),
-            row: selection::row(*choice, runs.profile, &profile, data.origin)
+        let item = |(request, run): &(RunRequest, Run)| Item {
+            title: request.title(),
+            row: selection::row(*request, runs.profile, &profile, data.origin)
                 + &selection::part(&data),
             run: run.clone(),
         };
@@ -165,7 +166,7 @@ fn items(
 }
 
 /// What each network does on the test set with the weights of `--weights`.
-fn evaluate(runs: &RunFlags, found: &[(Vec<Item>, Chosen)]) -> Result<()> {
+fn evaluate(runs: &RunFlags, found: &[(Vec<Item>, TrainingData)]) -> Result<()> {
     for (items, chosen) in found {
         chosen.say();
         for item in items {

@@ -1,7 +1,7 @@
 //! What a receipt must be for a table to believe it: of the experiment whose folder it lies in, of
 //! a run that could be run, on recordings that its data set has, and of the row that it names.
 
-use crate::{Own, Profile, Run, SystemSetting, names, selection};
+use crate::{OwnSurrogate, Profile, Run, SystemSetting, names, selection};
 use datasets::{Info, Name};
 use report::{DataIdentity, Origin, Record};
 use serde_json::Value;
@@ -43,7 +43,7 @@ fn run_of(value: &Value) -> Result<Run, Wrong> {
     let mut value = value.clone();
     let own = value.as_object_mut().and_then(|run| run.shift_remove("own_surrogate"));
     if let Some(own) = own
-        && !own.as_str().is_some_and(Own::is_name)
+        && !own.as_str().is_some_and(OwnSurrogate::is_name)
     {
         return Err(wrong("a name as its own_surrogate", &own.to_string()));
     }

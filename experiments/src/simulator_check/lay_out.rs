@@ -12,14 +12,14 @@ use serde_json::json;
 const SEED: u64 = 0;
 
 /// What was found: the two halves compared, and the test half's statistics.
-pub struct Found {
+pub struct SimulatorCheck {
     train: Comparison,
     test: Comparison,
     real: Statistics,
     simulated: Statistics,
 }
 
-impl Found {
+impl SimulatorCheck {
     /// Simulates the images of both halves and compares.
     ///
     /// # Errors

@@ -76,13 +76,13 @@ impl Pairs {
 }
 
 /// The data of a check: N-MNIST, and MNIST's files below the same root.
-pub struct Reality {
+pub struct RealData {
     /// N-MNIST as found.
     pub recordings: Recordings,
     root: PathBuf,
 }
 
-impl Reality {
+impl RealData {
     /// Finds it below `--data`, SPIKEGRAD_DATA or `data/`.
     ///
     /// # Errors
@@ -116,7 +116,7 @@ impl Reality {
     /// The recordings of the test half and their images.
     ///
     /// # Errors
-    /// As [`Reality::train`].
+    /// As [`RealData::train`].
     pub fn test(&self) -> Result<Pairs> {
         pairs(&self.recordings.test, &self.file("t10k-images-idx3-ubyte")?)
     }

@@ -72,14 +72,14 @@ pub const OURS: [&System; 3] = [&BASELINE, &BPSA, &BPSA_BPTA];
 
 /// A system in one of its settings, as a command chooses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Chosen {
+pub struct SystemInSetting {
     /// The system.
     pub system: &'static System,
     /// Its setting.
     pub setting: SystemSetting,
 }
 
-impl Chosen {
+impl SystemInSetting {
     /// A part of receipts' names.
     pub fn id(self) -> String {
         match self.setting {

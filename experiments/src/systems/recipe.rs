@@ -4,6 +4,7 @@ use crate::run::SystemSetting;
 use crate::{Encoding, Run};
 use datasets::Name;
 use events::Framing;
+use layers::Masks;
 use models::{Biases, Norm};
 use neuron::Config;
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ pub struct Recipe {
 }
 
 /// How much a profile runs of a recipe.
-pub(crate) struct Shorter {
+pub(crate) struct Budget {
     /// Time steps T.
     pub steps: usize,
     /// Epochs.
@@ -48,6 +49,7 @@ impl Recipe {
             norm: Norm::None,
             rectify: false,
             bias: Biases::None,
+            dropout: Masks::Pass,
             system: system.to_owned(),
             setting: SystemSetting::Published,
             neuron,
@@ -76,7 +78,7 @@ impl Recipe {
     }
 }
 
-impl Shorter {
+impl Budget {
     /// The run so much shorter; its schedule is as much shorter.
     pub fn of(&self, run: Run) -> Run {
         let (epochs, of) = (self.epochs, run.setup.epochs);

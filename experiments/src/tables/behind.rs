@@ -1,7 +1,7 @@
 //! Behind the tables: for each data set one trained network seen from within. The newest receipt of
 //! our method on the best recordings, seed 0 before others.
 
-use crate::Choice;
+use crate::RunRequest;
 use crate::experiment::Picture;
 use crate::layout::thousands;
 use crate::publish::{figure, receipt_of};
@@ -24,7 +24,7 @@ fn shown(records: &[Record]) -> Vec<(Name, &Record, &Analysis)> {
         let of = |r: &&Record| {
             r.data.name == name.id() && r.analysis.as_ref().is_some_and(|a| a.trace.is_some())
         };
-        let ours = |r: &Record| r.title != Choice::new(name, &BPSA_BPTA).title();
+        let ours = |r: &Record| r.title != RunRequest::new(name, &BPSA_BPTA).title();
         let key = |r: &&Record| {
             (rank(r), ours(r), r.profile != "paper", r.seed, Reverse(r.started_utc.clone()))
         };

@@ -7,9 +7,9 @@
 //! swings. The same runs as Table 4.
 
 use super::{each, with_runs};
-use crate::choice::Choice;
 use crate::experiment::{Experiment, Picture};
 use crate::layout;
+use crate::run_request::RunRequest;
 use crate::selection::Receipts;
 use crate::systems::{ALL, BASELINE, BPSA_BPTA, System};
 use anyhow::Result;
@@ -22,17 +22,17 @@ pub const EXPERIMENT: Experiment = Experiment {
     about: "Our method and the baseline, the mean of the seeds with the band from the lowest to the highest.",
     systems: &[&BASELINE, &BPSA_BPTA],
     published_settings: false,
-    choices,
-    tables: |receipts| with_runs("Figure 1", Vec::new(), receipts, &choices(ALL)),
+    requests,
+    tables: |receipts| with_runs("Figure 1", Vec::new(), receipts, &requests(ALL)),
     figures,
 };
 
-fn choices(systems: &[&'static System]) -> Vec<Choice> {
+fn requests(systems: &[&'static System]) -> Vec<RunRequest> {
     each(&[Name::DvsGesture], systems)
 }
 
 fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
-    let svg = layout::curves(receipts, &choices(ALL))?;
+    let svg = layout::curves(receipts, &requests(ALL))?;
     let caption = "Test accuracy on DVS-Gesture after each epoch.".to_owned();
     Ok(svg.map(|svg| Picture { name: "fig1".into(), svg, caption }).into_iter().collect())
 }

@@ -8,10 +8,10 @@
 //! those of the whole test set (docs/equations.md, row 22).
 
 use super::{each, with_runs};
-use crate::choice::Choice;
 use crate::experiment::{Experiment, Picture};
 use crate::layout;
 use crate::receipt::RATE_OF;
+use crate::run_request::RunRequest;
 use crate::selection::{Group, Receipts};
 use crate::systems::{ALL, BASELINE, BPSA_BPTA, System};
 use anyhow::Result;
@@ -25,17 +25,17 @@ pub const EXPERIMENT: Experiment = Experiment {
     about: "Spikes per neuron and step on the whole test set after the last epoch.",
     systems: &[&BASELINE, &BPSA_BPTA],
     published_settings: false,
-    choices,
-    tables: |receipts| with_runs("Figure 2", Vec::new(), receipts, &choices(ALL)),
+    requests,
+    tables: |receipts| with_runs("Figure 2", Vec::new(), receipts, &requests(ALL)),
     figures,
 };
 
-fn choices(systems: &[&'static System]) -> Vec<Choice> {
+fn requests(systems: &[&'static System]) -> Vec<RunRequest> {
     each(&[Name::Mnist], systems)
 }
 
 fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
-    let groups = receipts.groups(&choices(ALL))?;
+    let groups = receipts.groups(&requests(ALL))?;
     Ok(rates(receipts, &groups, "fig2", "Firing rate of each convolutional layer")?
         .into_iter()
         .collect())
@@ -44,7 +44,7 @@ fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
 /// Bars of the firing rates of those layers that all groups have and that are convolutions.
 pub(super) fn rates(
     receipts: &Receipts<'_>,
-    groups: &[(Choice, Group<'_>)],
+    groups: &[(RunRequest, Group<'_>)],
     name: &str,
     title: &str,
 ) -> Result<Option<Picture>> {
@@ -55,18 +55,19 @@ pub(super) fn rates(
         layers.filter(|layer| convolution(layer)).map(str::to_owned).collect()
     };
     let layers = of(all[0]);
-    let same: Vec<&(Choice, Group<'_>)> = groups.iter().filter(|(_, g)| of(g) == layers).collect();
+    let same: Vec<&(RunRequest, Group<'_>)> =
+        groups.iter().filter(|(_, g)| of(g) == layers).collect();
     if layers.is_empty() {
         return Ok(None);
     }
-    let series = same.iter().map(|(choice, g)| {
+    let series = same.iter().map(|(request, g)| {
         let of_layers: Vec<Vec<f64>> =
             layers.iter().map(|layer| g.values(&format!("{RATE_OF}{layer}"))).collect();
         let seed = |i: usize| {
             of_layers.iter().filter_map(move |rates| rates.get(i).map(|rate| 100.0 * rate))
         };
         Series {
-            name: choice.system.id.to_owned(),
+            name: request.system.id.to_owned(),
             seeds: (0..g.records().len()).map(|i| seed(i).collect()).collect(),
         }
     });

@@ -7,9 +7,9 @@
 //! The same runs as Table 6.
 
 use super::{table6, with_runs};
-use crate::choice::{Change, Choice};
 use crate::experiment::{Experiment, Picture};
 use crate::layout::{self, series};
+use crate::run_request::{RunRequest, Variation};
 use crate::selection::{Group, Receipts};
 use crate::systems::{ALL, BASELINE, BPSA_BPTA, System};
 use anyhow::Result;
@@ -26,8 +26,8 @@ pub const EXPERIMENT: Experiment = Experiment {
             after each of its own steps, which the paper does not show.",
     systems: &[&BPSA_BPTA, &BASELINE],
     published_settings: false,
-    choices: table6::choices,
-    tables: |receipts| with_runs("Figure 3", Vec::new(), receipts, &table6::choices(ALL)),
+    requests: table6::requests,
+    tables: |receipts| with_runs("Figure 3", Vec::new(), receipts, &table6::requests(ALL)),
     figures,
 };
 
@@ -35,11 +35,11 @@ fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
     let (mut lines, mut styles, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     for (system, dash) in SHOWN {
         for (colour, steps) in table6::STEPS.into_iter().enumerate() {
-            let choice = Choice {
-                change: Change::Steps(steps),
-                ..Choice::new(datasets::Name::DvsGesture, system)
+            let request = RunRequest {
+                variation: Variation::Steps(steps),
+                ..RunRequest::new(datasets::Name::DvsGesture, system)
             };
-            if let Some(group) = receipts.group(choice)? {
+            if let Some(group) = receipts.group(request)? {
                 lines.push(series(&format!("{}, T = {steps}", system.id), &group));
                 styles.push(Style { colour, dash });
                 groups.push(group);

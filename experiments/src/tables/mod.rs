@@ -4,8 +4,8 @@
 pub mod behind;
 pub mod rows;
 
-use crate::choice::Choice;
 use crate::experiment::{Experiment, Picture, with_published};
+use crate::run_request::RunRequest;
 use crate::selection::Receipts;
 use crate::systems::{self, System};
 use crate::{differences, layout};
@@ -42,8 +42,8 @@ pub fn of(id: &str) -> Option<&'static Experiment> {
 }
 
 /// Each data set with each system.
-fn each(data: &[Name], systems: &[&'static System]) -> Vec<Choice> {
-    let of = |&data: &Name| systems.iter().map(move |&system| Choice::new(data, system));
+fn each(data: &[Name], systems: &[&'static System]) -> Vec<RunRequest> {
+    let of = |&data: &Name| systems.iter().map(move |&system| RunRequest::new(data, system));
     data.iter().flat_map(of).collect()
 }
 
@@ -52,10 +52,10 @@ fn with_runs(
     id: &str,
     mut tables: Vec<Table>,
     receipts: &Receipts<'_>,
-    choices: &[Choice],
+    requests: &[RunRequest],
 ) -> Result<Vec<Table>> {
-    tables.extend(differences::table(receipts, choices)?);
-    let groups = receipts.groups(choices)?;
+    tables.extend(differences::table(receipts, requests)?);
+    let groups = receipts.groups(requests)?;
     let title = match id.strip_prefix("table") {
         Some(n) => format!("Runs behind Table {n}"),
         None => format!("Runs behind {id}"),

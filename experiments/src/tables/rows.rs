@@ -1,7 +1,7 @@
 //! The paper's rows of systems, with our numbers beside the published ones.
 
-use crate::choice::{Change, Choice};
 use crate::layout::{cell, printed};
+use crate::run_request::{RunRequest, Variation};
 use crate::selection::Receipts;
 use crate::systems::{ALL, System};
 use anyhow::Result;
@@ -18,7 +18,7 @@ pub struct Row<const N: usize> {
     /// Percent; `None` where the paper has a dash. Of a system of ours to run its file has them.
     pub accuracy: [Option<f64>; N],
     /// The system that is run beside it, and what the row varies.
-    pub ours: Option<(&'static System, Change)>,
+    pub ours: Option<(&'static System, Variation)>,
 }
 
 /// A cited row without a system that can be run.
@@ -36,7 +36,7 @@ pub const fn of<const N: usize>(
     training: &'static str,
     system: &'static System,
 ) -> Row<N> {
-    Row { name, training, accuracy: [None; N], ours: Some((system, Change::None)) }
+    Row { name, training, accuracy: [None; N], ours: Some((system, Variation::None)) }
 }
 
 /// What makes a table of systems.
@@ -67,7 +67,7 @@ impl<const N: usize> Systems<'_, N> {
         let mut table = Table::new(self.title, &columns);
         for row in self.rows {
             self.push(&mut table, row, receipts)?;
-            if let Some((system, Change::None)) = row.ours {
+            if let Some((system, Variation::None)) = row.ours {
                 self.push_published(&mut table, row.name, system, row.training, receipts)?;
             }
         }
@@ -105,12 +105,12 @@ impl<const N: usize> Systems<'_, N> {
         let mut numbers = Vec::new();
         for (data, accuracy) in self.data.into_iter().zip(row.accuracy) {
             let of_system = match row.ours {
-                Some((system, Change::None)) => system.percent(self.id, data),
+                Some((system, Variation::None)) => system.percent(self.id, data),
                 _ => None,
             };
             let ours = match row.ours {
-                Some((system, change)) => {
-                    receipts.group(Choice { change, ..Choice::new(data, system) })?
+                Some((system, variation)) => {
+                    receipts.group(RunRequest { variation, ..RunRequest::new(data, system) })?
                 }
                 None => None,
             };
@@ -132,7 +132,7 @@ impl<const N: usize> Systems<'_, N> {
         let mut numbers = Vec::new();
         for data in self.data {
             let recipe = (system.published_setting)(data);
-            let ours = receipts.group(Choice::published(data, system))?;
+            let ours = receipts.group(RunRequest::published(data, system))?;
             let printed = recipe.and_then(|_| system.percent(self.id, data));
             numbers.push((printed, cell(ours.as_ref())));
         }
@@ -158,7 +158,7 @@ impl<const N: usize> Systems<'_, N> {
         for system in ALL {
             let mut said: Vec<(String, Vec<&str>)> = Vec::new();
             for (data, recipe) in system.recipes(&self.data) {
-                if receipts.group(Choice::published(data, system))?.is_none() {
+                if receipts.group(RunRequest::published(data, system))?.is_none() {
                     continue;
                 }
                 let (says, title) = (recipe.says(), data.title());

@@ -9,9 +9,9 @@
 
 use super::rows::{Row, Systems, cited, of};
 use super::{curves_of, with_runs};
-use crate::choice::{Change, Choice};
 use crate::experiment::{Experiment, with_published};
 use crate::layout::notes;
+use crate::run_request::{RunRequest, Variation};
 use crate::selection::Receipts;
 use crate::systems::{ALL, BASELINE, BNTT, BPSA, BPSA_BPTA, LISNN, SBPSNN, System};
 use anyhow::Result;
@@ -43,7 +43,7 @@ const ROWS: [Row<3>; 19] = [
     of("BPSA alone (not in this table)", "BP", &BPSA),
     of("Our method (BPSA + BPTA)", "BP", &BPSA_BPTA),
     Row {
-        ours: Some((&BPSA_BPTA, Change::ResNet34)),
+        ours: Some((&BPSA_BPTA, Variation::ResNet34)),
         ..cited("Our method, ResNet34", "BP", [None, Some(94.51), Some(69.32)])
     },
 ];
@@ -56,14 +56,17 @@ pub const EXPERIMENT: Experiment = Experiment {
             later framework, since neither the paper nor its code defines one.",
     systems: &[&BPSA_BPTA],
     published_settings: true,
-    choices,
+    requests,
     tables,
     figures: |receipts| curves_of("table1", &DATA, receipts),
 };
 
-fn choices(systems: &[&'static System]) -> Vec<Choice> {
+fn requests(systems: &[&'static System]) -> Vec<RunRequest> {
     let mut all = super::each(&DATA, systems);
-    let deep = |&data: &Name| Choice { change: Change::ResNet34, ..Choice::new(data, &BPSA_BPTA) };
+    let deep = |&data: &Name| RunRequest {
+        variation: Variation::ResNet34,
+        ..RunRequest::new(data, &BPSA_BPTA)
+    };
     if systems.contains(&&BPSA_BPTA) {
         all.extend(DATA[1..].iter().map(deep));
     }
@@ -71,13 +74,13 @@ fn choices(systems: &[&'static System]) -> Vec<Choice> {
 }
 
 fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
-    let choices = with_published(choices(ALL));
+    let requests = with_published(requests(ALL));
     let mut table = Systems { id: EXPERIMENT.id, title: EXPERIMENT.title, data: DATA, rows: &ROWS }
         .table(receipts)?;
-    notes(&mut table, receipts, &choices)?;
+    notes(&mut table, receipts, &requests)?;
     table.push_note("Ours beside STBP is this paper's baseline: STBP's surrogate and reset in this paper's network.");
     table.push_note(
         "Table 5 of the paper prints 99.58 for MNIST and 92.33 for CIFAR10, with the same method.",
     );
-    with_runs("table1", vec![table], receipts, &choices)
+    with_runs("table1", vec![table], receipts, &requests)
 }

@@ -46,20 +46,20 @@ pub const EXPERIMENT: Experiment = Experiment {
     about: "Recordings of event cameras; the published systems beside our runs.",
     systems: &[&BPSA_BPTA],
     published_settings: true,
-    choices: |systems| each(&DATA, systems),
+    requests: |systems| each(&DATA, systems),
     tables,
     figures: |receipts| curves_of("table2", &DATA, receipts),
 };
 
 fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
-    let choices = with_published(each(&DATA, ALL));
+    let requests = with_published(each(&DATA, ALL));
     let mut table = Systems { id: EXPERIMENT.id, title: EXPERIMENT.title, data: DATA, rows: &ROWS }
         .table(receipts)?;
-    notes(&mut table, receipts, &choices)?;
+    notes(&mut table, receipts, &requests)?;
     table.push_note("Ours beside STBP is this paper's baseline: STBP's surrogate and reset in this paper's network.");
     table.push_note(
         "Table 5 of the paper prints 99.61, 98.26 and 77.76 for the same method; of the 288 test recordings of DVS-Gesture \
          98.96 is 285 and 98.26 is 283.",
     );
-    with_runs("table2", vec![table], receipts, &choices)
+    with_runs("table2", vec![table], receipts, &requests)
 }

@@ -37,15 +37,15 @@ pub const EXPERIMENT: Experiment = Experiment {
             runs. The paper names neither network nor front end, so both are our choice.",
     systems: &[&BPSA_BPTA],
     published_settings: true,
-    choices: |systems| each(&DATA, systems),
+    requests: |systems| each(&DATA, systems),
     tables,
     figures: |receipts| curves_of("table3", &DATA, receipts),
 };
 
 fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
-    let choices = each(&DATA, ALL);
+    let requests = each(&DATA, ALL);
     let mut table = Systems { id: EXPERIMENT.id, title: EXPERIMENT.title, data: DATA, rows: &ROWS }
         .table(receipts)?;
-    notes(&mut table, receipts, &choices)?;
-    with_runs("table3", vec![table], receipts, &choices)
+    notes(&mut table, receipts, &requests)?;
+    with_runs("table3", vec![table], receipts, &requests)
 }

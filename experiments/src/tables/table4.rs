@@ -8,9 +8,9 @@
 
 use super::rows::{Row, Systems, of};
 use super::{curves_of, each, with_runs};
-use crate::choice::Choice;
 use crate::experiment::{Experiment, with_published};
 use crate::layout::{cell, notes};
+use crate::run_request::RunRequest;
 use crate::selection::Receipts;
 use crate::systems::{ALL, BASELINE, BNTT, BPSA, BPSA_BPTA, OURS, PLIF, TDBN};
 use anyhow::Result;
@@ -37,13 +37,13 @@ pub const EXPERIMENT: Experiment = Experiment {
     about: "The same network trained with STBP's gradient (baseline), with the spatial adjustment (BPSA), and with both.",
     systems: &OURS,
     published_settings: true,
-    choices: |systems| each(&DATA[..2], systems),
+    requests: |systems| each(&DATA[..2], systems),
     tables,
     figures: |receipts| curves_of("table4", &DATA, receipts),
 };
 
 fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
-    let choices = with_published(each(&DATA, ALL));
+    let requests = with_published(each(&DATA, ALL));
     let names = ["Baseline", "BPSA", "BPSA + BPTA"];
     let ours = names.map(|name| format!("{name} ours, {}", receipts.profile));
     let mut columns = vec![("Data set", Align::Left)];
@@ -58,7 +58,7 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
         let mut cells = vec![data.title().to_owned()];
         let mut any = false;
         for system in OURS {
-            let ours = cell(receipts.group(Choice::new(data, system))?.as_ref());
+            let ours = cell(receipts.group(RunRequest::new(data, system))?.as_ref());
             let published = system.percent(EXPERIMENT.id, data);
             any |= !ours.is_empty() || published.is_some();
             let paper = published.map_or("–".to_owned(), |accuracy| format!("{accuracy:.2}"));
@@ -68,10 +68,10 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
             table.push_row(cells)?;
         }
     }
-    notes(&mut table, receipts, &choices)?;
+    notes(&mut table, receipts, &requests)?;
     // the paper has them in Table 2 alone
     let title = "Other systems on the same data: classification accuracy (%)";
     let data = [Name::DvsGesture, Name::Cifar10Dvs];
     let others = Systems { id: "table2", title, data, rows: &OTHERS }.table(receipts)?;
-    with_runs("table4", vec![table, others], receipts, &choices)
+    with_runs("table4", vec![table, others], receipts, &requests)
 }

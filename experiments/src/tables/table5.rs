@@ -10,10 +10,10 @@
 
 use super::{each, fig2, with_runs};
 use crate::analysis::{DENSE_UJ, FP32_RATIO, FP32_UJ, assumption};
-use crate::choice::{Change, Choice};
 use crate::experiment::{Experiment, Picture};
 use crate::layout::{self, cell, marked, notes, value};
 use crate::receipt::RATE;
+use crate::run_request::{RunRequest, Variation};
 use crate::selection::{Group, Receipts};
 use crate::systems::{ALL, BASELINE, BPSA, BPSA_BPTA, System};
 use anyhow::Result;
@@ -41,24 +41,35 @@ pub const EXPERIMENT: Experiment = Experiment {
             docs/energy.md says what each column assumes.",
     systems: &[&BPSA_BPTA, &BASELINE],
     published_settings: false,
-    choices,
+    requests,
     tables,
     figures,
 };
 
-fn analogue(data: Name) -> Choice {
-    Choice { change: Change::Analogue, ..Choice::new(data, &BPSA_BPTA) }
+fn analogue(data: Name) -> RunRequest {
+    RunRequest { variation: Variation::Analogue, ..RunRequest::new(data, &BPSA_BPTA) }
 }
 
 /// The systems and, for the ratio, the analogue network of equal structure.
-fn choices(systems: &[&'static System]) -> Vec<Choice> {
+fn requests(systems: &[&'static System]) -> Vec<RunRequest> {
     let mut all = each(&DATA, systems);
     all.extend(DATA.map(analogue));
     all
 }
 
+const NOTES: [&str; 4] = [
+    "EE: energy efficiency by the paper's Equation 1, 4.6 pJ / (0.1 pJ · T · rate), with T = 16 for the paper's numbers and \
+     the T of the run for ours; the rate is the mean over layers. The paper's caption says \"baseline/our method\", and \
+     its first number of each pair is its own method.",
+    "DVS-CIFAR10: the paper prints 29.5, its printed rate gives 29.6; a rate of .0975 before rounding gives 29.5.",
+    "FP32 ratio: every multiplication of the analogue network at 4.6 pJ over every addition (0.9 pJ) and multiplication \
+     (4.6 pJ) of ours, counted exactly on test samples; layers fed by images, counts or average pooling multiply.",
+    "Energy: the same counts for one sample, arithmetic alone, without memory; of the analogue network its dense products for \
+     every frame that it was trained on: once for an image, T times for a recording. The ratio takes them once, as the paper does.",
+];
+
 fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
-    let choices = choices(ALL);
+    let requests = requests(ALL);
     let words = [("Data set", Align::Left), ("Network", Align::Left)];
     let numbers = [
         "Accuracy %, paper",
@@ -84,7 +95,7 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
         let others = ALL.iter().filter(|system| !system.is_ours());
         rows.extend(others.map(|&system| (system.name, system, None)));
         for (name, system, printed) in rows {
-            let group = receipts.group(Choice::new(data, system))?;
+            let group = receipts.group(RunRequest::new(data, system))?;
             if printed.is_some() || group.is_some() {
                 table.push_row(spiking(data, name, printed, group.as_ref()))?;
             }
@@ -98,25 +109,16 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
             table.push_row(cells)?;
         }
     }
-    notes(&mut table, receipts, &choices)?;
-    for note in [
-        "EE: energy efficiency by the paper's Equation 1, 4.6 pJ / (0.1 pJ · T · rate), with T = 16 for the paper's numbers and \
-         the T of the run for ours; the rate is the mean over layers. The paper's caption says \"baseline/our method\", and \
-         its first number of each pair is its own method.",
-        "DVS-CIFAR10: the paper prints 29.5, its printed rate gives 29.6; a rate of .0975 before rounding gives 29.5.",
-        "FP32 ratio: every multiplication of the analogue network at 4.6 pJ over every addition (0.9 pJ) and multiplication \
-         (4.6 pJ) of ours, counted exactly on test samples; layers fed by images, counts or average pooling multiply.",
-        "Energy: the same counts for one sample, arithmetic alone, without memory; of the analogue network its dense products for \
-         every frame that it was trained on: once for an image, T times for a recording. The ratio takes them once, as the paper does.",
-    ] {
+    notes(&mut table, receipts, &requests)?;
+    for note in NOTES {
         table.push_note(note);
     }
     let mut tables = vec![table];
-    tables.extend(layers(receipts, &choices)?);
+    tables.extend(layers(receipts, &requests)?);
     for data in DATA {
-        tables.extend(columns(receipts, data, &choices)?);
+        tables.extend(columns(receipts, data, &requests)?);
     }
-    with_runs("table5", tables, receipts, &choices)
+    with_runs("table5", tables, receipts, &requests)
 }
 
 fn spiking(
@@ -173,7 +175,7 @@ fn said(values: &[f64], group: &Group<'_>, decimals: usize) -> String {
 }
 
 /// What each layer does, in exact counts, of the first seed of each run.
-fn layers(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>> {
+fn layers(receipts: &Receipts<'_>, requests: &[RunRequest]) -> Result<Option<Table>> {
     let words = [("Data set", Align::Left), ("Run", Align::Left), ("Layer", Align::Left)];
     let numbers =
         ["Neurons", "Spikes a sample", "Firing rate %", "Input not 0 %", "ACs", "MACs", "Dense"]
@@ -181,7 +183,7 @@ fn layers(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>> 
     let mut table =
         Table::new("Operations of each layer, a sample", &[&words[..], &numbers].concat());
     let mut any = false;
-    for (choice, group) in receipts.groups(choices)? {
+    for (request, group) in receipts.groups(requests)? {
         let Some(analysis) = &group.first().analysis else { continue };
         for layer in &analysis.layers {
             any = true;
@@ -192,8 +194,8 @@ fn layers(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>> 
             };
             let chances = layer.neurons as f64 * analysis.steps as f64 * samples;
             table.push_row([
-                choice.data.title().to_owned(),
-                group.title.replacen(choice.data.title(), "", 1).trim().to_owned(),
+                request.data.title().to_owned(),
+                group.title.replacen(request.data.title(), "", 1).trim().to_owned(),
                 layer.name.clone(),
                 layer.neurons.to_string(),
                 per(layer.spikes),
@@ -213,9 +215,9 @@ fn layers(receipts: &Receipts<'_>, choices: &[Choice]) -> Result<Option<Table>> 
 }
 
 /// Every energy and count of a data set, a row each, and a column for each run.
-fn columns(receipts: &Receipts<'_>, data: Name, choices: &[Choice]) -> Result<Option<Table>> {
-    let of_data: Vec<Choice> =
-        choices.iter().copied().filter(|choice| choice.data == data).collect();
+fn columns(receipts: &Receipts<'_>, data: Name, requests: &[RunRequest]) -> Result<Option<Table>> {
+    let of_data: Vec<RunRequest> =
+        requests.iter().copied().filter(|request| request.data == data).collect();
     let mut groups = receipts.groups(&of_data)?;
     groups.retain(|(_, g)| g.first().analysis.is_some());
     let names: Vec<String> =
@@ -267,7 +269,7 @@ fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
         let mut groups = groups;
         groups.extend(receipts.groups(&[analogue(data)])?);
         let points: Vec<Point> =
-            groups.iter().filter_map(|(choice, g)| point(*choice, g)).collect();
+            groups.iter().filter_map(|(request, g)| point(*request, g)).collect();
         let all: Vec<&Group<'_>> = groups.iter().map(|(_, g)| g).collect();
         let caption = layout::caption("Accuracy against energy", &all, &receipts.profile);
         if let (Some(caption), true) = (caption, points.len() > 1) {
@@ -283,10 +285,10 @@ fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
     Ok(pictures)
 }
 
-fn point(choice: Choice, group: &Group<'_>) -> Option<Point> {
-    let (name, energies) = match choice.change {
-        Change::Analogue => ("analogue", analogue_uj(group)),
-        _ => (choice.system.id, energies(group, FP32_UJ)),
+fn point(request: RunRequest, group: &Group<'_>) -> Option<Point> {
+    let (name, energies) = match request.variation {
+        Variation::Analogue => ("analogue", analogue_uj(group)),
+        _ => (request.system.id, energies(group, FP32_UJ)),
     };
     let point = Point {
         name: name.to_owned(),

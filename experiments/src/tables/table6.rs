@@ -7,9 +7,9 @@
 //! us.
 
 use super::with_runs;
-use crate::choice::{Change, Choice};
 use crate::experiment::Experiment;
 use crate::layout::{cell, notes};
+use crate::run_request::{RunRequest, Variation};
 use crate::selection::Receipts;
 use crate::systems::{ALL, BASELINE, BPSA, BPSA_BPTA, OURS, System};
 use anyhow::Result;
@@ -33,17 +33,17 @@ pub const EXPERIMENT: Experiment = Experiment {
     about: "The same recordings as 32, 16, 8 or 4 frames: how much accuracy a shorter simulation costs each method.",
     systems: &OURS,
     published_settings: false,
-    choices,
+    requests,
     tables,
     figures: |_| Ok(Vec::new()),
 };
 
 /// Each system with each number of steps.
-pub fn choices(systems: &[&'static System]) -> Vec<Choice> {
+pub fn requests(systems: &[&'static System]) -> Vec<RunRequest> {
     let of = |&system: &&'static System| {
-        STEPS.map(|steps| Choice {
-            change: Change::Steps(steps),
-            ..Choice::new(Name::DvsGesture, system)
+        STEPS.map(|steps| RunRequest {
+            variation: Variation::Steps(steps),
+            ..RunRequest::new(Name::DvsGesture, system)
         })
     };
     systems.iter().flat_map(of).collect()
@@ -63,13 +63,15 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
     for (name, system, accuracy) in PUBLISHED {
         let mut cells = vec![name.to_owned()];
         for (steps, accuracy) in STEPS.into_iter().zip(accuracy) {
-            let choice =
-                Choice { change: Change::Steps(steps), ..Choice::new(Name::DvsGesture, system) };
-            cells.extend([format!("{accuracy:.2}"), cell(receipts.group(choice)?.as_ref())]);
+            let request = RunRequest {
+                variation: Variation::Steps(steps),
+                ..RunRequest::new(Name::DvsGesture, system)
+            };
+            cells.extend([format!("{accuracy:.2}"), cell(receipts.group(request)?.as_ref())]);
         }
         table.push_row(cells)?;
     }
-    let choices = choices(ALL);
-    notes(&mut table, receipts, &choices)?;
-    with_runs("table6", vec![table], receipts, &choices)
+    let requests = requests(ALL);
+    notes(&mut table, receipts, &requests)?;
+    with_runs("table6", vec![table], receipts, &requests)
 }

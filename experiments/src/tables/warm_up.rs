@@ -6,9 +6,9 @@
 //! Expected: not known; the paper has no such table.
 
 use super::with_runs;
-use crate::choice::{Change, Choice, Warm};
 use crate::experiment::{Experiment, Picture};
 use crate::layout::{cell, notes};
+use crate::run_request::{RunRequest, Variation, Warm};
 use crate::selection::Receipts;
 use crate::systems::{ALL, BASELINE, BPSA_BPTA, OURS, System};
 use crate::{preset, silence};
@@ -31,20 +31,20 @@ pub const EXPERIMENT: Experiment = Experiment {
             paper's text names another warm-up. Whether a warm-up alone explains a gain shows when every method has each of them.",
     systems: &[&BASELINE, &BPSA_BPTA],
     published_settings: false,
-    choices,
+    requests,
     tables,
     figures,
 };
 
-fn choices(systems: &[&'static System]) -> Vec<Choice> {
+fn requests(systems: &[&'static System]) -> Vec<RunRequest> {
     let mut all = Vec::new();
     for data in DATA {
         for (warm, _) in WARM {
             // without neurons and without ReLU a network would be linear
             let fits = |system: &&&System| warm != Warm::Analogue || preset::has_relu(system);
-            all.extend(systems.iter().filter(fits).map(|&system| Choice {
-                change: Change::WarmUp(warm),
-                ..Choice::new(data, system)
+            all.extend(systems.iter().filter(fits).map(|&system| RunRequest {
+                variation: Variation::WarmUp(warm),
+                ..RunRequest::new(data, system)
             }));
         }
     }
@@ -55,8 +55,8 @@ fn choices(systems: &[&'static System]) -> Vec<Choice> {
 fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
     let mut pictures = Vec::new();
     for data in DATA {
-        let mut of_data = choices(&OURS);
-        of_data.retain(|choice| choice.data == data);
+        let mut of_data = requests(&OURS);
+        of_data.retain(|request| request.data == data);
         pictures.extend(silence::pictures(EXPERIMENT.id, data, &of_data, receipts)?);
     }
     Ok(pictures)
@@ -72,13 +72,16 @@ fn tables(receipts: &Receipts<'_>) -> Result<Vec<Table>> {
         for (warm, says) in WARM {
             let mut cells = vec![data.title().to_owned(), says.to_owned()];
             for system in OURS {
-                let choice = Choice { change: Change::WarmUp(warm), ..Choice::new(data, system) };
-                cells.push(cell(receipts.group(choice)?.as_ref()));
+                let request = RunRequest {
+                    variation: Variation::WarmUp(warm),
+                    ..RunRequest::new(data, system)
+                };
+                cells.push(cell(receipts.group(request)?.as_ref()));
             }
             table.push_row(cells)?;
         }
     }
-    let choices = choices(ALL);
-    notes(&mut table, receipts, &choices)?;
-    with_runs("the warm-up", vec![table], receipts, &choices)
+    let requests = requests(ALL);
+    notes(&mut table, receipts, &requests)?;
+    with_runs("the warm-up", vec![table], receipts, &requests)
 }

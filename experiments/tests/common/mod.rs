@@ -15,7 +15,7 @@ pub fn command(dir: &Path, words: &[&str]) -> Command {
 }
 
 /// A program in a folder, without data, with nothing but standard error to be read.
-pub fn heard(mut command: Command, dir: &Path, arguments: &[&str]) -> Command {
+pub fn with_stderr(mut command: Command, dir: &Path, arguments: &[&str]) -> Command {
     command.args(arguments).current_dir(dir).env_remove("SPIKEGRAD_DATA");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command

@@ -1,4 +1,4 @@
-//! Circles of imports between the files of a crate: none, but for those named in [`EXCUSED`].
+//! Circles of imports between the files of a crate: none.
 //!
 //! A file imports another where a path of its code leads there, by `use` or not, and through
 //! re-exports to the file that has the item. A `mod`, a re-export of what lies below, and a use of
@@ -7,14 +7,6 @@
 use super::{folder, packages, sources};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-/// Circles that are still there: the crate, and the files that reach each other. This list only
-/// shrinks; one that is gone is taken off it.
-const EXCUSED: [(&str, &[&str]); 3] = [
-    ("experiments", &["contradictions", "preset"]),
-    ("experiments", &["data::load", "framing", "run"]),
-    ("experiments", &["plan", "runs"]),
-];
 
 /// The paths of each file, by the path of its module; the root's is empty.
 type Files = BTreeMap<String, Vec<Use>>;
@@ -176,10 +168,6 @@ fn module(file: &Path) -> Option<String> {
 
 #[test]
 fn files_import_each_other_in_no_circle() {
-    let mut excused: BTreeSet<(String, Vec<String>)> = EXCUSED
-        .iter()
-        .map(|(name, files)| (name.to_string(), files.iter().map(|f| f.to_string()).collect()))
-        .collect();
     let mut faults = Vec::new();
     for package in packages() {
         let source = folder(&package).join("src");
@@ -194,15 +182,9 @@ fn files_import_each_other_in_no_circle() {
             })
             .collect();
         for circle in circles(&files) {
-            if !excused.remove(&(name.clone(), circle.clone())) {
-                faults.push(format!("{name}: {} import each other in a circle", circle.join(", ")));
-            }
+            faults.push(format!("{name}: {} import each other in a circle", circle.join(", ")));
         }
     }
-    let gone = excused.iter().map(|(name, files)| {
-        format!("{name}: {} are no circle any more: take it off the list", files.join(", "))
-    });
-    faults.extend(gone);
     assert_eq!(faults, [""; 0], "what both need lies below both, what names all lies above all");
 }
 

@@ -57,6 +57,16 @@ pub enum Stage {
     MaxPool(usize),
     /// `AP2`: average pooling, window = stride.
     AvgPool(usize),
+    /// `AP3/2`: average pooling with stride 2; `AP3/2(P1)` with a border of zeros, one pixel wide,
+    /// whose pixels count, as PyTorch's do by default. A network with it runs by tensor operations.
+    StridedAvgPool {
+        /// Side of the window.
+        window: usize,
+        /// Step of the window.
+        stride: usize,
+        /// Zeros on every side, at most half of the window.
+        padding: usize,
+    },
     /// `AN2`: average pooling, window = stride, and behind it neurons of its own (SBPSNN): they
     /// integrate without a leak, fire above a threshold of 0.75, are reset to zero, and pass a
     /// gradient of 1 where they fired, and none across the reset.
@@ -101,6 +111,10 @@ impl fmt::Display for Stage {
             Stage::GlobalAvgPool => write!(f, "GAP"),
             Stage::MaxPool(k) => write!(f, "MP{k}"),
             Stage::AvgPool(k) => write!(f, "AP{k}"),
+            Stage::StridedAvgPool { window, stride, padding } => {
+                write!(f, "AP{window}/{stride}")?;
+                if *padding == 0 { Ok(()) } else { write!(f, "(P{padding})") }
+            }
             Stage::PoolNeurons(k) => write!(f, "AN{k}"),
             Stage::Dropout => write!(f, "DP"),
             Stage::FullyConnected { units, dropout: false } => write!(f, "{units}FC"),
@@ -171,6 +185,7 @@ impl Spec {
             | Stage::GlobalAvgPool
             | Stage::MaxPool(_)
             | Stage::AvgPool(_)
+            | Stage::StridedAvgPool { .. }
             | Stage::PoolNeurons(_)
             | Stage::Dropout
             | Stage::Voting { .. } => stage,
@@ -195,6 +210,7 @@ mod tests {
             "128C3-MP2-128C3-256C3-AP2-2048FC(DP)-10Voting",
             "64C5-AP4-DP-1024FC-DP-3Voting",
             "64S3-3*64RB3-128RB3/2-64RB3-64RB3-BN-GAP-10Voting",
+            "8C3-AP3/2(P1)-AP3/1-AP2/2-AP5/31(P2)-2*AP2/1-3Voting",
             "15C5(valid)-AN2-32C3(L5)-4C3(valid)(L3)-AN4-10Voting",
             "7S5/3-12*9RB1/31(post)-8RB3(post)-2*MP2-2*8FC(DP)-3Voting",
         ] {

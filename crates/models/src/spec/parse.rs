@@ -128,7 +128,7 @@ fn stage(word: Word) -> Result<Stage, Wrong> {
             "GAP" => Ok(Stage::GlobalAvgPool),
             _ => match (word.strip("MP"), word.strip("AP"), word.strip("AN")) {
                 (Some(window), ..) => Ok(Stage::MaxPool(window.number()?)),
-                (_, Some(window), _) => Ok(Stage::AvgPool(window.number()?)),
+                (_, Some(window), _) => average(window),
                 (.., Some(window)) => Ok(Stage::PoolNeurons(window.number()?)),
                 _ => word.wrong(FORMS),
             },
@@ -140,6 +140,30 @@ fn stage(word: Word) -> Result<Stage, Wrong> {
         "FC(DP)" => Ok(Stage::FullyConnected { units: count, dropout: true }),
         "Voting" => Ok(Stage::Voting { voters: count }),
         _ => windowed(count, rest),
+    }
+}
+
+/// The window of average pooling, `2`, `3/2` or `3/2(P1)`.
+fn average(window: Word) -> Result<Stage, Wrong> {
+    let (digits, rest) = window.digits();
+    let Some(after) = rest.strip("/") else { return Ok(Stage::AvgPool(window.number()?)) };
+    let (window, (step, rest)) = (digits.number()?, after.digits());
+    let stride = match step.number() {
+        Ok(stride) if stride <= LARGEST_WINDOW => stride,
+        _ => return step.wrong("a stride from 1 to 31"),
+    };
+    let Some(border) = rest.strip("(P") else {
+        rest.end("(P1) (a border of zeros) or the end of the stage")?;
+        return Ok(Stage::StridedAvgPool { window, stride, padding: 0 });
+    };
+    let (border, rest) = border.digits();
+    let padding = match border.number() {
+        Ok(padding) if padding <= window / 2 => padding,
+        _ => return border.wrong("a border of at least 1 and at most half of the window"),
+    };
+    match rest.text {
+        ")" => Ok(Stage::StridedAvgPool { window, stride, padding }),
+        _ => rest.wrong("a closing ) and the end of the stage"),
     }
 }
 

@@ -6,7 +6,7 @@ use candle_nn::{VarBuilder, VarMap};
 use models::{
     BatchStatistics, Frames, Gradients, Mode, Network, Observer, Spec, StageOptions, StatisticsOver,
 };
-use neuron::{Method, Neuron};
+use neuron::{Config, Neuron};
 use std::sync::Arc;
 
 pub struct Numbers(pub u64);
@@ -30,13 +30,13 @@ pub struct Case {
 
 /// What an observer hears, in a form in which both passes say it.
 #[derive(Default)]
-pub struct Heard {
+pub struct Observed {
     /// By step.
     pub spikes: Vec<(String, Vec<f64>)>,
     pub statistics: Vec<(String, Vec<f32>)>,
 }
 
-impl Observer for Heard {
+impl Observer for Observed {
     fn spikes(&mut self, layer: &str, spikes: &Tensor) -> Result<()> {
         let steps: Vec<f32> = spikes.flatten_from(1)?.sum(1)?.to_dtype(DType::F32)?.to_vec1()?;
         self.spikes.push((layer.into(), steps.into_iter().map(f64::from).collect()));
@@ -60,11 +60,11 @@ impl Case {
         text: &str,
         shape: [usize; 4],
         shown: (usize, bool),
-        method: Method,
+        method: Config,
         over: StatisticsOver,
         rate: f32,
     ) -> Case {
-        Case::with(text, shape, shown, method.config().build().unwrap(), over, rate)
+        Case::with(text, shape, shown, method.build().unwrap(), over, rate)
     }
 
     pub fn with(
@@ -153,13 +153,19 @@ pub fn loss(scores: &Tensor) -> Result<Tensor> {
 /// are equal, and each norm divides what rounding left of their differences by √ε = 1/316.
 ///
 /// `fast` and `found` are what a pass without a graph told and gave, its gradients on the CPU.
-pub fn agree(case: &Case, fast: &Heard, found: &Gradients, degenerate: bool, what: &str) -> bool {
+pub fn agree(
+    case: &Case,
+    fast: &Observed,
+    found: &Gradients,
+    degenerate: bool,
+    what: &str,
+) -> bool {
     agree_but(case, fast, found, if degenerate { 1e-3 } else { 0.0 }, what)
 }
 
 /// [`agree`], but for differences below so large a part of the largest entry of all gradients.
-pub fn agree_but(case: &Case, fast: &Heard, found: &Gradients, part: f32, what: &str) -> bool {
-    let mut plain = Heard::default();
+pub fn agree_but(case: &Case, fast: &Observed, found: &Gradients, part: f32, what: &str) -> bool {
+    let mut plain = Observed::default();
     let scores = case.network.forward(&case.tensor(), Mode::Train { seed: 5 }, &mut plain).unwrap();
     if fast.spikes != plain.spikes {
         // a membrane at the threshold up to rounding

@@ -5,14 +5,20 @@ use super::{Case, OUTPUTS, time_first};
 use crate::conformance::axis_order::{Layout, channels_last};
 use crate::conformance::check::Rows;
 use anyhow::{Context, Result};
+use layers::Masks;
 use models::{Biases, Norm, StageOptions};
 use neuron::cells::sbpsnn::{Constants, Factor};
 use neuron::{Config, Fires, Kind, Lif, Reset, ResetGradient};
 use std::sync::Arc;
 use surrogate::{Kind as Surrogate, Rectangular, WhereFired};
 
-const BARE: StageOptions =
-    StageOptions { norm: Norm::None, rectify: false, bias: Biases::All, steps: None };
+const BARE: StageOptions = StageOptions {
+    norm: Norm::None,
+    rectify: false,
+    bias: Biases::All,
+    dropout: Masks::Pass,
+    steps: None,
+};
 
 /// LISNN: lateral connections in its convolutions.
 pub fn lisnn(case: &Case) -> Result<System> {

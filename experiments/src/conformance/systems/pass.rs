@@ -127,13 +127,13 @@ fn variables(vars: &VarMap) -> BTreeMap<String, Var> {
 
 /// What a pass tells.
 #[derive(Default)]
-struct Seen {
+struct PassRecord {
     spikes: BTreeMap<String, Tensor>,
     counts: BTreeMap<String, Vec<u64>>,
     statistics: BTreeMap<String, BatchStatistics>,
 }
 
-impl Observer for Seen {
+impl Observer for PassRecord {
     fn spikes(&mut self, layer: &str, spikes: &Tensor) -> candle_core::Result<()> {
         self.spikes.insert(layer.to_owned(), spikes.detach());
         Ok(())
@@ -180,7 +180,7 @@ struct Run<'a> {
 }
 
 /// Scores, loss, and the gradient of each variable.
-type Found = (Tensor, Tensor, BTreeMap<String, Tensor>);
+type PassResult = (Tensor, Tensor, BTreeMap<String, Tensor>);
 
 impl Run<'_> {
     fn row(&self, what: &str) -> String {
@@ -192,7 +192,7 @@ impl Run<'_> {
         let output = case.stored(tag, "output")?;
         let (network, vars) = system.network(case, output.dim(1)?, dtype)?;
         let frames = system.frames.to_dtype(dtype)?;
-        let mut seen = Seen::default();
+        let mut seen = PassRecord::default();
         let all = variables(&vars);
         let (scores, loss, gradients) = match self.form {
             "event" => self.event(&network, &all, &mut seen)?,
@@ -230,8 +230,8 @@ impl Run<'_> {
         network: &Network,
         all: &BTreeMap<String, Var>,
         frames: &Tensor,
-        seen: &mut Seen,
-    ) -> Result<Found> {
+        seen: &mut PassRecord,
+    ) -> Result<PassResult> {
         let mode = Mode::Train { seed: 0 };
         let scores = match self.system.head {
             Head::Membrane { leak, threshold } => {
@@ -260,8 +260,8 @@ impl Run<'_> {
         &self,
         network: &Network,
         all: &BTreeMap<String, Var>,
-        seen: &mut Seen,
-    ) -> Result<Found> {
+        seen: &mut PassRecord,
+    ) -> Result<PassResult> {
         let engine = network.event_driven().context("no event-driven form")?;
         let (values, shape) = shown(&self.system.frames)?;
         let of = |scores: &Tensor| -> candle_core::Result<Tensor> {
@@ -279,7 +279,7 @@ impl Run<'_> {
     }
 
     /// Every spike, or where a form tells only how many there were at each step, that.
-    fn spikes(&self, seen: &Seen) -> Result<Vec<Pair>> {
+    fn spikes(&self, seen: &PassRecord) -> Result<Vec<Pair>> {
         let mut pairs = Vec::new();
         for (theirs, ours) in &self.system.spikes {
             let name = format!("{}.spike.{theirs}", self.case.seed);
@@ -312,7 +312,7 @@ impl Run<'_> {
     }
 
     /// Running statistics after the pass, which the variables then have.
-    fn running(&self, seen: &Seen, all: &BTreeMap<String, Var>) -> Result<Vec<Pair>> {
+    fn running(&self, seen: &PassRecord, all: &BTreeMap<String, Var>) -> Result<Vec<Pair>> {
         let mut pairs = Vec::new();
         for (theirs, ours) in &self.system.norms {
             let var = |what: &str| {

@@ -2,7 +2,7 @@
 
 use crate::preset::{self, Overrides};
 use crate::settings::Setting;
-use crate::systems::{Chosen, System};
+use crate::systems::{System, SystemInSetting};
 use crate::tuning::Point;
 use crate::usage::Usage;
 pub use crate::warm::Warm;
@@ -15,7 +15,7 @@ use training::WarmUp;
 /// A run as a table asks for it: a data set, a system, and what else the table varies. A profile
 /// makes it a [`Run`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choice {
+pub struct RunRequest {
     /// The data set.
     pub data: Name,
     /// The system.
@@ -23,12 +23,12 @@ pub struct Choice {
     /// Its setting.
     pub setting: SystemSetting,
     /// What the table varies beside the two.
-    pub change: Change,
+    pub variation: Variation,
 }
 
 /// What a table varies beside data set and system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum Variation {
     /// Nothing.
     None,
     /// The network ResNet34.
@@ -42,10 +42,10 @@ pub enum Change {
     Analogue,
 }
 
-impl Choice {
+impl RunRequest {
     /// Without a change, in the house's setting.
     pub const fn new(data: Name, system: &'static System) -> Self {
-        Self { data, system, setting: SystemSetting::House, change: Change::None }
+        Self { data, system, setting: SystemSetting::House, variation: Variation::None }
     }
 
     /// The same in a system's own setting, without a change.
@@ -54,8 +54,8 @@ impl Choice {
     }
 
     /// Its system in its setting.
-    pub fn chosen(self) -> Chosen {
-        Chosen { system: self.system, setting: self.setting }
+    pub fn chosen(self) -> SystemInSetting {
+        SystemInSetting { system: self.system, setting: self.setting }
     }
 
     /// The run that a profile with these overrides makes of it.
@@ -64,10 +64,10 @@ impl Choice {
     /// An override that does not fit the run.
     pub fn run(self, profile: Profile, overrides: &Overrides) -> Result<Run> {
         let sets = |what: fn(&Setting) -> bool| overrides.settings.iter().any(what);
-        let varied = match self.change {
-            Change::Steps(_) if overrides.steps.is_some() => Some("--steps"),
-            Change::Steps(_) if sets(Setting::of_framing) => Some("--set framing"),
-            Change::WarmUp(_) | Change::Analogue if sets(Setting::of_warm_up) => {
+        let varied = match self.variation {
+            Variation::Steps(_) if overrides.steps.is_some() => Some("--steps"),
+            Variation::Steps(_) if sets(Setting::of_framing) => Some("--set framing"),
+            Variation::WarmUp(_) | Variation::Analogue if sets(Setting::of_warm_up) => {
                 Some("--set warm-up")
             }
             _ => None,
@@ -82,12 +82,12 @@ impl Choice {
         let tuned = self.tuned(overrides)?;
         all.learning_rate = tuned.map_or(all.learning_rate, |point| Some(point.learning_rate));
         let epochs = all.epochs.unwrap_or(preset::epochs(self.data, profile));
-        match self.change {
-            Change::None => (),
-            Change::ResNet34 => all.architecture = Some(Architecture::ResNet34),
-            Change::Steps(steps) => all.steps = Some(steps),
-            Change::WarmUp(warm) => all.warm_up = Some(warm.of(epochs)),
-            Change::Analogue => all.warm_up = Some(WarmUp::Ann { epochs }),
+        match self.variation {
+            Variation::None => (),
+            Variation::ResNet34 => all.architecture = Some(Architecture::ResNet34),
+            Variation::Steps(steps) => all.steps = Some(steps),
+            Variation::WarmUp(warm) => all.warm_up = Some(warm.of(epochs)),
+            Variation::Analogue => all.warm_up = Some(WarmUp::Ann { epochs }),
         }
         // a row that is about a warm-up has its own
         let point = tuned.filter(|_| all.warm_up.is_none());
@@ -124,50 +124,50 @@ impl Choice {
 
     /// What tells its receipts from others of one profile: a part of their names.
     pub fn id(self, profile: Profile) -> String {
-        let Self { data, system, change, .. } = self;
+        let Self { data, system, variation, .. } = self;
         let plain = format!("{}-{}", data.id(), self.chosen().id());
-        match change {
-            Change::None => plain,
+        match variation {
+            Variation::None => plain,
             // the usual warm-up is no change
-            Change::WarmUp(Warm::No) if !preset::warms_up(data, system, profile) => plain,
-            Change::WarmUp(Warm::Analogue) if preset::warms_up(data, system, profile) => plain,
-            Change::ResNet34 => plain + "-resnet34",
+            Variation::WarmUp(Warm::No) if !preset::warms_up(data, system, profile) => plain,
+            Variation::WarmUp(Warm::Analogue) if preset::warms_up(data, system, profile) => plain,
+            Variation::ResNet34 => plain + "-resnet34",
             // the usual T is no change
-            Change::Steps(steps) if steps == preset::steps(data, profile) => plain,
-            Change::Steps(steps) => format!("{plain}-T{steps}"),
-            Change::WarmUp(warm) => format!("{plain}-warm-up-{}", warm.id()),
-            Change::Analogue => format!("{}-ann", data.id()),
+            Variation::Steps(steps) if steps == preset::steps(data, profile) => plain,
+            Variation::Steps(steps) => format!("{plain}-T{steps}"),
+            Variation::WarmUp(warm) => format!("{plain}-warm-up-{}", warm.id()),
+            Variation::Analogue => format!("{}-ann", data.id()),
         }
     }
 
     /// For people.
     pub fn title(self) -> String {
-        let Self { data, change, .. } = self;
+        let Self { data, variation, .. } = self;
         let plain = format!("{} {}", data.title(), self.chosen().title());
-        match change {
-            Change::None => plain,
-            Change::ResNet34 => plain + ", ResNet34",
-            Change::Steps(steps) => format!("{plain}, T = {steps}"),
-            Change::WarmUp(warm) => format!("{plain}, warm-up {}", warm.id()),
-            Change::Analogue => format!("{} analogue network", data.title()),
+        match variation {
+            Variation::None => plain,
+            Variation::ResNet34 => plain + ", ResNet34",
+            Variation::Steps(steps) => format!("{plain}, T = {steps}"),
+            Variation::WarmUp(warm) => format!("{plain}, warm-up {}", warm.id()),
+            Variation::Analogue => format!("{} analogue network", data.title()),
         }
     }
 
     /// The words by which `--only` finds it.
     pub fn words(self) -> Vec<String> {
         let mut words = vec![self.data.id().to_owned()];
-        match self.change {
-            Change::Analogue => words.push("ann".into()),
+        match self.variation {
+            Variation::Analogue => words.push("ann".into()),
             _ => words.push(self.system.id.into()),
         }
         if self.setting == SystemSetting::Published {
             words.push("published".into());
         }
-        match self.change {
-            Change::None | Change::Analogue => (),
-            Change::ResNet34 => words.push("resnet34".into()),
-            Change::Steps(steps) => words.push(format!("T{steps}")),
-            Change::WarmUp(warm) => words.push(format!("warm-up-{}", warm.id())),
+        match self.variation {
+            Variation::None | Variation::Analogue => (),
+            Variation::ResNet34 => words.push("resnet34".into()),
+            Variation::Steps(steps) => words.push(format!("T{steps}")),
+            Variation::WarmUp(warm) => words.push(format!("warm-up-{}", warm.id())),
         }
         words
     }

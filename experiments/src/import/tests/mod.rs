@@ -2,6 +2,8 @@
 //! Checkpoints as `torch.save` lays them out, written here without it, and a small one that it
 //! wrote itself.
 
+mod torch_file;
+
 use super::*;
 use crate::preset::{Overrides, run};
 use crate::systems::BPSA_BPTA;
@@ -12,139 +14,7 @@ use models::{Mode, Observer, Variant};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use tempfile::TempDir;
-
-/// CRC-32 as zip has it.
-fn crc(bytes: &[u8]) -> u32 {
-    let byte = |crc: u32, b: &u8| {
-        (0..8).fold(
-            crc ^ u32::from(*b),
-            |c, _| if c & 1 == 1 { c >> 1 ^ 0xedb8_8320 } else { c >> 1 },
-        )
-    };
-    !bytes.iter().fold(!0, byte)
-}
-
-/// A zip archive of files that are stored as they are.
-fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let (mut out, mut directory) = (Vec::new(), Vec::new());
-    for (name, bytes) in files {
-        let (at, size) = (out.len() as u32, (bytes.len() as u32).to_le_bytes());
-        // version, flags, method, time and date, checksum, sizes, lengths of name and extra
-        let common = [
-            &[0, 0, 0, 0, 0, 0, 0, 0],
-            &crc(bytes).to_le_bytes()[..],
-            &size,
-            &size,
-            &(name.len() as u16).to_le_bytes(),
-            &[0, 0],
-        ]
-        .concat();
-        out.extend([b"PK\x03\x04\x14\0", &common[..], name.as_bytes(), bytes].concat());
-        directory.extend(
-            [b"PK\x01\x02\x14\0\x14\0", &common[..], &[0; 10], &at.to_le_bytes(), name.as_bytes()]
-                .concat(),
-        );
-    }
-    let (n, at) = ((files.len() as u16).to_le_bytes(), (out.len() as u32).to_le_bytes());
-    out.extend_from_slice(&directory);
-    out.extend(
-        [b"PK\x05\x06\0\0\0\0", &n[..], &n, &(directory.len() as u32).to_le_bytes(), &at, &[0, 0]]
-            .concat(),
-    );
-    out
-}
-
-/// A pickle of protocol 2, opcode by opcode.
-#[derive(Default)]
-struct Pickle(Vec<u8>);
-
-impl Pickle {
-    fn op(&mut self, bytes: &[u8]) -> &mut Self {
-        self.0.extend_from_slice(bytes);
-        self
-    }
-
-    fn text(&mut self, text: &str) -> &mut Self {
-        self.op(b"X").op(&(text.len() as u32).to_le_bytes()).op(text.as_bytes())
-    }
-
-    fn int(&mut self, n: usize) -> &mut Self {
-        self.op(b"J").op(&(n as u32).to_le_bytes())
-    }
-
-    fn ints(&mut self, all: &[usize]) -> &mut Self {
-        self.op(b"(");
-        for &n in all {
-            self.int(n);
-        }
-        self.op(b"t")
-    }
-
-    /// `_rebuild_tensor_v2(('storage', FloatStorage, key, 'cpu', n), 0, shape, strides, False,
-    /// OrderedDict())`.
-    fn tensor(&mut self, key: usize, shape: &[usize]) -> &mut Self {
-        let strides: Vec<usize> =
-            (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()).collect();
-        self.op(b"ctorch._utils\n_rebuild_tensor_v2\n((")
-            .text("storage")
-            .op(b"ctorch\nFloatStorage\n");
-        self.text(&key.to_string()).text("cpu").int(shape.iter().product()).op(b"tQ").int(0);
-        self.ints(shape).ints(&strides).op(b"\x89ccollections\nOrderedDict\n)RtR")
-    }
-}
-
-/// A checkpoint to be written: names and values.
-#[derive(Clone, Default)]
-struct Torch {
-    tensors: Vec<(String, Vec<usize>, Vec<f32>)>,
-    /// Under a key, beside other things, as training programs save it; with a prefix.
-    nested: Option<(&'static str, &'static str)>,
-}
-
-impl Torch {
-    fn put(&mut self, name: &str, tensor: &Tensor) {
-        let values = tensor.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-        self.tensors.push((name.into(), tensor.dims().to_vec(), values));
-    }
-
-    fn pickle(&self) -> Vec<u8> {
-        let mut p = Pickle::default();
-        p.op(b"\x80\x02");
-        if let Some((key, _)) = self.nested {
-            p.op(b"}(")
-                .text("best_acc")
-                .tensor(0, &self.tensors[0].1)
-                .text("epoch")
-                .op(b"K\x03")
-                .text(key);
-        }
-        p.op(b"ccollections\nOrderedDict\n)Rq\x07(");
-        let prefix = self.nested.map_or("", |(_, prefix)| prefix);
-        for (key, (name, shape, _)) in self.tensors.iter().enumerate() {
-            p.text(&format!("{prefix}{name}")).tensor(key, shape);
-        }
-        p.op(b"u}").text("_metadata").op(b"ccollections\nOrderedDict\n)Rsb");
-        if self.nested.is_some() {
-            p.text("optimizer").op(b"}").text("lr").op(b"G?PbM\xd2\xf1\xa9\xfcsu");
-        }
-        p.op(b".");
-        p.0
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        let storage = |(key, (_, _, values)): (usize, &(String, Vec<usize>, Vec<f32>))| {
-            (format!("archive/data/{key}"), values.iter().flat_map(|v| v.to_le_bytes()).collect())
-        };
-        let mut files = vec![("archive/data.pkl".to_owned(), self.pickle())];
-        files.extend(self.tensors.iter().enumerate().map(storage));
-        files.push(("archive/version".into(), b"3\n".to_vec()));
-        zip(&files)
-    }
-
-    fn named(&mut self, name: &str) -> &mut (String, Vec<usize>, Vec<f32>) {
-        self.tensors.iter_mut().find(|(n, ..)| n == name).unwrap()
-    }
-}
+use torch_file::{Torch, zip};
 
 /// Names of all variables.
 fn all(vars: &SeededVars) -> Vec<String> {
@@ -239,6 +109,28 @@ impl Observer for Counts {
     }
 }
 
+/// A checkpoint of a golden network's weights and running statistics.
+fn of_golden(tensors: &HashMap<String, Tensor>) -> Torch {
+    let mut torch = Torch::default();
+    for (name, tensor) in tensors {
+        let weight = name.strip_prefix("param.").or_else(|| name.strip_prefix("bpsta.f32.bn."));
+        if let Some(name) = weight {
+            torch.put(name, tensor);
+        }
+    }
+    torch
+}
+
+/// A golden file's input as the network takes it: half of a sensor of 128 pixels.
+fn golden_frames(input: &Tensor, steps: usize) -> Tensor {
+    let mut frames = conformance::frames(input, steps).unwrap();
+    if frames.dim(2).unwrap() == 128 {
+        let even = Tensor::arange_step(0u32, 128, 2, &Device::Cpu).unwrap();
+        frames = frames.index_select(&even, 2).unwrap().index_select(&even, 3).unwrap();
+    }
+    frames.to_dtype(DType::F32).unwrap()
+}
+
 /// The golden networks in evaluation mode, with the weights that a checkpoint brought.
 #[test]
 fn imported_golden_weights_reproduce_outputs_and_spike_counts() {
@@ -256,14 +148,7 @@ fn imported_golden_weights_reproduce_outputs_and_spike_counts() {
             &Device::Cpu,
         )
         .unwrap();
-        let mut torch = Torch::default();
-        for (name, tensor) in &tensors {
-            if let Some(name) =
-                name.strip_prefix("param.").or_else(|| name.strip_prefix("bpsta.f32.bn."))
-            {
-                torch.put(name, tensor);
-            }
-        }
+        let mut torch = of_golden(&tensors);
         for nested in [None, Some(("network", "module."))] {
             let case = Case::new(
                 data,
@@ -281,17 +166,9 @@ fn imported_golden_weights_reproduce_outputs_and_spike_counts() {
             let imported = case.import(&Torch { nested, ..torch.clone() }.bytes()).unwrap();
             assert_eq!(imported.source, Source::Torch);
             let counts = &tensors["bpsta.eval.spike_count"];
-            let mut frames =
-                conformance::frames(&tensors["input"], counts.dim(1).unwrap()).unwrap();
-            if frames.dim(2).unwrap() == 128 {
-                let even = Tensor::arange_step(0u32, 128, 2, &Device::Cpu).unwrap();
-                frames = frames.index_select(&even, 2).unwrap().index_select(&even, 3).unwrap();
-            }
+            let frames = golden_frames(&tensors["input"], counts.dim(1).unwrap());
             let mut seen = Counts::default();
-            let scores = case
-                .network
-                .forward(&frames.to_dtype(DType::F32).unwrap(), Mode::Eval, &mut seen)
-                .unwrap();
+            let scores = case.network.forward(&frames, Mode::Eval, &mut seen).unwrap();
             let off = (scores - &tensors["bpsta.f32.eval.output"])
                 .unwrap()
                 .abs()
@@ -311,7 +188,7 @@ fn imported_golden_weights_reproduce_outputs_and_spike_counts() {
 #[test]
 fn a_file_that_torch_wrote() {
     let case = Case::tiny();
-    let imported = case.import(include_bytes!("torch.pth")).unwrap();
+    let imported = case.import(include_bytes!("../torch.pth")).unwrap();
     assert_eq!((imported.source, imported.variables, imported.numbers), (Source::Torch, 14, 104));
     let eighths = |name: &str| -> Vec<f32> {
         let var = case.vars.get(name).unwrap();
@@ -349,8 +226,28 @@ fn what_does_not_fit_is_told_by_name_and_changes_nothing() {
     ] {
         assert!(error.contains(fault), "{error}");
     }
+    let other = Torch { nested: Some(("weights", "")), ..whole };
+    assert!(
+        case.refused(&other.bytes()).contains("fun.0.weight (2C3-1.weight here) is missing"),
+        "best_acc alone is none"
+    );
+    let empty = case.refused(&Torch::default().bytes());
+    assert!(
+        empty.contains("expected tensors by name, plain or under one of network, state_dict")
+            && empty.contains("found nothing"),
+        "{empty}"
+    );
+}
+
+fn constant(value: f32) -> Tensor {
+    Tensor::new(value, &Device::Cpu).unwrap()
+}
+
+#[test]
+fn constants_of_other_neurons_are_refused_unless_the_user_says_so() {
+    let case = Case::tiny();
+    let whole = case.torch();
     let mut torch = whole.clone();
-    let constant = |value: f32| Tensor::new(value, &Device::Cpu).unwrap();
     torch.put("fun.3.threshold", &constant(1.0));
     torch.put("fun.3.decay", &constant(0.9));
     torch.put("fun.7.decay", &Tensor::new(&[0.9f32, 0.9], &Device::Cpu).unwrap());
@@ -365,7 +262,7 @@ fn what_does_not_fit_is_told_by_name_and_changes_nothing() {
     );
     // taken all the same where the user says so, and said
     let path = case.folder.path().join("weights");
-    let mut fits = whole.clone();
+    let mut fits = whole;
     fits.put("fun.3.threshold", &constant(1.0));
     std::fs::write(&path, fits.bytes()).unwrap();
     let taken = weights(&path, &case.run, &case.network, &case.vars, true).unwrap();
@@ -374,7 +271,13 @@ fn what_does_not_fit_is_told_by_name_and_changes_nothing() {
         said.contains("fun.3.threshold is 1") && said.contains("fun.7.threshold 0.5"),
         "{said}"
     );
-    // what the file tells is not said again, the rest is; of neurons that differ, which
+}
+
+/// What the file tells is not said again, the rest is; of neurons that differ, which.
+#[test]
+fn what_a_file_does_not_tell_is_said() {
+    let case = Case::tiny();
+    let whole = case.torch();
     let said = |constants: &[(&str, f32)]| {
         let mut torch = whole.clone();
         constants.iter().for_each(|&(name, value)| torch.put(name, &constant(value)));
@@ -407,17 +310,6 @@ fn what_does_not_fit_is_told_by_name_and_changes_nothing() {
             "{said}"
         );
     }
-    let other = Torch { nested: Some(("weights", "")), ..whole.clone() };
-    assert!(
-        case.refused(&other.bytes()).contains("fun.0.weight (2C3-1.weight here) is missing"),
-        "best_acc alone is none"
-    );
-    let empty = case.refused(&Torch::default().bytes());
-    assert!(
-        empty.contains("expected tensors by name, plain or under one of network, state_dict")
-            && empty.contains("found nothing"),
-        "{empty}"
-    );
 }
 
 #[test]
