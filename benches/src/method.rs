@@ -1,12 +1,12 @@
 //! The paper's three ways to train, by the names that flags and exports have for them.
 
-use neuron::Config;
+use neuron::{Config, Kind};
 use serde::{Serialize, Serializer};
 
 /// A name and its neuron.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Method {
-    /// `baseline`, `bpsa` or `bpsa+bpta`.
+    /// `baseline`, `bpsa`, `bpsa+bpta` or `synaptic`.
     pub id: &'static str,
     /// Its neuron, with the paper's constants.
     pub neuron: Config,
@@ -28,14 +28,21 @@ impl Method {
         Method { id: "bpsa+bpta", neuron: Config::bpsa_bpta() }
     }
 
+    /// BPSA and BPTA with neurons of two states, to see what a second one costs.
+    pub fn synaptic() -> Method {
+        let kind = Kind::Synaptic(Default::default());
+        Method { id: "synaptic", neuron: Config { kind, ..Config::bpsa_bpta() } }
+    }
+
     /// The method of this name; for clap.
     ///
     /// # Errors
     /// Anything else.
     pub fn named(text: &str) -> Result<Method, String> {
-        let mut all = [Method::baseline(), Method::bpsa(), Method::bpsa_bpta()].into_iter();
-        all.find(|method| method.id == text)
-            .ok_or_else(|| format!("expected baseline, bpsa or bpsa+bpta, found '{text}'"))
+        let all = [Method::baseline(), Method::bpsa(), Method::bpsa_bpta(), Method::synaptic()];
+        all.into_iter().find(|method| method.id == text).ok_or_else(|| {
+            format!("expected baseline, bpsa, bpsa+bpta or synaptic, found '{text}'")
+        })
     }
 }
 

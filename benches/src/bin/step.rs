@@ -41,7 +41,7 @@ struct Arguments {
     /// Firing rate that every layer is set to
     #[arg(long, default_value_t = 0.1)]
     rate: f64,
-    /// baseline, bpsa or bpsa+bpta
+    /// baseline, bpsa, bpsa+bpta or synaptic (two states)
     #[arg(long, default_value = "bpsa+bpta", value_parser = Method::named)]
     method: Method,
     /// What batch norm averages over: step or time

@@ -6,10 +6,11 @@ use super::{BLOCK, OnTiles, TileProducts, Tiles};
 use crate::Sparse;
 use rayon::prelude::*;
 
-/// Output columns of one task: some lines of memory of each row of weights.
-const WIDTH: usize = 8 * BLOCK;
-/// Blocks of rows of weights that are packed together, so that they stay in the second-level cache.
-const DEPTH: usize = 16;
+/// Blocks of rows of weights that are packed together: with the sums of all outputs they stay in
+/// the second-level cache.
+const DEPTH: usize = 2;
+/// Rows of weights of one task, whose memory is read from one end to the other.
+const ROWS: usize = 25 * DEPTH * BLOCK;
 
 /// Activations as bf16, in blocks of 32 inputs: `[inputs/32, rows, 32]`, rows in whole blocks.
 fn by_block(x: &Sparse, rows: usize) -> Aligned<u16> {
@@ -54,24 +55,23 @@ fn row_of(matrix: &[f32], columns: usize, i: usize, first: usize) -> &[f32] {
 pub fn forward(tiles: TileProducts, x: &Sparse, weight: &[f32], bias: &[f32]) -> Vec<f32> {
     let (n, outputs) = (x.shape()[0], bias.len());
     let rows = n.next_multiple_of(BLOCK);
+    let width = outputs.next_multiple_of(BLOCK);
     let left = by_block(x, rows);
-    let tasks: Vec<usize> = (0..outputs).step_by(WIDTH).collect();
+    // each task has the sums of some inputs, which are added up in order
+    let tasks = weight.par_chunks(ROWS * outputs).zip(left.par_chunks(ROWS * rows));
     let found: Vec<Aligned<f32>> = tasks
-        .par_iter()
-        .map(|&first| {
-            let width = WIDTH.min((outputs - first).next_multiple_of(BLOCK));
+        .map(|(weight, left)| {
             let mut sums = Aligned::zeros(rows * width);
-            let (left, sums_of) = (&left[..], &mut sums[..]);
-            tiles.unit.run(Forward { tiles, left, rows, weight, outputs, first, sums: sums_of });
+            let sums_of = &mut sums[..];
+            tiles.unit.run(Forward { tiles, left, rows, weight, outputs, sums: sums_of });
             sums
         })
         .collect();
     let mut y = vec![0.0; n * outputs];
     y.par_chunks_mut(outputs.max(1)).enumerate().for_each(|(row, y)| {
-        for ((sums, y), bias) in found.iter().zip(y.chunks_mut(WIDTH)).zip(bias.chunks(WIDTH)) {
-            let width = sums.len() / rows;
-            let sums = &sums[row * width..][..y.len()];
-            y.iter_mut().zip(sums).zip(bias).for_each(|((y, sum), bias)| *y = sum + bias);
+        y.copy_from_slice(bias);
+        for sums in &found {
+            y.iter_mut().zip(&sums[row * width..]).for_each(|(y, sum)| *y += sum);
         }
     });
     y
@@ -82,33 +82,31 @@ struct Forward<'a> {
     /// `[inputs/32, rows, 32]`
     left: &'a [u16],
     rows: usize,
+    /// `[inputs, outputs]`
     weight: &'a [f32],
     outputs: usize,
-    first: usize,
-    /// `[rows, width]`
+    /// `[rows, outputs in whole blocks]`
     sums: &'a mut [f32],
 }
 
 impl OnTiles for Forward<'_> {
     fn run<T: Tiles>(self, unit: &mut T) {
-        let Forward { tiles, left, rows, weight, outputs, first, sums } = self;
+        let Forward { tiles, left, rows, weight, outputs, sums } = self;
         let terms = tiles.parts.of_spikes();
-        let (width, block) = (sums.len() / rows, rows * BLOCK);
+        let (width, block, size) = (sums.len() / rows, rows * BLOCK, terms.packed());
         let columns = width / BLOCK;
-        let mut packed = Aligned::zeros(columns * DEPTH * terms.packed());
+        // [columns, DEPTH, part]
+        let mut packed = Aligned::zeros(columns * DEPTH * size);
         for (deep, left) in left.chunks(DEPTH * block).enumerate() {
             let depth = left.len() / block;
             for i in 0..depth {
-                // as they lie in memory: all columns of a few rows
-                for (column, packed) in packed.chunks_exact_mut(DEPTH * terms.packed()).enumerate()
-                {
-                    let packed = &mut packed[i * terms.packed()..][..terms.packed()];
-                    let top = (deep * DEPTH + i) * BLOCK;
-                    let row = |r| row_of(weight, outputs, top + r, first + column * BLOCK);
-                    pairs(terms.right(), row, packed);
+                let top = (deep * DEPTH + i) * BLOCK;
+                for column in 0..columns {
+                    let row = |r| row_of(weight, outputs, top + r, column * BLOCK);
+                    pairs(terms.right(), row, &mut packed[(column * DEPTH + i) * size..][..size]);
                 }
             }
-            for (column, packed) in packed.chunks_exact(DEPTH * terms.packed()).enumerate() {
+            for (column, packed) in packed.chunks_exact(DEPTH * size).enumerate() {
                 let column = column * BLOCK;
                 for row in (0..rows).step_by(BLOCK) {
                     let sums = &mut sums[row * width + column..];
@@ -117,8 +115,7 @@ impl OnTiles for Forward<'_> {
                     } else {
                         unit.load(sums, width)
                     }
-                    let packed = packed.chunks_exact(terms.packed());
-                    for (left, packed) in left.chunks_exact(block).zip(packed) {
+                    for (left, packed) in left.chunks_exact(block).zip(packed.chunks_exact(size)) {
                         terms.add(unit, &left[row * BLOCK..], (BLOCK, 0), packed);
                     }
                     unit.store(sums, width);
@@ -252,19 +249,21 @@ impl OnTiles for InputGradient<'_> {
     fn run<T: Tiles>(self, unit: &mut T) {
         let InputGradient { tiles, weight, outputs, left, right, sums } = self;
         let terms = tiles.parts.of_reals();
-        let width = outputs.next_multiple_of(BLOCK);
-        let plane = BLOCK * width;
-        left.clear(terms.left() * plane);
+        let deep = outputs.div_ceil(BLOCK);
+        let plane = BLOCK * BLOCK;
+        let size = terms.left() * plane;
+        // [outputs/32, part, 32, 32]: rows that lie a page apart would share a set of the cache
+        left.clear(deep * size);
         for (row, weight) in weight.chunks_exact(outputs).enumerate() {
-            let left = &mut left[row * width..];
-            spread(terms.left(), weight, plane, left);
+            for (weight, left) in weight.chunks(BLOCK).zip(left.chunks_exact_mut(size)) {
+                spread(terms.left(), weight, plane, &mut left[row * BLOCK..]);
+            }
         }
         let n = sums.len() / BLOCK;
-        let deep = width / BLOCK;
         for (i, right) in right.chunks_exact(deep * terms.packed()).enumerate() {
             unit.clear();
-            for (at, packed) in right.chunks_exact(terms.packed()).enumerate() {
-                terms.add(unit, &left[at * BLOCK..], (width, plane), packed);
+            for (left, packed) in left.chunks_exact(size).zip(right.chunks_exact(terms.packed())) {
+                terms.add(unit, left, (BLOCK, plane), packed);
             }
             unit.store(&mut sums[i * BLOCK..], n);
         }
