@@ -26,6 +26,7 @@
 pub mod cache;
 mod cifar;
 mod cifar10_dvs;
+mod class_folders;
 mod data_set;
 mod division;
 mod download;
@@ -54,6 +55,7 @@ pub mod synthetic;
 mod wav;
 
 pub use cifar10_dvs::{decode as decode_cifar10_dvs, text_order_split};
+pub use class_folders::ImageSummary;
 pub use download::{Download, Unpack};
 pub use dvs_gesture::reference_label;
 pub use error::Error;

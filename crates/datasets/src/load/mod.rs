@@ -6,7 +6,9 @@ mod frames;
 mod sounds;
 
 use crate::cache::Cache;
-use crate::{Content, Error, Recording, Recordings, Refusal, Samples, Values, speech};
+use crate::{
+    Content, Error, Recording, Recordings, Refusal, Samples, Values, class_folders, speech,
+};
 use cached::Cached;
 use events::Framing;
 use std::borrow::Cow;
@@ -44,7 +46,7 @@ pub struct Halves {
 ///
 /// Frames are read from the folder `cache`, if one is given and [`crate::cache::prepare`] has put
 /// these very frames there; else they are counted into memory before this returns. Images stay the
-/// bytes they are until a batch asks for them. The training half of sounds is rebalanced, as the
+/// bytes they are until a batch asks for them; those in a PNG file each are decoded into memory. The training half of sounds is rebalanced, as the
 /// paper does: classes with fewer recordings repeat some, drawn with seed 0; a repeat takes no
 /// memory.
 ///
@@ -71,9 +73,10 @@ pub fn load(
             frames::counted([train, held_out, test], framing, progress)
         }
         (Form::Images, Content::Images { .. }) => {
-            let half = |list: &[Recording]| Box::new(Images(list.to_vec()));
-            let parts = [half(train), half(held_out), half(test)];
-            Ok(Halves::of(parts))
+            let half = |list: &[Recording]| -> Result<Box<Images>, Error> {
+                Ok(Box::new(Images(class_folders::decoded(list, progress)?)))
+            };
+            Ok(Halves::of([half(train)?, half(held_out)?, half(test)?]))
         }
         (Form::Spectrograms, Content::Speech { .. }) => {
             sounds::heard([train, held_out, test], None, progress)
