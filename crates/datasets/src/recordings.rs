@@ -7,7 +7,7 @@ use std::{
 use events::{Columns, Events, Grid, Order};
 
 use crate::{
-    Content, Error, ImageFile, Name, class_folders, error::unlike, files, files::LOST, sounds,
+    Content, Error, ImageFile, Name, error::unlike, files, files::LOST, png_image, sounds,
     synthetic::Make,
 };
 
@@ -275,7 +275,7 @@ impl Recording {
         match (&self.source, self.made()) {
             (Source::Image { file, index }, _) => file.image(*index),
             (Source::File(path), _) if matches!(content, Content::Images { .. }) => {
-                class_folders::image(path, content)
+                png_image::read(path, content)
             }
             (_, Some(make)) => make.image(),
             _ => Err(self.holds_no("images")),
