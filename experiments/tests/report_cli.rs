@@ -139,6 +139,27 @@ fn nothing_of_a_receipt_is_markup_in_any_file() {
     assert!(seen > 1, "the words are in {seen} files: the receipt was not shown");
 }
 
+/// Seven colours tell seven systems apart: more are dashed, and bars are in a second picture.
+#[test]
+fn more_systems_than_colours_are_drawn() {
+    let dir = tempfile::tempdir().unwrap();
+    for system in experiments::systems::ALL {
+        let row = format!("n-mnist-{}-short-sample", system.id);
+        write(dir.path(), &row, 0, |_| ());
+    }
+    assert!(experiments::systems::ALL.len() > 7);
+    let output = call(dir.path(), &["report"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let all = read(dir.path(), "table2-n-mnist.svg");
+    let bars = ["table5-n-mnist-rates.svg", "table5-n-mnist-rates-2.svg"];
+    let bars = bars.map(|name| read(dir.path(), name));
+    for system in experiments::systems::ALL {
+        let title = if system.is_ours() { system.id } else { system.name };
+        assert!([&all, &bars[0], &bars[1]].iter().any(|svg| svg.contains(title)), "{title}");
+    }
+    assert!(bars[0].contains("baseline") && bars[1].contains("lisnn"));
+}
+
 #[test]
 fn only_figures_that_were_made_are_removed() {
     let dir = tempfile::tempdir().unwrap();
