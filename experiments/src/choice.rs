@@ -81,10 +81,12 @@ impl Choice {
         let mut all = overrides.clone();
         let tuned = self.tuned(overrides)?;
         all.learning_rate = tuned.map_or(all.learning_rate, |point| Some(point.learning_rate));
-        let epochs = all.epochs.unwrap_or(preset::epochs(self.data, profile));
+        if self.change == Change::ResNet34 {
+            all.architecture = Some(Architecture::ResNet34);
+        }
+        let epochs = all.epochs.unwrap_or(preset::epochs(self.data, profile, all.architecture));
         match self.change {
-            Change::None => (),
-            Change::ResNet34 => all.architecture = Some(Architecture::ResNet34),
+            Change::None | Change::ResNet34 => (),
             Change::Steps(steps) => all.steps = Some(steps),
             Change::WarmUp(warm) => all.warm_up = Some(warm.of(epochs)),
             Change::Analogue => all.warm_up = Some(WarmUp::Ann { epochs }),
@@ -129,8 +131,7 @@ impl Choice {
         match change {
             Change::None => plain,
             // the usual warm-up is no change
-            Change::WarmUp(Warm::No) if !preset::warms_up(data, system, profile) => plain,
-            Change::WarmUp(Warm::Analogue) if preset::warms_up(data, system, profile) => plain,
+            Change::WarmUp(warm) if warm == preset::usual_warm_up(data, system, profile) => plain,
             Change::ResNet34 => plain + "-resnet34",
             // the usual T is no change
             Change::Steps(steps) if steps == preset::steps(data, profile) => plain,

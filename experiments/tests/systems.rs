@@ -283,10 +283,51 @@ fn systems_and_single_fields_fit_together() {
     let warm =
         |system| Choice { change: Change::WarmUp(Warm::No), ..Choice::new(Name::Cifar10, system) };
     assert_eq!(warm(&TDBN).id(Profile::Short), "cifar10-tdbn");
+    assert_eq!(warm(&systems::BASELINE).id(Profile::Short), "cifar10-baseline");
     assert_eq!(warm(&systems::BPSA).id(Profile::Short), "cifar10-bpsa-warm-up-none");
+    assert_eq!(warm(&systems::BPSA).id(Profile::Paper), "cifar10-bpsa-warm-up-none");
     let warm = |system| Choice { change: Change::WarmUp(Warm::Analogue), ..warm(system) };
     assert_eq!(warm(&TDBN).id(Profile::Short), "cifar10-tdbn-warm-up-ann");
+    assert_eq!(warm(&systems::BPSA).id(Profile::Short), "cifar10-bpsa-warm-up-ann");
+    assert_eq!(warm(&systems::BPSA).id(Profile::Paper), "cifar10-bpsa");
+    let warm = |system| Choice { change: Change::WarmUp(Warm::Sigmoid), ..warm(system) };
     assert_eq!(warm(&systems::BPSA).id(Profile::Short), "cifar10-bpsa");
+    assert_eq!(warm(&systems::BASELINE).id(Profile::Short), "cifar10-baseline-warm-up-sigmoid");
+}
+
+/// The short profile has the epochs, learning rate and warm-up of docs/protocol.md: TSSL-BP's where
+/// a silent neuron has no gradient, none where it has one.
+#[test]
+fn the_short_profile_is_the_protocols() {
+    let run = |choice: Choice| choice.run(Profile::Short, &Overrides::default()).unwrap();
+    for (data, steps, epochs) in [
+        (Name::Mnist, 4, 10),
+        (Name::NMnist, 8, 40),
+        (Name::DvsGesture, 8, 16),
+        (Name::Cifar10Dvs, 8, 16),
+        (Name::Cifar10, 4, 15),
+        (Name::Cifar100, 4, 15),
+        (Name::SpeechCommands, 4, 16),
+    ] {
+        for &system in systems::ALL {
+            let of = run(Choice::new(data, system));
+            let name = format!("{} {}", system.id, data.id());
+            assert_eq!((of.steps(), of.setup.epochs), (Some(steps), epochs), "{name}");
+            assert_eq!(of.setup.learning_rate, 2e-3, "{name}");
+            let warm = [&systems::BPSA, &systems::BPSA_BPTA].contains(&system);
+            let usual = if warm { Warm::Sigmoid } else { Warm::No };
+            assert_eq!(of.setup.warm_up, usual.of(epochs), "{name}");
+            assert_eq!(preset::usual_warm_up(data, system, Profile::Short), usual, "{name}");
+        }
+    }
+    let deep =
+        Choice { change: Change::ResNet34, ..Choice::new(Name::Cifar10, &systems::BPSA_BPTA) };
+    assert_eq!(run(deep).setup.epochs, 5);
+    let width = |run: Run| run.network.split_once('C').unwrap().0.parse::<usize>().unwrap();
+    let full = Choice::new(Name::Cifar10, &systems::BPSA_BPTA);
+    let paper = |choice: Choice| choice.run(Profile::Paper, &Overrides::default()).unwrap();
+    assert_eq!(4 * width(run(full)), width(paper(full)));
+    assert_eq!(8 * width(run(deep)), width(paper(deep)));
 }
 
 /// SBPSNN's factor is of the backward pass, so weights are the same with it and without.
