@@ -6,7 +6,7 @@ use crate::run_request::RunRequest;
 use crate::selection::{Group, Receipts};
 use anyhow::Result;
 use datasets::Name;
-use report::figures::{Band, Caption, Series, accuracy_curves};
+use report::figures::{self, Axes, Band, Caption, Series};
 use report::{Align, Fold, Origin, Summary, Table, summary};
 
 /// "95.3 ± 0.4 (n=3), sample": the accuracy that is shown first, see [`Group::primary`].
@@ -231,7 +231,9 @@ pub fn curves(receipts: &Receipts<'_>, requests: &[RunRequest]) -> Result<Option
     if series.is_empty() {
         return Ok(None);
     }
-    Ok(Some(accuracy_curves(&series, &caption, Band::MinMax, false)?))
+    // more systems than colours are dashed
+    let axes = Axes { x: "Epoch", y: "Test accuracy (%)", styles: &[], each_seed: false };
+    Ok(Some(figures::curves(&series, &caption, Band::MinMax, &axes)?))
 }
 
 /// A group's test accuracies, epoch by epoch.

@@ -81,10 +81,12 @@ impl RunRequest {
         let mut all = overrides.clone();
         let tuned = self.tuned(overrides)?;
         all.learning_rate = tuned.map_or(all.learning_rate, |point| Some(point.learning_rate));
-        let epochs = all.epochs.unwrap_or(preset::epochs(self.data, profile));
+        if self.variation == Variation::ResNet34 {
+            all.architecture = Some(Architecture::ResNet34);
+        }
+        let epochs = all.epochs.unwrap_or(preset::epochs(self.data, profile, all.architecture));
         match self.variation {
-            Variation::None => (),
-            Variation::ResNet34 => all.architecture = Some(Architecture::ResNet34),
+            Variation::None | Variation::ResNet34 => (),
             Variation::Steps(steps) => all.steps = Some(steps),
             Variation::WarmUp(warm) => all.warm_up = Some(warm.of(epochs)),
             Variation::Analogue => all.warm_up = Some(WarmUp::Ann { epochs }),
@@ -129,8 +131,9 @@ impl RunRequest {
         match variation {
             Variation::None => plain,
             // the usual warm-up is no change
-            Variation::WarmUp(Warm::No) if !preset::warms_up(data, system, profile) => plain,
-            Variation::WarmUp(Warm::Analogue) if preset::warms_up(data, system, profile) => plain,
+            Variation::WarmUp(warm) if warm == preset::usual_warm_up(data, system, profile) => {
+                plain
+            }
             Variation::ResNet34 => plain + "-resnet34",
             // the usual T is no change
             Variation::Steps(steps) if steps == preset::steps(data, profile) => plain,

@@ -195,6 +195,22 @@ fn formats_that_are_not_decoded_are_named() {
         .is_one_sentence_with(&["an Event Stream (.es) file, which is not decoded here"]);
 }
 
+#[test]
+fn an_image_is_told() {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 2, 1);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&[10, 20, 30, 20, 60, 30]).unwrap();
+    writer.finish().unwrap();
+    let told = inspect_bytes(&bytes, &[]).object();
+    let expected = serde_json::json!({
+        "format": "png", "width": 2, "height": 1, "channels": 3, "bits": 8, "means": [15.0, 40.0, 30.0]
+    });
+    assert_eq!(told, expected);
+    inspect_bytes(&bytes[..40], &[]).is_one_sentence_with(&["a PNG image", "ends too early"]);
+}
+
 /// 27 million events in a file of 128 MiB that takes no room: within 300 MiB of data, where all
 /// events at once take 800.
 #[cfg(target_os = "linux")]

@@ -181,7 +181,7 @@ fn what_is_refused_says_field_range_and_value() {
             "setup.augment.padding must be a whole number from 0 to 33, found 34",
         ),
         ("setup.warm_up={\"ann\":{\"epochs\":-1}}", "setup.warm_up.ann.epochs must be a whole"),
-        ("warm-up=ann:24", "no neurons to the last of its 24 epochs"),
+        ("warm-up=ann:40", "no neurons to the last of its 40 epochs"),
         ("neuron.threshold=1e30", "neuron.threshold must be positive and at most 1000000"),
         ("neuron.decay=0", "neuron.decay must be above 0 and at most 1, found 0"),
         ("neuron.kind=lif", "neuron.kind must be if, {\"lif\""),

@@ -139,6 +139,28 @@ fn nothing_of_a_receipt_is_markup_in_any_file() {
     assert!(seen > 1, "the words are in {seen} files: the receipt was not shown");
 }
 
+/// Seven colours tell seven systems apart: more are dashed, and bars are in a second picture.
+#[test]
+fn more_systems_than_colours_are_drawn() {
+    let dir = tempfile::tempdir().unwrap();
+    for system in experiments::systems::ALL {
+        let row = format!("n-mnist-{}-short-sample", system.id);
+        write(dir.path(), &row, 0, |r| r["run"]["system"] = json!(system.id));
+    }
+    assert!(experiments::systems::ALL.len() > 7);
+    let output = call(dir.path(), &["report"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let all = read(dir.path(), "table2-n-mnist.svg");
+    let bars = ["table5-n-mnist-rates.svg", "table5-n-mnist-rates-2.svg"];
+    let bars = bars.map(|name| read(dir.path(), name));
+    for system in experiments::systems::ALL {
+        let named = format!(">{}<", system.id);
+        assert!(all.contains(&named), "{named}");
+        assert!(bars.iter().any(|svg| svg.contains(&named)), "{named}");
+    }
+    assert!(bars[0].contains("baseline") && bars[1].contains("lisnn"));
+}
+
 #[test]
 fn only_figures_that_were_made_are_removed() {
     let dir = tempfile::tempdir().unwrap();

@@ -204,7 +204,7 @@ fn a_profile_shortens_a_recipe() {
     assert_eq!(short.steps(), house.steps());
     assert_eq!(short.setup.epochs, house.setup.epochs);
     assert_eq!(short.setup.learning_rate, paper.setup.learning_rate);
-    assert!(house.network.contains("C3") && short.network.starts_with("8C3-8C3-AP2"));
+    assert!(house.network.contains("C3") && short.network.starts_with("16C3-16C3-AP2"));
 }
 
 /// A house setting changes neuron and what is around products, and neither budget nor data.
@@ -260,15 +260,17 @@ fn a_shorter_recipe_trains_in_every_epoch() {
 /// What a run would train otherwise than its name says is refused, or told apart.
 #[test]
 fn systems_and_single_fields_fit_together() {
-    let run = |system, data, set: &str| {
+    let of = |profile, system, data, set: &str| {
         let settings = vec![set.parse().unwrap()];
         let overrides = Overrides { settings, ..Overrides::default() };
-        preset::run(data, system, Profile::Short, &overrides)
+        preset::run(data, system, profile, &overrides)
     };
-    for (system, data, set) in
-        [(&TDBN, Name::NMnist, "warm-up=ann:1"), (&systems::BPSA, Name::Cifar10, "rectify=false")]
-    {
-        let error = run(system, data, set).unwrap_err().to_string();
+    let run = |system, data, set: &str| of(Profile::Short, system, data, set);
+    for (profile, system, data, set) in [
+        (Profile::Short, &TDBN, Name::NMnist, "warm-up=ann:1"),
+        (Profile::Paper, &systems::BPSA, Name::Cifar10, "rectify=false"),
+    ] {
+        let error = of(profile, system, data, set).unwrap_err().to_string();
         assert!(error.contains("would be linear"), "{set}: {error}");
     }
     assert!(run(&TDBN, Name::NMnist, "warm-up=sigmoid:0.1").is_ok());
@@ -286,10 +288,56 @@ fn systems_and_single_fields_fit_together() {
         ..RunRequest::new(Name::Cifar10, system)
     };
     assert_eq!(warm(&TDBN).id(Profile::Short), "cifar10-tdbn");
+    assert_eq!(warm(&systems::BASELINE).id(Profile::Short), "cifar10-baseline");
     assert_eq!(warm(&systems::BPSA).id(Profile::Short), "cifar10-bpsa-warm-up-none");
+    assert_eq!(warm(&systems::BPSA).id(Profile::Paper), "cifar10-bpsa-warm-up-none");
     let warm = |system| RunRequest { variation: Variation::WarmUp(Warm::Analogue), ..warm(system) };
     assert_eq!(warm(&TDBN).id(Profile::Short), "cifar10-tdbn-warm-up-ann");
+    assert_eq!(warm(&systems::BPSA).id(Profile::Short), "cifar10-bpsa-warm-up-ann");
+    assert_eq!(warm(&systems::BPSA).id(Profile::Paper), "cifar10-bpsa");
+    let warm = |system| RunRequest { variation: Variation::WarmUp(Warm::Sigmoid), ..warm(system) };
     assert_eq!(warm(&systems::BPSA).id(Profile::Short), "cifar10-bpsa");
+    assert_eq!(warm(&systems::BASELINE).id(Profile::Short), "cifar10-baseline-warm-up-sigmoid");
+}
+
+/// The short profile has the epochs, learning rate and warm-up of docs/protocol.md: TSSL-BP's where
+/// a silent neuron has no gradient, none where it has one.
+#[test]
+fn the_short_profile_is_the_protocols() {
+    let run = |request: RunRequest| request.run(Profile::Short, &Overrides::default()).unwrap();
+    for (data, steps, epochs) in [
+        (Name::Mnist, 4, 10),
+        (Name::NMnist, 8, 40),
+        (Name::DvsGesture, 8, 16),
+        (Name::Cifar10Dvs, 8, 16),
+        (Name::Cifar10, 4, 15),
+        (Name::Cifar100, 4, 15),
+        (Name::SpeechCommands, 4, 16),
+    ] {
+        for &system in systems::ALL {
+            let of = run(RunRequest::new(data, system));
+            let name = format!("{} {}", system.id, data.id());
+            assert_eq!((of.steps(), of.setup.epochs), (Some(steps), epochs), "{name}");
+            assert_eq!(of.setup.learning_rate, 2e-3, "{name}");
+            let warm = [&systems::BPSA, &systems::BPSA_BPTA].contains(&system);
+            let usual = if warm { Warm::Sigmoid } else { Warm::No };
+            assert_eq!(of.setup.warm_up, usual.of(epochs), "{name}");
+            assert_eq!(preset::usual_warm_up(data, system, Profile::Short), usual, "{name}");
+        }
+    }
+    let deep = RunRequest {
+        variation: Variation::ResNet34,
+        ..RunRequest::new(Name::Cifar10, &systems::BPSA_BPTA)
+    };
+    assert_eq!(run(deep).setup.epochs, 5);
+    let width = |run: Run| -> usize {
+        let end = run.network.find(|c: char| !c.is_ascii_digit()).unwrap();
+        run.network[..end].parse().unwrap()
+    };
+    let full = RunRequest::new(Name::Cifar10, &systems::BPSA_BPTA);
+    let paper = |request: RunRequest| request.run(Profile::Paper, &Overrides::default()).unwrap();
+    assert_eq!(4 * width(run(full)), width(paper(full)));
+    assert_eq!(8 * width(run(deep)), width(paper(deep)));
 }
 
 /// SBPSNN's factor is of the backward pass, so weights are the same with it and without.

@@ -1,9 +1,10 @@
-//! CIFAR-10 and CIFAR-100: 60,000 colour images of 32×32 pixels, in the publisher's binary files.
+//! CIFAR-10 and CIFAR-100: 60,000 colour images of 32×32 pixels, in the publisher's
+//! binary files or as PNG files in folders of classes.
 
 use std::{path::Path, sync::Arc};
 
 use crate::{
-    Content, Download, Error, Info, Name, Recording, Source, Unpack,
+    Content, Download, Error, Info, Name, Recording, Source, Unpack, class_folders,
     data_set::DataSet,
     error::unlike,
     files::{self, LOST},
@@ -192,8 +193,10 @@ pub(crate) const LAYOUT_10: Layout = Layout {
     distinct: false,
     longest_us: 0,
     most_bytes: 256 << 20,
-    expected: "data_batch_1.bin to data_batch_5.bin and test_batch.bin",
-    recognise: |names| names.iter().any(|name| name == "test_batch.bin"),
+    expected: "data_batch_1.bin to data_batch_5.bin and test_batch.bin, or train/<class>/*.png and test/<class>/*.png",
+    recognise: |folder, names| {
+        CIFAR_10.is_in(names) || class_folders::are_in(folder, names, INFO_10.classes)
+    },
     list: |folder, _| list(folder, &CIFAR_10),
 };
 
@@ -213,9 +216,9 @@ pub(crate) const LAYOUT_100: Layout = Layout {
     distinct: false,
     longest_us: 0,
     most_bytes: 256 << 20,
-    expected: "train.bin and test.bin",
-    recognise: |names| {
-        names.iter().any(|name| name == "train.bin") && names.iter().any(|name| name == "test.bin")
+    expected: "train.bin and test.bin, or train/<class>/*.png and test/<class>/*.png",
+    recognise: |folder, names| {
+        CIFAR_100.is_in(names) || class_folders::are_in(folder, names, INFO_100.classes)
     },
     list: |folder, _| list(folder, &CIFAR_100),
 };
@@ -266,6 +269,17 @@ const CIFAR_100: Binary = Binary {
 /// The publisher's split is the file. Files may hold fewer records than published, and batches may
 /// be missing: that makes a sample.
 fn list(folder: &Path, binary: &Binary) -> Result<Listing, Error> {
+    let names = files::names(folder)?;
+    match (binary.is_in(&names), class_folders::are_in(folder, &names, binary.name.info().classes))
+    {
+        (true, true) => {
+            let found = format!("{} and folders of classes", binary.test);
+            let advice = "move one of the two away";
+            return Err(unlike(folder, "binary files or PNG files", found, advice));
+        }
+        (false, true) => return class_folders::list(binary.name, folder),
+        (_, false) => {}
+    }
     let mut listing =
         Listing { split: "publisher: train and test files".to_owned(), ..Listing::default() };
     for name in binary.train {
@@ -283,6 +297,13 @@ fn list(folder: &Path, binary: &Binary) -> Result<Listing, Error> {
 }
 
 impl Binary {
+    /// Whether a folder with these names in it has the publisher's files.
+    fn is_in(&self, names: &[String]) -> bool {
+        let here = |file: &str| names.iter().any(|name| name == file);
+        // the smaller set is one file of each half
+        here(self.test) && (self.train.len() > 1 || here(self.train[0]))
+    }
+
     fn recordings(&self, path: &Path, most: usize) -> Result<Vec<Recording>, Error> {
         let format = Format { shape: [32, 32, 3], labels: self.labels.len(), planar: true };
         let record = format.record();

@@ -113,7 +113,7 @@ pub(crate) const LAYOUT: Layout = Layout {
     longest_us: 10_000_000,
     expected: "ten folders named by class, airplane to truck, with cifar10_<class>_<number>.aedat",
     // Speech Commands has folders named bird, cat and dog, and a list that this one does not have
-    recognise: |names| {
+    recognise: |_, names| {
         let named = |wanted: &[&str]| names.iter().any(|name| wanted.contains(&name.as_str()));
         named(INFO.classes) && !named(&["testing_list.txt", "validation_list.txt"])
     },

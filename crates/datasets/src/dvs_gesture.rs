@@ -71,7 +71,7 @@ pub(crate) const LAYOUT: Layout = Layout {
     // a gesture takes about 6 s
     longest_us: 60_000_000,
     expected: "trials_to_train.txt, trials_to_test.txt and userNN_light.aedat with userNN_light_labels.csv",
-    recognise: |names| names.iter().any(|name| LISTS.contains(&name.as_str()) || name == CLIPS),
+    recognise: |_, names| names.iter().any(|name| LISTS.contains(&name.as_str()) || name == CLIPS),
     list,
 };
 

@@ -61,7 +61,9 @@ fn look(name: Name, root: &Path, split: Option<Split>) -> Result<Found, Error> {
     let layout = name.set().layout;
     let names = files::names(root)?;
     match named(root, &names, layout.folders)?[..] {
-        [] if (layout.recognise)(&names) => load(name, layout, root, split).map(Found::Recordings),
+        [] if (layout.recognise)(root, &names) => {
+            load(name, layout, root, split).map(Found::Recordings)
+        }
         [] => Ok(Found::Absent),
         [folder] => below(name, layout, &root.join(folder), split),
         [first, second, ..] => Err(two(name, root, first, second)),
@@ -100,7 +102,7 @@ pub(crate) fn named<'a>(
 
 fn below(name: Name, layout: &Layout, folder: &Path, split: Option<Split>) -> Result<Found, Error> {
     let names = files::names(folder)?;
-    if !(layout.recognise)(&names)
+    if !(layout.recognise)(folder, &names)
         && let [inner] = named(folder, &names, layout.inner)?[..]
     {
         return below(name, layout, &folder.join(inner), split);
@@ -113,7 +115,7 @@ fn below(name: Name, layout: &Layout, folder: &Path, split: Option<Split>) -> Re
             advice: "unpack the data set there, or remove the folder",
         });
     }
-    if !(layout.recognise)(&names) {
+    if !(layout.recognise)(folder, &names) {
         let why = format!("expected {}, found {}", layout.expected, files::excerpt(&names));
         return Ok(Found::Unusable { path: folder.to_owned(), why });
     }

@@ -14,7 +14,7 @@ pub(crate) struct Layout {
     /// The layout in words.
     pub expected: &'static str,
     /// Whether a folder with these names in it is laid out so.
-    pub recognise: fn(&[String]) -> bool,
+    pub recognise: fn(&Path, &[String]) -> bool,
     /// Most bytes that one of its files may have: several times those of the largest published.
     pub most_bytes: u64,
     /// Whether two of its files with the same content are one recording under two names. Not where

@@ -134,7 +134,7 @@ pub(crate) const LAYOUT: Layout = Layout {
     longest_us: 0,
     most_bytes: 64 << 20,
     expected: "the four files train-images-idx3-ubyte.gz to t10k-labels-idx1-ubyte.gz, packed or not",
-    recognise: |names| names.iter().any(|name| name.trim_end_matches(".gz") == FILES[0][0].name),
+    recognise: |_, names| names.iter().any(|name| name.trim_end_matches(".gz") == FILES[0][0].name),
     list,
 };
 

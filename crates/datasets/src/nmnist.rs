@@ -61,7 +61,7 @@ pub(crate) const LAYOUT: Layout = Layout {
     // published: 0.3 s
     longest_us: 1_000_000,
     expected: "the folders Train and Test with <digit>/<number>.bin",
-    recognise: |names| names.iter().any(|name| name == "Train" || name == "Test"),
+    recognise: |_, names| names.iter().any(|name| name == "Train" || name == "Test"),
     list,
 };
 

@@ -7,7 +7,8 @@ use std::{
 use events::{Columns, Events, Grid, Order};
 
 use crate::{
-    Content, Error, ImageFile, Name, error::unlike, files, files::LOST, sounds, synthetic::Make,
+    Content, Error, ImageFile, Name, error::unlike, files, files::LOST, png_image, sounds,
+    synthetic::Make,
 };
 
 /// A data set as found: its recordings in a fixed order, and what identifies it in a record.
@@ -268,10 +269,14 @@ impl Recording {
     /// The image, read or made, channels last: `[1, H, W, C]`, 0 black to 255 white.
     ///
     /// # Errors
-    /// The data set holds no images.
+    /// The data set holds no images; a file of one image that cannot be read or decoded.
     pub fn image(&self) -> Result<Grid<u8>, Error> {
+        let content = self.name.info().content;
         match (&self.source, self.made()) {
             (Source::Image { file, index }, _) => file.image(*index),
+            (Source::File(path), _) if matches!(content, Content::Images { .. }) => {
+                png_image::read(path, content)
+            }
             (_, Some(make)) => make.image(),
             _ => Err(self.holds_no("images")),
         }

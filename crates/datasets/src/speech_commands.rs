@@ -61,7 +61,7 @@ pub(crate) const LAYOUT: Layout = Layout {
     distinct: false,
     longest_us: 0,
     expected: "testing_list.txt, validation_list.txt and 35 folders named by word with <speaker>_nohash_<number>.wav",
-    recognise: |names| names.iter().any(|name| LISTS.contains(&name.as_str())),
+    recognise: |_, names| names.iter().any(|name| LISTS.contains(&name.as_str())),
     list,
 };
 

@@ -16,7 +16,7 @@ use crate::selection::{Group, Receipts};
 use crate::systems::{ALL, BASELINE, BPSA_BPTA, System};
 use anyhow::Result;
 use datasets::Name;
-use report::figures::{Series, layer_rates};
+use report::figures::{Series, Style, layer_rates};
 
 /// See the head of this file.
 pub const EXPERIMENT: Experiment = Experiment {
@@ -36,20 +36,21 @@ fn requests(systems: &[&'static System]) -> Vec<RunRequest> {
 
 fn figures(receipts: &Receipts<'_>) -> Result<Vec<Picture>> {
     let groups = receipts.groups(&requests(ALL))?;
-    Ok(rates(receipts, &groups, "fig2", "Firing rate of each convolutional layer")?
-        .into_iter()
-        .collect())
+    rates(receipts, &groups, "fig2", "Firing rate of each convolutional layer")
 }
 
-/// Bars of the firing rates of those layers that all groups have and that are convolutions.
+/// Bars of the firing rates of those layers that all groups have and that are convolutions; in
+/// several pictures where there are more groups than colours.
 pub(super) fn rates(
     receipts: &Receipts<'_>,
     groups: &[(RunRequest, Group<'_>)],
     name: &str,
     title: &str,
-) -> Result<Option<Picture>> {
+) -> Result<Vec<Picture>> {
     let all: Vec<&Group<'_>> = groups.iter().map(|(_, g)| g).collect();
-    let Some(caption) = layout::caption(title, &all, &receipts.profile) else { return Ok(None) };
+    let Some(caption) = layout::caption(title, &all, &receipts.profile) else {
+        return Ok(Vec::new());
+    };
     let of = |g: &Group<'_>| -> Vec<String> {
         let layers = g.first().metrics.iter().filter_map(|m| m.name.strip_prefix(RATE_OF));
         layers.filter(|layer| convolution(layer)).map(str::to_owned).collect()
@@ -58,7 +59,7 @@ pub(super) fn rates(
     let same: Vec<&(RunRequest, Group<'_>)> =
         groups.iter().filter(|(_, g)| of(g) == layers).collect();
     if layers.is_empty() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let series = same.iter().map(|(request, g)| {
         let of_layers: Vec<Vec<f64>> =
@@ -71,9 +72,15 @@ pub(super) fn rates(
             seeds: (0..g.records().len()).map(|i| seed(i).collect()).collect(),
         }
     });
-    let svg = layer_rates(&layers, &series.collect::<Vec<_>>(), &caption)?;
-    let caption = format!("{title}, spikes per neuron and step on the whole test set.");
-    Ok(Some(Picture { name: name.to_owned(), svg, caption }))
+    let series: Vec<Series> = series.collect();
+    let mut pictures = Vec::new();
+    for (index, part) in series.chunks(Style::COLOURS).enumerate() {
+        let svg = layer_rates(&layers, part, &caption)?;
+        let caption = format!("{title}, spikes per neuron and step on the whole test set.");
+        let name = if index == 0 { name.to_owned() } else { format!("{name}-{}", index + 1) };
+        pictures.push(Picture { name, svg, caption });
+    }
+    Ok(pictures)
 }
 
 /// Whether neurons of that name stand behind a convolution: 128C3-1, or within a residual block

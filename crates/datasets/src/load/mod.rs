@@ -3,13 +3,14 @@
 mod cached;
 mod error;
 mod frames;
+mod images;
 mod sounds;
 
 use crate::cache::Cache;
-use crate::{Content, Error, Recording, Recordings, Refusal, Samples, Values, speech};
+use crate::{Content, Error, Recording, Recordings, Samples, speech};
 use cached::Cached;
 use events::Framing;
-use std::borrow::Cow;
+use images::Images;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -44,9 +45,9 @@ pub struct Halves {
 ///
 /// Frames are read from the folder `cache`, if one is given and [`crate::cache::prepare`] has put
 /// these very frames there; else they are counted into memory before this returns. Images stay the
-/// bytes they are until a batch asks for them. The training half of sounds is rebalanced, as the
-/// paper does: classes with fewer recordings repeat some, drawn with seed 0; a repeat takes no
-/// memory.
+/// bytes they are until a batch asks for them; those in a PNG file each are decoded into memory.
+/// The training half of sounds is rebalanced, as the paper does: classes with fewer recordings
+/// repeat some, drawn with seed 0; a repeat takes no memory.
 ///
 /// `progress` is called once a recording that is decoded, from several threads. Validation
 /// recordings are left alone.
@@ -71,9 +72,8 @@ pub fn load(
             frames::counted([train, held_out, test], framing, progress)
         }
         (Form::Images, Content::Images { .. }) => {
-            let half = |list: &[Recording]| Box::new(Images(list.to_vec()));
-            let parts = [half(train), half(held_out), half(test)];
-            Ok(Halves::of(parts))
+            let half = |list: &[Recording]| Images::of(list, progress).map(Box::new);
+            Ok(Halves::of([half(train)?, half(held_out)?, half(test)?]))
         }
         (Form::Spectrograms, Content::Speech { .. }) => {
             sounds::heard([train, held_out, test], None, progress)
@@ -118,22 +118,5 @@ impl Halves {
         let cache = Arc::new(cache);
         let half = |range: Range<usize>| Box::new(Cached { cache: cache.clone(), range });
         Self { train: half(cache.train()), held_out: None, test: half(cache.test()) }
-    }
-}
-
-/// Images, read from the data set's own bytes for each batch.
-struct Images(Vec<Recording>);
-
-impl Samples for Images {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn label(&self, index: usize) -> u32 {
-        self.0[index].label
-    }
-
-    fn values(&self, index: usize) -> Result<Values<'_>, Refusal> {
-        Ok(Values::Bytes(Cow::Owned(self.0[index].image()?)))
     }
 }
