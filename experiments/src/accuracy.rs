@@ -1,6 +1,6 @@
 //! Which epoch's test accuracy stands for a run.
 
-use crate::receipt::{BEST, CURVE, HELD_OUT, LAST};
+use crate::receipt::{ANALOGUE, BEST, CURVE, HELD_OUT, LAST};
 use report::{Curve, Record};
 
 /// Epochs whose mean is shown.
@@ -51,11 +51,15 @@ impl Epochs {
         let test = curve(record, CURVE);
         match self {
             Epochs::HeldOut => {
-                let chosen = best(&curve(record, HELD_OUT)?.values)?;
+                let first = analogue_epochs(record);
+                let chosen = first + best(curve(record, HELD_OUT)?.values.get(first..)?)?;
                 test?.values.get(chosen).copied()
             }
             // the oldest receipts have no curves
-            Epochs::LastFive => test.map_or_else(|| metric(LAST), |curve| last_five(&curve.values)),
+            Epochs::LastFive => test.map_or_else(
+                || metric(LAST),
+                |curve| last_five(curve.values.get(analogue_epochs(record)..)?),
+            ),
             Epochs::Last => metric(LAST),
             Epochs::Best => metric(BEST),
         }
@@ -71,6 +75,14 @@ impl Epochs {
 
 fn curve<'r>(record: &'r Record, name: &str) -> Option<&'r Curve> {
     record.curves.iter().find(|curve| curve.name == name && !curve.values.is_empty())
+}
+
+/// Epochs that trained without neurons at the beginning: their accuracies are another network's. Of
+/// a run that never had neurons, none.
+pub fn analogue_epochs(record: &Record) -> usize {
+    let Some(curve) = curve(record, ANALOGUE) else { return 0 };
+    let without = curve.values.iter().take_while(|&&part| part == 1.0).count();
+    if without == curve.values.len() { 0 } else { without }
 }
 
 /// The place of the largest value, the first of equals.

@@ -52,6 +52,12 @@ impl Identity {
         })
     }
 
+    /// Whether dense products multiply in the same way under these crossovers.
+    fn multiplies_alike(&self, crossover: &str) -> bool {
+        let dense = |text: &str| serde_json::from_str::<Crossovers>(text).ok().map(|c| c.dense);
+        dense(crossover).is_some() && dense(crossover) == dense(&self.crossover)
+    }
+
     fn text(&self) -> String {
         format!("{} {} {}", self.run, self.program, self.crossover)
     }
@@ -60,8 +66,9 @@ impl Identity {
 impl CheckpointWriter {
     /// The keeper of the run, which saves to `path` every `every`, and the checkpoint to go on
     /// from, if there is one of this run and, unless `any_build`, of this program. With `adopt` the
-    /// run goes on with the checkpoint's crossovers, else it must have the same. A checkpoint of
-    /// another run is said on stderr and will be replaced.
+    /// run goes on with the checkpoint's crossovers, where its dense products multiplied as this
+    /// run's do, else it must have the same. A checkpoint of another run is said on stderr and will
+    /// be replaced.
     ///
     /// # Errors
     /// A folder that cannot be made, a checkpoint that is damaged, or another process that trains
@@ -82,7 +89,8 @@ impl CheckpointWriter {
             Some([run, program, crossover])
                 if *run == identity.run
                     && (any_build || *program == identity.program)
-                    && (adopt || *crossover == identity.crossover) =>
+                    && (adopt && identity.multiplies_alike(crossover)
+                        || *crossover == identity.crossover) =>
             {
                 crossover.clone_into(&mut identity.crossover);
                 found

@@ -32,7 +32,8 @@ pub enum Products {
     Auto,
     /// In f32
     F32,
-    /// On the CPU's matrix unit, to about the rounding of f32
+    /// On the CPU's matrix unit, as sums of bf16: as exact as f32 with spikes, gradients of
+    /// activations to 3·2⁻¹⁶ of their factors
     Tiles,
 }
 

@@ -3,7 +3,7 @@
 use crate::SystemSetting;
 use crate::accuracy::Epochs;
 use crate::layout::{marked, shortened};
-use crate::run_request::RunRequest;
+use crate::run_request::{RunRequest, Variation};
 use crate::selection::{Group, Pair, Receipts};
 use anyhow::Result;
 use report::{Align, McNemar, Record, Table, outcome_of, paired};
@@ -54,7 +54,8 @@ pub fn table(receipts: &Receipts<'_>, requests: &[RunRequest]) -> Result<Option<
 
 fn notes(table: &mut Table, groups: &[(RunRequest, Group<'_>)]) {
     table.push_note(
-        "Mean over runs of the difference between two runs of one seed (and fold), with its 95 % confidence interval \
+        "Mean over runs of the difference between two runs of one seed (and fold), each system with its usual warm-up but \
+         where a row names another, with its 95 % confidence interval \
          (Student's t); an interval that holds 0 shows no difference.",
     );
     if groups.iter().any(|(_, group)| group.first().data.fold.is_some()) {
@@ -73,16 +74,16 @@ fn notes(table: &mut Table, groups: &[(RunRequest, Group<'_>)]) {
 fn one_change((a, ga): (&RunRequest, &Group<'_>), (b, gb): (&RunRequest, &Group<'_>)) -> bool {
     let one = (a.system == b.system) != (a.variation == b.variation);
     let house = [a, b].iter().all(|request| request.setting == SystemSetting::House);
-    a.data == b.data
-        && one
-        && house
-        && equal_but_for(a.variation != b.variation, ga.first(), gb.first())
+    a.data == b.data && one && house && equal_but_for(a, b, ga.first(), gb.first())
 }
 
-/// The runs of both cells that have one seed and fold.
+/// The runs of both cells that have one seed and fold, and are of one program.
 fn pairs<'r>(a: &Group<'r>, b: &Group<'r>) -> Vec<(&'r Record, &'r Record)> {
     let other = |first: &'r Record| {
-        b.records().iter().copied().find(|second| Pair::of(second) == Pair::of(first))
+        let pair = |second: &&&'r Record| {
+            Pair::of(second) == Pair::of(first) && second.program_sha256 == first.program_sha256
+        };
+        b.records().iter().find(pair).copied()
     };
     a.records().iter().filter_map(|&first| Some((first, other(first)?))).collect()
 }
@@ -123,8 +124,9 @@ fn probability(p: f64) -> String {
 }
 
 /// Whether two runs, of one program, differ in nothing but their system, or in nothing but what a
-/// table's variation may change.
-fn equal_but_for(variation: bool, a: &Record, b: &Record) -> bool {
+/// table's variation may change. A system has its usual warm-up where the variation is of none.
+fn equal_but_for(of_a: &RunRequest, of_b: &RunRequest, a: &Record, b: &Record) -> bool {
+    let usual = !matches!(of_a.variation, Variation::WarmUp(_));
     let rest = |r: &Record| {
         let mut run = r.run.clone();
         let mut without = |place: &str, keys: &[&str]| {
@@ -133,7 +135,7 @@ fn equal_but_for(variation: bool, a: &Record, b: &Record) -> bool {
                 keys.iter().for_each(|key| _ = fields.remove(*key));
             }
         };
-        match variation {
+        match of_a.variation != of_b.variation {
             true => {
                 without("", &["network", "framing"]);
                 without("/setup", &["warm_up"]);
@@ -143,6 +145,9 @@ fn equal_but_for(variation: bool, a: &Record, b: &Record) -> bool {
                 if a.profile.contains("+tuned-") {
                     // each system at its best
                     without("/setup", &["learning_rate", "warm_up"]);
+                }
+                if usual {
+                    without("/setup", &["warm_up"]);
                 }
                 without(
                     "",

@@ -45,23 +45,25 @@ pub struct Tried {
 }
 
 impl Tried {
-    fn point(&self) -> Point {
-        let Variation::WarmUp(warm_up) = self.request.variation else { return self.with(Warm::No) };
-        self.with(warm_up)
-    }
-
-    fn with(&self, warm_up: Warm) -> Point {
+    /// What its runs say, if all `runs` of a point have a receipt.
+    fn point(&self, runs: usize) -> Point {
+        let warm_up = match self.request.variation {
+            Variation::WarmUp(warm_up) => warm_up,
+            _ => Warm::No,
+        };
         let of = |record: &Record| {
             let curve = record.curves.iter().find(|curve| curve.name == HELD_OUT)?;
-            accuracy::last_five(&curve.values)
+            accuracy::last_five(curve.values.get(accuracy::analogue_epochs(record)..)?)
         };
         let all: Vec<f64> = self.records.iter().filter_map(of).collect();
         let receipts = self.records.iter().map(receipt::place).collect();
+        // runs that diverged left none: what is left of a point is no measure of it
+        let whole = all.len() == runs;
         Point {
             system: self.request.system.id.to_owned(),
             learning_rate: self.run.setup.learning_rate,
             warm_up,
-            held_out_percent: report::summary(&all).map(|s| s.mean),
+            held_out_percent: whole.then(|| report::summary(&all).map(|s| s.mean)).flatten(),
             receipts,
         }
     }
@@ -70,7 +72,8 @@ impl Tried {
 /// The choice of each system on one data set: the best mean, the first of equals.
 pub fn tuning(data: Name, tried: &[Tried]) -> Option<Tuning> {
     let tried: Vec<&Tried> = tried.iter().filter(|tried| tried.request.data == data).collect();
-    let points: Vec<Point> = tried.iter().map(|tried| tried.point()).collect();
+    let runs = tried.iter().map(|tried| tried.records.len()).max()?;
+    let points: Vec<Point> = tried.iter().map(|tried| tried.point(runs)).collect();
     let first = tried.iter().flat_map(|tried| &tried.records).next()?;
     let mut chosen: Vec<Point> = Vec::new();
     for point in points.iter().filter(|point| point.held_out_percent.is_some()) {

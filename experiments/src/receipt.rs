@@ -276,6 +276,8 @@ pub const VOTERS: &str = "voters of a class";
 /// What the names of the curves begin with that tell in which part of an epoch's steps a layer took
 /// the slope of the warm-up.
 pub const WARM_UP: &str = "warm-up, ";
+/// Name of the curve that is 1 in epochs without neurons.
+pub const ANALOGUE: &str = "warm-up, all layers";
 
 fn metrics(history: &History) -> Vec<Metric> {
     let metric =
@@ -351,7 +353,7 @@ fn curves(run: &Run, history: &History) -> Vec<Curve> {
         all.push(each(history, &format!("{WARM_UP}{layer}"), "1", value));
     }
     if let WarmUp::Ann { epochs } = run.setup.warm_up {
-        let mut analogue = each(history, &format!("{WARM_UP}all layers"), "1", |_| 0.0);
+        let mut analogue = each(history, ANALOGUE, "1", |_| 0.0);
         analogue.values.iter_mut().take(epochs).for_each(|part| *part = 1.0);
         all.push(analogue);
     }

@@ -1,5 +1,6 @@
 //! Every system in every setting trains, and one that was interrupted goes on from its checkpoint
 //! to the very bits of one that was not.
+// Long: what holds for every system, on the same few helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

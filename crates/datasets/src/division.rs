@@ -146,7 +146,16 @@ fn groups(name: Name, recordings: &[Recording]) -> (Vec<Vec<usize>>, By) {
         let file = recording.source.path()?.file_name()?.to_str()?;
         (person?.of)(file).map(str::to_owned)
     };
-    let people: Option<Vec<String>> = recordings.iter().map(of).collect();
+    // beside files that name a person, one that names none is a person of its own
+    let known: Vec<Option<String>> = recordings.iter().map(of).collect();
+    let alone = |recording: &Recording| recording.source.path().map(|p| p.display().to_string());
+    let people: Option<Vec<String>> = match known.iter().any(Option::is_some) {
+        true => {
+            let each = known.into_iter().zip(recordings);
+            each.map(|(person, recording)| person.or_else(|| alone(recording))).collect()
+        }
+        false => None,
+    };
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     if let (Some(people), Some(person)) = (people, person) {
         let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();

@@ -4,6 +4,7 @@
 use super::{BLOCK, PACKED, Tiles};
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
@@ -58,12 +59,30 @@ struct Layout {
     rows: [u8; 16],
 }
 
-/// Calls `code` with this thread's tiles.
+thread_local! {
+    /// Whether a `Unit` of this thread lives.
+    static IN_USE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Gives the tiles back, also where `code` panics.
+struct Release;
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        // SAFETY: the `Unit` that used the registers is gone.
+        unsafe { asm!("tilerelease", options(nostack, nomem)) };
+        IN_USE.set(false);
+    }
+}
+
+/// Calls `code` with this thread's tiles. `code` must not wait for other tasks: a thread pool would
+/// run them on this thread.
 ///
 /// # Panics
-/// If there are none.
+/// If there are none, or this thread uses them already.
 pub fn with(code: impl FnOnce(&mut Unit)) {
     assert!(permitted(), "this CPU has no matrix unit that the process may use");
+    assert!(!IN_USE.replace(true), "the tiles of a thread are for one at a time");
     let mut layout =
         Layout { palette: 1, start: 0, reserved: [0; 14], bytes: [0; 16], rows: [0; 16] };
     layout.bytes[..8].fill(64);
@@ -71,9 +90,8 @@ pub fn with(code: impl FnOnce(&mut Unit)) {
     // SAFETY: `layout` is 64 bytes as the instruction reads them, of the first palette; the process
     // may use tiles.
     unsafe { asm!("ldtilecfg [{}]", in(reg) &layout, options(nostack, readonly)) };
+    let _release = Release;
     code(&mut Unit { here: PhantomData });
-    // SAFETY: gives the registers back; nobody uses them from here on.
-    unsafe { asm!("tilerelease", options(nostack, nomem)) };
 }
 
 /// Bytes between rows, which have `width` numbers of `bytes` bytes, in `all` numbers.

@@ -54,6 +54,9 @@ fn row_of(matrix: &[f32], columns: usize, i: usize, first: usize) -> &[f32] {
 /// y = x·w + b, `[n, outputs]`.
 pub fn forward(tiles: TileProducts, x: &Sparse, weight: &[f32], bias: &[f32]) -> Vec<f32> {
     let (n, outputs) = (x.shape()[0], bias.len());
+    if n * outputs == 0 {
+        return Vec::new();
+    }
     let rows = n.next_multiple_of(BLOCK);
     let width = outputs.next_multiple_of(BLOCK);
     let left = by_block(x, rows);
@@ -191,6 +194,9 @@ impl OnTiles for WeightGradient<'_> {
 /// ∂L/∂x `[n, inputs]`: its transpose is w · gᵀ.
 pub fn input_gradient(tiles: TileProducts, n: usize, weight: &[f32], g: &[f32]) -> Vec<f32> {
     let outputs = g.len() / n.max(1);
+    if outputs == 0 {
+        return Vec::new();
+    }
     let inputs = weight.len() / outputs.max(1);
     let terms = tiles.parts.of_reals();
     let deep = outputs.div_ceil(BLOCK);

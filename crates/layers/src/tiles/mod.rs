@@ -5,13 +5,13 @@
 //! Then
 //!
 //! ```text
-//! x·w = x·w₁ + x·w₂ + x·w₃,     w = w₁ + w₂ + w₃,     |w₂| ≤ 2⁻⁹·|w|,  |w₃| ≤ 2⁻¹⁸·|w|
-//! g·w ≈ g₁·w₁ + g₁·w₂ + g₂·w₁   to 3·2⁻¹⁸ of |g|·|w|, where neither side is spikes
+//! x·w = x·w₁ + x·w₂ + x·w₃,     w = w₁ + w₂ + w₃,     |w₂| ≤ 2⁻⁸·|w|,  |w₃| ≤ 2⁻¹⁶·|w|
+//! g·w ≈ g₁·w₁ + g₁·w₂ + g₂·w₁   to 3·2⁻¹⁶ of |g|·|w|, where neither side is spikes
 //! ```
 //!
 //! and each term is one instruction for a tile of 16 × 16 × 32 numbers (`tdpbf16ps`). Products of
 //! two bf16 are exact in f32; sums are rounded as every sum in f32 is. Numbers below 2⁻¹²⁶ are
-//! taken as zero, those from 3.39·10³⁸ on as infinite.
+//! taken as zero, those from 3.39·10³⁸ on are no number.
 //!
 //! Kernels are written over the trait [`Tiles`]: what a unit does with a block of 32 × 32 sums.
 //! [`amx::Unit`] does it by instructions, [`model::Model`] in plain Rust, so that packing and
@@ -90,7 +90,7 @@ impl Unit {
 /// How exactly products are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parts {
-    /// To about the rounding of f32.
+    /// As exact as f32 with spikes, to 3·2⁻¹⁶ of the factors without.
     Single,
     /// Of numbers rounded to bf16 once, as autocast takes them.
     Bf16,

@@ -12,7 +12,7 @@ pub fn rounded(x: f32) -> u32 {
     if x.is_nan() { 0x7fc0 } else { up }
 }
 
-/// The first `P` parts of a number, whose sum it is: to 2⁻⁹, 2⁻¹⁸ or, of three, exactly.
+/// The first `P` parts of a number, whose sum it is: to 2⁻⁸, 2⁻¹⁶ or, of three, exactly.
 #[cfg(test)]
 pub fn parts<const P: usize>(x: f32) -> [u16; P] {
     let mut parts = [0; P];

@@ -163,21 +163,23 @@ fn the_number_of_threads_changes_no_bit() {
     let weight = numbers(4, s.window() * s.co);
     let wide = numbers(5, inputs * outputs);
     let (g, of_rows) = (numbers(6, s.n * s.pixels() * s.co), numbers(7, s.n * outputs));
-    let tiles = TileProducts { unit: Unit::Model, parts: Parts::Single };
-    let all = || {
-        [
-            tiles.conv_forward(s, &lists, &weight, &vec![0.5; s.co]),
-            tiles.conv_weight_gradient(s, &lists, &g),
-            tiles.conv_input_gradient(s, &weight, &g),
-            tiles.linear_forward(&flat, &wide, &vec![0.5; outputs]),
-            tiles.linear_weight_gradient(&flat, &of_rows, outputs),
-            tiles.linear_input_gradient(s.n, &wide, &of_rows),
-        ]
-    };
-    let [one, three] = [1, 3].map(|threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        pool.map(|pool| pool.install(all)).ok()
-    });
-    assert!(one.is_some());
-    assert_eq!(one, three);
+    for unit in units() {
+        let tiles = TileProducts { unit, parts: Parts::Single };
+        let all = || {
+            [
+                tiles.conv_forward(s, &lists, &weight, &vec![0.5; s.co]),
+                tiles.conv_weight_gradient(s, &lists, &g),
+                tiles.conv_input_gradient(s, &weight, &g),
+                tiles.linear_forward(&flat, &wide, &vec![0.5; outputs]),
+                tiles.linear_weight_gradient(&flat, &of_rows, outputs),
+                tiles.linear_input_gradient(s.n, &wide, &of_rows),
+            ]
+        };
+        let [one, three] = [1, 3].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.map(|pool| pool.install(all)).ok()
+        });
+        assert!(one.is_some());
+        assert_eq!(one, three);
+    }
 }

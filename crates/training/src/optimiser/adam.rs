@@ -122,8 +122,8 @@ impl Adam {
     ) -> bool {
         let moments = m.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK));
         let all = w.par_chunks_mut(CHUNK).zip(moments).zip(g.par_chunks(CHUNK));
-        // a function that is compiled for this CPU's vectors: roots and quotients of four numbers at
-        // a time took as long as the memory
+        // a function that is compiled for this CPU's vectors: roots and quotients of four numbers
+        // at a time took as long as the memory
         let piece =
             |((w, (m, v)), g)| Arch::new().dispatch(Step::<COUPLED> { adam: self, w, m, v, g });
         all.map(piece).reduce(|| true, |a, b| a & b)

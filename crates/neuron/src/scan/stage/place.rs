@@ -48,7 +48,8 @@ fn currents(stage: &Stage, z: &[f32], factors: [&[f32]; 3], mask: Option<&[f32]>
     let [mean, scale, shift] = factors.map(|f| &f[..n]);
     let z = &z[..n];
     match (stage.norm.is_some(), stage.rectify) {
-        // loops, not `for_each`: a closure that is not inlined is compiled without this CPU's vectors
+        // loops, not `for_each`: a closure that is not inlined is compiled without this CPU's
+        // vectors
         (true, true) => {
             for i in 0..n {
                 x[i] = positive((z[i] - mean[i]) * scale[i] + shift[i]);
