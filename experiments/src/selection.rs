@@ -2,12 +2,16 @@
 
 use crate::accuracy::Epochs;
 use crate::preset::Overrides;
+use crate::run_request::Variation;
+use crate::warm::Warm;
 use crate::{Profile, Run, RunRequest, names};
 use anyhow::Result;
 use datasets::Name;
 use report::{Curve, DataIdentity, Fold, Origin, Record, Summary, summary};
 use sha2::{Digest, Sha256};
 use std::cmp::Reverse;
+use std::mem::discriminant;
+use training::WarmUp;
 
 /// What may differ within a cell: of two cells the runs that agree in it are a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -195,6 +199,7 @@ impl<'a> Receipts<'a> {
             .iter()
             .copied()
             .filter(|r| r.data.same_but_fold(recordings) && is_row(r))
+            .filter(|r| warmed_up_as(request, r))
             .collect();
         let wanted = self.wanted.iter().find(|w| w.recordings.name == request.data.id());
         if let (Some(wanted), Some(overrides)) = (wanted, &self.overrides) {
@@ -233,6 +238,24 @@ impl<'a> Receipts<'a> {
             }
         }
         Ok(groups)
+    }
+}
+
+/// Whether a run warmed up as the row says that is about a warm-up: a profile's usual one, which
+/// goes by the plain name, may have been another when the run was made.
+fn warmed_up_as(request: RunRequest, record: &Record) -> bool {
+    let Variation::WarmUp(warm) = request.variation else { return true };
+    let run = Run::canonical(&record.run);
+    let field = |name: &str| run.get("setup").and_then(|setup| setup.get(name)).cloned();
+    let found = field("warm_up").map(serde_json::from_value::<Option<WarmUp>>);
+    let epochs = field("epochs").and_then(|epochs| epochs.as_u64()).unwrap_or_default();
+    match found {
+        None => warm == Warm::No,
+        Some(Ok(found)) => {
+            let expected = warm.of(usize::try_from(epochs).unwrap_or(usize::MAX));
+            discriminant(&found.unwrap_or(WarmUp::None)) == discriminant(&expected)
+        }
+        Some(Err(_)) => false,
     }
 }
 
