@@ -286,6 +286,7 @@ pub fn said(place: &ComputeTarget, network: &Network, layers: &[LayerTrace]) -> 
         .collect();
     json!({
         "passes": "event-driven", "crossover": compute.options.crossover,
+        "precision": compute.math.precision.id(),
         "memory_budget_bytes": compute.options.memory_budget, "layers_in_last_step": layers,
     })
 }

@@ -363,12 +363,14 @@ fn no_layer_and_no_network_has_mutable_state() {
     ] {
         for (path, content) in sources(&workspace().join("crates").join(name).join("src")) {
             // registers of a matrix unit, and the buffers that feed them, live for one product
-            if path.parent().is_some_and(|folder| folder.ends_with("layers/src/tiles")) {
-                continue;
-            }
+            let tiles = path.parent().is_some_and(|folder| folder.ends_with("layers/src/tiles"));
+            let of_registers = ["&mut self", "OnceLock"];
             // what gives a library's description back is no state
             let content = content.replace("fn drop(&mut self)", "");
-            let found = words.iter().find(|word| content.contains(**word));
+            let found = words.iter().find(|word| {
+                content.contains(**word)
+                    && !(tiles && of_registers.iter().any(|w| word.contains(w)))
+            });
             assert_eq!(found, None, "{}: state and files are the caller's", path.display());
         }
     }
