@@ -1,7 +1,9 @@
 //! A network as plain data: blocks, and what each of them reads.
 
 use candle_core::{Result, Tensor, bail};
-use layers::{BatchNorm, Conv2d, Depthwise, DepthwiseSizes, Linear, Product, Sizes};
+use layers::{
+    BatchNorm, Conv2d, Depthwise, DepthwiseSizes, Linear, Product, Sizes, StatisticsOver,
+};
 use neuron::{Neuron, Pooling};
 use std::sync::Arc;
 
@@ -215,24 +217,19 @@ impl Graph {
         self.stepwise().into_iter().find(|(first, last)| (*first..=*last).contains(&block))
     }
 
-    /// Whether a CUDA device can run it: a chain of neurons that have a source for one, with norms
-    /// of the usual form.
+    /// Whether a CUDA device can run it: neurons that have a source for one, windows of fewer than
+    /// 16 pixels a side over their spikes, no γ of each step below statistics over time, no dropout
+    /// of the votes.
     pub fn runs_on_a_device(&self) -> bool {
-        let source = |block: &Block| block.neuron.as_ref().is_some_and(|n| n.source().is_some());
-        let norm = |block: &Block| block.affine.as_ref().is_none_or(|(_, norm)| norm.is_usual());
-        self.is_chain() && self.blocks.iter().all(|block| source(block) && norm(block))
-    }
-
-    /// Whether every block reads the one before it through a weight with a bias, has neurons, and
-    /// is read by the next alone.
-    pub fn is_chain(&self) -> bool {
-        self.blocks.iter().enumerate().all(|(i, block)| {
-            let before = i.checked_sub(1).map_or(Origin::Frames, Origin::Block);
-            let biased = |source: &Source| {
-                let bias = source.weight.as_ref().and_then(Weight::bias);
-                (source.from, source.delay) == (before, Delay::Now) && bias.is_some()
-            };
-            matches!(&block.sources[..], [source] if biased(source)) && block.neuron.is_some()
-        })
+        let neurons = |block: &Block| match &block.neuron {
+            Some(neuron) => neuron.source().is_some() && (1..16).contains(&block.pool.side()),
+            None => block.pool.side() > 0,
+        };
+        let norm = |block: &Block| {
+            let norm = block.affine.as_ref().map(|(_, norm)| norm);
+            norm.is_none_or(|n| n.weight.rank() == 1 || n.over == StatisticsOver::Step)
+        };
+        let votes = self.blocks.last().is_some_and(|last| last.drop_activations.is_none());
+        votes && self.blocks.iter().all(|block| neurons(block) && norm(block))
     }
 }
