@@ -10,6 +10,7 @@ pub mod checkpoint_writer;
 pub mod compute;
 pub mod conformance;
 pub mod contradictions;
+pub mod convert_tool;
 pub mod data;
 pub mod data_tool;
 pub mod differences;
