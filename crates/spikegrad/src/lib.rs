@@ -14,6 +14,7 @@
 //! | [`training`] | loss, optimiser, schedule, checkpoints, one loop |
 //! | [`energy`] | operation counts to joules |
 //! | [`report`] | a run as data to tables and figures |
+//! | [`nir`] | networks as files of NIR, and back |
 //! | [`pth`] | what `torch.save` wrote |
 //! | [`device`] | a CUDA device, or why there is none |
 //!
@@ -66,6 +67,7 @@ pub use events;
 pub use layers;
 pub use models;
 pub use neuron;
+pub use nir;
 pub use pth;
 pub use report;
 pub use surrogate;

@@ -3,6 +3,7 @@
 pub mod conformance;
 pub mod data;
 pub(crate) mod ending;
+pub mod nir;
 pub mod report;
 pub mod simulator;
 pub mod train;
@@ -59,6 +60,7 @@ fn tools() -> Vec<Tool> {
         data::command(),
         simulator::command(),
         conformance::command(),
+        nir::command(),
     ];
     tables::ALL.into_iter().map(of).chain(others).collect()
 }
