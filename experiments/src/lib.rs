@@ -28,6 +28,7 @@ pub mod machine;
 pub mod made;
 pub mod memory;
 pub mod names;
+pub mod nir_tool;
 pub mod outputs;
 pub mod overrides;
 pub mod owner;
