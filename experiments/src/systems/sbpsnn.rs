@@ -19,7 +19,7 @@ pub static SBPSNN: System = System {
     published_setting,
 };
 
-/// With the factor of a neuron's whole spike train, which tensor operations alone have, or without.
+/// With the factor of a neuron's whole spike train, or without.
 fn neuron(factor: bool) -> Config {
     Config {
         kind: Kind::Sbpsnn(Constants { decay: 0.99, factor }),

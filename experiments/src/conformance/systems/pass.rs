@@ -22,6 +22,8 @@ pub struct System {
     pub neuron: Arc<dyn Neuron>,
     pub head: Head,
     pub loss: Loss,
+    /// Whether blocks have no word for it.
+    pub tensors_alone: bool,
     /// Names of parameters, theirs and ours; `{t}` stands for every step, and is our first axis.
     pub parameters: Vec<(String, String, Layout)>,
     /// The same of norms, for their running statistics.
@@ -73,6 +75,12 @@ impl Loss {
 impl System {
     pub fn parameter(&mut self, theirs: String, ours: String, layout: Layout) {
         self.parameters.push((theirs, ours, layout));
+    }
+
+    /// The parameters of a product with a bias.
+    pub fn biased(&mut self, theirs: &str, ours: &str, layout: Layout) {
+        self.parameter(format!("{theirs}.weight"), format!("{ours}.weight"), layout);
+        self.parameter(format!("{theirs}.bias"), format!("{ours}.bias"), Layout::Vector);
     }
 
     fn steps(&self) -> Result<usize> {
@@ -157,7 +165,7 @@ pub fn check(case: &Case, system: &System, rows: &mut Rows) -> Result<()> {
         for event in [false, true] {
             // no engine has this head
             let membrane = matches!(system.head, Head::Membrane { .. });
-            if event && (dtype == DType::F64 || membrane) {
+            if event && (dtype == DType::F64 || membrane || system.tensors_alone) {
                 continue;
             }
             let form = if event { "event" } else { "tensors" };
@@ -283,7 +291,8 @@ impl Run<'_> {
         let mut pairs = Vec::new();
         for (theirs, ours) in &self.system.spikes {
             let name = format!("{}.spike.{theirs}", self.case.seed);
-            let golden = self.case.golden.tensor(&name)?.to_dtype(DType::F64)?;
+            // an observer hears of a spike that inhibits as of any other
+            let golden = self.case.golden.tensor(&name)?.to_dtype(DType::F64)?.abs()?;
             if let Some(spikes) = seen.spikes.get(ours) {
                 let spikes = match spikes.rank() {
                     5 => channels_first(spikes)?,
