@@ -163,9 +163,7 @@ pub fn check(case: &Case, system: &System, rows: &mut Rows) -> Result<()> {
     let labels = case.golden.integers(&format!("{}.label", case.seed))?;
     for (tag, dtype) in case.golden.precisions(&format!("{}.", case.seed))? {
         for event in [false, true] {
-            // no engine has this head
-            let membrane = matches!(system.head, Head::Membrane { .. });
-            if event && (dtype == DType::F64 || membrane || system.tensors_alone) {
+            if event && (dtype == DType::F64 || system.tensors_alone) {
                 continue;
             }
             let form = if event { "event" } else { "tensors" };
@@ -247,14 +245,7 @@ impl Run<'_> {
                 for layer in network.layers() {
                     x = layer.forward(&x, mode, seen)?;
                 }
-                let steps = x.dim(0)?;
-                let mut membrane = x.get(0)?.zeros_like()?;
-                for t in 0..steps {
-                    // it leaks behind the charge, also in the last step
-                    let charged = (membrane + x.get(t)?)?;
-                    membrane = (&charged + (charged.detach() * (leak - 1.0))?)?;
-                }
-                (membrane / (threshold * steps as f64))?
+                charged(&x, leak, threshold)?
             }
             _ => network.forward(frames, mode, seen)?,
         };
@@ -272,18 +263,26 @@ impl Run<'_> {
     ) -> Result<PassResult> {
         let engine = network.event_driven().context("no event-driven form")?;
         let (values, shape) = shown(&self.system.frames)?;
-        let of = |scores: &Tensor| -> candle_core::Result<Tensor> {
-            let scores = Var::from_tensor(scores)?;
-            let loss = self.system.loss.of(&scores, self.labels);
+        let read = |votes: &Tensor| match self.system.head {
+            Head::Membrane { leak, threshold } => charged(votes, leak, threshold),
+            Head::Votes | Head::Currents => Ok(votes.clone()),
+        };
+        let of = |votes: &Tensor| -> candle_core::Result<Tensor> {
+            let votes = Var::from_tensor(votes)?;
+            let loss = read(&votes).and_then(|scores| self.system.loss.of(&scores, self.labels));
             let loss = loss.map_err(|error| candle_core::Error::Msg(error.to_string()))?;
             let gradients = loss.backward()?;
-            gradients.get(&scores).cloned().map_or_else(|| scores.zeros_like(), Ok)
+            gradients.get(&votes).cloned().map_or_else(|| votes.zeros_like(), Ok)
         };
-        let frames = of_shape(&values, shape);
-        let found = engine.gradients(frames, 0, Options::default(), seen, of)?;
-        let loss = self.system.loss.of(&found.scores, self.labels)?;
+        let (frames, options) = (of_shape(&values, shape), Options::default());
+        let found = match self.system.head {
+            Head::Membrane { .. } => engine.gradients_by_step(frames, 0, options, seen, of)?,
+            Head::Votes | Head::Currents => engine.gradients(frames, 0, options, seen, of)?,
+        };
+        let scores = read(&found.scores)?;
+        let loss = self.system.loss.of(&scores, self.labels)?;
         let of = |(name, var): (&String, &Var)| Some((name.clone(), found.get(var)?.clone()));
-        Ok((found.scores.clone(), loss, all.iter().filter_map(of).collect()))
+        Ok((scores, loss, all.iter().filter_map(of).collect()))
     }
 
     /// Every spike, or where a form tells only how many there were at each step, that.
@@ -340,6 +339,14 @@ impl Run<'_> {
         }
         Ok(pairs)
     }
+}
+
+/// Scores of a membrane that currents `[T, B, K]` charge, and that leaks behind the charge, in the
+/// last step too, but not in the gradient.
+fn charged(currents: &Tensor, leak: f64, threshold: f64) -> Result<Tensor> {
+    let outputs = training::Head::Charge { decay: leak }.outputs(currents)?;
+    let steps = currents.dim(0)?;
+    Ok((outputs.get(steps - 1)? / (threshold * steps as f64))?)
 }
 
 /// Values and shape of frames for an event-driven pass.
