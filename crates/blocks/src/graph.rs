@@ -2,7 +2,8 @@
 
 use candle_core::{Result, Tensor, bail};
 use layers::{
-    BatchNorm, Conv2d, Depthwise, DepthwiseSizes, Linear, Masks, Product, Sizes, Windows,
+    BatchNorm, Conv2d, Depthwise, DepthwiseSizes, Linear, Masks, Product, Sizes, StatisticsOver,
+    Windows,
 };
 use neuron::{Neuron, Pooling};
 use std::sync::Arc;
@@ -231,26 +232,20 @@ impl Graph {
         self.stepwise().into_iter().find(|(first, last)| (*first..=*last).contains(&block))
     }
 
-    /// Whether a CUDA device can run it: a chain of neurons that have a source for one, with norms
-    /// of the usual form and masks that stay.
+    /// Whether a CUDA device can run it: neurons that have a source for one, windows of fewer than
+    /// 16 pixels a side over their spikes, no γ of each step below statistics over time, no dropout
+    /// of the votes, no masks of each step, no windows with a stride of their own.
     pub fn runs_on_a_device(&self) -> bool {
-        let source = |block: &Block| block.neuron.as_ref().is_some_and(|n| n.source().is_some());
-        let norm = |block: &Block| block.affine.as_ref().is_none_or(|(_, norm)| norm.is_usual());
-        let stays = |block: &Block| !block.drops_by_step();
-        let fits = |block: &Block| source(block) && norm(block) && stays(block);
-        self.is_chain() && self.blocks.iter().all(fits)
-    }
-
-    /// Whether every block reads the one before it through a weight with a bias, has neurons, and
-    /// is read by the next alone.
-    pub fn is_chain(&self) -> bool {
-        self.blocks.iter().enumerate().all(|(i, block)| {
-            let before = i.checked_sub(1).map_or(Origin::Frames, Origin::Block);
-            let biased = |source: &Source| {
-                let bias = source.weight.as_ref().and_then(Weight::bias);
-                (source.from, source.delay) == (before, Delay::Now) && bias.is_some()
-            };
-            matches!(&block.sources[..], [source] if biased(source)) && block.neuron.is_some()
-        })
+        let neurons = |block: &Block| match &block.neuron {
+            Some(neuron) => neuron.source().is_some() && (1..16).contains(&block.pool.side()),
+            None => block.pool.side() > 0,
+        };
+        let norm = |block: &Block| {
+            let norm = block.affine.as_ref().map(|(_, norm)| norm);
+            norm.is_none_or(|n| n.weight.rank() == 1 || n.over == StatisticsOver::Step)
+        };
+        let votes = self.blocks.last().is_some_and(|last| last.drop_activations.is_none());
+        let plain = |block: &Block| !block.drops_by_step() && block.windows.is_none();
+        votes && self.blocks.iter().all(|block| neurons(block) && norm(block) && plain(block))
     }
 }

@@ -30,6 +30,7 @@ mod sparse;
 mod statistics;
 mod strided_pool;
 mod tiles;
+mod written;
 
 pub use calibration::calibrate;
 pub use conv::Conv2d;

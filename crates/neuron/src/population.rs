@@ -136,12 +136,17 @@ impl<C: Cell<S, P>, const S: usize, const P: usize> Neuron for Population<C, S, 
     }
 
     fn scan(&self, x: &Tensor) -> Result<Tensor> {
-        let rows = self.bound()?;
         if P == 0 {
-            return scan(rows, x);
+            return scan(self.bound()?, x);
         }
-        let parameters = Tensor::stack(&self.parameters, 0)?;
-        scan_learned(rows, x, &parameters.to_device(x.device())?.to_dtype(x.dtype())?)
+        let parameters = Tensor::stack(&self.parameters, 0)?.to_device(x.device())?;
+        if x.device().is_cpu() {
+            return scan_learned(self.bound()?, x, &parameters.to_dtype(x.dtype())?);
+        }
+        // a device's kernels read them there, in what they compute in
+        let rows = Bound { cell: self.cell, parameters: [f64::NAN; P] };
+        let computed = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+        scan_learned(rows, x, &parameters.to_dtype(computed)?)
     }
 
     fn parameters(&self) -> Vec<(&'static str, Tensor)> {
@@ -154,7 +159,7 @@ impl<C: Cell<S, P>, const S: usize, const P: usize> Neuron for Population<C, S, 
     }
 
     fn source(&self) -> Option<Source> {
-        (P == 0).then(|| Source::of_cell(&self.cell))
+        Some(Source::of_cell(&self.cell))
     }
 }
 
