@@ -162,3 +162,57 @@ impl Ran {
         self.correct.iter().map(|&correct| 100.0 * correct as f64 / all).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use candle_core::{Device, Tensor};
+    use convert::{Analogue, rules};
+    use datasets::Name;
+    use events::{Frames, Shape};
+    use layers::Linear;
+    use models::{Layer, Network};
+    use training::{Example, InputEncoding, Setup};
+
+    #[test]
+    fn what_was_interrupted_goes_on_to_the_same_numbers() {
+        let shape = Shape { steps: 1, height: 1, width: 1, channels: 2 };
+        let example = |i: u16| Example {
+            frames: Frames::new(shape, vec![1 + i % 3, 1 + i / 3]).unwrap(),
+            label: u32::from(i % 2),
+        };
+        let samples: Vec<Example> = (0..9).map(example).collect();
+        let linear = |w: [f32; 4]| {
+            let weight = Tensor::new(&w, &Device::Cpu).unwrap().reshape((2, 2)).unwrap();
+            Layer::Linear(Linear { weight, bias: None })
+        };
+        let (first, head) = (linear([0.5, 0.1, 0.0, 0.7]), linear([1.0, 0.0, 0.0, 1.0]));
+        let layers = vec![first, Layer::Rectify, head, Layer::Vote(1)];
+        let analogue = Analogue::of(&Network::of(layers)).unwrap();
+        let set = Tensor::new(&[3f32, 3.0], &Device::Cpu).unwrap().reshape((1, 1, 1, 2)).unwrap();
+        let network = rules::continuous(&analogue, &[set], 99.9, false).unwrap().network;
+        let source = Source::of_parts(analogue, Name::Mnist, [1, 1, 2], Setup::PAPER);
+        let encoding = InputEncoding { still: Some(1), ..InputEncoding::default() };
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state.json");
+        for spikes in [None, Some((Bernoulli { scale: 4.0 }, 7))] {
+            let set = Set { samples: &samples, encoding: &encoding };
+            let images = Images { network: &network, set, source: &source, steps: 12, spikes };
+            let whole = images.run("whole", &state, true).unwrap();
+            assert!(whole.counts.spikes > 0 && whole.images == 9);
+            // as a signal behind four images leaves it
+            let identity = images.identity().unwrap();
+            let mut part = Ran { identity, correct: vec![0; 12], ..Ran::default() };
+            (0..4).for_each(|i| part.add(&images.image(i).unwrap()));
+            std::fs::write(&state, serde_json::to_string(&part).unwrap()).unwrap();
+            let again = images.run("again", &state, false).unwrap();
+            assert_eq!(Ran { seconds: 0.0, ..again }, Ran { seconds: 0.0, ..whole.clone() });
+            // of another number of steps nothing is taken up
+            let longer = Images { steps: 13, ..images };
+            assert_eq!(longer.run("longer", &state, false).unwrap().correct.len(), 13);
+            std::fs::write(&state, "{").unwrap();
+            assert_eq!(longer.run("broken", &state, false).unwrap().images, 9);
+        }
+    }
+}

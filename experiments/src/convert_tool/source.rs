@@ -59,6 +59,14 @@ impl Source {
         Source::state_dict(request, &bytes, tensors)
     }
 
+    /// A network that is no file's.
+    #[cfg(test)]
+    pub fn of_parts(analogue: Analogue, data: Name, shape: [usize; 3], setup: Setup) -> Source {
+        let (name, network, sha256) = Default::default();
+        let (classes, raw_pixels) = (None, false);
+        Source { name, analogue, network, sha256, data, classes, shape, setup, raw_pixels }
+    }
+
     /// Weights that `train` wrote.
     fn ours(request: &Request, bytes: &[u8], made_by: &str) -> Result<Source> {
         let told = [
@@ -72,7 +80,7 @@ impl Source {
                 "{flag} is for a state dict, but this file says itself what it is of; leave it out"
             )));
         }
-        let all = json::parse(made_by)
+        let all: serde_json::Value = json::parse(made_by)
             .map_err(|_| anyhow!("what the file says of its run cannot be read; train it again"))?;
         let run = all.get("run").cloned().unwrap_or_default();
         let mut run: Run = serde_json::from_value(run).map_err(|_| {
