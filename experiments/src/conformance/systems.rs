@@ -157,12 +157,7 @@ fn tdbn(case: &Case) -> Result<System> {
     let mut system = System {
         spec: "4C3-6RB3/2(post)-AP2-8FC-1Voting",
         frames: time_first(&case.shared("input")?)?,
-        options: StageOptions {
-            norm,
-            rectify: false,
-            bias: Biases::Linear,
-            ..StageOptions::default()
-        },
+        options: StageOptions { norm, rectify: false, bias: Biases::Linear, ..others::BARE },
         neuron: Arc::new(neuron),
         head: Head::Votes,
         // words of the file's loss: "cross entropy (example.py)", "mse …"
