@@ -30,7 +30,7 @@ pub struct RunFlags {
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
     /// Systems to train, instead of the usual ones: baseline, bpsa, bpsa+bpta, tdbn, plif, bntt,
-    /// sbpsnn, lisnn, or all
+    /// sbpsnn, lisnn, neunorm, backeisnn, or all
     #[arg(long, alias = "methods", value_name = "NAME", value_delimiter = ',', value_parser = called)]
     systems: Vec<SystemNames>,
     /// Each system's idea in the paper's network and budget, or its own recipe as it was published

@@ -115,8 +115,8 @@ pub(crate) type Sizes = [usize; 3];
 impl Criterion {
     /// Whether it needs the votes of each step; else their mean over time is enough.
     pub fn by_step(&self) -> bool {
-        let membrane = matches!(self.head, Head::Membrane { .. });
-        membrane || matches!(self.objective, Objective::Tet { .. } | Objective::Traces { .. })
+        self.head.is_charged()
+            || matches!(self.objective, Objective::Tet { .. } | Objective::Traces { .. })
     }
 
     /// Scores `[B, K]` and loss of votes `[T, B, K]` in tensor operations: the definition,
