@@ -8,6 +8,7 @@ use crate::run_request::{RunRequest, Variation};
 use crate::seeds::Seeds;
 use crate::settings::Setting;
 use crate::systems::{self, System, SystemInSetting};
+use crate::tasks::TaskFlags;
 use crate::tuning::Tuned;
 pub use crate::usage::Usage;
 use crate::usage::{between, prove_once};
@@ -118,6 +119,8 @@ pub struct RunFlags {
     /// the same cell
     #[arg(long, conflicts_with = "force")]
     pub any_build: bool,
+    #[command(flatten)]
+    pub(crate) tasks: TaskFlags,
     /// A surrogate of the user's own; no flag, but set by a program of theirs.
     #[arg(skip)]
     pub own: Option<OwnSurrogate>,
@@ -274,6 +277,21 @@ impl RunFlags {
     /// The seeds asked for.
     pub fn seeds(&self) -> Seeds {
         self.seed.map_or_else(|| self.seeds.clone(), Seeds::one)
+    }
+
+    /// Whether one seed was asked for.
+    pub fn has_one_seed(&self) -> bool {
+        self.seed.is_some()
+    }
+
+    /// Whether nothing is trained and nothing laid out: what would be is said.
+    pub fn only_says(&self) -> bool {
+        self.dry_run || self.tasks.list_tasks
+    }
+
+    /// Whether runs are trained by other processes than this one, on other machines perhaps.
+    pub fn trains_elsewhere(&self) -> bool {
+        self.tasks.list_tasks || self.tasks.slurm.slurm
     }
 
     /// Whether a network was named, in place of the data sets' own.
