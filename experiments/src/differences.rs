@@ -4,7 +4,7 @@ use crate::SystemSetting;
 use crate::accuracy::{Epochs, rate_percent, roughness};
 use crate::layout::{marked, shortened};
 use crate::run_request::{RunRequest, Variation};
-use crate::selection::{Group, Pair, Receipts};
+use crate::selection::{Group, Pair, Receipts, multiplied_alike};
 use anyhow::Result;
 use report::{Align, McNemar, Record, Table, outcome_of, paired};
 
@@ -86,11 +86,14 @@ fn one_change((a, ga): (&RunRequest, &Group<'_>), (b, gb): (&RunRequest, &Group<
     a.data == b.data && one && house && equal_but_for(a, b, ga.first(), gb.first())
 }
 
-/// The runs of both cells that have one seed and fold, and are of one program.
+/// The runs of both cells that have one seed and fold, and are of one program that multiplied alike.
 fn pairs<'r>(a: &Group<'r>, b: &Group<'r>) -> Vec<(&'r Record, &'r Record)> {
     let other = |first: &'r Record| {
         let pair = |second: &&&'r Record| {
-            Pair::of(second) == Pair::of(first) && second.program_sha256 == first.program_sha256
+            let program = second.program_sha256 == first.program_sha256;
+            Pair::of(second) == Pair::of(first)
+                && program
+                && multiplied_alike(&first.compute, &second.compute)
         };
         b.records().iter().find(pair).copied()
     };

@@ -356,7 +356,7 @@ impl RunFlags {
         let rules: String =
             rules.into_iter().filter(|(_, back_off)| *back_off).map(|(name, _)| name).collect();
         Ok(preset::profile_name(self.profile, &self.read_overrides()?)
-            + &self.compute.profile()
+            + &self.compute.profile()?
             + &rules)
     }
 
