@@ -75,7 +75,7 @@ const WORDS: [(&str, &str); 54] = [
     ),
     (
         "setup.objective",
-        r#"mse, cross-entropy, {"tet":{"lambda":λ,"target":φ}} or {"counts":{"right":n,"wrong":m}}"#,
+        r#"mse, cross-entropy, {"tet":{"lambda":λ,"target":φ}}, {"counts":{"right":n,"wrong":m}} or {"traces":{"tau":τ,"period":n}}"#,
     ),
     ("setup.head", r#"votes, counts, current or {"membrane":{"decay":λ}}"#),
     (

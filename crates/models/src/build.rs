@@ -1,10 +1,10 @@
 //! From a spec to the operations of a network.
 
-use crate::{Biases, Layer, Neurons, Norm, Spec, Stage, StageOptions};
+use crate::{BackEi, Biases, Layer, Neurons, Norm, Spec, Stage, StageOptions};
 use blocks::Weight;
 use candle_core::{DType, Result, bail};
 use candle_nn::{Init, VarBuilder};
-use layers::{BatchNorm, Conv2d, Depthwise, Linear, Windows};
+use layers::{BatchNorm, Conv2d, Depthwise, Linear, NeuNorm, Windows};
 use neuron::surrogate::WhereFired;
 use neuron::{Fires, Firing, Neuron, Reset, ResetGradient, Sbpsnn, population};
 use std::collections::HashMap;
@@ -22,6 +22,9 @@ struct Builder<'a> {
     layers: Vec<Layer>,
     seen: HashMap<String, usize>,
 }
+
+/// What NeuNorm's trace keeps from step to step.
+const NEUNORM_DECAY: f64 = 0.9;
 
 /// How a convolution is made.
 struct Window {
@@ -76,15 +79,19 @@ impl Builder<'_> {
     fn stage(&mut self, stage: Stage, classes: usize) -> Result<()> {
         let name = self.name(stage);
         match stage {
-            Stage::Conv { channels, kernel, valid, lateral } => {
+            Stage::Conv { channels, kernel, valid, lateral, back_ei } => {
                 let window = Window { kernel, stride: 1, bias: true, valid };
                 let conv = self.conv(&name, window, channels)?;
                 let mut activation = self.activation(&name, channels)?;
                 if let (Some(side), Some(neurons)) = (lateral, activation.last_mut()) {
                     *neurons = self.lateral(&name, side, channels)?;
                 }
+                if let (Some(side), Some(neurons)) = (back_ei, activation.last_mut()) {
+                    *neurons = self.back_ei(&name, side, channels)?;
+                }
                 self.layers.extend(iter::once(conv).chain(activation));
             }
+            Stage::NeuNorm { shared, mean } => self.neunorm(&name, shared, mean)?,
             Stage::Stem { channels, kernel, stride } => {
                 let window = Window { kernel, stride, bias: false, valid: false };
                 let conv = self.conv(&name, window, channels)?;
@@ -174,6 +181,35 @@ impl Builder<'_> {
             Layer::Neuron(name, neuron) => Ok(Layer::Recurrent { name, neuron, weight }),
             layer => Ok(layer),
         }
+    }
+
+    /// Neurons with feedback and signs, by two convolutions with biases.
+    fn back_ei(&self, name: &str, side: usize, channels: usize) -> Result<Layer> {
+        fits(name, &[side, side, channels, channels])?;
+        let conv = |which: &str| -> Result<Conv2d> {
+            let (vb, uniform) = (self.vb.pp(name).pp(which), uniform(side * side * channels));
+            let shape = (side, side, channels, channels);
+            let weight = vb.get_with_hints(shape, "weight", uniform)?;
+            let bias = Some(vb.get_with_hints(channels, "bias", uniform)?);
+            Ok(Conv2d { weight, bias, stride: 1, padding: side / 2 })
+        };
+        let back_ei = BackEi { back: Some(conv("back")?), ei: Some(conv("ei")?) };
+        match self.neurons(name)? {
+            Layer::Neuron(name, neuron) => Ok(Layer::BackEi { name, neuron, back_ei }),
+            layer => Ok(layer),
+        }
+    }
+
+    fn neunorm(&mut self, name: &str, shared: bool, mean: bool) -> Result<()> {
+        let [h, w, channels] = self.shape;
+        let shape = (h, w, if shared { 1 } else { channels });
+        // fan-in of the source's weight [channels, H, W] is H·W
+        let weight = self.vb.pp(name).get_with_hints(shape, "weight", uniform(h * w))?;
+        let count = channels as f64;
+        let share = if mean { count } else { count * count };
+        let input = (1.0 - NEUNORM_DECAY) / share;
+        self.layers.push(Layer::NeuNorm(NeuNorm { weight, decay: NEUNORM_DECAY, input }));
+        Ok(())
     }
 
     /// The norm of a stage, if the network has norms; `branch` is what its factor is multiplied

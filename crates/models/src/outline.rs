@@ -133,6 +133,19 @@ impl Walk {
                 self.fired = true;
                 [h, w, c]
             }
+            Layer::BackEi { neuron, back_ei, .. } => {
+                neuron.parameters().iter().for_each(|(_, parameter)| weigh(parameter));
+                for conv in back_ei.back.iter().chain(&back_ei.ei) {
+                    weigh(&conv.weight);
+                    conv.bias.iter().for_each(&mut weigh);
+                }
+                self.fired = true;
+                [h, w, c]
+            }
+            Layer::NeuNorm(norm) => {
+                weigh(&norm.weight);
+                [h, w, c]
+            }
             Layer::MaxPool(k) | Layer::AvgPool(k) => [h / (*k).max(1), w / (*k).max(1), c],
             Layer::StridedAvgPool(windows) => {
                 let across = |size| windows.across(size).unwrap_or_default();

@@ -61,9 +61,9 @@ pub trait Cell<const S: usize, const P: usize>: Copy + Debug + Send + Sync + 'st
     ) -> Gradient<N, S, P> {
         let (x, state, parameters) = Dual::inputs(x, state, parameters);
         let (spike, next) = self.step(x, state, parameters);
-        let mut sum = spike.by.map(|d| g * d);
-        for (next, m) in next.iter().zip(m) {
-            sum = sum.zip(next.by, |sum, d| sum + m * d);
+        let mut sum = spike.by.times(g);
+        for s in 0..S {
+            sum = sum.plus(m[s], next[s].by);
         }
         sum
     }

@@ -12,8 +12,11 @@
 //! | [`events`] | event files to events to frames |
 //! | [`datasets`] | data sets: constants, splits, loaders, cache |
 //! | [`training`] | loss, optimiser, schedule, checkpoints, one loop |
+//! | [`convert`] | analogue networks to spiking ones, by four rules |
+//! | [`traces`] | rules of other systems: traces, and the effects of trains on each other |
 //! | [`energy`] | operation counts to joules |
 //! | [`report`] | a run as data to tables and figures |
+//! | [`nir`] | networks as files of NIR, and back |
 //! | [`pth`] | what `torch.save` wrote |
 //! | [`device`] | a CUDA device, or why there is none |
 //!
@@ -59,6 +62,7 @@
 //! `docs/adding.md`.
 
 pub use blocks;
+pub use convert;
 pub use datasets;
 pub use device;
 pub use energy;
@@ -66,7 +70,9 @@ pub use events;
 pub use layers;
 pub use models;
 pub use neuron;
+pub use nir;
 pub use pth;
 pub use report;
 pub use surrogate;
+pub use traces;
 pub use training;
