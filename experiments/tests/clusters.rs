@@ -135,17 +135,17 @@ fn tasks_are_the_runs_of_one_command_and_end_in_its_table() {
 #[test]
 fn many_at_once_train_each_run_once() {
     let dir = tempfile::tempdir().unwrap();
-    // a run whose process was killed is somebody's too
     let folder = dir.path().join("results/checkpoints");
-    std::fs::create_dir_all(&folder).unwrap();
-    let mut ended = Command::new("true").spawn().unwrap();
-    let mut dead = serde_json::to_value(experiments::owner::Owner::this()).unwrap();
-    dead["process"] = ended.id().into();
-    ended.wait().unwrap();
-    let listed = done(table2(dir.path(), &["--seeds", "3", "--list-tasks", "--json"]));
-    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
-    let name = format!("{}-s1.lock", listed[1]["row"].as_str().unwrap());
-    std::fs::write(folder.join(name), dead.to_string()).unwrap();
+    // a run whose process was killed at it is somebody's too
+    let mut killed = table2(dir.path(), &["--seed", "1"]);
+    let mut killed = killed.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let locks = || names(&folder).into_iter().filter(|name| name.ends_with(".lock")).count();
+    while locks() == 0 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_eq!(locks(), 1, "its lock stays");
     let start = Instant::now();
     let children: Vec<_> = (0..8)
         .map(|_| {
@@ -214,7 +214,7 @@ fn an_array_of_slurm_ends_as_one_process_does() {
     let (dir, stand_in) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     program(stand_in.path(), "sbatch", SBATCH);
     program(stand_in.path(), "scontrol", SCONTROL);
-    let flags = ["--seeds", "2", "--epochs", "60", "--checkpoint-every", "600"];
+    let flags = ["--seeds", "2", "--epochs", "12", "--checkpoint-every", "600"];
     let slurm = ["--slurm", "--partition", "debug", "--time=2:00:00", "--array-limit", "8"];
     let submit = || {
         let mut submit = table2(dir.path(), &[&flags[..], &slurm].concat());
