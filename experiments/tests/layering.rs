@@ -30,7 +30,7 @@ const FILES: &[&str] = &["serde_json", "safetensors", "csv", "tempfile"];
 /// No tables, figures or terminals.
 const FORMATS: &[&str] = &["serde_json", "csv", "plotters", "indicatif"];
 
-const ROOMS: [Room; 19] = [
+const ROOMS: [Room; 20] = [
     Room { name: "sentence", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "device", level: 0, may_use: &[], must_not_use: FILES },
     Room { name: "surrogate", level: 0, may_use: &[], must_not_use: TENSORS },
@@ -77,6 +77,7 @@ const ROOMS: [Room; 19] = [
         may_use: &["models", "layers"],
         must_not_use: &["csv", "plotters", "indicatif", "tempfile"],
     },
+    Room { name: "nir", level: 4, may_use: &["models", "layers", "neuron"], must_not_use: FORMATS },
     Room { name: "experiments", level: 5, may_use: EVERY_LIBRARY, must_not_use: &[] },
     Room { name: "spikegrad", level: 6, may_use: EVERYTHING, must_not_use: &[] },
     Room { name: "benches", level: 5, may_use: EVERY_LIBRARY, must_not_use: &[] },
@@ -98,6 +99,7 @@ const EVERY_LIBRARY: &[&str] = &[
     "energy",
     "convert",
     "traces",
+    "nir",
 ];
 
 /// What the facade has by name: the libraries, and the programs where they are asked for.
@@ -116,6 +118,7 @@ const EVERYTHING: &[&str] = &[
     "energy",
     "convert",
     "traces",
+    "nir",
     "experiments",
 ];
 

@@ -42,7 +42,7 @@ pub fn scores(
                     }
                     None => x,
                 };
-                outputs.push(activations(block, &o, mode)?);
+                outputs.push(activations(block, &o, 0, mode)?);
                 i += 1;
             }
         }
@@ -122,7 +122,7 @@ impl Range<'_> {
                     }
                     None => x,
                 };
-                given[at].push(activations(block, &o, self.mode)?);
+                given[at].push(activations(block, &o, t, self.mode)?);
             }
         }
         for (at, block) in blocks.iter().enumerate() {
@@ -229,20 +229,21 @@ fn currents(
         x = layers::rectify(&x)?;
     }
     match &block.drop_currents {
-        Some(name) => layers::dropout(&x, DROPOUT, name, mode),
+        Some(name) => block.masks.drop_from(only.unwrap_or(0), &x, DROPOUT, name, mode),
         None => Ok(x),
     }
 }
 
-/// Pooling and dropout of activations.
-fn activations(block: &Block, o: &Tensor, mode: Mode) -> Result<Tensor> {
-    let o = match block.pool {
-        Pooling::None => o.clone(),
-        Pooling::Max(k) => layers::max_pool2d(o, k)?,
-        Pooling::Average(k) => layers::avg_pool2d(o, k)?,
+/// Pooling and dropout of activations, of steps from `first` on.
+fn activations(block: &Block, o: &Tensor, first: usize, mode: Mode) -> Result<Tensor> {
+    let o = match (block.windows, block.pool) {
+        (Some(windows), _) => windows.average(o)?,
+        (None, Pooling::None) => o.clone(),
+        (None, Pooling::Max(k)) => layers::max_pool2d(o, k)?,
+        (None, Pooling::Average(k)) => layers::avg_pool2d(o, k)?,
     };
     match &block.drop_activations {
-        Some(name) => layers::dropout(&o, DROPOUT, name, mode),
+        Some(name) => block.masks.drop_from(first, &o, DROPOUT, name, mode),
         None => Ok(o),
     }
 }

@@ -1,9 +1,9 @@
 //! The operations of a network by tensors.
 
-use crate::{Mode, Observer};
+use crate::{BackEi, Mode, Observer};
 use blocks::{DROPOUT, Weight};
 use candle_core::{Result, Tensor};
-use layers::{BatchNorm, Conv2d, Depthwise, Linear, Masks, Windows};
+use layers::{BatchNorm, Conv2d, Depthwise, Linear, Masks, NeuNorm, Windows};
 use neuron::Neuron;
 use std::sync::Arc;
 
@@ -30,6 +30,17 @@ pub enum Layer {
         /// What their spikes return through.
         weight: Weight,
     },
+    /// The neurons of the stage `name`, with BackEISNN's feedback and signs.
+    BackEi {
+        /// The stage.
+        name: String,
+        /// Its neurons.
+        neuron: Arc<dyn Neuron>,
+        /// What is added to them.
+        back_ei: BackEi,
+    },
+    /// NeuNorm behind neurons.
+    NeuNorm(NeuNorm),
     /// Max pooling.
     MaxPool(usize),
     /// Average pooling.
@@ -100,6 +111,13 @@ impl Layer {
                 observer.spikes(name, &spikes)?;
                 Ok(spikes)
             }
+            Layer::BackEi { name, neuron, back_ei } => {
+                let outputs = back_ei.forward(x, neuron.as_ref())?;
+                // a spike that inhibits is one too
+                observer.spikes(name, &outputs.detach().abs()?)?;
+                Ok(outputs)
+            }
+            Layer::NeuNorm(norm) => norm.forward(x),
             Layer::MaxPool(k) => layers::max_pool2d(x, *k),
             Layer::AvgPool(k) => layers::avg_pool2d(x, *k),
             Layer::StridedAvgPool(windows) => windows.average(x),

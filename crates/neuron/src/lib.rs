@@ -145,6 +145,13 @@ pub trait Neuron: std::fmt::Debug + Send + Sync {
     fn source(&self) -> Option<Source> {
         None
     }
+
+    /// The same for the backward pass of a batch in which these neurons, as a layer, fired at
+    /// `rate`, where it is another than [`Neuron::source`]; `None`, the default, where it is not.
+    fn source_at(&self, rate: f64) -> Option<Source> {
+        let _ = rate;
+        None
+    }
 }
 
 /// The plain form of [`Neuron::scan`]: [`Neuron::step`] once per time step.

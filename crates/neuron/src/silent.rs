@@ -1,4 +1,4 @@
-use crate::{BadParameter, Config, Cost, Kernel, Neuron, Stepwise};
+use crate::{BadParameter, Config, Cost, Kernel, Neuron, Source, Stepwise};
 use candle_core::{Result, Tensor};
 use std::sync::Arc;
 use surrogate::{Kind, Sigmoid};
@@ -9,8 +9,8 @@ use surrogate::{Kind, Sigmoid};
 ///
 /// Spikes are those of the usual neuron. Whether a layer fires too rarely is known only after all
 /// its steps, so this concerns [`Neuron::scan`] and [`Neuron::stage_at`] alone; [`Neuron::step`] is
-/// the usual neuron's. There is no CUDA source: on a device networks of it run by tensor
-/// operations. TSSL-BP's code cuts the sigmoid's argument at ±8; here it is not cut.
+/// the usual neuron's; on a CUDA device [`Neuron::source_at`] has the other slope. TSSL-BP's code
+/// cuts the sigmoid's argument at ±8; here it is not cut.
 ///
 /// Source: Zhang & Li, "Temporal spike sequence learning via backpropagation for deep spiking
 /// neural networks", NeurIPS 2020.
@@ -105,5 +105,13 @@ impl Neuron for WhenSilent {
 
     fn stepwise_at(&self, rate: f64) -> Option<&dyn Stepwise> {
         self.of(rate).stepwise_at(rate)
+    }
+
+    fn source(&self) -> Option<Source> {
+        self.fallback.source().and(self.usual.source())
+    }
+
+    fn source_at(&self, rate: f64) -> Option<Source> {
+        if rate <= self.rate { self.fallback.source() } else { None }
     }
 }

@@ -16,6 +16,7 @@
 //! | [`traces`] | rules of other systems: traces, and the effects of trains on each other |
 //! | [`energy`] | operation counts to joules |
 //! | [`report`] | a run as data to tables and figures |
+//! | [`nir`] | networks as files of NIR, and back |
 //! | [`pth`] | what `torch.save` wrote |
 //! | [`device`] | a CUDA device, or why there is none |
 //!
@@ -69,6 +70,7 @@ pub use events;
 pub use layers;
 pub use models;
 pub use neuron;
+pub use nir;
 pub use pth;
 pub use report;
 pub use surrogate;

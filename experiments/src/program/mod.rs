@@ -4,6 +4,7 @@ pub mod conformance;
 pub mod convert;
 pub mod data;
 pub(crate) mod ending;
+pub mod nir;
 pub mod report;
 pub mod simulator;
 pub mod train;
@@ -61,6 +62,7 @@ fn tools() -> Vec<Tool> {
         simulator::command(),
         conformance::command(),
         convert::command(),
+        nir::command(),
     ];
     tables::ALL.into_iter().map(of).chain(others).collect()
 }

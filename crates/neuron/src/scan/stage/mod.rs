@@ -27,7 +27,8 @@ pub struct Stage<'a> {
     pub norm: Option<Norm<'a>>,
     /// Whether a ReLU follows.
     pub rectify: bool,
-    /// Factors of the currents behind the ReLU, `[B, H, W, C]`.
+    /// Factors of the currents behind the ReLU, `[B, H, W, C]`, or those of each step,
+    /// `[T, B, H, W, C]`, where z holds every step.
     pub mask: Option<&'a [f32]>,
     /// What happens to the spikes.
     pub pool: Pooling,
@@ -158,6 +159,12 @@ impl Stage<'_> {
         if self.still { 1 } else { self.steps }
     }
 
+    /// The factors of step t.
+    fn mask_at(&self, t: usize) -> Option<&[f32]> {
+        let map = self.shape[0] * self.map();
+        self.mask.map(|mask| &mask[t * map % mask.len().max(1)..][..map])
+    }
+
     /// Height and width behind the pool.
     pub fn pooled(&self) -> (usize, usize) {
         let k = self.pool.side();
@@ -205,7 +212,8 @@ impl Stage<'_> {
             assert_eq!(rest, [norm.mean.len(); 2], "one number for each mean");
         }
         if let Some(mask) = self.mask {
-            assert_eq!(mask.len(), batch * self.map(), "a mask of {:?}", self.shape);
+            let of_steps = mask.len() == self.steps * batch * self.map() && !self.still;
+            assert!(mask.len() == batch * self.map() || of_steps, "a mask of {:?}", self.shape);
         }
     }
 }
