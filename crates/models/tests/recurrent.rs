@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::{Init, VarBuilder, VarMap};
 use layers::{BatchNorm, Conv2d, Linear, NeuNorm};
 use models::{BackEi, Layer, Mode, Network, Options, StatisticsOver};
-use neuron::{Config, Kind, Neuron};
+use neuron::{Config, Kind, Neuron, WhenSilent};
 use std::sync::Arc;
 
 mod common;
@@ -92,6 +92,31 @@ fn recurrent_neurons_equal_the_tensor_operations() {
     }
     eprintln!("{same} cases compared, {flipped} with a membrane at the threshold");
     assert!(flipped * 10 <= same, "{flipped} of {} cases have other spikes", same + flipped);
+}
+
+/// TSSL-BP's warm-up: where spikes return too, both engines take the sigmoid's slope.
+#[test]
+fn a_silent_layer_to_which_spikes_return_takes_the_other_slope() {
+    let usual = Config::bpsa_bpta();
+    let (mut same, mut moved) = (0, 0);
+    for rate in [0.1, 0.3, 0.6] {
+        let mut case = case(usual, 4, false, rate);
+        let mut of = |warm: f64| {
+            let neuron = WhenSilent::new(usual.build().unwrap(), &usual, warm).unwrap();
+            let neuron: Arc<dyn Neuron> = Arc::new(neuron);
+            case.network = network(&case.vars, &neuron, StatisticsOver::Step);
+            let engine = case.network.event_driven().expect("it has blocks");
+            let mut observed = Observed::default();
+            let options = Options::default();
+            let found = engine.gradients(case.frames(), 5, options, &mut observed, loss).unwrap();
+            same += usize::from(agree_but(&case, &observed, &found, 1e-6, "warm-up"));
+            let vars = case.vars.data().lock().unwrap();
+            values(found.get(&vars["a.lateral.weight"]).unwrap())
+        };
+        // every layer fires at most always, and some more than never
+        moved += usize::from(of(1.0) != of(0.0));
+    }
+    assert!(same >= 4 && moved == 3, "{same} of 6 have the same spikes, {moved} other gradients");
 }
 
 #[test]
