@@ -198,8 +198,8 @@ impl<'a> Receipts<'a> {
             .map(|r| &r.data)
     }
 
-    /// The receipts of a cell: one run of one program, whose products multiplied alike. `None` where
-    /// there is none.
+    /// The receipts of a cell: one run of one program, whose products multiplied alike. `None`
+    /// where there is none.
     ///
     /// # Errors
     /// An override that does not fit the run.

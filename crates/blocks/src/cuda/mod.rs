@@ -31,8 +31,9 @@ impl OnDevice {
     /// The engine of this graph on the CUDA device that its weights lie on, all f32.
     ///
     /// `None` if it has none: a neuron without [`neuron::Neuron::source`], γ of each step below
-    /// statistics over time, a window of 16 pixels and more over spikes, dropout of the votes,
-    /// another precision or device.
+    /// statistics over time, a window of 16 pixels and more over spikes, or one with a stride of its
+    /// own, masks of each step, dropout of the votes ([`Graph::runs_on_a_device`]), another
+    /// precision or device.
     pub fn new(graph: Graph) -> Option<OnDevice> {
         let here =
             |t: &Tensor| t.dtype() == DType::F32 && t.device().is_cuda() && t.is_contiguous();

@@ -1,4 +1,5 @@
 //! Forward: block by block, each keeping what its gradients will need.
+// Long: one pass from frames to votes, whose parts share what is known of it.
 
 use super::OnDevice;
 use super::plain::{Currents, Plain};
@@ -10,7 +11,7 @@ use crate::{Block, DROPOUT, Frames, Graph, Observer, Origin, Source, Weight};
 use candle_core::{DType, Device, Result, Tensor, bail};
 use device::{Gpu, Math, Precision};
 use layers::cuda::{add, batch_moments, expand, running_moments, sum_into, vote};
-use layers::{BatchNorm, BatchStatistics, Mode, StatisticsOver, dropout_mask};
+use layers::{BatchNorm, BatchStatistics, Mode, StatisticsOver};
 use neuron::cuda::{Affine, Norm, Stage, fire};
 use std::sync::Arc;
 
@@ -237,8 +238,8 @@ impl<'a> Pass<'a> {
         Ok(Kept {
             bias,
             learned,
-            mask: self.mask(block.drop_currents.as_deref(), layout.currents)?,
-            drop: self.mask(block.drop_activations.as_deref(), layout.activations)?,
+            mask: self.mask(block, block.drop_currents.as_deref(), layout.currents)?,
+            drop: self.mask(block, block.drop_activations.as_deref(), layout.activations)?,
             ..Kept::default()
         })
     }
@@ -261,8 +262,8 @@ impl<'a> Pass<'a> {
         Ok(Some((x, multiplier)))
     }
 
-    /// The sum of a block's sources outside the range `without`, without their biases: `[T·B, …]`, or
-    /// `[B, …]` where it is still; and whether it is ours to write.
+    /// The sum of a block's sources outside the range `without`, and without their biases:
+    /// `[T·B, …]`, or `[B, …]` where it is still; and whether it is ours to write.
     pub fn currents(
         &self,
         i: usize,
@@ -403,12 +404,10 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The dropout mask of that name, as [`layers::dropout`] draws it.
-    fn mask(&self, name: Option<&str>, shape: [usize; 4]) -> Result<Option<Tensor>> {
+    /// The factors of a block's dropout of that name, as [`layers::Masks::drop`] has them.
+    fn mask(&self, block: &Block, name: Option<&str>, shape: [usize; 4]) -> Result<Option<Tensor>> {
         let (Some(name), Mode::Train { seed }) = (name, self.mode) else { return Ok(None) };
-        let shape = shape.to_vec().into();
-        let mask = dropout_mask(&shape, DROPOUT, name, seed, DType::F32, &Device::Cpu)?;
-        let values: Vec<f32> = mask.flatten_all()?.to_vec1()?;
+        let values = block.masks.factors(self.frames.steps, &shape, DROPOUT, name, seed)?;
         Ok(Some(self.gpu.floats(&values, values.len())?))
     }
 }

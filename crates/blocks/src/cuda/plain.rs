@@ -1,11 +1,11 @@
-//! Norm, bias, ReLU, dropout and pooling one after the other, where no stage takes them all at once:
-//! blocks without neurons, and blocks that run step by step.
+//! Norm, bias, ReLU, dropout and pooling one after the other, where no stage takes all of them at
+//! once: blocks without neurons, and blocks that run step by step.
 
 use crate::Block;
 use candle_core::{Result, Tensor};
 use layers::cuda::{
-    add, channel_sums, masked, normalise_gradient, normalised, pooled, pooled_gradient, rectified,
-    rectified_gradient,
+    add, averaged, averaged_gradient, channel_sums, masked, normalise_gradient, normalised, pooled,
+    pooled_gradient, rectified, rectified_gradient,
 };
 use neuron::Pooling;
 use neuron::cuda::Norm;
@@ -19,6 +19,7 @@ pub struct Plain<'a> {
     pub norm: Option<&'a Norm>,
     /// Where there is no norm.
     pub bias: Option<&'a Tensor>,
+    /// Factors of one step, which are repeated, or of all maps.
     pub mask: Option<&'a Tensor>,
     pub drop: Option<&'a Tensor>,
 }
@@ -60,14 +61,16 @@ impl Plain<'_> {
 
     /// Whether activations are the spikes as they are.
     pub fn leaves_activations(&self) -> bool {
-        self.block.pool == Pooling::None && self.drop.is_none()
+        let pools = self.block.pool != Pooling::None || self.block.windows.is_some();
+        !pools && self.drop.is_none()
     }
 
     /// Activations of spikes, or of currents where there are no neurons.
     pub fn activations(&self, o: &Tensor) -> Result<Tensor> {
-        let o = match self.block.pool {
-            Pooling::None => o.clone(),
-            pool => pooled(o, self.shape, pool)?,
+        let o = match (self.block.windows, self.block.pool) {
+            (Some(windows), _) => averaged(o, self.shape, windows)?,
+            (None, Pooling::None) => o.clone(),
+            (None, pool) => pooled(o, self.shape, pool)?,
         };
         self.drop.map_or(Ok(o.clone()), |mask| masked(&o, mask))
     }
@@ -75,9 +78,10 @@ impl Plain<'_> {
     /// From the gradient of the activations to that of what `o` is.
     pub fn of_activations(&self, o: &Tensor, g: &Tensor) -> Result<Tensor> {
         let g = self.drop.map_or(Ok(g.clone()), |mask| masked(g, mask))?;
-        match self.block.pool {
-            Pooling::None => Ok(g),
-            pool => pooled_gradient(o, &g, self.shape, pool),
+        match (self.block.windows, self.block.pool) {
+            (Some(windows), _) => averaged_gradient(&g, self.shape, windows),
+            (None, Pooling::None) => Ok(g),
+            (None, pool) => pooled_gradient(o, &g, self.shape, pool),
         }
     }
 

@@ -8,6 +8,7 @@ use super::pass::{Kept, Pass, within};
 use super::plain::{Currents, Gradient, Plain};
 use super::products::Multiplier;
 use crate::graph::Range;
+use crate::layout::Layout;
 use crate::tensors::{Steps as Statistics, one_by_one};
 use crate::{Block, Delay, Observer, Origin};
 use candle_core::{Result, Tensor, bail};
@@ -42,16 +43,33 @@ fn at(all: &Tensor, t: usize) -> Result<Tensor> {
     all.narrow(0, t, 1)
 }
 
+/// The part of factors, `[B, …]` or `[T, B, …]`, that is step t's; `size` numbers.
+fn of_step(mask: Option<&Tensor>, t: usize, size: usize) -> Result<Option<Tensor>> {
+    let part = |mask: &Tensor| match mask.elem_count() > size {
+        true => mask.narrow(0, t * size, size),
+        false => Ok(mask.clone()),
+    };
+    mask.map(part).transpose()
+}
+
+/// Both masks of a step.
+fn masks(kept: &Kept, layout: &Layout, t: usize) -> Result<[Option<Tensor>; 2]> {
+    let [currents, activations] =
+        [layout.currents, layout.activations].map(|shape| shape.iter().product());
+    Ok([of_step(kept.mask.as_ref(), t, currents)?, of_step(kept.drop.as_ref(), t, activations)?])
+}
+
 impl Kept {
-    /// A block's plain form for step `t`; its norm is that of the step.
+    /// A block's plain form for a step; norm and masks are those of the step.
     fn step<'a>(
         &'a self,
         block: &'a Block,
         norm: Option<&'a Norm>,
+        [mask, drop]: &'a [Option<Tensor>; 2],
         shape: [usize; 4],
     ) -> Plain<'a> {
         let bias = if block.affine.is_none() { self.bias.as_ref() } else { None };
-        Plain { block, shape, norm, bias, mask: self.mask.as_ref(), drop: self.drop.as_ref() }
+        Plain { block, shape, norm, bias, mask: mask.as_ref(), drop: drop.as_ref() }
     }
 }
 
@@ -186,7 +204,8 @@ impl Pass<'_> {
             }
             None => None,
         };
-        let plain = kept.step(block, norm.as_ref(), layout.currents);
+        let masks = masks(kept, layout, t)?;
+        let plain = kept.step(block, norm.as_ref(), &masks, layout.currents);
         let currents = plain.currents(&z)?;
         let slot = at(given, t + 1)?;
         let as_they_are = plain.leaves_activations();
@@ -281,8 +300,9 @@ impl Pass<'_> {
         };
         let (currents, o) = (&steps.currents[t], &steps.pooled[t]);
         // biases are summed over all steps at once
-        let plain =
-            Plain { bias: None, ..kept.step(block, steps.norms[t].as_ref(), layout.currents) };
+        let masks = masks(kept, layout, t)?;
+        let norm = steps.norms[t].as_ref();
+        let plain = Plain { bias: None, ..kept.step(block, norm, &masks, layout.currents) };
         let mut g = plain.of_activations(o, g)?;
         if let Some(neurons) = &mut steps.neurons {
             g = neurons.backward(&currents.masked, t, &g)?;

@@ -343,6 +343,41 @@ extern "C" __global__ void pool_gradient(const TX* x, const TX* g, TY* d, unsign
   }
 }
 
+// The mean over windows that step and reach over the border, where there are zeros: maps [n, h, w, c]
+// to [n, oh, ow, c]; and its gradient, one thread a member of windows that may overlap.
+extern "C" __global__ void windows(const TX* x, TY* y, size n, int h, int w, int c, int side, int stride, int padding,
+                                   int oh, int ow) {
+  EACH(i, n * oh * ow * c) {
+    const int channel = i % c, column = i / c % ow, row = i / c / ow % oh;
+    const TX* map = x + i / c / ow / oh * h * w * c;
+    real sum = real(0);
+    for (int ky = 0; ky < side; ++ky)
+      for (int kx = 0; kx < side; ++kx) {
+        const int r = row * stride + ky - padding, q = column * stride + kx - padding;
+        if (r >= 0 && q >= 0 && r < h && q < w) sum += load(map + (r * w + q) * c + channel);
+      }
+    store(y + i, sum * (real(1) / real(side * side)));
+  }
+}
+
+extern "C" __global__ void windows_gradient(const TX* g, TY* d, size n, int h, int w, int c, int side, int stride,
+                                            int padding, int oh, int ow) {
+  EACH(i, n * h * w * c) {
+    const int channel = i % c, column = i / c % w, row = i / c / w % h;
+    const TX* map = g + i / c / w / h * oh * ow * c;
+    real sum = real(0);
+    for (int y = 0; y < oh; ++y) {
+      const int ky = row + padding - y * stride;
+      if (ky < 0 || ky >= side) continue;
+      for (int x = 0; x < ow; ++x) {
+        const int kx = column + padding - x * stride;
+        if (kx >= 0 && kx < side) sum += load(map + (y * ow + x) * c + channel) * (real(1) / real(side * side));
+      }
+    }
+    store(d + i, sum);
+  }
+}
+
 // y = (x − μ) · γ/√(σ² + ε) + β with factors [3][sets][C] of moments, see neuron's norm.cu.
 extern "C" __global__ void normalise(const TX* x, const real* mean, const real* factors, TY* y, size n, unsigned rows,
                                      unsigned sets, unsigned c) {

@@ -1,8 +1,8 @@
-//! What lies between products where no stage takes it all at once: sums of maps, depthwise products,
-//! norm's neighbours, votes.
+//! What lies between products where no stage takes it all at once: sums of maps, depthwise
+//! products, norm's neighbours, votes.
 
 use super::kernels::{by_channel, each, int};
-use crate::DepthwiseSizes;
+use crate::{DepthwiseSizes, Windows};
 use candle_core::{DType, Result, Shape, Tensor, bail};
 use device::{Arg, Gpu};
 use neuron::Pooling;
@@ -141,6 +141,55 @@ pub fn pooled(x: &Tensor, [n, h, w, c]: [usize; 4], pool: Pooling) -> Result<Ten
 /// As [`pooled`].
 pub fn pooled_gradient(x: &Tensor, g: &Tensor, shape: [usize; 4], pool: Pooling) -> Result<Tensor> {
     super::pool_backward(x, g, shape, pool.side(), matches!(pool, Pooling::Max(_)))
+}
+
+/// [`Windows::averaged`] of maps `[n, h, w, c]`.
+///
+/// # Errors
+/// If x holds others, no window fits, or the device fails.
+pub fn averaged(x: &Tensor, shape: [usize; 4], windows: Windows) -> Result<Tensor> {
+    let [n, h, w, c] = shape;
+    let [oh, ow] = behind(windows, shape)?;
+    by_windows("windows", (x, n * h * w * c), (n, oh, ow, c), shape, windows)
+}
+
+/// The gradient of [`averaged`] with respect to the maps `[n, h, w, c]`.
+///
+/// # Errors
+/// As there.
+pub fn averaged_gradient(g: &Tensor, shape: [usize; 4], windows: Windows) -> Result<Tensor> {
+    let [n, _, _, c] = shape;
+    let [oh, ow] = behind(windows, shape)?;
+    by_windows("windows_gradient", (g, n * oh * ow * c), shape.into(), shape, windows)
+}
+
+fn behind(windows: Windows, [_, h, w, _]: [usize; 4]) -> Result<[usize; 2]> {
+    match (windows.across(h), windows.across(w)) {
+        (Some(h), Some(w)) => Ok([h, w]),
+        _ => bail!("pooling with {windows:?} does not fit maps of {h}×{w}"),
+    }
+}
+
+fn by_windows(
+    kernel: &'static str,
+    (x, size): (&Tensor, usize),
+    out: (usize, usize, usize, usize),
+    shape: [usize; 4],
+    windows: Windows,
+) -> Result<Tensor> {
+    let ([n, h, w, c], [oh, ow]) = (shape, behind(windows, shape)?);
+    if x.elem_count() != size || (h * w).max(oh * ow) * c >= i32::MAX as usize {
+        bail!("maps {shape:?} or what windows make of them were expected, found {:?}", x.shape());
+    }
+    let gpu = Gpu::of_tensor(x)?;
+    let y = gpu.empty(out, x.dtype())?;
+    let mut args =
+        vec![Arg::Pointer(gpu.pointer(x)?), Arg::Pointer(gpu.pointer(&y)?), Arg::Size(n as u64)];
+    let Windows { side, stride, padding } = windows;
+    args.extend([h, w, c, side, stride, padding, oh, ow].map(int));
+    // SAFETY: one of x and y holds n·h·w·c values, the other those of all windows.
+    unsafe { each(&gpu, kernel, (x.dtype(), x.dtype()), y.elem_count(), &args)? };
+    Ok(y)
 }
 
 /// Currents of the maps x by a depthwise weight `[k, k, 1, C]` in f32.

@@ -26,8 +26,8 @@ pub use linear::{
     forward as multiply, input_gradient as multiply_input, weight_gradient as multiply_weight,
 };
 pub use maps::{
-    add, channel_sums, depthwise, depthwise_input, depthwise_weight, masked, of_votes, over_steps,
-    pooled, pooled_gradient, rectified, sum_into,
+    add, averaged, averaged_gradient, channel_sums, depthwise, depthwise_input, depthwise_weight,
+    masked, of_votes, over_steps, pooled, pooled_gradient, rectified, sum_into,
 };
 pub(crate) use operations::{
     conv_backward, conv_forward, moments as moments_of, normalise_backward, normalise_forward,

@@ -45,12 +45,20 @@ pub struct Stage<'a> {
     pub bias: Option<&'a Tensor>,
     /// Whether a ReLU follows.
     pub rectify: bool,
-    /// Factors of the currents behind the ReLU, f32 `[B, H, W, C]`.
+    /// Factors of the currents behind the ReLU, f32 `[B, H, W, C]`, or `[T, …]` of each step.
     pub mask: Option<&'a Tensor>,
     /// What happens to the spikes.
     pub pool: Pooling,
-    /// Factors of the spikes behind the pool, f32 `[B, H/k, W/k, C]`.
+    /// Factors of the spikes behind the pool, f32 `[B, H/k, W/k, C]`, or `[T, …]` of each step.
     pub drop: Option<&'a Tensor>,
+}
+
+impl Stage<'_> {
+    /// Numbers of one step behind the pool.
+    fn pooled(&self) -> usize {
+        let ([b, h, w, c], k) = (self.shape, self.pool.side().max(1));
+        b * (h / k) * (w / k) * c
+    }
 }
 
 /// What a batch norm normalises with: `[S, C]` numbers each, S = T if each step has its own
@@ -123,9 +131,15 @@ impl Norm {
         let Affine { gamma, constant, beta, eps } = affine;
         let (three, sets, c) = moments.dims3()?;
         let by_set = gamma.rank() == 2;
+        if by_set && gamma.dim(0)? < sets {
+            bail!(
+                "a batch norm of {} steps was shown {sets}; make the network for as many",
+                gamma.dim(0)?
+            )
+        }
         let fits = match *gamma.dims() {
             [own] => own == c,
-            [steps, own] => own == c && steps >= sets,
+            [_, own] => own == c,
             _ => false,
         };
         if three != 3 || !fits || beta.is_some_and(|beta| beta.dims() != [c]) {
@@ -358,6 +372,7 @@ fn fire_into_storage(
 ///
 /// # Errors
 /// As [`fire`].
+// Long: up to three launches, which share nearly all of their operands.
 pub fn gradient(stage: &Stage, z: &Tensor, upstream: Upstream) -> Result<Gradient> {
     let to = match upstream {
         Upstream::Activations(g) => g.dtype(),
@@ -465,9 +480,11 @@ impl<'a> Call<'a> {
                 stage.shape
             );
         }
-        let expected = [(stage.mask, size), (stage.drop, b * (h / k) * (w / k) * c)];
+        let expected = [(stage.mask, size), (stage.drop, stage.pooled())];
         for (tensor, size) in expected.into_iter().filter_map(|(t, size)| Some((t?, size))) {
-            if tensor.elem_count() != size || tensor.dtype() != DType::F32 {
+            // a still map has no steps of its own to mask
+            let of_steps = !stage.still && tensor.elem_count() == stage.steps * size;
+            if (tensor.elem_count() != size && !of_steps) || tensor.dtype() != DType::F32 {
                 bail!(
                     "a mask of {size} f32 factors was expected, found {:?} {:?}",
                     tensor.dtype(),

@@ -3,7 +3,7 @@
 
 use super::Stage;
 use crate::{Pooling, Source};
-use candle_core::{DType, Result};
+use candle_core::{DType, Result, Tensor};
 use device::{Program, real};
 
 /// Numbers kept of steps, a membrane each for LIF, that a thread of a backward pass holds at most.
@@ -46,10 +46,16 @@ pub struct Shape {
     norm: bool,
     bias: bool,
     rectify: bool,
-    mask: bool,
-    drop: bool,
+    /// Masks: 0 for none, 1 for one of all steps, 2 for one of each.
+    mask: u8,
+    drop: u8,
     still: bool,
     z: DType,
+}
+
+/// Whether there is a mask, and whether of each step; `size` is that of one step.
+fn masks(mask: Option<&Tensor>, size: usize) -> u8 {
+    mask.map_or(0, |mask| if mask.elem_count() == size { 1 } else { 2 })
 }
 
 impl Shape {
@@ -68,8 +74,8 @@ impl Shape {
             norm: stage.norm.is_some(),
             bias: stage.bias.is_some(),
             rectify: stage.rectify,
-            mask: stage.mask.is_some(),
-            drop: stage.drop.is_some(),
+            mask: masks(stage.mask, stage.shape.iter().product()),
+            drop: masks(stage.drop, stage.pooled()),
             still: stage.still,
             z,
         }
@@ -167,8 +173,8 @@ impl Shape {
             ("BIAS", flag(self.bias)),
             ("SETS", flag(self.sets > 1)),
             ("RECTIFY", flag(self.rectify)),
-            ("MASK", flag(self.mask)),
-            ("DROP", flag(self.drop)),
+            ("MASK", self.mask.to_string()),
+            ("DROP", self.drop.to_string()),
             ("STILL", flag(self.still)),
             ("PARAMETERS", self.parameters.to_string()),
             ("VOTE", flag(vote)),

@@ -8,7 +8,8 @@
 //   whose members know nothing of one another L steps of a segment: the backward passes hold u of L
 //   steps in registers, and v at the start of each segment TZ type of currents and their gradient ·
 //   TO type of activations and theirs NORM batch norm with a scale · BIAS a shift alone · SETS
-//   statistics of each step · RECTIFY · MASK · DROP · STILL COUNT whether spikes are counted
+//   statistics of each step · RECTIFY · MASK, DROP 0 none, 1 of all
+//   steps, 2 of each · STILL · COUNT whether spikes are counted
 //   VOTE the gradient comes from class scores · SUMS the pass that sums (else the one that writes)
 //   PARAMETERS of the neuron that are learnt, and the neuron itself: Kept, Carried, charge, fires,
 //   backward (neuron::Source).
@@ -211,6 +212,8 @@ fire(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __rest
 #pragma unroll(T <= 32 ? T : 8)
       for (int t = 0; t < T; ++t) {
         if (STATISTICS > 1) factors(f, rows, t * C);
+        if (MASK > 1) masks(m, mask + t * z_step, w);
+        if (DROP > 1) drops(d, drop + t * o_step, w);
         unsigned fired[V], sum = 0;
 #pragma unroll
         for (int j = 0; j < V; ++j) fired[j] = 0;
@@ -332,6 +335,7 @@ gradient(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __
         for (int l = 0; l < L; ++l) {
           const int t = g * L + l;
           if (STATISTICS > 1) factors(f, rows, t * C);
+          if (MASK > 1) masks(m, mask + t * map, w);
 #pragma unroll
           for (int k = 0; k < MEMBERS; ++k) {
             if (!w.inside[k]) continue;
@@ -360,6 +364,7 @@ gradient(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __
           const int t = g * L + l;
           if (t >= T) break;
           if (STATISTICS > 1) factors(f, rows, t * C);
+          if (MASK > 1) masks(m, mask + t * map, w);
 #pragma unroll
           for (int k = 0; k < MEMBERS; ++k) {
             if (!w.inside[k]) continue;
@@ -375,6 +380,8 @@ gradient(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __
           const int t = g * L + l;
           if (t >= T) continue;
           if (STATISTICS > 1) factors(f, rows, t * C);
+          if (MASK > 1) masks(m, mask + t * map, w);
+          if (DROP > 1) drops(d, drop + t * o_step, w);
           real gradient[V];
           // a maximum's gradient goes to the first member that fired, where none did to the first
           bool any[V], given[V];
