@@ -30,7 +30,7 @@ pub struct RunFlags {
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
     /// Systems to train, instead of the usual ones: baseline, bpsa, bpsa+bpta, tdbn, plif, bntt,
-    /// sbpsnn, lisnn, or all
+    /// sbpsnn, lisnn, neunorm, backeisnn, or all
     #[arg(long, alias = "methods", value_name = "NAME", value_delimiter = ',', value_parser = called)]
     systems: Vec<SystemNames>,
     /// Each system's idea in the paper's network and budget, or its own recipe as it was published
@@ -356,7 +356,7 @@ impl RunFlags {
         let rules: String =
             rules.into_iter().filter(|(_, back_off)| *back_off).map(|(name, _)| name).collect();
         Ok(preset::profile_name(self.profile, &self.read_overrides()?)
-            + &self.compute.profile()
+            + &self.compute.profile()?
             + &rules)
     }
 

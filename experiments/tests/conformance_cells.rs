@@ -45,6 +45,11 @@ fn the_cells_are_the_comparators_neurons() {
         "PASS lisnn_network s1 f32 gradients event ",
         "PASS lisnn_network s2 f64 gradients tensors ",
         "PASS sbpsnn_network s1 f32 gradients tensors ",
+        "PASS sbpsnn_network s2 f32 gradients event ",
+        "PASS neunorm_norm s2 f64 grad.w ",
+        "PASS neunorm_network s2 f64 gradients tensors ",
+        "PASS backeisnn_neuron s1 f64 back_only.grad.back.weight ",
+        "PASS backeisnn_network s1 f32 gradients tensors ",
     ] {
         assert!(text.contains(row), "{row}: {text}");
     }

@@ -244,7 +244,8 @@ fn refuse<T>(layer: &Layer) -> Result<T> {
     let found = match layer {
         Layer::Residual { .. } => "a residual block",
         Layer::Neuron(..) => "neurons, where the analogue network has none",
-        Layer::Recurrent { .. } => "recurrent connections",
+        Layer::Recurrent { .. } | Layer::BackEi { .. } => "recurrent connections",
+        Layer::NeuNorm(_) => "a NeuNorm",
         Layer::Depthwise(_) => "a depthwise convolution",
         Layer::Norm(..) => "a batch norm that is not behind a product",
         Layer::Vote(_) => "a vote that is not behind the head",

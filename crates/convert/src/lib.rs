@@ -18,11 +18,11 @@ mod spiking;
 pub use analogue::{Analogue, Pool, Product, Stage};
 pub use define::{Definition, Step, integrate};
 pub use rate_norm::RateNorm;
-pub use readout::Readout;
+pub use readout::{Head, Readout};
 pub use rules::Converted;
 pub use simulate::{Counts, Simulator};
 pub use soft_lif::{SoftLif, Synapse};
-pub use spiking::{Dynamics, Head, Reset, Spiking, SpikingPool, SpikingStage};
+pub use spiking::{Dynamics, Reset, Spiking, SpikingPool, SpikingStage};
 
 /// The examples of the README.
 #[cfg(doctest)]

@@ -1,7 +1,26 @@
 //! Decisions of one sample from what the head gave at each step.
 
-use crate::Head;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+
+/// What the last product does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Head {
+    /// It has neurons, whose spikes are counted; a sample without any has no class.
+    Spikes,
+    /// Its currents are added up.
+    Accumulated,
+    /// Those of so many steps until now.
+    Window(usize),
+}
+
+impl Head {
+    /// The sums of a new sample.
+    pub fn readout(self, classes: usize) -> Readout {
+        Readout::new(self, classes)
+    }
+}
 
 /// What the head gave a sample until now.
 #[derive(Clone, Debug)]
@@ -13,14 +32,14 @@ pub struct Readout {
 }
 
 impl Readout {
-    pub(crate) fn new(head: Head, classes: usize) -> Readout {
+    fn new(head: Head, classes: usize) -> Readout {
         Readout { head, sums: vec![0.0; classes], kept: VecDeque::new() }
     }
 
     /// Adds the head's spikes, or currents, of one step.
     pub fn add(&mut self, values: &[f32]) {
         if let Head::Window(steps) = self.head {
-            if self.kept.len() == steps {
+            if self.kept.len() >= steps.max(1) {
                 self.kept.pop_front();
             }
             self.kept.push_back(values.to_vec());

@@ -2,7 +2,7 @@
 
 use crate::analogue::{Pool, Product, Stage};
 use crate::soft_lif::{SoftLif, Synapse};
-use crate::{Analogue, Readout};
+use crate::{Analogue, Head};
 use candle_core::{DType, Result};
 use layers::Windows;
 use serde::{Deserialize, Serialize};
@@ -74,25 +74,6 @@ pub enum Reset {
     Zero,
     /// v mod 1: of a membrane that reached several thresholds all are taken off.
     Modulo,
-}
-
-/// What the last product does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Head {
-    /// It has neurons, whose spikes are counted; a sample without any has no class.
-    Spikes,
-    /// Its currents are added up.
-    Accumulated,
-    /// Those of so many steps until now.
-    Window(usize),
-}
-
-impl Head {
-    /// The sums of a new sample.
-    pub fn readout(self, classes: usize) -> Readout {
-        Readout::new(self, classes)
-    }
 }
 
 impl Spiking {

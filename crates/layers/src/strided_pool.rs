@@ -53,7 +53,9 @@ impl Windows {
     /// # Panics
     /// If `x` has another size, or no window fits.
     pub fn averaged(self, x: &[f32], [n, h, w, c]: [usize; 4]) -> Vec<f32> {
-        let Some([oh, ow]) = self.fit([h, w]) else { panic!("{self:?} on maps of {h}×{w}") };
+        let fit = self.fit([h, w]);
+        assert!(fit.is_some(), "{self:?} on maps of {h}×{w}");
+        let [oh, ow] = fit.unwrap_or_default();
         assert_eq!(x.len(), n * h * w * c, "maps of {:?}", [n, h, w, c]);
         let share = 1.0 / (self.side * self.side) as f32;
         let mut y = vec![0.0; n * oh * ow * c];
@@ -74,7 +76,9 @@ impl Windows {
     /// # Panics
     /// As there.
     pub fn averaged_gradient(self, g: &[f32], [n, h, w, c]: [usize; 4]) -> Vec<f32> {
-        let Some([oh, ow]) = self.fit([h, w]) else { panic!("{self:?} on maps of {h}×{w}") };
+        let fit = self.fit([h, w]);
+        assert!(fit.is_some(), "{self:?} on maps of {h}×{w}");
+        let [oh, ow] = fit.unwrap_or_default();
         assert_eq!(g.len(), n * oh * ow * c, "gradients of {:?}", [n, oh, ow, c]);
         let share = 1.0 / (self.side * self.side) as f32;
         let mut d = vec![0.0; n * h * w * c];

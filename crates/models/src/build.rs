@@ -1,14 +1,14 @@
 //! From a spec to the operations of a network.
 
-use crate::{BackEi, Biases, Layer, Neurons, Norm, Spec, Stage, StageOptions};
-use blocks::Weight;
+mod neighbours;
+
+use crate::{Biases, Layer, Neurons, Norm, Spec, Stage, StageOptions};
 use candle_core::{DType, Result, bail};
 use candle_nn::{Init, VarBuilder};
-use layers::{BatchNorm, Conv2d, Depthwise, Linear, NeuNorm, Windows};
+use layers::{BatchNorm, Conv2d, Linear, Windows};
 use neuron::surrogate::WhereFired;
 use neuron::{Fires, Firing, Neuron, Reset, ResetGradient, Sbpsnn, population};
 use std::collections::HashMap;
-use std::iter;
 use std::sync::Arc;
 
 /// Follows the shape of one sample while a network is built.
@@ -22,9 +22,6 @@ struct Builder<'a> {
     layers: Vec<Layer>,
     seen: HashMap<String, usize>,
 }
-
-/// What NeuNorm's trace keeps from step to step.
-const NEUNORM_DECAY: f64 = 0.9;
 
 /// How a convolution is made.
 struct Window {
@@ -81,15 +78,7 @@ impl Builder<'_> {
         match stage {
             Stage::Conv { channels, kernel, valid, lateral, back_ei } => {
                 let window = Window { kernel, stride: 1, bias: true, valid };
-                let conv = self.conv(&name, window, channels)?;
-                let mut activation = self.activation(&name, channels)?;
-                if let (Some(side), Some(neurons)) = (lateral, activation.last_mut()) {
-                    *neurons = self.lateral(&name, side, channels)?;
-                }
-                if let (Some(side), Some(neurons)) = (back_ei, activation.last_mut()) {
-                    *neurons = self.back_ei(&name, side, channels)?;
-                }
-                self.layers.extend(iter::once(conv).chain(activation));
+                self.convolution(&name, window, channels, (lateral, back_ei))?;
             }
             Stage::NeuNorm { shared, mean } => self.neunorm(&name, shared, mean)?,
             Stage::Stem { channels, kernel, stride } => {
@@ -168,48 +157,6 @@ impl Builder<'_> {
         self.shape = [(h - lost).div_ceil(stride), (w - lost).div_ceil(stride), channels];
         let padding = if valid { 0 } else { kernel / 2 };
         Ok(Layer::Conv(Conv2d { weight, bias, stride, padding }))
-    }
-
-    /// Neurons with lateral connections.
-    fn lateral(&self, name: &str, side: usize, channels: usize) -> Result<Layer> {
-        fits(name, &[side, side, channels])?;
-        let vb = self.vb.pp(name).pp("lateral");
-        let weight =
-            vb.get_with_hints((side, side, 1, channels), "weight", uniform(side * side))?;
-        let weight = Weight::Depthwise(Depthwise { weight });
-        match self.neurons(name)? {
-            Layer::Neuron(name, neuron) => Ok(Layer::Recurrent { name, neuron, weight }),
-            layer => Ok(layer),
-        }
-    }
-
-    /// Neurons with feedback and signs, by two convolutions with biases.
-    fn back_ei(&self, name: &str, side: usize, channels: usize) -> Result<Layer> {
-        fits(name, &[side, side, channels, channels])?;
-        let conv = |which: &str| -> Result<Conv2d> {
-            let (vb, uniform) = (self.vb.pp(name).pp(which), uniform(side * side * channels));
-            let shape = (side, side, channels, channels);
-            let weight = vb.get_with_hints(shape, "weight", uniform)?;
-            let bias = Some(vb.get_with_hints(channels, "bias", uniform)?);
-            Ok(Conv2d { weight, bias, stride: 1, padding: side / 2 })
-        };
-        let back_ei = BackEi { back: Some(conv("back")?), ei: Some(conv("ei")?) };
-        match self.neurons(name)? {
-            Layer::Neuron(name, neuron) => Ok(Layer::BackEi { name, neuron, back_ei }),
-            layer => Ok(layer),
-        }
-    }
-
-    fn neunorm(&mut self, name: &str, shared: bool, mean: bool) -> Result<()> {
-        let [h, w, channels] = self.shape;
-        let shape = (h, w, if shared { 1 } else { channels });
-        // fan-in of the source's weight [channels, H, W] is H·W
-        let weight = self.vb.pp(name).get_with_hints(shape, "weight", uniform(h * w))?;
-        let count = channels as f64;
-        let share = if mean { count } else { count * count };
-        let input = (1.0 - NEUNORM_DECAY) / share;
-        self.layers.push(Layer::NeuNorm(NeuNorm { weight, decay: NEUNORM_DECAY, input }));
-        Ok(())
     }
 
     /// The norm of a stage, if the network has norms; `branch` is what its factor is multiplied

@@ -50,6 +50,7 @@ pub trait Cell<const S: usize, const P: usize>: Copy + Debug + Send + Sync + 'st
 
     /// ∂L/∂x, ∂L/∂state and ∂L/∂parameters of one step from `g` = ∂L/∂o and `m`, the gradients of
     /// the states carried on. By [`Dual`] unless a cell has it by hand.
+    #[allow(clippy::needless_range_loop, reason = "a closure would be a call for each neuron")]
     #[inline(always)]
     fn backward<N: Number>(
         &self,

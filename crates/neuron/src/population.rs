@@ -221,6 +221,7 @@ fn store<F: Real>(lanes: &Lanes<F>, plane: &mut [F], from: usize) {
 }
 
 /// The numbers of lane `i`; a loop, since a closure would be a call for each of them.
+#[allow(clippy::needless_range_loop, reason = "see above")]
 #[inline(always)]
 fn at<F: Real, const S: usize>(lanes: &[Lanes<F>; S], i: usize) -> [F; S] {
     let mut numbers = [F::zero(); S];
@@ -299,6 +300,7 @@ impl<C: Cell<S, P>, const S: usize, const P: usize> Rows for Bound<C, S, P> {
         }
     }
 
+    #[allow(clippy::needless_range_loop, reason = "a closure would be a call for each neuron")]
     #[inline(always)]
     fn back<F: Real>(&self, kept: &[F], g: &[F], back: &mut [F]) {
         let (cell, p, n) = (self.cell, self.parameters.map(F::of), g.len());

@@ -157,6 +157,15 @@ impl Writer<'_> {
                 "it does not fix the delay of a circle, so that simulators differ in it; train \
                  the network without them",
             ),
+            Layer::BackEi { name, .. } => unsaid(
+                format!("the feedback and signs of {name}"),
+                "it has no gate of currents and no spike that inhibits; train the network without \
+                 them",
+            ),
+            Layer::NeuNorm(_) => unsaid(
+                format!("the NeuNorm before {next}"),
+                "it has no trace of all channels; train the network without it",
+            ),
             Layer::MaxPool(k) => self.max_pool(*k, next, value),
             layer => {
                 // a sum is written as it is before a residual block or a product reads it

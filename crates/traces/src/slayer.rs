@@ -40,9 +40,9 @@ impl Slayer {
         let (threshold, spike) = (F::of(self.threshold), F::of(1.0 / self.step));
         let mut spikes = vec![F::zero(); u.len()];
         for (u, spikes) in u.chunks_mut(steps.max(1)).zip(spikes.chunks_mut(steps.max(1))) {
-            for t in 0..u.len() {
+            for (t, o) in spikes.iter_mut().enumerate() {
                 if u[t] >= threshold {
-                    spikes[t] = spike;
+                    *o = spike;
                     // ν(0) = 0: a spike does not change its own step
                     u[t..].iter_mut().zip(&nu.values).for_each(|(u, &nu)| *u += nu);
                 }

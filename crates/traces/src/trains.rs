@@ -81,9 +81,9 @@ impl Layer {
         let (mut trains, mut before) = (vec![Vec::new(); units], Vec::new());
         for t in 1..steps {
             let mut now = Vec::new();
-            for j in 0..units {
+            for (j, weight) in self.weight.iter().enumerate() {
                 let others = before.iter().filter(|&&l| l != j).count() as f64;
-                let z: f64 = fired_below[t - 1].iter().map(|&i| self.weight[j][i]).sum();
+                let z: f64 = fired_below[t - 1].iter().map(|&i| weight[i]).sum();
                 let z = z + self.lateral * others;
                 synapse[j] = synapse[j] * (1.0 - 1.0 / self.tau_s) + z;
                 v[j] = v[j] * (1.0 - 1.0 / self.tau_m) + synapse[j] / self.tau_s;

@@ -95,9 +95,7 @@ impl Tssl {
     /// adjoint of ∂L/∂trace.
     pub fn backward<F: Real>(&self, tape: &Tape<F>, g: &[F]) -> Vec<F> {
         match self.rule {
-            TsslRule::Published { fallback_rate, most } => {
-                self.published_backward(tape, g, fallback_rate, most)
-            }
+            TsslRule::Published { most, .. } => self.published_backward(tape, g, most),
             TsslRule::Head { most } => self.head_backward(tape, g, most),
         }
     }
@@ -110,7 +108,7 @@ impl Tssl {
         rate <= F::of(fallback_rate)
     }
 
-    fn published_backward<F: Real>(&self, tape: &Tape<F>, g: &[F], _: f64, most: f64) -> Vec<F> {
+    fn published_backward<F: Real>(&self, tape: &Tape<F>, g: &[F], most: f64) -> Vec<F> {
         let (steps, leak) = (tape.steps.max(1), F::of(1.0 / self.tau_m));
         // of every trace, that of the layer's own reset added
         let mut all = self.filter().unadjoint(g, steps);

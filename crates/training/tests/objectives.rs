@@ -16,12 +16,13 @@ const OBJECTIVES: [Objective; 7] = [
     Objective::Traces { tau: 1.0, period: 1 },
     Objective::Traces { tau: 2.5, period: 2 },
 ];
-const HEADS: [Head; 5] = [
+const HEADS: [Head; 6] = [
     Head::Votes,
     Head::Counts,
     Head::Current,
     Head::Membrane { decay: 0.7 },
     Head::Membrane { decay: 1.0 },
+    Head::Charge { decay: 0.7 },
 ];
 const REDUCTIONS: [Reduction; 3] = [Reduction::Mean, Reduction::SumOverClasses, Reduction::Sum];
 const SIZES: [usize; 3] = [4, 3, 5];
@@ -138,6 +139,9 @@ fn losses_and_heads_by_hand() {
     // v = (1, 0), then (0.5, 1); half of it is the score
     let (scores, _) = of(&two, Objective::Mse, Head::Membrane { decay: 0.5 });
     assert_eq!(scores, [0.25, 0.5]);
+    // v = (1/2, 0), then (1/4, 1/2)
+    let (scores, _) = of(&two, Objective::Mse, Head::Charge { decay: 0.5 });
+    assert_eq!(scores, [0.125, 0.25]);
     let (leak_free, _) = of(&two, Objective::Mse, Head::Membrane { decay: 1.0 });
     assert_eq!(leak_free, of(&two, Objective::Mse, Head::Current).0);
     // large scores overflow nothing
@@ -187,7 +191,8 @@ fn short_words_are_read() {
     ] {
         assert_eq!(Objective::parse(wrong), None, "{wrong}");
     }
-    for wrong in ["", "membrane", "membrane:", "votes:1", "Votes"] {
+    assert_eq!(Head::parse("charge:0.9"), Some(Head::Charge { decay: 0.9 }));
+    for wrong in ["", "charge", "membrane", "membrane:", "votes:1", "Votes"] {
         assert_eq!(Head::parse(wrong), None, "{wrong}");
     }
 }

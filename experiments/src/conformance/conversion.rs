@@ -97,8 +97,7 @@ impl Case<'_> {
             return Ok(());
         }
         let row = format!("{} counts of {name}", self.tag);
-        let counts = |spikes: &Tensor| counted(spikes);
-        rows.compare_one(&row, Limit::Absolute(1.5), counts(ours), counts(&stored));
+        rows.compare_one(&row, Limit::Absolute(1.5), counted(ours), counted(&stored));
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use super::{Request, Source};
 use anyhow::{Result, bail};
 use candle_core::{DType, Tensor};
 use clap::ValueEnum;
-use convert::{Analogue, SoftLif, Spiking, rules};
+use convert::{Analogue, Converted, SoftLif, Spiking, rules};
 use serde_json::{Value, json};
 use training::Bernoulli;
 
@@ -61,7 +61,6 @@ impl Rule {
         samples: &[Tensor],
     ) -> Result<(Spiking, Value)> {
         let analogue = &source.analogue;
-        let Some(first) = samples.first() else { bail!("expected training images, found none") };
         let of = |scales: &[f64], more: Value| {
             let of_samples: usize = samples.iter().map(|x| x.dims()[0]).sum();
             json!({
@@ -91,30 +90,41 @@ impl Rule {
                 (made.network, of(&made.scales, more))
             }
             Rule::SpikeNorm => {
-                let scale = largest(samples)?;
-                let encoding = Bernoulli { scale };
-                let n = first.dim(0)?.min(BALANCED_ON);
-                let images = first.narrow(0, 0, n)?;
-                let mut input = |t: usize| {
-                    let drawn = (0..n).map(|i| {
-                        let values: Vec<f32> = images.get(i)?.flatten_all()?.to_vec1()?;
-                        // another epoch than that of the test images
-                        let spikes = encoding.spikes(&values, Some((request.seed, 1)), i, t);
-                        Tensor::from_vec(spikes, images.get(i)?.shape(), images.device())
-                    });
-                    Tensor::stack(&drawn.collect::<candle_core::Result<Vec<_>>>()?, 0)
-                };
-                let analogue = of_unit_input(analogue, scale)?;
-                let steps = request.balance_steps;
-                let (made, thresholds) = rules::balanced(&analogue, steps, &mut input)?;
-                let more = json!({
-                    "thresholds": thresholds, "balance_steps": steps, "balance_images": n,
-                    "largest_input": scale, "seed": request.seed,
-                });
+                let (made, more) = spike_norm(request, analogue, samples)?;
                 (made.network, of(&made.scales, more))
             }
         })
     }
+}
+
+/// Thresholds balanced on the first images' spikes.
+fn spike_norm(
+    request: &Request,
+    analogue: &Analogue,
+    samples: &[Tensor],
+) -> Result<(Converted, Value)> {
+    let Some(first) = samples.first() else { bail!("expected training images, found none") };
+    let scale = largest(samples)?;
+    let encoding = Bernoulli { scale };
+    let n = first.dim(0)?.min(BALANCED_ON);
+    let images = first.narrow(0, 0, n)?;
+    let mut input = |t: usize| {
+        let drawn = (0..n).map(|i| {
+            let values: Vec<f32> = images.get(i)?.flatten_all()?.to_vec1()?;
+            // another epoch than that of the test images
+            let spikes = encoding.spikes(&values, Some((request.seed, 1)), i, t);
+            Tensor::from_vec(spikes, images.get(i)?.shape(), images.device())
+        });
+        Tensor::stack(&drawn.collect::<candle_core::Result<Vec<_>>>()?, 0)
+    };
+    let analogue = of_unit_input(analogue, scale)?;
+    let steps = request.balance_steps;
+    let (made, thresholds) = rules::balanced(&analogue, steps, &mut input)?;
+    let more = json!({
+        "thresholds": thresholds, "balance_steps": steps, "balance_images": n,
+        "largest_input": scale, "seed": request.seed,
+    });
+    Ok((made, more))
 }
 
 /// The largest |x| of all samples.

@@ -89,7 +89,7 @@ impl Source {
         ensure!(
             run.is_analogue(),
             "expected an analogue network, found one that was trained with neurons; train one with \
-             --set warm-up=ann:EPOCHS and as many --epochs"
+             train --analogue"
         );
         ensure!(
             matches!(run.encoding, Encoding::Direct { .. }),

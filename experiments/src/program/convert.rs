@@ -9,11 +9,11 @@ use datasets::Name;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Makes a spiking network of an analogue one, by one rule or several, and runs it on test images
+/// Makes a spiking network of an analogue one, and runs it on test images
 ///
 /// Writes the network, the accuracy after each step, spikes and additions an image. A command that
-/// was interrupted goes on with the images that are missing. The analogue network is one of
-/// `train … --set warm-up=ann:EPOCHS` with as many --epochs, or a state dict of PyTorch's.
+/// was interrupted goes on with the images that are missing. The analogue network is one of `train
+/// --analogue`, or a state dict of PyTorch's.
 #[derive(Args)]
 struct Flags {
     /// Weights: .safetensors of `train`, or a state dict as .safetensors or .pth

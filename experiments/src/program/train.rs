@@ -4,6 +4,7 @@ use super::{Tool, done, only, tool};
 use crate::data::TrainingData;
 use crate::flags::RunFlags;
 use crate::preset::Overrides;
+use crate::run_request::Variation;
 use crate::runs::{Item, Part};
 use crate::sharing::Outcome;
 use crate::systems::BPSA_BPTA;
@@ -52,6 +53,9 @@ struct Flags {
     /// Train nothing: say what the network does on the test set with the weights of --weights
     #[arg(long, requires = "weights", conflicts_with_all = TRAINING)]
     evaluate: bool,
+    /// Train the analogue network, without neurons: what `convert` takes
+    #[arg(long)]
+    analogue: bool,
     #[command(flatten)]
     runs: RunFlags,
 }
@@ -76,7 +80,10 @@ fn run(flags: &Flags) -> Result<()> {
     let receipts = runs.start("train")?;
     let root = data::root(runs.data.clone())?;
     let systems = runs.systems(&[&BPSA_BPTA]);
-    let each = |&name: &Name| systems.iter().map(move |system| RunRequest::new(name, system));
+    let variation = if flags.analogue { Variation::Analogue } else { Variation::None };
+    let each = |&name: &Name| {
+        systems.iter().map(move |system| RunRequest { variation, ..RunRequest::new(name, system) })
+    };
     let requests = runs.in_setting(flags.names.iter().flat_map(each).collect())?;
     let names =
         flags.names.iter().filter(|name| requests.iter().any(|request| request.data == **name));

@@ -71,6 +71,10 @@ pub struct Dual<N, const S: usize, const P: usize> {
 
 impl<N: Number, const S: usize, const P: usize> Dual<N, S, P> {
     /// The inputs of a step, each with the derivative 1 by itself.
+    #[allow(
+        clippy::needless_range_loop,
+        reason = "a closure would be a call in a loop over neurons"
+    )]
     #[inline(always)]
     pub fn inputs(x: N, state: [N; S], parameters: [N; P]) -> (Self, [Self; S], [Self; P]) {
         let (one, zero) = (N::of(1.0), Gradient::zero());

@@ -69,14 +69,10 @@ const NORMS: [usize; 3] = [2, 6, 10];
 
 impl Trained {
     fn of(case: &Case) -> Result<Trained> {
-        let flattened = {
-            let [_, c, _, _] = dims4(&case.shared("param.body.4.weight")?)?;
-            let out = case.shared("param.body.4.weight")?.dim(0)?;
-            let inputs = case.shared("param.body.9.weight")?.dim(1)?;
-            let side = ((inputs / out) as f64).sqrt() as usize;
-            debug_assert!(c > 0);
-            [out, side, side]
-        };
+        let channels = case.shared("param.body.4.weight")?.dim(0)?;
+        // rows and columns of a flattened map may be taken as one axis
+        let pixels = case.shared("param.body.9.weight")?.dim(1)? / channels;
+        let flattened = [channels, pixels, 1];
         let mut vars = BTreeMap::new();
         for (layer, layout) in [
             ("0", Layout::Conv),
@@ -132,11 +128,6 @@ impl Trained {
             Layer::Vote(1),
         ])
     }
-}
-
-fn dims4(tensor: &Tensor) -> Result<[usize; 4]> {
-    let (a, b, c, d) = tensor.dims4()?;
-    Ok([a, b, c, d])
 }
 
 /// The running statistics of a pass.

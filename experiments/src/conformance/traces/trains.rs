@@ -47,17 +47,19 @@ fn layers(golden: &Golden) -> Result<Vec<Layer>> {
     thresholds.into_iter().enumerate().map(layer).collect()
 }
 
+/// Compares values with a stored tensor.
+fn compare(golden: &Golden, rows: &mut Rows, name: &str, ours: &[f64]) {
+    let name = format!("f64.{name}");
+    let stored = golden.tensor(&name);
+    let ours = stored.as_ref().map_or_else(
+        |_| Tensor::new(ours, &Device::Cpu),
+        |stored| Tensor::from_slice(ours, stored.shape(), &Device::Cpu),
+    );
+    rows.compare_one(&name, Limit::OfLargest(1e-9), ours.map_err(Into::into), stored);
+}
+
 /// Checks a file of HM2-BP, or `simulated` of ST-RSBP.
 pub fn check(golden: &Golden, simulated: bool, rows: &mut Rows) -> Result<()> {
-    let compare = |rows: &mut Rows, name: &str, ours: &[f64]| {
-        let name = format!("f64.{name}");
-        let stored = golden.tensor(&name);
-        let ours = stored.as_ref().map_or_else(
-            |_| Tensor::new(ours, &Device::Cpu),
-            |stored| Tensor::from_slice(ours, stored.shape(), &Device::Cpu),
-        );
-        rows.compare_one(&name, Limit::OfLargest(1e-9), ours.map_err(Into::into), stored);
-    };
     let steps: usize = golden.field("/T")?;
     let [label] = golden.integers("labels").or_else(|_| golden.integers("label"))?[..] else {
         bail!("expected one sample")
@@ -79,41 +81,63 @@ pub fn check(golden: &Golden, simulated: bool, rows: &mut Rows) -> Result<()> {
         margin: golden.field("/margin")?,
     };
     let (cost, delta) = wanted.cost(&of_output, label);
-    compare(rows, "cost", &[cost]);
+    compare(golden, rows, "cost", &[cost]);
     let helped = wanted.helped(&of_output, label, steps);
     let lateral = lateral_factors(output, &of_output, &helped);
-    compare(rows, "lateral", &lateral);
+    compare(golden, rows, "lateral", &lateral);
     let of_trains = [&input, &of_hidden, &helped];
     let effects = [
         hidden.effects(&input, &of_hidden, simulated),
         output.effects(&of_hidden, &helped, simulated),
     ];
     for (k, effects) in effects.iter().enumerate() {
-        compare(rows, &format!("effect.{k}"), &effects.concat());
+        compare(golden, rows, &format!("effect.{k}"), &effects.concat());
     }
+    let known = Known { golden, net: &net, trains: of_trains, effects: &effects };
+    gradients(&known, &delta, &lateral, simulated, rows)
+}
+
+/// What the gradients of a file are made of.
+struct Known<'a> {
+    golden: &'a Golden,
+    net: &'a [Layer],
+    /// Of the input, the hidden layer and the output, which may have been helped.
+    trains: [&'a Trains; 3],
+    effects: &'a [Vec<Vec<f64>>; 2],
+}
+
+fn gradients(
+    known: &Known,
+    delta: &[f64],
+    lateral: &[f64],
+    simulated: bool,
+    rows: &mut Rows,
+) -> Result<()> {
+    let Known { golden, net, trains, effects } = *known;
+    let [hidden, output] = net else { bail!("expected two layers, found {}", net.len()) };
     let sums = match simulated {
         true => vec![values(&golden.tensor("f64.sum.0")?)?, values(&golden.tensor("f64.sum.1")?)?],
         false => Vec::new(),
     };
     let side = |k: usize| sums.get(k).map_or(Side::Count, |sums| Side::Sums(sums));
-    let over = |values: Vec<f64>, layer: &Layer| -> Vec<f64> {
-        values.into_iter().map(|v| v / layer.threshold).collect()
+    let over = |values: &[f64], layer: &Layer| -> Vec<f64> {
+        values.iter().map(|v| v / layer.threshold).collect()
     };
     let of_output = over(delta, output);
-    let pair = [of_trains[1], of_trains[2]];
-    let of_hidden = over(output.below(&of_output, &effects[1], pair, &side(1)), hidden);
+    let pair = [trains[1], trains[2]];
+    let of_hidden = over(&output.below(&of_output, &effects[1], pair, &side(1)), hidden);
     let plain = vec![1.0; of_hidden.len()];
     let constant = |name: &str| golden.field::<f64>(&format!("/regularisation/{name}"));
     for (k, layer) in net.iter().enumerate() {
-        let (delta, lateral) = [(&of_hidden, &plain), (&of_output, &lateral)][k];
+        let (delta, lateral) = [(&of_hidden[..], &plain[..]), (&of_output, lateral)][k];
         if !simulated {
-            compare(rows, &format!("delta.{k}"), delta);
+            compare(golden, rows, &format!("delta.{k}"), delta);
         }
-        let g = layer.gradient(delta, &effects[k], of_trains[k + 1], lateral, &side(k));
+        let g = layer.gradient(delta, &effects[k], trains[k + 1], lateral, &side(k));
         let more =
             layer.regularisation(constant("lambda_")?, constant("beta")?, constant("limit")?);
         let g: Vec<f64> = g.concat().iter().zip(more.concat()).map(|(g, more)| g + more).collect();
-        compare(rows, &format!("grad.{k}"), &g);
+        compare(golden, rows, &format!("grad.{k}"), &g);
     }
     Ok(())
 }
