@@ -159,6 +159,8 @@ impl Invocation<'_> {
              # {WARNED} s before its time is over the run is saved, and its job queued again: it goes on to the same bits.\n\
              # A job that had no {TRAINED} s to train is not, since it would be for ever.\n\
              # A signal that SLURM sends to all processes of the job must not come twice as the same: TERM goes on as USR2.\n\
+             # One task of an array has the array's own number as its SLURM_JOB_ID, which would mean all of them.\n\
+             task=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID\n\
              late=\n\
              trap 'late=1; kill -USR1 \"$run\"' USR1\n\
              trap 'kill -USR2 \"$run\"' TERM\n\
@@ -166,11 +168,11 @@ impl Invocation<'_> {
              run=$!\n\
              while wait \"$run\"; status=$?; kill -0 \"$run\" 2>/dev/null; do :; done\n\
              if [ -n \"$late\" ] && [ \"$status\" -eq 138 ] && [ \"$SECONDS\" -gt {TRAINED} ]; then\n    \
-                 scontrol requeue \"$SLURM_JOB_ID\" && exit 0\n\
+                 scontrol requeue \"$task\" && exit 0\n\
              fi\n\
              # killed from outside, for its memory perhaps: at most {AGAIN} times more\n\
              if [ \"$status\" -eq 137 ] && [ \"${{SLURM_RESTART_COUNT:-0}}\" -lt {AGAIN} ]; then\n    \
-                 scontrol requeue \"$SLURM_JOB_ID\" && exit 0\n\
+                 scontrol requeue \"$task\" && exit 0\n\
              fi\n\
              exit \"$status\"\n"
         );

@@ -201,8 +201,7 @@ for task in ${tasks:+$(seq $tasks)}; do
 done
 echo "$number;cluster"
 "#;
-const SCONTROL: &str =
-    "#!/bin/sh\n[ \"$1 $2\" = \"requeue $SLURM_JOB_ID\" ] && touch \"$STAND_IN/requeued\"\n";
+const SCONTROL: &str = "#!/bin/sh\n[ \"$1 $2\" = \"requeue ${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID\" ] && touch \"$STAND_IN/requeued\"\n";
 
 fn program(folder: &Path, name: &str, text: &str) {
     std::fs::write(folder.join(name), text).unwrap();
