@@ -116,7 +116,7 @@ fn refractory_responses_add_up() {
     let nu = slayer.nu::<f64>(4.0).values;
     assert_eq!(spikes, [1.0, 1.0, 0.0, 0.0]);
     assert_eq!(u, [12.0, 45.0 + nu[1], 12.0 + nu[2] + nu[1], 12.0 + nu[3] + nu[2]]);
-    let d = slayer.backward(&[10.0, 20.0], &[1.0, 1.0]);
+    let d: Vec<f64> = slayer.backward(&[10.0, 20.0], &[1.0, 1.0]);
     assert!((d[0] - 0.1).abs() < 1e-12 && (d[1] - 0.1 * (-1.0f64).exp()).abs() < 1e-12);
 }
 
