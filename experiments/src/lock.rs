@@ -3,9 +3,10 @@
 //!
 //! A lock is a file that says whose it is, made by what every file system does at once for all
 //! machines: a link, or a file that must be new. No advisory lock is asked for, which many network
-//! file systems do not have. Its owner writes to it every [`Pace::beat`]; an owner that is known to
-//! be gone ([`Owner::fate`]), or has not written for [`Pace::age`], loses it. Ages are told by the
-//! clock of the file system alone, so that clocks of machines may differ.
+//! file systems do not have. Its owner writes to it every [`Pace::beat`]. It loses it where this
+//! machine knows that it is gone ([`Owner::here`]), where the scheduler says so
+//! ([`Owner::by_scheduler`]) and [`MISSED`] beats are missing, or after [`Pace::age`] without one.
+//! Ages are told by the clock of the file system alone, so that clocks of machines may differ.
 
 use crate::owner::{Fate, Owner};
 use anyhow::{Result, anyhow, bail};
@@ -34,6 +35,8 @@ impl Default for Pace {
 
 /// After so long nobody fills a new lock any more, nor takes one over.
 const MOMENT: Duration = Duration::from_secs(60);
+/// Beats that must be missing before the scheduler is asked.
+const MISSED: u32 = 3;
 /// Between two looks at a lock.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -109,7 +112,7 @@ impl Lock {
             if beat != first || !go_on() || start.elapsed() > pace.age + MOMENT {
                 return Ok(Attempt::Held(Holder { alive: true, ..held }));
             }
-            std::thread::sleep(LOOK.max(pace.beat / 40));
+            std::thread::sleep(LOOK.max(pace.beat / 4));
         }
     }
 
@@ -155,7 +158,7 @@ impl Lock {
     /// Who has the lock at `path`, if anyone has it who may be there.
     pub fn holder(path: &Path) -> Option<Holder> {
         let found = Found::read(path).ok()??;
-        let fate = found.owner.as_ref().map_or(Fate::Unknown, Owner::fate);
+        let fate = found.fate(path, Pace::default()).unwrap_or(Fate::Unknown);
         let alive = fate == Fate::Alive;
         (fate != Fate::Dead).then(|| Holder { says: found.says(), alive })
     }
@@ -222,18 +225,27 @@ impl Found {
     }
 
     fn fate(&self, path: &Path, pace: Pace) -> io::Result<Fate> {
-        let (fate, age) = match &self.owner {
-            Some(owner) => (owner.fate(), pace.age),
+        let Some(owner) = &self.owner else {
             // programs of before held an empty file by an advisory lock
-            None => match File::open(path).map(|file| file.try_lock()) {
-                Ok(Err(TryLockError::WouldBlock)) => (Fate::Alive, MOMENT),
-                _ => (Fate::Unknown, MOMENT.min(pace.age)),
-            },
+            let locked = File::open(path).map(|file| file.try_lock());
+            return match locked {
+                Ok(Err(TryLockError::WouldBlock)) => Ok(Fate::Alive),
+                _ if self.is_old(path, MOMENT.min(pace.age))? => Ok(Fate::Dead),
+                _ => Ok(Fate::Unknown),
+            };
         };
-        match fate {
-            Fate::Unknown if is_old(path, self.modified, age)? => Ok(Fate::Dead),
+        match owner.here() {
+            Fate::Unknown if self.is_old(path, (pace.beat * MISSED).min(pace.age))? => (),
+            fate => return Ok(fate),
+        }
+        match owner.by_scheduler() {
+            Fate::Unknown if self.is_old(path, pace.age)? => Ok(Fate::Dead),
             fate => Ok(fate),
         }
+    }
+
+    fn is_old(&self, path: &Path, age: Duration) -> io::Result<bool> {
+        is_old(path, self.modified, age)
     }
 }
 

@@ -43,7 +43,8 @@ pub enum Fate {
     Alive,
     /// It surely is not.
     Dead,
-    /// Nobody here can tell: it is on another machine, or in another container.
+    /// Nobody here can tell: it is on another machine, or in another container, or its job runs
+    /// and its process may not.
     Unknown,
 }
 
@@ -71,8 +72,8 @@ impl Owner {
         }
     }
 
-    /// Whether it is there, told by this machine where it is on it, else by the scheduler.
-    pub fn fate(&self) -> Fate {
+    /// Whether it is there, told by this machine where it is on it.
+    pub fn here(&self) -> Fate {
         let this = Self::this();
         let local = !self.boot.is_empty() && self.boot == this.boot && self.space == this.space;
         if local && !self.space.is_empty() {
@@ -82,10 +83,19 @@ impl Owner {
                 None => Fate::Dead,
             };
         }
-        match (&self.job, &this.job) {
+        Fate::Unknown
+    }
+
+    /// The scheduler's word, which is asked from within a job of the same cluster alone. It may be
+    /// wrong of a machine that it cannot reach: who still writes to its lock is there.
+    pub fn by_scheduler(&self) -> Fate {
+        match (&self.job, &Job::this()) {
+            (Some(job), Some(own)) if job.cluster.is_empty() || job.cluster != own.cluster => {
+                Fate::Unknown
+            }
             // what this job was before it was queued again
-            (Some(job), Some(own)) if job.is(own) && job.restarts < own.restarts => Fate::Dead,
-            (Some(job), Some(own)) if job.cluster == own.cluster => job.fate(),
+            (Some(job), Some(own)) if job.id == own.id && job.restarts < own.restarts => Fate::Dead,
+            (Some(job), Some(_)) => job.fate(),
             _ => Fate::Unknown,
         }
     }
@@ -115,10 +125,6 @@ impl Job {
         })
     }
 
-    fn is(&self, other: &Self) -> bool {
-        self.id == other.id && self.cluster == other.cluster
-    }
-
     /// The scheduler's word.
     fn fate(&self) -> Fate {
         // what is no number is no job, and no word for another program
@@ -137,10 +143,10 @@ fn told(done: bool, said: &str) -> Fate {
         "" if done => Fate::Dead,
         said if !done && said.contains("Invalid job id") => Fate::Dead,
         _ if !done => Fate::Unknown,
-        // suspended and stopped jobs have their processes
-        "RUNNING" | "COMPLETING" | "SUSPENDED" | "STOPPED" | "SIGNALING" | "STAGE_OUT" => {
-            Fate::Alive
-        }
+        // processes that do not run, and so do not write to their locks
+        "SUSPENDED" | "STOPPED" => Fate::Alive,
+        // the job is there; its process, which a script may outlive, must say so itself
+        "RUNNING" | "COMPLETING" | "SIGNALING" | "STAGE_OUT" | "RESIZING" => Fate::Unknown,
         _ => Fate::Dead,
     }
 }
@@ -203,29 +209,38 @@ mod tests {
     fn a_process_of_this_machine_is_looked_for() {
         let this = Owner::this();
         assert_ne!(this.token, Owner::this().token);
-        assert_eq!(this.fate(), Fate::Alive);
+        assert_eq!(this.here(), Fate::Alive);
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let other = Owner { process: child.id(), ..this.clone() };
-        assert_eq!(other.fate(), Fate::Dead, "its number was given to another");
+        assert_eq!(other.here(), Fate::Dead, "its number was given to another");
         let started = stat(child.id()).unwrap().started;
         let other = Owner { started, ..other };
-        assert_eq!(other.fate(), Fate::Alive);
+        assert_eq!(other.here(), Fate::Alive);
         child.kill().unwrap();
-        while other.fate() == Fate::Alive {
+        while other.here() == Fate::Alive {
             std::thread::yield_now();
         }
         assert!(stat(child.id()).unwrap().ended, "not looked at yet");
         child.wait().unwrap();
-        assert_eq!(other.fate(), Fate::Dead);
+        assert_eq!(other.here(), Fate::Dead);
         // the same number in a container, or before the machine was started again
         let space = Owner { space: "pid:[1]".into(), ..this.clone() };
-        assert_eq!(space.fate(), Fate::Unknown);
-        assert_eq!(Owner { boot: "x".into(), ..this }.fate(), Fate::Unknown);
+        assert_eq!(space.here(), Fate::Unknown);
+        assert_eq!(Owner { boot: "x".into(), ..this }.here(), Fate::Unknown);
+    }
+
+    #[test]
+    fn without_a_cluster_of_its_own_nobody_asks_the_scheduler() {
+        let job = Job { cluster: String::new(), id: "1".into(), restarts: 0 };
+        let owner = Owner { job: Some(job), ..Owner::this() };
+        assert_eq!(owner.by_scheduler(), Fate::Unknown);
+        assert_eq!(owner.here(), Fate::Alive);
     }
 
     #[test]
     fn the_scheduler_tells_of_a_job() {
-        assert_eq!(told(true, "RUNNING\n"), Fate::Alive);
+        assert_eq!(told(true, "RUNNING\n"), Fate::Unknown, "its script may have outlived it");
+        assert_eq!(told(true, "SUSPENDED\n"), Fate::Alive);
         assert_eq!(told(true, ""), Fate::Dead);
         assert_eq!(told(true, "PENDING\n"), Fate::Dead, "queued again: its process is gone");
         assert_eq!(told(true, "NODE_FAIL\n"), Fate::Dead);

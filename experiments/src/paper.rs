@@ -9,6 +9,7 @@ use crate::program::ending;
 use crate::run_request::Variation;
 use crate::runs::{Item, Part};
 use crate::selection::{self, Receipts, Wanted};
+use crate::sharing::Outcome;
 use crate::tasks::Share;
 use crate::usage::{Usage, prove_once};
 use crate::{
@@ -97,27 +98,25 @@ pub(crate) fn table(experiment: &Experiment, flags: TableFlags) -> Result<()> {
         }
         return publish::print(&plan::table(&planned)?.to_terminal());
     }
-    let mut diverged = Vec::new();
+    let mut outcome = Outcome::default();
     for Part { chosen, items } in &parts {
         chosen.say();
         let data = &chosen.recordings;
-        diverged.extend(runs.train(experiment.id, items, data, &receipts, share)?);
+        outcome.add(runs.train(experiment.id, items, data, &receipts, share)?);
     }
     if share.lays_out() {
         publish(experiment, runs, &parts)?;
+        outcome.say();
     }
-    match diverged.is_empty() {
-        true => Ok(()),
-        false => bail!("{}; these runs have no receipt, all others do", diverged.join("; ")),
-    }
+    outcome.refuse()
 }
 
 /// Trains what is missing of a grid, one learning rate after the other, and writes what it chooses.
 fn grid(experiment: &Experiment, mut flags: TableFlags) -> Result<()> {
     let receipts = flags.runs.start(experiment.id)?;
     let requests = grid::requests(&chosen(experiment, &flags)?);
-    let (mut tried, mut diverged, mut planned): (Vec<Tried>, _, _) =
-        (Vec::new(), Vec::new(), Vec::new());
+    let (mut tried, mut planned): (Vec<Tried>, _) = (Vec::new(), Vec::new());
+    let mut outcome = Outcome::default();
     for rate in grid::RATES {
         flags.runs.learning_rate = Some(rate);
         let runs = &flags.runs;
@@ -129,7 +128,7 @@ fn grid(experiment: &Experiment, mut flags: TableFlags) -> Result<()> {
             }
             chosen.say();
             let data = &chosen.recordings;
-            diverged.extend(runs.train(experiment.id, &items, data, &receipts, Share::ALL)?);
+            outcome.add(runs.train(experiment.id, &items, data, &receipts, Share::ALL)?);
             let of_data = requests.iter().filter(|c| c.data == chosen.recordings.name);
             for (&request, item) in of_data.zip(items) {
                 let records = runs.records(&item, &chosen.recordings, &receipts)?;
@@ -150,15 +149,14 @@ fn grid(experiment: &Experiment, mut flags: TableFlags) -> Result<()> {
     if flags.runs.dry_run {
         return publish::print(&plan::table(&planned)?.to_terminal());
     }
+    // a run that is missing is no run that diverged
+    outcome.prove_whole()?;
     for name in Name::ALL {
         if let Some(tuning) = grid::tuning(name, &tried) {
             grid::write(&tuning, &flags.runs.results)?;
         }
     }
-    match diverged.is_empty() {
-        true => Ok(()),
-        false => bail!("{}; these runs have no receipt, all others do", diverged.join("; ")),
-    }
+    outcome.refuse()
 }
 
 /// The runs that `--systems`, `--setting` and `--only` leave.

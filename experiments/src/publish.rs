@@ -126,8 +126,8 @@ impl ExperimentOutput {
 }
 
 /// Held while results are laid out, from the reading of receipts on: of many processes that end at
-/// once the last must not write what it knew before another's receipt came. A lock that is not to be
-/// had for a minute is gone without: no process waits for ever for another's table.
+/// once the last must not write what it knew before another's receipt came. Where it is not to be
+/// had for a minute it is done without: no process waits for ever for another's table.
 ///
 /// # Errors
 /// A folder that cannot be written.

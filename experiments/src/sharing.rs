@@ -8,10 +8,63 @@ use crate::lock::{Attempt, Holder, Lock, Pace};
 use crate::runs::{Item, Seeded, named};
 use crate::tasks::Share;
 use crate::{Encoding, names, stop};
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use datasets::Recordings;
 use std::path::{Path, PathBuf};
 use training::BatchSizes;
+
+/// What came of a command's runs.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What each run that diverged said.
+    diverged: Vec<String>,
+    /// How many were left to other processes.
+    left: usize,
+}
+
+impl Outcome {
+    /// With what came of others.
+    pub fn add(&mut self, other: Self) {
+        self.diverged.extend(other.diverged);
+        self.left += other.left;
+    }
+
+    /// Says what is laid out without the runs of other processes.
+    pub fn say(&self) {
+        if self.left > 0 {
+            terminal::say!(
+                "{} runs are other processes' and have no receipt yet; the same command lays them out when they do",
+                self.left
+            );
+        }
+    }
+
+    /// Ends what needs every run.
+    ///
+    /// # Errors
+    /// If other processes still train some.
+    pub fn prove_whole(&self) -> Result<()> {
+        ensure!(
+            self.left == 0,
+            "{} runs are trained by other processes; give the same command again when they have ended",
+            self.left
+        );
+        Ok(())
+    }
+
+    /// Ends a program that has done everything else.
+    ///
+    /// # Errors
+    /// If a run diverged.
+    pub fn refuse(&self) -> Result<()> {
+        ensure!(
+            self.diverged.is_empty(),
+            "{}; these runs have no receipt, all others do",
+            self.diverged.join("; ")
+        );
+        Ok(())
+    }
+}
 
 /// What the runs of one data set have in common.
 struct Work<'a> {
@@ -40,10 +93,10 @@ impl RunFlags {
         recordings: &Recordings,
         receipts: &Path,
         share: Share,
-    ) -> Result<Vec<String>> {
+    ) -> Result<Outcome> {
         if share.is_none() {
             self.say_missing(self.sought(items, recordings, receipts)?, recordings);
-            return Ok(Vec::new());
+            return Ok(Outcome::default());
         }
         let root = data::root(self.data.clone())?;
         let mut work = Work {
@@ -64,8 +117,10 @@ impl RunFlags {
         }
         // once more: their processes may have ended, and of some it takes a while to be told
         let watched = |path: &Path, pace| Lock::watch(path, pace, || !stop::asked());
+        let mut left = 0;
         for (item, seed) in held {
             if let Some(holder) = work.turn(item, seed, watched)? {
+                left += 1;
                 terminal::say!(
                     "{} seed {seed}: left to {}, which trains it now",
                     named(item, recordings),
@@ -73,7 +128,7 @@ impl RunFlags {
                 );
             }
         }
-        Ok(work.diverged)
+        Ok(Outcome { diverged: work.diverged, left })
     }
 
     /// Says how many runs have no receipt, where none is trained.

@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 
 /// Seconds before a job's time is over at which it is told.
 const WARNED: u32 = 120;
+/// Seconds that a job must have lived to be queued again when its time is over.
+const TRAINED: u32 = 60;
 /// The most tasks of an array: SLURM's own limit is 1001 where nobody raised it.
 const MOST: usize = 1000;
 /// How often a run that was killed is queued again: one without enough memory would be for ever.
@@ -96,7 +98,10 @@ impl Scripts {
     fn new(flags: &SlurmFlags, wanted: &Wanted<'_>, results: &Path) -> Result<Self> {
         let program = std::env::current_exe().context("cannot tell this program's own place")?;
         let program = program.to_str().context("--slurm: this program's path is no UTF-8")?;
-        let words: Vec<String> = std::env::args().skip(1).collect();
+        let words = std::env::args_os().skip(1).map(|word| {
+            word.into_string().map_err(|_| anyhow!("--slurm: a word of this command is no UTF-8"))
+        });
+        let words: Vec<String> = words.collect::<Result<_>>()?;
         let folder = std::env::current_dir().context("cannot tell the folder this runs in")?;
         let folder = folder.to_str().context("--slurm: this folder's path is no UTF-8")?;
         let results = results.to_str().context("--slurm: the results folder's path is no UTF-8")?;
@@ -152,6 +157,7 @@ impl Invocation<'_> {
             script,
             "\n\
              # {WARNED} s before its time is over the run is saved, and its job queued again: it goes on to the same bits.\n\
+             # A job that had no {TRAINED} s to train is not, since it would be for ever.\n\
              # A signal that SLURM sends to all processes of the job must not come twice as the same: TERM goes on as USR2.\n\
              late=\n\
              trap 'late=1; kill -USR1 \"$run\"' USR1\n\
@@ -159,7 +165,7 @@ impl Invocation<'_> {
              {command} &\n\
              run=$!\n\
              while wait \"$run\"; status=$?; kill -0 \"$run\" 2>/dev/null; do :; done\n\
-             if [ -n \"$late\" ] && [ \"$status\" -eq 138 ]; then\n    \
+             if [ -n \"$late\" ] && [ \"$status\" -eq 138 ] && [ \"$SECONDS\" -gt {TRAINED} ]; then\n    \
                  scontrol requeue \"$SLURM_JOB_ID\" && exit 0\n\
              fi\n\
              # killed from outside, for its memory perhaps: at most {AGAIN} times more\n\

@@ -171,7 +171,7 @@ fn many_at_once_train_each_run_once() {
 }
 
 /// `sbatch` that runs an array's tasks one after the other, and tells the first of them that its
-/// time is over once it has saved a checkpoint; `scontrol` that has a task begin again.
+/// time is over after its first epoch, as if it had lived for long; `scontrol` that has a task begin again.
 const SBATCH: &str = r#"#!/bin/bash
 echo "$@" >>"$STAND_IN/calls"
 script=${!#} number=$(($(cat "$STAND_IN/number" 2>/dev/null || echo 70) + 1))
@@ -184,7 +184,7 @@ for task in ${tasks:+$(seq $tasks)}; do
     while :; do
         rm -f "$STAND_IN/requeued"
         log=$STAND_IN/log-$number-$task-$restarts
-        SLURM_ARRAY_JOB_ID=$number SLURM_ARRAY_TASK_ID=$task SLURM_RESTART_COUNT=$restarts bash "$script" >"$log" 2>&1 &
+        SLURM_ARRAY_JOB_ID=$number SLURM_ARRAY_TASK_ID=$task SLURM_RESTART_COUNT=$restarts SECONDS=100 bash "$script" >"$log" 2>&1 &
         job=$!
         if [ "$task$restarts" = 00 ]; then
             until grep -q ' epoch 1/' "$log"; do sleep 0.01; done

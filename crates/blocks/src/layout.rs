@@ -154,6 +154,9 @@ fn pooled(block: &Block, [h, w]: [usize; 2]) -> Result<[usize; 2]> {
         }
         return Ok([h / k, w / k]);
     };
+    if block.neuron.is_some() || block.pool.side() != 1 {
+        bail!("windows that overlap are behind currents and alone, but {} has more", block.name);
+    }
     match (windows.across(h), windows.across(w)) {
         (Some(h), Some(w)) if 2 * windows.padding <= windows.side => Ok([h, w]),
         _ => bail!("pooling with {windows:?} does not fit maps of {h}×{w}"),

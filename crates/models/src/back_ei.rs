@@ -42,12 +42,21 @@ pub struct Parts {
 }
 
 impl BackEi {
-    /// y of currents `x` `[T, B, H, W, C]`, in tensor operations.
+    /// y of currents `x` `[T, B, H, W, C]`, in tensor operations, and the spikes o.
     ///
     /// # Errors
     /// If the windows do not keep the maps, or the neurons have no membrane to look at.
-    pub fn forward(&self, x: &Tensor, neuron: &dyn Neuron) -> Result<Tensor> {
-        Ok(self.parts(x, neuron)?.outputs)
+    pub fn forward(&self, x: &Tensor, neuron: &dyn Neuron) -> Result<(Tensor, Tensor)> {
+        let [.., spikes, outputs] = self.steps(x, neuron)?;
+        let spikes = Tensor::stack(&spikes, 0)?;
+        if neuron.at_rate(0.0).is_some()
+            && let Some(other) = neuron.at_rate(neuron::firing_rate(&spikes)?)
+        {
+            // the same spikes, with another slope
+            let [.., spikes, outputs] = self.steps(x, other)?;
+            return Ok((Tensor::stack(&outputs, 0)?, Tensor::stack(&spikes, 0)?));
+        }
+        Ok((Tensor::stack(&outputs, 0)?, spikes))
     }
 
     /// The same with all that it is made of.
@@ -55,6 +64,23 @@ impl BackEi {
     /// # Errors
     /// As there.
     pub fn parts(&self, x: &Tensor, neuron: &dyn Neuron) -> Result<Parts> {
+        let all = self.steps(x, neuron)?;
+        let whole = |of: &Vec<Tensor>| Tensor::stack(of, 0);
+        let perhaps = |of: &Vec<Tensor>| if of.is_empty() { Ok(None) } else { whole(of).map(Some) };
+        let [before, returned, currents, membranes, signed, spikes, outputs] = &all;
+        Ok(Parts {
+            before: whole(before)?,
+            returned: perhaps(returned)?,
+            currents: whole(currents)?,
+            membranes: whole(membranes)?,
+            signed: perhaps(signed)?,
+            spikes: whole(spikes)?,
+            outputs: whole(outputs)?,
+        })
+    }
+
+    /// What [`Parts`] are stacks of, in their order.
+    fn steps(&self, x: &Tensor, neuron: &dyn Neuron) -> Result<[Vec<Tensor>; 7]> {
         let mut y = x.get(0)?.zeros_like()?;
         let mut v = neuron.start(&y)?;
         let mut all: [Vec<Tensor>; 7] = Default::default();
@@ -84,18 +110,7 @@ impl BackEi {
             }
             (y, v) = (out, next);
         }
-        let whole = |of: &Vec<Tensor>| Tensor::stack(of, 0);
-        let perhaps = |of: &Vec<Tensor>| if of.is_empty() { Ok(None) } else { whole(of).map(Some) };
-        let [before, returned, currents, membranes, signed, spikes, outputs] = &all;
-        Ok(Parts {
-            before: whole(before)?,
-            returned: perhaps(returned)?,
-            currents: whole(currents)?,
-            membranes: whole(membranes)?,
-            signed: perhaps(signed)?,
-            spikes: whole(spikes)?,
-            outputs: whole(outputs)?,
-        })
+        Ok(all)
     }
 }
 
@@ -104,8 +119,9 @@ fn of_step(conv: &Conv2d, x: &Tensor) -> Result<Tensor> {
     conv.forward(&x.unsqueeze(0)?)?.squeeze(0)
 }
 
+/// By the hyperbolic tangent: e^(−q) overflows, and its gradient would be no number.
 fn sigmoid(q: &Tensor) -> Result<Tensor> {
-    (q.neg()?.exp()? + 1.0)?.recip()
+    (q * 0.5)?.tanh()?.affine(0.5, 0.5)
 }
 
 /// −1, 0 or 1, whose derivative is 1 where |z| < ½ and 0 elsewhere.

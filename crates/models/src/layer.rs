@@ -112,9 +112,8 @@ impl Layer {
                 Ok(spikes)
             }
             Layer::BackEi { name, neuron, back_ei } => {
-                let outputs = back_ei.forward(x, neuron.as_ref())?;
-                // a spike that inhibits is one too
-                observer.spikes(name, &outputs.detach().abs()?)?;
+                let (outputs, spikes) = back_ei.forward(x, neuron.as_ref())?;
+                observer.spikes(name, &spikes)?;
                 Ok(outputs)
             }
             Layer::NeuNorm(norm) => norm.forward(x),
@@ -135,6 +134,17 @@ impl Layer {
 /// Spikes of currents `[T, B, H, W, C]`, to which at each step the product of those of the step
 /// before is added.
 fn recurrent(x: &Tensor, neuron: &dyn Neuron, weight: &Weight) -> Result<Tensor> {
+    let spikes = returning(x, neuron, weight)?;
+    if neuron.at_rate(0.0).is_some()
+        && let Some(other) = neuron.at_rate(neuron::firing_rate(&spikes)?)
+    {
+        // the same spikes, with another slope
+        return returning(x, other, weight);
+    }
+    Ok(spikes)
+}
+
+fn returning(x: &Tensor, neuron: &dyn Neuron, weight: &Weight) -> Result<Tensor> {
     let mut before = x.narrow(0, 0, 1)?.zeros_like()?;
     let mut v = neuron.start(&before.squeeze(0)?)?;
     let mut spikes = Vec::new();

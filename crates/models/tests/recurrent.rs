@@ -183,6 +183,6 @@ fn feedback_gates_currents_and_signs_let_spikes_inhibit() {
         seen[(y + 1.0) as usize] += 1;
     }
     assert!(seen.iter().all(|n| *n > 0), "spikes of either sign, and none: {seen:?}");
-    let plain = BackEi { back: None, ei: None }.forward(&x, neuron.as_ref()).unwrap();
+    let (plain, _) = BackEi { back: None, ei: None }.forward(&x, neuron.as_ref()).unwrap();
     assert_eq!(flat(&plain), flat(&neuron.scan(&x).unwrap()));
 }

@@ -32,14 +32,15 @@ pub enum Objective {
         /// Spikes wanted of any other class.
         wrong: f64,
     },
-    /// Squared distance of spike traces (van Rossum; TSSL-BP's kernel loss, SLAYER's of spike
-    /// times): ½ Σ (a\[t\] − y\[t\])² over steps and classes, where a\[t\] = a\[t−1\] + (o\[t\] −
+    /// Squared distance of spike traces (van Rossum; TSSL-BP's kernel loss, whose code has the sum
+    /// over the batch), of the head's outputs o: ½ Σ (a\[t\] − y\[t\])² over steps and classes, where a\[t\] = a\[t−1\] + (o\[t\] −
     /// a\[t−1\])/τ, and y is that trace of a spike at every `period`-th step for the sample's
     /// class, and 0 for any other.
     Traces {
         /// τ in steps.
         tau: f64,
-        /// Steps from a wanted spike to the next; 2 in TSSL-BP.
+        /// Steps from a wanted spike to the next, at most T; 2 in TSSL-BP for T of 10 and more. The
+        /// class is still the one of the largest score.
         period: usize,
     },
 }

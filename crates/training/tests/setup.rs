@@ -155,6 +155,8 @@ fn a_setup_made_in_rust_is_checked_where_it_is_used() {
         ),
         (Setup { objective: traces(0.5, 2), ..SETUP }, "objective.traces.tau"),
         (Setup { objective: traces(2.0, 0), ..SETUP }, "objective.traces.period"),
+        // more than any sample's steps
+        (Setup { objective: traces(2.0, 1000), ..SETUP }, "objective.traces.period"),
         (Setup { head: Head::Membrane { decay: 0.0 }, ..SETUP }, "head.membrane.decay"),
         (Setup { head: Head::Charge { decay: 1.5 }, ..SETUP }, "head.charge.decay"),
         (Setup { optimiser: sgd(1.0, false, 0.0), ..SETUP }, "optimiser.sgd.momentum"),

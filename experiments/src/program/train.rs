@@ -6,6 +6,7 @@ use crate::flags::RunFlags;
 use crate::preset::Overrides;
 use crate::run_request::Variation;
 use crate::runs::{Item, Part};
+use crate::sharing::Outcome;
 use crate::systems::BPSA_BPTA;
 use crate::usage::{Usage, prove_once};
 use crate::{
@@ -114,18 +115,17 @@ fn run(flags: &Flags) -> Result<()> {
         }
         return publish::print(&plan::table(&planned)?.to_terminal());
     }
-    let mut diverged = Vec::new();
+    let mut outcome = Outcome::default();
     for Part { items, chosen } in &found {
         chosen.say();
-        diverged.extend(runs.train("train", items, &chosen.recordings, &receipts, share)?);
+        outcome.add(runs.train("train", items, &chosen.recordings, &receipts, share)?);
     }
     if share.lays_out() {
         lay_out(runs, &receipts)?;
+        outcome.say();
     }
-    match diverged.is_empty() {
-        true => receipt::refuse(&receipt::of_folder(&receipts).faults),
-        false => bail!("{}; these runs have no receipt, all others do", diverged.join("; ")),
-    }
+    outcome.refuse()?;
+    receipt::refuse(&receipt::of_folder(&receipts).faults)
 }
 
 /// Lists what the receipts say.

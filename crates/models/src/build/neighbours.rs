@@ -69,7 +69,7 @@ impl Builder<'_> {
         let [h, w, channels] = self.shape;
         let shape = (h, w, if shared { 1 } else { channels });
         // fan-in of the source's weight [channels, H, W] is H·W
-        let weight = self.vb.pp(name).get_with_hints(shape, "weight", uniform(h * w))?;
+        let weight = self.vb.pp(name).get_with_hints(shape, "w", uniform(h * w))?;
         let count = channels as f64;
         let share = if mean { count } else { count * count };
         let input = (1.0 - NEUNORM_DECAY) / share;

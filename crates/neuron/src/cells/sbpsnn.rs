@@ -166,6 +166,11 @@ impl<S: Surrogate> Kernel for Weighted<S> {
         self.neuron.kept()
     }
 
+    /// Spikes of all steps, two sums and the factor.
+    fn laid_out(&self, steps: usize) -> usize {
+        steps + 20
+    }
+
     fn step(&self, x: &[f32], v: &mut [f32], fired: &mut [u8]) {
         Kernel::step(&*self.neuron, x, v, fired);
     }

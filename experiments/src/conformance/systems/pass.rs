@@ -290,7 +290,7 @@ impl Run<'_> {
         let mut pairs = Vec::new();
         for (theirs, ours) in &self.system.spikes {
             let name = format!("{}.spike.{theirs}", self.case.seed);
-            // an observer hears of a spike that inhibits as of any other
+            // an observer hears of spikes as they were before a sign
             let golden = self.case.golden.tensor(&name)?.to_dtype(DType::F64)?.abs()?;
             if let Some(spikes) = seen.spikes.get(ours) {
                 let spikes = match spikes.rank() {

@@ -136,7 +136,7 @@ pub fn neunorm(case: &Case) -> Result<System> {
         system.spikes.push((spikes.to_owned(), ours.to_owned()));
     }
     for (i, ours) in names.into_iter().enumerate() {
-        let (theirs, ours) = (format!("norm{}.w", i + 1), format!("{ours}.weight"));
+        let (theirs, ours) = (format!("norm{}.w", i + 1), format!("{ours}.w"));
         system.parameter(theirs, ours, Layout::Map);
     }
     Ok(system)

@@ -138,6 +138,12 @@ pub trait Kernel: Send + Sync {
         1
     }
 
+    /// Bytes that a backward pass of so many steps lays out for each neuron of a map, of all at once.
+    fn laid_out(&self, steps: usize) -> usize {
+        let _ = steps;
+        0
+    }
+
     /// One step alone: currents `x` behind norm and ReLU and what the neurons carry, `v`
     /// `[states, neurons]`, which is changed and was 0 before the first step, to spikes.
     ///
