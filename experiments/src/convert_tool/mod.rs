@@ -81,9 +81,12 @@ pub fn run(request: &Request) -> Result<()> {
     let sets = data::load(&chosen.recordings, source.encoding(), None)?;
     let (train, test) = (sets.train(), sets.test());
     let samples = batches(train, &source)?;
-    let mut outcomes = Vec::new();
-    let percent = analogue_percent(&source.analogue, test, &source)?;
+    let (mut outcomes, mut states) = (Vec::new(), Vec::new());
+    let correct = analogue_correct(&source.analogue, test, &source)?;
+    let percent = 100.0 * correct as f64 / test.samples.len().max(1) as f64;
     terminal::say!("the analogue network: {percent:.2} % of {} images", test.samples.len());
+    let recordings = receipt::identity(&chosen.recordings);
+    let identity = serde_json::to_string(&recordings)?;
     for &rule in &request.rules {
         let (network, about) = rule.convert(request, &source, &samples)?;
         let name = format!("{}-{}", source.name, rule.id());
@@ -93,27 +96,33 @@ pub fn run(request: &Request) -> Result<()> {
             network: &network,
             set: test,
             source: &source,
+            recordings: &identity,
             steps: request.steps,
             spikes: rule.draws(&samples)?.map(|encoding| (encoding, request.seed)),
         };
         let state = folder.join(format!("{name}.state.json"));
         let ran = images.run(&format!("{name} T={}", request.steps), &state, request.force)?;
-        let outcome = Outcome::new(rule, request, &source, &chosen.says, percent, about, ran);
+        let outcome = Outcome::new(rule, request, &source, &chosen.says, correct, about, ran);
         outcome.write(&folder, &name)?;
         publish::print(&outcome.said())?;
         outcomes.push(outcome);
-        // what it was kept for is in its results
-        let _ = std::fs::remove_file(&state);
+        states.push(state);
     }
-    let origin = receipt::identity(&chosen.recordings).origin;
-    outcome::draw(&outcomes, &folder, &source.name, origin)
+    outcome::draw(&outcomes, &folder, &source.name, recordings.origin)?;
+    // kept until here, so that a command that is interrupted in a later rule repeats no earlier one
+    for state in states {
+        let _ = std::fs::remove_file(state);
+    }
+    Ok(())
 }
 
 /// All samples of a set as batches `[B, H, W, C]`.
 fn batches(set: Set<'_>, source: &Source) -> Result<Vec<Tensor>> {
-    let all: Vec<usize> = (0..set.samples.len()).collect();
-    let batches = all.chunks(BATCH).map(|indices| Ok(frames(set, indices, source)?.0));
-    batches.collect()
+    let n = set.samples.len();
+    let count = n.div_ceil(BATCH);
+    // every count-th sample, since recordings may lie in the order of their classes
+    let batch = |first: usize| (first..n).step_by(count).collect::<Vec<usize>>();
+    (0..count).map(|first| Ok(frames(set, &batch(first), source)?.0)).collect()
 }
 
 /// Some samples `[B, H, W, C]` and their classes.
@@ -127,8 +136,8 @@ fn frames(set: Set<'_>, indices: &[usize], source: &Source) -> Result<(Tensor, V
     Ok((source.shown(&frames)?, labels))
 }
 
-/// Accuracy of the analogue network in percent.
-fn analogue_percent(analogue: &Analogue, set: Set<'_>, source: &Source) -> Result<f64> {
+/// How many of a set's samples the analogue network has right.
+fn analogue_correct(analogue: &Analogue, set: Set<'_>, source: &Source) -> Result<usize> {
     let all: Vec<usize> = (0..set.samples.len()).collect();
     let mut correct = 0;
     for indices in all.chunks(BATCH) {
@@ -137,5 +146,5 @@ fn analogue_percent(analogue: &Analogue, set: Set<'_>, source: &Source) -> Resul
         let said: Vec<u32> = scores.argmax(1)?.to_vec1()?;
         correct += said.iter().zip(&labels).filter(|(said, label)| said == label).count();
     }
-    Ok(100.0 * correct as f64 / all.len().max(1) as f64)
+    Ok(correct)
 }

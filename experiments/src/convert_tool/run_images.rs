@@ -17,6 +17,8 @@ pub struct Images<'a> {
     pub network: &'a Spiking,
     pub set: Set<'a>,
     pub source: &'a Source,
+    /// What the recordings are.
+    pub recordings: &'a str,
     /// Steps of each image.
     pub steps: usize,
     /// How an image's spikes are drawn, and from which seed; else it is shown as it is.
@@ -94,6 +96,8 @@ impl Images<'_> {
             }
         }
         bar.finish_and_clear();
+        // a command of several rules may be interrupted in a later one
+        write_text(state, &serde_json::to_string(&ran)?)?;
         Ok(ran)
     }
 
@@ -102,14 +106,10 @@ impl Images<'_> {
         let network = self.network.to_bytes(serde_json::Value::Null)?;
         let labels: Vec<u32> =
             (0..self.set.samples.len()).map(|i| self.set.samples.label(i)).collect();
-        let all = format!(
-            "{} {:?} {:?} {} {:?}",
-            import::sha256(&network),
-            self.source.shape,
-            self.spikes,
-            self.steps,
-            labels
-        );
+        let Images { source, recordings, spikes, steps, .. } = self;
+        let shown = source.shown_as()?;
+        let network = import::sha256(&network);
+        let all = format!("{network} {shown} {recordings} {spikes:?} {steps} {labels:?}");
         Ok(import::sha256(all.as_bytes()))
     }
 
@@ -198,9 +198,12 @@ mod tests {
         let state = dir.path().join("state.json");
         for spikes in [None, Some((Bernoulli { scale: 4.0 }, 7))] {
             let set = Set { samples: &samples, encoding: &encoding };
-            let images = Images { network: &network, set, source: &source, steps: 12, spikes };
+            let (network, source, recordings) = (&network, &source, "of a test");
+            let images = Images { network, set, source, recordings, steps: 12, spikes };
             let whole = images.run("whole", &state, true).unwrap();
             assert!(whole.counts.spikes > 0 && whole.images == 9);
+            // done is done: not even the time is another
+            assert_eq!(images.run("done", &state, false).unwrap(), whole);
             // as a signal behind four images leaves it
             let identity = images.identity().unwrap();
             let mut part = Ran { identity, correct: vec![0; 12], ..Ran::default() };
@@ -208,7 +211,9 @@ mod tests {
             std::fs::write(&state, serde_json::to_string(&part).unwrap()).unwrap();
             let again = images.run("again", &state, false).unwrap();
             assert_eq!(Ran { seconds: 0.0, ..again }, Ran { seconds: 0.0, ..whole.clone() });
-            // of another number of steps nothing is taken up
+            // of other images, or another number of steps, nothing is taken up
+            let others = Images { recordings: "of others", ..images };
+            assert_ne!(others.identity().unwrap(), images.identity().unwrap());
             let longer = Images { steps: 13, ..images };
             assert_eq!(longer.run("longer", &state, false).unwrap().correct.len(), 13);
             std::fs::write(&state, "{").unwrap();

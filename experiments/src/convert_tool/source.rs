@@ -153,6 +153,12 @@ impl Source {
         Encoding::Direct { steps: 1 }
     }
 
+    /// All that decides what of a recording the network sees.
+    pub fn shown_as(&self) -> Result<String> {
+        let Source { data, classes, shape, setup, raw_pixels, .. } = self;
+        Ok(serde_json::to_string(&(data, classes, shape, setup, raw_pixels))?)
+    }
+
     /// Standardised images as the network sees them.
     pub fn shown(&self, images: &Tensor) -> Result<Tensor> {
         if !self.raw_pixels {

@@ -38,10 +38,10 @@ pub fn analogue(
 ) -> Result<Analogue> {
     let mut modules = ordered(modules(tensors)?, order)?;
     let of = |kind: Kind, modules: &mut Vec<Module>| {
-        let (these, others) =
+        let (these, others): (Vec<Module>, Vec<Module>) =
             std::mem::take(modules).into_iter().partition(|module| module.kind() == kind);
         *modules = others;
-        VecDeque::<Module>::from(Vec::<Module>::from(these))
+        VecDeque::from(these)
     };
     let mut places = Places {
         convolutions: of(Kind::Convolution, &mut modules),
