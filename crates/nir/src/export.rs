@@ -214,20 +214,35 @@ impl Writer<'_> {
                 let product = Product::Dense { weight: mean, maps: value.maps };
                 value.product(product, None, [1, 1, classes]);
             }
-            Layer::Residual { body, shortcut } => {
-                let mut other = value.clone();
-                self.layers(body, value)?;
-                self.layers(shortcut, &mut other)?;
-                value.sources.extend(other.sources);
-                value.bias = match (value.bias.take(), other.bias) {
-                    (Some(a), Some(b)) => Some(a.iter().zip(&b).map(|(a, b)| a + b).collect()),
-                    (a, b) => a.or(b),
-                };
-                value.spikes = false;
-            }
-            // what is flat stays so; the others are taken before
-            _ => {}
+            Layer::Residual { body, shortcut } => self.residual(body, shortcut, value)?,
+            // what is flat stays so, and the others are no products: taken before
+            Layer::Flatten
+            | Layer::Norm(..)
+            | Layer::Rectify
+            | Layer::Neuron(..)
+            | Layer::Recurrent { .. }
+            | Layer::MaxPool(_)
+            | Layer::Dropout(..) => {}
         }
+        Ok(())
+    }
+
+    /// body(x) + shortcut(x): the sources of both, added up where they are read.
+    fn residual(
+        &mut self,
+        body: &[Layer],
+        shortcut: &[Layer],
+        value: &mut Value,
+    ) -> Result<(), Error> {
+        let mut other = value.clone();
+        self.layers(body, value)?;
+        self.layers(shortcut, &mut other)?;
+        value.sources.extend(other.sources);
+        value.bias = match (value.bias.take(), other.bias) {
+            (Some(a), Some(b)) => Some(a.iter().zip(&b).map(|(a, b)| a + b).collect()),
+            (a, b) => a.or(b),
+        };
+        value.spikes = false;
         Ok(())
     }
 
