@@ -83,6 +83,7 @@ impl Work for Training {
 fn bare(neuron: &Source, steps: usize, shape: [usize; 4]) -> Stage<'_> {
     Stage {
         neuron,
+        learned: None,
         steps,
         shape,
         still: false,

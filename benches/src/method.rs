@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 /// A name and its neuron.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Method {
-    /// `baseline`, `bpsa`, `bpsa+bpta` or `synaptic`.
+    /// `baseline`, `bpsa`, `bpsa+bpta`, `synaptic` or `plif`.
     pub id: &'static str,
     /// Its neuron, with the paper's constants.
     pub neuron: Config,
@@ -34,14 +34,21 @@ impl Method {
         Method { id: "synaptic", neuron: Config { kind, ..Config::bpsa_bpta() } }
     }
 
+    /// The baseline with a time constant that each layer learns.
+    pub fn plif() -> Method {
+        let kind = Kind::Plif(Default::default());
+        Method { id: "plif", neuron: Config { kind, ..Config::baseline() } }
+    }
+
     /// The method of this name; for clap.
     ///
     /// # Errors
     /// Anything else.
     pub fn named(text: &str) -> Result<Method, String> {
-        let all = [Method::baseline(), Method::bpsa(), Method::bpsa_bpta(), Method::synaptic()];
-        all.into_iter().find(|method| method.id == text).ok_or_else(|| {
-            format!("expected baseline, bpsa, bpsa+bpta or synaptic, found '{text}'")
+        let papers = [Method::baseline(), Method::bpsa(), Method::bpsa_bpta()];
+        let others = [Method::synaptic(), Method::plif()];
+        papers.into_iter().chain(others).find(|method| method.id == text).ok_or_else(|| {
+            format!("expected baseline, bpsa, bpsa+bpta, synaptic or plif, found '{text}'")
         })
     }
 }

@@ -15,13 +15,20 @@ use std::process::Command;
 type Counted = (BTreeMap<String, (i64, i64)>, i64);
 
 /// The events of a program that makes so many steps.
-fn events(net: &str, batch: &str, precision: &str, steps: usize) -> Option<Counted> {
+fn events(
+    (net, method): (&str, &str),
+    batch: &str,
+    precision: &str,
+    steps: usize,
+) -> Option<Counted> {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
     let output = Command::new(env!("CARGO_BIN_EXE_gpu"))
         .args([
             "--net",
             net,
+            "--method",
+            method,
             "--batch",
             batch,
             "--precision",
@@ -63,22 +70,26 @@ fn events(net: &str, batch: &str, precision: &str, steps: usize) -> Option<Count
     Some((all, peak))
 }
 
-/// One step of small, middle and large at T = 16: launches of ours, calls of libraries, copies, and
-/// memory.
+/// One step of small, middle and large at T = 16, of small with a time constant that each layer
+/// learns, and of ResNet34: launches of ours, calls of libraries, copies, and memory.
 #[test]
 fn a_step_keeps_to_its_budget() {
     // convolutions and linear layers; parameters; norms; frames in bytes; conv outputs, inputs and
     // everything else in elements
-    for (net, batch, precision, launches, convolutions, products, peak_mib) in [
-        ("small", "64", "bf16", 66, 8, 6, 820),
-        ("middle", "64", "bf16", 75, 11, 3, 720),
-        ("large", "16", "bf16", 107, 17, 3, 1240),
-        ("large", "16", "f32", 106, 17, 3, 2340),
-        ("large", "64", "bf16", 107, 17, 3, 4600),
+    let (lif, plif) = ("bpsa+bpta", "plif");
+    for (net, method, batch, precision, launches, convolutions, products, peak_mib) in [
+        ("small", lif, "64", "bf16", 66, 8, 6, 820),
+        ("small", plif, "64", "bf16", 76, 8, 6, 820),
+        ("middle", lif, "64", "bf16", 75, 11, 3, 720),
+        ("large", lif, "16", "bf16", 107, 17, 3, 1240),
+        ("large", lif, "16", "f32", 106, 17, 3, 2340),
+        ("large", lif, "64", "bf16", 107, 17, 3, 4600),
+        ("resnet34", lif, "16", "f32", 1, 1, 1, 1),
     ] {
-        let (Some((one, _)), Some((two, peak))) =
-            (events(net, batch, precision, 1), events(net, batch, precision, 2))
-        else {
+        let (Some((one, _)), Some((two, peak))) = (
+            events((net, method), batch, precision, 1),
+            events((net, method), batch, precision, 2),
+        ) else {
             return;
         };
         let step = |kind: &str| {
@@ -88,7 +99,7 @@ fn a_step_keeps_to_its_budget() {
             );
             (m - n, more - bytes)
         };
-        let what = format!("{net}, batch {batch}, {precision}");
+        let what = format!("{net}, {method}, batch {batch}, {precision}");
         assert!(step("launch").0 <= launches, "{what}: {} launches", step("launch").0);
         // three products a layer, but no gradient of the frames
         assert_eq!(step("conv").0, convolutions, "{what}: convolutions");

@@ -1,6 +1,6 @@
 //! Which epoch's test accuracy stands for a run.
 
-use crate::receipt::{ANALOGUE, BEST, CURVE, HELD_OUT, LAST};
+use crate::receipt::{ANALOGUE, BEST, CURVE, HELD_OUT, LAST, RATE};
 use report::{Curve, Record};
 
 /// Epochs whose mean is shown.
@@ -85,6 +85,24 @@ pub fn analogue_epochs(record: &Record) -> usize {
     if without == curve.values.len() { 0 } else { without }
 }
 
+/// The mean firing rate on the test set after the last epoch, spikes per 100 neurons and steps.
+pub fn rate_percent(record: &Record) -> Option<f64> {
+    Some(record.metrics.iter().find(|m| m.name == RATE)?.value * 100.0)
+}
+
+/// How rough a curve of test accuracies is, in points: the mean size of its steps from epoch to
+/// epoch, over the second half of the epochs that had neurons.
+pub fn roughness(record: &Record) -> Option<f64> {
+    let all = curve(record, CURVE)?.values.get(analogue_epochs(record)..)?;
+    steps_of(&all[all.len() / 2..])
+}
+
+/// The mean size of the steps from value to value.
+fn steps_of(values: &[f64]) -> Option<f64> {
+    let steps: Vec<f64> = values.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
+    (!steps.is_empty()).then(|| steps.iter().sum::<f64>() / steps.len() as f64)
+}
+
 /// The place of the largest value, the first of equals.
 fn best(values: &[f64]) -> Option<usize> {
     let larger = |best: usize, at: usize| if values[at] > values[best] { at } else { best };
@@ -105,6 +123,12 @@ mod tests {
     fn the_first_of_equals_is_chosen() {
         assert_eq!(best(&[50.0, 90.0, 90.0, 10.0]), Some(1));
         assert_eq!(best(&[]), None);
+    }
+
+    #[test]
+    fn a_rough_curve_takes_larger_steps() {
+        assert_eq!(steps_of(&[90.0, 94.0, 92.0]), Some(3.0));
+        assert_eq!(steps_of(&[90.0]), None);
     }
 
     #[test]

@@ -76,7 +76,9 @@ pub fn analyse(
 
 /// What each step adds to the scores: a vote, or what a membrane that is read gained.
 fn increments(head: Head, votes: Tensor) -> candle_core::Result<Tensor> {
-    let Head::Membrane { .. } = head else { return Ok(votes) };
+    if !head.is_charged() {
+        return Ok(votes);
+    }
     let v = head.outputs(&votes)?;
     let (first, steps) = (v.narrow(0, 0, 1)?, v.dim(0)?);
     if steps == 1 {

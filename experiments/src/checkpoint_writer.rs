@@ -1,10 +1,10 @@
 //! The state of a run under way, in a file beside its receipts, so that the same command goes on
 //! where it was ended.
 
-use anyhow::{Result, anyhow, bail};
+use crate::lock::Lock;
+use anyhow::{Result, anyhow};
 use models::Crossovers;
 use sha2::{Digest, Sha256};
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use training::{Checkpoint, Refusal, State};
@@ -16,7 +16,7 @@ pub struct CheckpointWriter {
     every: Duration,
     saved: Instant,
     /// Held while the run goes on, so that no other process writes to the same files.
-    lock: (PathBuf, File),
+    lock: Lock,
 }
 
 /// What tells a run's checkpoint from others: run, recordings, seed, rules and place; the program;
@@ -68,19 +68,18 @@ impl CheckpointWriter {
     /// from, if there is one of this run and, unless `any_build`, of this program. With `adopt` the
     /// run goes on with the checkpoint's crossovers, where its dense products multiplied as this
     /// run's do, else it must have the same. A checkpoint of another run is said on stderr and will
-    /// be replaced.
+    /// be replaced. `lock` is that of the run, and is held as long as this is.
     ///
     /// # Errors
-    /// A folder that cannot be made, a checkpoint that is damaged, or another process that trains
-    /// this very run.
+    /// A checkpoint that is damaged.
     pub fn open(
         path: &Path,
+        lock: Lock,
         mut identity: Identity,
         every: Duration,
         any_build: bool,
         adopt: bool,
     ) -> Result<(Self, Option<Checkpoint>)> {
-        let lock = lock(path)?;
         let found = Checkpoint::read(path).map_err(|error| anyhow!("{error}"))?;
         let parts = found.as_ref().map(|checkpoint| {
             checkpoint.identity.splitn(3, ' ').map(str::to_owned).collect::<Vec<_>>()
@@ -119,13 +118,23 @@ impl CheckpointWriter {
     /// Saves the state if it is time, or `now`.
     ///
     /// # Errors
-    /// If it cannot be written; what was saved before stays.
+    /// If it cannot be written, or another process has taken the run over; what was saved before
+    /// stays.
     pub fn keep(&mut self, state: &State, now: bool) -> Result<(), Refusal> {
         if now || self.saved.elapsed() >= self.every {
+            self.lock.prove()?;
             state.save(&self.path, &self.identity.text(), &self.identity.weights_of)?;
             self.saved = Instant::now();
         }
         Ok(())
+    }
+
+    /// Proves that the run is still this process's.
+    ///
+    /// # Errors
+    /// If another has taken it over.
+    pub fn prove(&self) -> Result<()> {
+        self.lock.prove()
     }
 
     /// Removes what was saved: the run has its receipt.
@@ -133,34 +142,8 @@ impl CheckpointWriter {
     /// # Errors
     /// A file that cannot be removed.
     pub fn done(self) -> Result<()> {
-        let removed =
-            Checkpoint::remove(&self.path).and_then(|()| std::fs::remove_file(&self.lock.0));
-        removed.map_err(|e| {
+        Checkpoint::remove(&self.path).map_err(|e| {
             anyhow!("cannot remove the checkpoint {}: {}", self.path.display(), sentence::cause(&e))
         })
-    }
-}
-
-/// The run's lock, in a folder that is made for it.
-fn lock(path: &Path) -> Result<(PathBuf, File)> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let fail = |e: std::io::Error| {
-        anyhow!(
-            "cannot write in the folder of checkpoints {}: {}; choose another with --results DIR",
-            folder.display(),
-            sentence::cause(&e)
-        )
-    };
-    std::fs::create_dir_all(folder).map_err(fail)?;
-    let lock = path.with_extension("lock");
-    let file = File::create(&lock).map_err(fail)?;
-    match file.try_lock() {
-        Ok(()) => Ok((lock, file)),
-        Err(TryLockError::WouldBlock) => bail!(
-            "another process trains the run of {} now; wait for it, or choose another folder with --results DIR",
-            path.display()
-        ),
-        // a file system without locks is no reason not to train
-        Err(TryLockError::Error(_)) => Ok((lock, file)),
     }
 }

@@ -222,8 +222,13 @@ impl ComputeFlags {
                 "{flag} is for networks of blocks, and one of these runs by tensor operations; leave it out, or the run with --only"
             );
         }
+        let blocks = match self.precision {
+            Precision::F32 => true,
+            _ if self.device()?.is_cpu() => network.event_driven().is_some(),
+            _ => runs_on_a_device(network),
+        };
         ensure!(
-            self.precision == Precision::F32 || runs_on_a_device(network),
+            blocks,
             "--precision {} is for networks of blocks, and one of these runs by tensor operations in f32; leave it out, or the run \
              with --only",
             self.precision.id()
@@ -247,12 +252,17 @@ impl ComputeFlags {
         self.memory_budget
     }
 
-    /// What the flags add to the name of a profile: another precision is another experiment.
-    pub fn profile(&self) -> String {
-        match self.precision {
+    /// What the flags add to the name of a profile: another precision is another experiment, and so
+    /// is bf16 on the CPU, where only dense products are rounded to it.
+    ///
+    /// # Errors
+    /// As [`ComputeFlags::device`], which is opened for another precision than f32.
+    pub fn profile(&self) -> Result<String> {
+        Ok(match self.precision {
             Precision::F32 => String::new(),
+            Precision::Bf16 if self.device()?.is_cpu() => "+bf16-products".to_owned(),
             other => format!("+{}", other.id()),
-        }
+        })
     }
 }
 

@@ -6,6 +6,8 @@ use crate::flags::Usage;
 use crate::preset::Overrides;
 use crate::settings::Setting;
 use anyhow::{Result, bail};
+use layers::Masks;
+use models::{Spec, Stage};
 use neuron::Kind;
 use sentence::shown;
 use training::WarmUp;
@@ -64,8 +66,9 @@ pub fn prove_apart(all: &Overrides) -> Result<()> {
 /// range; a receipt of before may have such a run.
 ///
 /// # Errors
-/// [`Usage`]: a network without neurons and without ReLU, which would be linear; SBPSNN's factor in
-/// a layer with lateral connections, which goes step by step, so that it has none.
+/// [`Usage`]: a network without neurons and without ReLU, which would be linear; masks of each step
+/// and a network without dropout; SBPSNN's factor in a layer to which spikes return, which goes
+/// step by step, so that it has none.
 pub fn prove_trains(run: &Run) -> Result<()> {
     if let (WarmUp::Ann { .. }, false) = (run.setup.warm_up, run.rectify) {
         bail!(Usage(format!(
@@ -74,19 +77,32 @@ pub fn prove_trains(run: &Run) -> Result<()> {
             run.system
         )));
     }
+    let drops = |stage: &Stage| {
+        matches!(stage, Stage::Dropout | Stage::FullyConnected { dropout: true, .. })
+    };
+    if let (Masks::Step, Ok(spec)) = (run.dropout, run.network.parse::<Spec>())
+        && !spec.stages().iter().any(drops)
+    {
+        bail!(Usage(format!(
+            "dropout=step and the network {} contradict each other, since it has no dropout (a stage DP, or 512FC(DP)); leave \
+             dropout=step out, or take a --network that has one",
+            shown(&run.network)
+        )));
+    }
     let factor = |layer: &str| {
         let kind = run.neuron_of(layer).map(|config| config.kind);
         matches!(kind, Ok(Kind::Sbpsnn(constants)) if constants.factor)
     };
-    let lateral = run.network.split('-').find(|stage| stage.contains("(L"));
+    let returns = |stage: &str| stage.contains("(L") || stage.contains("(BE");
+    let lateral = run.network.split('-').find(|stage| returns(stage));
     let (Some(lateral), Ok(network)) = (lateral, run.outline_of(&run.neuron)) else {
         return Ok(());
     };
     let layers = network.neurons().into_iter().map(|(layer, _)| layer);
-    if layers.into_iter().any(|layer| layer.contains("(L") && factor(layer)) {
+    if layers.into_iter().any(|layer| returns(layer) && factor(layer)) {
         bail!(Usage(format!(
-            "the factor of a neuron's whole spike train and the lateral connections of {} contradict each other, since such a layer \
-             goes step by step; take a kind of neuron without factor, such as --set neuron.kind=sbpsnn, or leave (L…) out",
+            "the factor of a neuron's whole spike train and the connections that return in {} contradict each other, since such a layer \
+             goes step by step; take a kind of neuron without factor, such as --set neuron.kind=sbpsnn, or leave (L…) and (BE…) out",
             shown(lateral)
         )));
     }

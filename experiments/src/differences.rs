@@ -1,10 +1,10 @@
 //! Differences between systems on the same data, run by run.
 
 use crate::SystemSetting;
-use crate::accuracy::Epochs;
+use crate::accuracy::{Epochs, rate_percent, roughness};
 use crate::layout::{marked, shortened};
 use crate::run_request::{RunRequest, Variation};
-use crate::selection::{Group, Pair, Receipts};
+use crate::selection::{Group, Pair, Receipts, multiplied_alike};
 use anyhow::Result;
 use report::{Align, McNemar, Record, Table, outcome_of, paired};
 
@@ -18,6 +18,8 @@ pub fn table(receipts: &Receipts<'_>, requests: &[RunRequest]) -> Result<Option<
     let points = Epochs::ALL.map(|epochs| format!("{}, points", epochs.title()));
     let mut columns = head.to_vec();
     columns.extend(points.iter().map(|points| (points.as_str(), Align::Right)));
+    columns.push(("Firing rate, points", Align::Right));
+    columns.push(("Steps of the curve, points", Align::Right));
     columns.push(("Only one right, McNemar's p", Align::Left));
     let mut table = Table::new("Paired differences", &columns);
     let groups = receipts.groups(requests)?;
@@ -39,11 +41,13 @@ pub fn table(receipts: &Receipts<'_>, requests: &[RunRequest]) -> Result<Option<
             ];
             let primary = ga.primary();
             for epochs in Epochs::ALL {
-                let said = difference(&pairs, epochs);
+                let said = difference(&pairs, |record| epochs.of(record));
                 // the first number of a row says what data it is of
                 let first = epochs == primary && !said.is_empty();
                 cells.push(if first { marked(&said, ga.origin()) } else { said });
             }
+            cells.push(difference(&pairs, rate_percent));
+            cells.push(difference(&pairs, roughness));
             cells.push(mcnemar(&pairs));
             table.push_row(cells)?;
         }
@@ -64,6 +68,11 @@ fn notes(table: &mut Table, groups: &[(RunRequest, Group<'_>)]) {
         );
     }
     table.push_note(
+        "Firing rate: spikes per 100 neurons and steps, on the test set after the last epoch, mean over layers. Steps of the curve: the \
+         mean size of the change of test accuracy from epoch to epoch, over the second half of the epochs; a smaller number is a smoother \
+         curve.",
+    );
+    table.push_note(
         "McNemar: test recordings on which only the first and only the second run of a pair is right after the last epoch, added up, \
          then for each seed (all its folds together) the two-sided p of the exact binomial test. Empty where a receipt does not have \
          them.",
@@ -77,19 +86,22 @@ fn one_change((a, ga): (&RunRequest, &Group<'_>), (b, gb): (&RunRequest, &Group<
     a.data == b.data && one && house && equal_but_for(a, b, ga.first(), gb.first())
 }
 
-/// The runs of both cells that have one seed and fold, and are of one program.
+/// The runs of both cells that have one seed and fold, and are of one program that multiplied alike.
 fn pairs<'r>(a: &Group<'r>, b: &Group<'r>) -> Vec<(&'r Record, &'r Record)> {
     let other = |first: &'r Record| {
         let pair = |second: &&&'r Record| {
-            Pair::of(second) == Pair::of(first) && second.program_sha256 == first.program_sha256
+            let program = second.program_sha256 == first.program_sha256;
+            Pair::of(second) == Pair::of(first)
+                && program
+                && multiplied_alike(&first.compute, &second.compute)
         };
         b.records().iter().find(pair).copied()
     };
     a.records().iter().filter_map(|&first| Some((first, other(first)?))).collect()
 }
 
-fn difference(pairs: &[(&Record, &Record)], epochs: Epochs) -> String {
-    let both = |(a, b): &(&Record, &Record)| Some((epochs.of(a)?, epochs.of(b)?));
+fn difference(pairs: &[(&Record, &Record)], of: impl Fn(&Record) -> Option<f64>) -> String {
+    let both = |(a, b): &(&Record, &Record)| Some((of(a)?, of(b)?));
     let (a, b): (Vec<f64>, Vec<f64>) = pairs.iter().filter_map(both).unzip();
     paired(&a, &b).map_or(String::new(), |p| {
         format!("{:+.1} [{:.1}, {:.1}]", p.mean, p.low, p.high).replace('-', "−")

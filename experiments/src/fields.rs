@@ -75,9 +75,9 @@ const WORDS: [(&str, &str); 54] = [
     ),
     (
         "setup.objective",
-        r#"mse, cross-entropy, {"tet":{"lambda":λ,"target":φ}} or {"counts":{"right":n,"wrong":m}}"#,
+        r#"mse, cross-entropy, {"tet":{"lambda":λ,"target":φ}}, {"counts":{"right":n,"wrong":m}} or {"traces":{"tau":τ,"period":n}}"#,
     ),
-    ("setup.head", r#"votes, counts, current or {"membrane":{"decay":λ}}"#),
+    ("setup.head", r#"votes, counts, current, {"membrane":{"decay":λ}} or {"charge":{"decay":λ}}"#),
     (
         "setup.optimiser",
         r#"adamw, adam, amsgrad or {"sgd":{"momentum":μ,"nesterov":true or false,"weight_decay":d}}"#,

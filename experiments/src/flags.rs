@@ -8,6 +8,7 @@ use crate::run_request::{RunRequest, Variation};
 use crate::seeds::Seeds;
 use crate::settings::Setting;
 use crate::systems::{self, System, SystemInSetting};
+use crate::tasks::TaskFlags;
 use crate::tuning::Tuned;
 pub use crate::usage::Usage;
 use crate::usage::{between, prove_once};
@@ -29,7 +30,7 @@ pub struct RunFlags {
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
     /// Systems to train, instead of the usual ones: baseline, bpsa, bpsa+bpta, tdbn, plif, bntt,
-    /// sbpsnn, lisnn, or all
+    /// sbpsnn, lisnn, neunorm, backeisnn, or all
     #[arg(long, alias = "methods", value_name = "NAME", value_delimiter = ',', value_parser = called)]
     systems: Vec<SystemNames>,
     /// Each system's idea in the paper's network and budget, or its own recipe as it was published
@@ -118,6 +119,8 @@ pub struct RunFlags {
     /// the same cell
     #[arg(long, conflicts_with = "force")]
     pub any_build: bool,
+    #[command(flatten)]
+    pub(crate) tasks: TaskFlags,
     /// A surrogate of the user's own; no flag, but set by a program of theirs.
     #[arg(skip)]
     pub own: Option<OwnSurrogate>,
@@ -276,6 +279,21 @@ impl RunFlags {
         self.seed.map_or_else(|| self.seeds.clone(), Seeds::one)
     }
 
+    /// Whether one seed was asked for.
+    pub fn has_one_seed(&self) -> bool {
+        self.seed.is_some()
+    }
+
+    /// Whether nothing is trained and nothing laid out: what would be is said.
+    pub fn only_says(&self) -> bool {
+        self.dry_run || self.tasks.list_tasks
+    }
+
+    /// Whether runs are trained by other processes than this one, on other machines perhaps.
+    pub fn trains_elsewhere(&self) -> bool {
+        self.tasks.list_tasks || self.tasks.slurm.slurm
+    }
+
     /// Whether a network was named, in place of the data sets' own.
     pub fn names_a_network(&self) -> bool {
         self.network.is_some() || self.settings.iter().any(Setting::of_network)
@@ -338,7 +356,7 @@ impl RunFlags {
         let rules: String =
             rules.into_iter().filter(|(_, back_off)| *back_off).map(|(name, _)| name).collect();
         Ok(preset::profile_name(self.profile, &self.read_overrides()?)
-            + &self.compute.profile()
+            + &self.compute.profile()?
             + &rules)
     }
 

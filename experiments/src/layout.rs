@@ -3,7 +3,7 @@
 use crate::accuracy::Epochs;
 use crate::receipt::{CURVE, RATE};
 use crate::run_request::RunRequest;
-use crate::selection::{Group, Receipts};
+use crate::selection::{Group, Receipts, products};
 use anyhow::Result;
 use datasets::Name;
 use report::figures::{self, Axes, Band, Caption, Series};
@@ -178,8 +178,13 @@ fn provenance(g: &Group<'_>) -> String {
     let commit = r.commit.as_deref().map_or("unknown", |c| &c[..c.len().min(9)]);
     let modified =
         if g.records().iter().any(|r| r.dirty == Some(true)) { " with changes" } else { "" };
+    let multiplied = match products(&r.compute) {
+        None | Some("f32") => "",
+        Some("tiles") => ", dense products on the matrix unit as sums of bf16",
+        Some(_) => ", dense products on the matrix unit in bf16",
+    };
     format!(
-        "{}: {} (train + test), split {}; profile {}, {}, batch {}; {} threads of {} ({} cores); commit {commit}{modified}; from {}; \
+        "{}: {} (train + test), split {}; profile {}, {}, batch {}; {} threads of {} ({} cores){multiplied}; commit {commit}{modified}; from {}; \
          receipts runs/{}/{}-s*.json",
         g.title,
         data_used(g),

@@ -1,5 +1,6 @@
 //! Everything that a command will write is tried before it starts.
 
+use crate::owner::Owner;
 use anyhow::{Context, Result, anyhow, ensure};
 use report::write_text;
 use std::path::{Path, PathBuf};
@@ -23,8 +24,13 @@ pub fn try_folder(dir: &Path, flag: &str, kept: bool) -> Result<()> {
         )
     });
     let tried = made.and_then(|()| {
-        let probe = dir.join(format!(".writable-{}", std::process::id()));
-        write_text(&probe, "")?;
+        // a name that no process on another machine takes
+        let probe = dir.join(format!(".writable-{}", Owner::this().token));
+        if let Err(unwritten) = write_text(&probe, "") {
+            // another process that tried it may have removed it, empty as it was
+            std::fs::create_dir_all(dir).and_then(|()| std::fs::metadata(dir))?;
+            write_text(&probe, "").map_err(|_| unwritten)?;
+        }
         std::fs::remove_file(&probe).with_context(|| format!("cannot remove {}", probe.display()))
     });
     if !kept || tried.is_err() {

@@ -1,17 +1,20 @@
 //! What makes a table or figure, `table2` or `fig1`: its runs trained, then laid out.
 
-use crate::data::{self, TrainingData};
+use crate::data;
 use crate::experiment::Experiment;
 use crate::flags::RunFlags;
 use crate::grid::{self, Tried};
 use crate::preset::Overrides;
 use crate::program::ending;
 use crate::run_request::Variation;
-use crate::runs::Item;
+use crate::runs::{Item, Part};
 use crate::selection::{self, Receipts, Wanted};
+use crate::sharing::Outcome;
+use crate::tasks::Share;
 use crate::usage::{Usage, prove_once};
 use crate::{
     OwnSurrogate, Run, RunRequest, contradictions, machine, plan, preset, publish, receipt, tables,
+    task_list,
 };
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, FromArgMatches};
@@ -25,6 +28,10 @@ const HOW: &str = "Uses the data sets it finds, whole or in part, and a generato
     again, whatever table it was made for, and a run that was interrupted goes on from its checkpoint: the \
     same command again is always right.";
 
+/// What a grid is not asked for with: its rates are its own, and its processes share its runs
+/// without numbers.
+const GRID: [&str; 5] = ["learning_rate", "tuned", "task", "list_tasks", "slurm"];
+
 /// Flags of a table or figure.
 #[derive(Args)]
 pub struct TableFlags {
@@ -34,7 +41,7 @@ pub struct TableFlags {
     only: Vec<String>,
     /// Choose learning rate and warm-up of each system on the recordings that --held-out keeps out
     /// of training, and write them to a file for --tuned; the table is left as it is
-    #[arg(long, requires = "held_out", conflicts_with_all = ["learning_rate", "tuned"])]
+    #[arg(long, requires = "held_out", conflicts_with_all = GRID)]
     grid: bool,
     #[command(flatten)]
     runs: RunFlags,
@@ -66,12 +73,6 @@ pub fn with_surrogate(id: &str, own: Result<OwnSurrogate>) -> ExitCode {
     })
 }
 
-/// What one data set's cells are to hold: its recordings and its runs.
-struct Part {
-    chosen: TrainingData,
-    items: Vec<Item>,
-}
-
 /// Trains what is missing of a table or figure, and lays it out.
 pub(crate) fn table(experiment: &Experiment, flags: TableFlags) -> Result<()> {
     prove_once("--only", flags.only.iter().map(String::as_str))?;
@@ -82,44 +83,52 @@ pub(crate) fn table(experiment: &Experiment, flags: TableFlags) -> Result<()> {
     let (flags, runs) = (&flags, &flags.runs);
     let requests = chosen(experiment, flags)?;
     let receipts = runs.start(experiment.id)?;
-    let parts = parts(flags, &requests, &receipts)?;
+    let mut parts = parts(flags, &requests, &receipts)?;
     parts.iter().try_for_each(|part| runs.prove_receipts(&part.items, &receipts))?;
+    let of_command = task_list::number(runs, &mut parts);
+    if task_list::answered(runs, experiment.id, &parts, &receipts)? {
+        return Ok(());
+    }
+    let share = runs.tasks.share(of_command, runs.has_one_seed())?;
     if runs.dry_run {
         let mut planned = Vec::new();
         for Part { chosen, items } in &parts {
             chosen.say();
-            planned.extend(runs.plan(items, &chosen.recordings, &receipts)?);
+            planned.extend(runs.plan(items, &chosen.recordings, &receipts, share)?);
         }
         return publish::print(&plan::table(&planned)?.to_terminal());
     }
-    let mut diverged = Vec::new();
+    let mut outcome = Outcome::default();
     for Part { chosen, items } in &parts {
         chosen.say();
-        diverged.extend(runs.train(experiment.id, items, &chosen.recordings, &receipts)?);
+        let data = &chosen.recordings;
+        outcome.add(runs.train(experiment.id, items, data, &receipts, share)?);
     }
-    publish(experiment, runs, &parts)?;
-    match diverged.is_empty() {
-        true => Ok(()),
-        false => bail!("{}; these runs have no receipt, all others do", diverged.join("; ")),
+    if share.lays_out() {
+        publish(experiment, runs, &parts)?;
+        outcome.say();
     }
+    outcome.refuse()
 }
 
 /// Trains what is missing of a grid, one learning rate after the other, and writes what it chooses.
 fn grid(experiment: &Experiment, mut flags: TableFlags) -> Result<()> {
     let receipts = flags.runs.start(experiment.id)?;
     let requests = grid::requests(&chosen(experiment, &flags)?);
-    let (mut tried, mut diverged, mut planned): (Vec<Tried>, _, _) =
-        (Vec::new(), Vec::new(), Vec::new());
+    let (mut tried, mut planned): (Vec<Tried>, _) = (Vec::new(), Vec::new());
+    let mut outcome = Outcome::default();
     for rate in grid::RATES {
         flags.runs.learning_rate = Some(rate);
         let runs = &flags.runs;
         for Part { chosen, items } in parts(&flags, &requests, &receipts)? {
             if runs.dry_run {
-                planned.extend(runs.plan(&items, &chosen.recordings, &receipts)?);
+                let planned_now = runs.plan(&items, &chosen.recordings, &receipts, Share::ALL)?;
+                planned.extend(planned_now);
                 continue;
             }
             chosen.say();
-            diverged.extend(runs.train(experiment.id, &items, &chosen.recordings, &receipts)?);
+            let data = &chosen.recordings;
+            outcome.add(runs.train(experiment.id, &items, data, &receipts, Share::ALL)?);
             let of_data = requests.iter().filter(|c| c.data == chosen.recordings.name);
             for (&request, item) in of_data.zip(items) {
                 let records = runs.records(&item, &chosen.recordings, &receipts)?;
@@ -140,15 +149,14 @@ fn grid(experiment: &Experiment, mut flags: TableFlags) -> Result<()> {
     if flags.runs.dry_run {
         return publish::print(&plan::table(&planned)?.to_terminal());
     }
+    // a run that is missing is no run that diverged
+    outcome.prove_whole()?;
     for name in Name::ALL {
         if let Some(tuning) = grid::tuning(name, &tried) {
             grid::write(&tuning, &flags.runs.results)?;
         }
     }
-    match diverged.is_empty() {
-        true => Ok(()),
-        false => bail!("{}; these runs have no receipt, all others do", diverged.join("; ")),
-    }
+    outcome.refuse()
 }
 
 /// The runs that `--systems`, `--setting` and `--only` leave.
@@ -234,6 +242,7 @@ fn parts(flags: &TableFlags, requests: &[RunRequest], receipts: &Path) -> Result
                 title: request.title(),
                 row: selection::row_of(*request, runs.profile, &profile, &data),
                 run: run.clone(),
+                first: 0,
             };
             let items: Vec<Item> = items.iter().map(item).collect();
             runs.prove_part(&items, &chosen.recordings, receipts)?;
@@ -254,6 +263,8 @@ fn publish(experiment: &Experiment, flags: &RunFlags, parts: &[Part]) -> Result<
     // folds are of one stand-in
     stand_ins.dedup_by_key(|part| part.chosen.recordings.name);
     let stand_ins: Vec<String> = stand_ins.into_iter().map(|p| p.chosen.says.clone()).collect();
+    // from the receipts to the files, so that whoever is the last has seen all of them
+    let _lock = publish::lock(&flags.results)?;
     let receipt::Found { records, faults } = receipt::of_all_experiments(&flags.results);
     let names: Vec<Name> = parts.iter().map(|part| part.chosen.recordings.name).collect();
     let classes = flags.division.chosen_classes(&names);

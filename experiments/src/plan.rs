@@ -2,6 +2,7 @@
 
 use crate::flags::RunFlags;
 use crate::runs::Item;
+use crate::tasks::Share;
 use crate::{Run, receipt};
 use anyhow::Result;
 use datasets::Recordings;
@@ -68,9 +69,10 @@ impl RunFlags {
         items: &[Item],
         recordings: &Recordings,
         receipts: &Path,
+        share: Share,
     ) -> Result<Vec<Planned>> {
         let earlier = receipt::of_all_experiments(&self.results).records;
-        let missing = self.missing(items, recordings, receipts)?;
+        let missing = self.missing(items, recordings, receipts, share)?;
         Ok(missing
             .into_iter()
             .map(|(item, seed)| Planned::new(item, seed, recordings.train.len(), &earlier))

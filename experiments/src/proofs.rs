@@ -21,11 +21,12 @@ impl RunFlags {
     /// A folder that cannot be written.
     pub fn start(&self, experiment: &str) -> Result<PathBuf> {
         let receipts = self.results.join("runs").join(experiment);
-        let kept = !self.dry_run;
+        let kept = !self.only_says();
         outputs::try_folder(&receipts, "--results", kept)?;
         outputs::try_folder(&self.results, "--results", kept)?;
         for folder in ["weights", "checkpoints"] {
-            outputs::try_folder(&self.results.join(folder), "--results", false)?;
+            // kept: other processes may be about to write in what this one made
+            outputs::try_folder(&self.results.join(folder), "--results", kept)?;
         }
         if let Some(folder) = &self.tensorboard {
             outputs::try_folder(folder, "--tensorboard", false)?;
@@ -40,7 +41,7 @@ impl RunFlags {
                 cache.display()
             );
         }
-        if !self.dry_run {
+        if !self.only_says() {
             stop::listen()?;
         }
         receipt::say(&receipt::of_all_experiments(&self.results).faults);
@@ -69,7 +70,8 @@ impl RunFlags {
             terminal::say!("{says}");
         }
         let footprint = run.outline()?.footprint(run.frame());
-        let (here, budget) = (self.compute.on_this_machine(), self.compute.memory_budget());
+        let here = self.compute.on_this_machine() && !self.trains_elsewhere();
+        let budget = self.compute.memory_budget();
         let found = if here { memory::available() } else { None };
         MemoryNeed::of(run, &footprint, budget).prove(run, found)?;
         if !self.compute.needs_blocks() && self.weights.is_none() {
@@ -101,7 +103,9 @@ impl RunFlags {
         receipt::prove_recordings(recordings.name, &receipt::identity(recordings))
             .map_err(|wrong| anyhow!("{wrong}; run `data verify {}`", recordings.name))?;
         for (item, seed) in self.sought(items, recordings, receipts)?.0 {
-            self.compute.device()?;
+            if !self.trains_elsewhere() {
+                self.compute.device()?;
+            }
             self.prove_sizes(item, recordings)?;
             self.prove_places(&item.row, seed, receipts)?;
         }
@@ -119,7 +123,7 @@ impl RunFlags {
         match sizes {
             // of recordings too few to train on, a broken one is the better sentence: they are
             // read before they are counted
-            Err(training::Error::NoBatch { .. }) if !self.dry_run => (),
+            Err(training::Error::NoBatch { .. }) if !self.only_says() => (),
             sizes => sizes.map_err(|error| anyhow!("{title}: {error}"))?,
         }
         if let Some(budget) = self.compute.memory_budget() {
@@ -130,7 +134,8 @@ impl RunFlags {
             let root = data::root(self.data.clone())?;
             let cache = root.map(|root| data::cache_folder(self.cache.as_deref(), &root));
             // a damaged cache is found here too
-            if !data::is_cached(recordings, framing, cache.as_deref())? {
+            if !self.trains_elsewhere() && !data::is_cached(recordings, framing, cache.as_deref())?
+            {
                 let all = train + recordings.held_out.len() + test;
                 memory::prove_frames(run, all, memory::available())?;
             }

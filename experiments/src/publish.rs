@@ -2,6 +2,7 @@
 //! figures; and one page of all.
 
 use crate::experiment::{Experiment, Picture};
+use crate::lock::Lock;
 use crate::made::MadeFigures;
 use crate::receipt;
 use crate::selection::Receipts;
@@ -11,6 +12,7 @@ use report::figures::png;
 use report::page::{self, Section};
 use report::{Record, Table, write_bytes, write_text};
 use std::path::Path;
+use std::time::Duration;
 
 /// Pixels an inch of a figure's PNG: what journals ask for.
 const DPI: f64 = 300.0;
@@ -123,6 +125,16 @@ impl ExperimentOutput {
     }
 }
 
+/// Held while results are laid out, from the reading of receipts on: of many processes that end at
+/// once the last must not write what it knew before another's receipt came. Where it is not to be
+/// had for a minute it is done without: no process waits for ever for another's table.
+///
+/// # Errors
+/// A folder that cannot be written.
+pub fn lock(results: &Path) -> Result<Option<Lock>> {
+    Lock::wait(&results.join(".tables.lock"), Duration::from_secs(60))
+}
+
 /// The profile that an experiment is shown in: the paper's before the short one, those before their
 /// like with overrides, the smoke profile last; of equals that of the newest run. `None` without
 /// receipts.
@@ -160,6 +172,7 @@ fn covers(experiment: &Experiment, record: &Record) -> bool {
 /// After all else is written: what was no receipt, or could not be laid out. At once: a file that
 /// cannot be written.
 pub fn report(results: &Path, profile: Option<&str>) -> Result<()> {
+    let _lock = lock(results)?;
     let receipt::Found { records, faults } = receipt::of_all_experiments(results);
     receipt::say(&faults);
     if let Some(name) = profile.filter(|name| records.iter().all(|r| r.profile != *name)) {

@@ -4,20 +4,20 @@
 use crate::board::Board;
 use crate::checkpoint_writer::{CheckpointWriter, Identity};
 use crate::compute::{self, ComputeTarget};
-use crate::data::Sets;
+use crate::data::{Sets, TrainingData};
 use crate::flags::RunFlags;
+use crate::lock::Lock;
 use crate::receipt::{self, Clock, Label};
 use crate::selection::Wanted;
-use crate::{Encoding, Run, analysis, data, import, machine, names, outputs, progress, stop};
+use crate::tasks::Share;
+use crate::{Run, analysis, data, import, machine, names, outputs, progress, stop};
 use anyhow::{Result, anyhow};
 use datasets::{Fold, Recordings};
 use models::Network;
 use report::{Analysis, DataIdentity, Record, RunIdentity};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-use training::{
-    BatchSizes, Checkpoint, Evaluation, Job, SeededVars, Set, evaluate, save_weights, train_from,
-};
+use training::{Checkpoint, Evaluation, Job, SeededVars, Set, evaluate, save_weights, train_from};
 
 /// A run to be trained: what it is called, and what it is.
 pub struct Item {
@@ -27,6 +27,17 @@ pub struct Item {
     pub row: String,
     /// The run.
     pub run: Run,
+    /// The number that its run with the first seed has among those of the command; those with the
+    /// others follow.
+    pub first: usize,
+}
+
+/// The recordings of one data set, or of a fold of it, and the runs on them.
+pub struct Part {
+    /// The recordings.
+    pub chosen: TrainingData,
+    /// The runs.
+    pub items: Vec<Item>,
 }
 
 /// Items, each with a seed.
@@ -52,7 +63,7 @@ fn analysed(
 }
 
 /// An item's title, with the fold that it is trained on.
-fn named(item: &Item, recordings: &Recordings) -> String {
+pub(crate) fn named(item: &Item, recordings: &Recordings) -> String {
     match recordings.fold {
         None => item.title.clone(),
         Some(Fold { number, of }) => format!("{}, fold {number} of {of},", item.title),
@@ -71,8 +82,8 @@ impl RunFlags {
         })
     }
 
-    /// Every seed of every item that has no receipt yet, among those of all experiments; those that
-    /// have one are said.
+    /// Every seed of every item of a share that has no receipt yet, among those of all experiments;
+    /// those that have one are said.
     ///
     /// # Errors
     /// A broken receipt.
@@ -81,15 +92,25 @@ impl RunFlags {
         items: &'i [Item],
         recordings: &Recordings,
         receipts: &Path,
-    ) -> Result<Vec<(&'i Item, u64)>> {
+        share: Share,
+    ) -> Result<Seeded<'i>> {
         let (missing, found) = self.sought(items, recordings, receipts)?;
-        for (item, seed) in found {
+        let of_share = |&(item, seed): &(&Item, u64)| {
+            self.number_of(item, seed).is_some_and(|number| share.has(number))
+        };
+        for (item, seed) in found.into_iter().filter(of_share) {
             terminal::say!(
                 "{} seed {seed}: receipt found, not run again (--force runs it)",
                 named(item, recordings)
             );
         }
-        Ok(missing)
+        Ok(missing.into_iter().filter(of_share).collect())
+    }
+
+    /// The number of a run among those of the command.
+    pub(crate) fn number_of(&self, item: &Item, seed: u64) -> Option<usize> {
+        let place = self.seeds().list().iter().position(|&other| other == seed)?;
+        Some(item.first + place)
     }
 
     /// Every seed of every item: those without a receipt, and those with one.
@@ -99,20 +120,31 @@ impl RunFlags {
         recordings: &Recordings,
         receipts: &Path,
     ) -> Result<(Seeded<'i>, Seeded<'i>)> {
-        let program = machine::program_sha256()?;
-        let identity = receipt::identity(recordings);
         let (mut missing, mut found) = (Vec::new(), Vec::new());
         for item in items {
-            let value = serde_json::to_value(&item.run)?;
             for &seed in self.seeds().list() {
-                let this =
-                    RunIdentity { run: &value, data: &identity, program_sha256: &program, seed };
-                let there = || receipt::existing(receipts, &item.row, this, self.any_build);
-                let has_one = !self.force && there()?.is_some();
+                let has_one = !self.force && self.has_receipt(item, seed, recordings, receipts)?;
                 if has_one { &mut found } else { &mut missing }.push((item, seed));
             }
         }
         Ok((missing, found))
+    }
+
+    /// Whether a run has its receipt.
+    ///
+    /// # Errors
+    /// A broken receipt.
+    pub(crate) fn has_receipt(
+        &self,
+        item: &Item,
+        seed: u64,
+        recordings: &Recordings,
+        receipts: &Path,
+    ) -> Result<bool> {
+        let (program, identity) = (machine::program_sha256()?, receipt::identity(recordings));
+        let value = serde_json::to_value(&item.run)?;
+        let this = RunIdentity { run: &value, data: &identity, program_sha256: &program, seed };
+        Ok(receipt::existing(receipts, &item.row, this, self.any_build)?.is_some())
     }
 
     /// The receipts that an item has.
@@ -135,62 +167,11 @@ impl RunFlags {
         Ok(records)
     }
 
-    /// Trains what is missing of one data set, leaving a receipt of each run. A run that diverges
-    /// does not stop the others; what it said is returned.
-    ///
-    /// # Errors
-    /// Recordings that cannot be read, a receipt that cannot be written, Ctrl-C.
-    pub fn train(
+    /// One run, whose lock is held, from its checkpoint if it has one, to its receipt.
+    pub(crate) fn one(
         &self,
         experiment: &str,
-        items: &[Item],
-        recordings: &Recordings,
-        receipts: &Path,
-    ) -> Result<Vec<String>> {
-        let root = data::root(self.data.clone())?;
-        let cache = root.map(|root| data::cache_folder(self.cache.as_deref(), &root));
-        // frames depend on the encoding: those of the one before serve only the same
-        let mut loaded: Option<(Encoding, Sets)> = None;
-        let (mut diverged, mut chosen) = (Vec::new(), None);
-        for (item, seed) in self.missing(items, recordings, receipts)? {
-            if stop::asked() {
-                return Err(training::Error::Interrupted.into());
-            }
-            let place = match &chosen {
-                Some(place) => place,
-                None => chosen.insert(self.compute.choose()?),
-            };
-            let encoding = item.run.encoding;
-            if loaded.as_ref().is_none_or(|(of, _)| *of != encoding) {
-                // the ones before go first, so that memory never holds two
-                drop(loaded.take());
-                loaded = Some((encoding, data::load(recordings, encoding, cache.as_deref())?));
-            }
-            let Some((_, sets)) = &loaded else { continue };
-            let (train, test) = (sets.train().samples.len(), sets.test().samples.len());
-            BatchSizes::new(train, test, &item.run.setup)
-                .map_err(|error| anyhow!("{}: {error}", named(item, recordings)))?;
-            match self.one(experiment, item, seed, recordings, sets, place, receipts) {
-                Ok(()) => (),
-                Err(error) => match error.downcast_ref() {
-                    Some(training::Error::Diverged { .. } | training::Error::Silent { .. }) => {
-                        let said = format!("{} seed {seed}: {error}", named(item, recordings));
-                        terminal::say!("{said}");
-                        diverged.push(said);
-                    }
-                    _ => return Err(error),
-                },
-            }
-        }
-        Ok(diverged)
-    }
-
-    /// One run, from its checkpoint if it has one, to its receipt.
-    fn one(
-        &self,
-        experiment: &str,
-        item: &Item,
-        seed: u64,
+        (item, seed, lock): (&Item, u64, Lock),
         recordings: &Recordings,
         sets: &Sets,
         place: &ComputeTarget,
@@ -206,7 +187,7 @@ impl RunFlags {
         self.begin_with(run, &network, &vars)?;
         let called = format!("{title} seed {seed}");
         let (checkpoints, from, adopted) =
-            self.checkpoints(&name, &called, (run, &identity, seed), place)?;
+            self.checkpoints(&name, &called, lock, (run, &identity, seed), place)?;
         let place = &adopted;
         let mut watch =
             progress::RunProgress::new(called.clone(), run.setup.epochs, run.setup.batch);
@@ -239,6 +220,8 @@ impl RunFlags {
         record.device = place.name.clone();
         record.compute = compute::said(place, &network, &watch.layers);
         record.analysis = analysed(run, &network, test, place, &called);
+        // what another process has taken over is its to keep
+        watch.checkpoints.as_ref().map_or(Ok(()), CheckpointWriter::prove)?;
         self.keep(record, run, &vars, receipts)?;
         watch.checkpoints.take().map_or(Ok(()), CheckpointWriter::done)
     }
@@ -252,16 +235,22 @@ impl RunFlags {
         })
     }
 
+    /// The file of a run's checkpoints; its lock lies beside it.
+    pub(crate) fn checkpoint_of(&self, name: &str) -> PathBuf {
+        self.results.join("checkpoints").join(format!("{name}.safetensors"))
+    }
+
     /// The writer of a run's checkpoints, the state from which it goes on, if it has one, and how
     /// it then computes: measured crossovers may be others today, and with them the bits.
     fn checkpoints(
         &self,
         name: &str,
         called: &str,
+        lock: Lock,
         (run, data, seed): (&Run, &DataIdentity, u64),
         place: &ComputeTarget,
     ) -> Result<(CheckpointWriter, Option<Checkpoint>, ComputeTarget)> {
-        let path = self.results.join("checkpoints").join(format!("{name}.safetensors"));
+        let path = self.checkpoint_of(name);
         let compute = &place.compute;
         // rules and the way to compute too: with others the bits would be others
         let how =
@@ -275,7 +264,7 @@ impl RunFlags {
         let every = Duration::from_secs_f64(60.0 * self.checkpoint_every);
         let adopt = self.compute.crossover_is_auto();
         let (checkpoints, from) =
-            CheckpointWriter::open(&path, identity, every, self.any_build, adopt)?;
+            CheckpointWriter::open(&path, lock, identity, every, self.any_build, adopt)?;
         if from.is_some() {
             terminal::say!("{called}: goes on from {}", path.display());
         }

@@ -8,6 +8,7 @@ use crate::{Profile, Run, RunRequest, names};
 use anyhow::Result;
 use datasets::Name;
 use report::{Curve, DataIdentity, Fold, Origin, Record, Summary, summary};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::cmp::Reverse;
 use std::mem::discriminant;
@@ -27,6 +28,19 @@ impl Pair {
     pub fn of(record: &Record) -> Self {
         Self { seed: record.seed, fold: record.data.fold }
     }
+}
+
+/// How the dense products of a run's event-driven passes multiplied, from what its receipt says of
+/// computing: `f32`, or `tiles`, see [`models::Dense`]; `None` of other passes.
+pub fn products(compute: &Value) -> Option<&str> {
+    let crossover = compute.get("crossover")?;
+    // receipts from before there was a choice
+    Some(crossover.get("dense").and_then(|dense| dense.as_str()).unwrap_or("f32"))
+}
+
+/// Whether two runs may stand in one cell or pair: not where each says another of [`products`].
+pub fn multiplied_alike(a: &Value, b: &Value) -> bool {
+    products(a).zip(products(b)).is_none_or(|(a, b)| a == b)
 }
 
 /// The receipts of one cell, equal but for seed and fold; in that order, at least one.
@@ -100,7 +114,7 @@ impl<'a> Group<'a> {
     /// A field of the run, such as `/setup/epochs`, as text.
     pub fn run_field(&self, pointer: &str) -> String {
         match self.first().run.pointer(pointer) {
-            Some(serde_json::Value::String(s)) => s.clone(),
+            Some(Value::String(s)) => s.clone(),
             Some(v) => v.to_string(),
             None => "?".into(),
         }
@@ -184,7 +198,8 @@ impl<'a> Receipts<'a> {
             .map(|r| &r.data)
     }
 
-    /// The receipts of a cell: one run of one program. `None` where there is none.
+    /// The receipts of a cell: one run of one program, whose products multiplied alike. `None` where
+    /// there is none.
     ///
     /// # Errors
     /// An override that does not fit the run.
@@ -217,6 +232,7 @@ impl<'a> Receipts<'a> {
             let run = Run::canonical(&newest.run);
             cell.retain(|r| {
                 Run::canonical(&r.run) == run
+                    && multiplied_alike(&r.compute, &newest.compute)
                     && (every_build || r.program_sha256 == newest.program_sha256)
             });
         }
@@ -306,11 +322,30 @@ pub fn all_groups(records: &[Record]) -> Vec<Group<'_>> {
         of_data.sort_by_key(|r| (r.row.clone(), Reverse(r.started_utc.clone())));
         for row in of_data.chunk_by(|a, b| a.row == b.row) {
             let newest = row[0];
-            let same =
-                |r: &&Record| r.run == newest.run && r.program_sha256 == newest.program_sha256;
+            let same = |r: &&Record| {
+                let program = r.program_sha256 == newest.program_sha256;
+                r.run == newest.run && program && multiplied_alike(&r.compute, &newest.compute)
+            };
             let records: Vec<&Record> = row.iter().copied().filter(same).collect();
             groups.extend(Group::new(newest.title.clone(), data, records));
         }
     }
     groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::multiplied_alike;
+    use serde_json::json;
+
+    #[test]
+    fn runs_on_tiles_and_in_f32_do_not_mix() {
+        let f32 = json!({"crossover": {"dense": "f32"}});
+        let older = json!({"crossover": {"convolution": 0.5}});
+        let tiles = json!({"crossover": {"dense": "tiles"}});
+        let tensors = json!({"passes": "tensor operations"});
+        assert!(multiplied_alike(&f32, &older) && multiplied_alike(&tiles, &tiles));
+        assert!(!multiplied_alike(&f32, &tiles) && !multiplied_alike(&tiles, &older));
+        assert!(multiplied_alike(&tensors, &tiles) && multiplied_alike(&tensors, &f32));
+    }
 }

@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folder of these vectors, or `None` (said aloud) where this machine has none.
-fn vectors() -> Option<PathBuf> {
+fn vectors(part: &str) -> Option<PathBuf> {
     let shared = std::env::var_os("SPIKEGRAD_SHARED").map(PathBuf::from);
     let folder = shared
         .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared").into())
-        .join("golden-comparators/direct");
+        .join("golden-comparators")
+        .join(part);
     if !folder.is_dir() {
         eprintln!("SKIPPED: no vectors in {}", folder.display());
         return None;
@@ -26,7 +27,7 @@ fn conformance(folder: &Path) -> (Option<i32>, String) {
 
 #[test]
 fn the_cells_are_the_comparators_neurons() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = vectors("direct") else { return };
     let (status, text) = conformance(&folder);
     assert_eq!(status, Some(0), "{text}");
     for row in [
@@ -44,6 +45,11 @@ fn the_cells_are_the_comparators_neurons() {
         "PASS lisnn_network s1 f32 gradients event ",
         "PASS lisnn_network s2 f64 gradients tensors ",
         "PASS sbpsnn_network s1 f32 gradients tensors ",
+        "PASS sbpsnn_network s2 f32 gradients event ",
+        "PASS neunorm_norm s2 f64 grad.w ",
+        "PASS neunorm_network s2 f64 gradients tensors ",
+        "PASS backeisnn_neuron s1 f64 back_only.grad.back.weight ",
+        "PASS backeisnn_network s1 f32 gradients tensors ",
     ] {
         assert!(text.contains(row), "{row}: {text}");
     }
@@ -51,7 +57,7 @@ fn the_cells_are_the_comparators_neurons() {
 
 #[test]
 fn another_constant_fails() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = vectors("direct") else { return };
     let copy = tempfile::tempdir().unwrap();
     let to = |name: &str| copy.path().join(name);
     fs::copy(folder.join("plif_neuron.safetensors"), to("plif_neuron.safetensors")).unwrap();
@@ -63,4 +69,27 @@ fn another_constant_fails() {
     assert_eq!(status, Some(1), "{text}");
     assert!(text.contains("FAIL plif_neuron s1 f64 grad_in scan "), "{text}");
     assert!(text.contains("PASS plif_neuron s2 f64 grad_in scan "), "{text}");
+}
+
+#[test]
+fn conversion_and_traces_are_the_comparators() {
+    let Some(folder) = vectors("other") else { return };
+    let (status, text) = conformance(&folder);
+    assert_eq!(status, Some(0), "{text}");
+    for row in [
+        "PASS continuesnn_neuron_s1 f32 modulo.spike ",
+        "PASS continuesnn_network_average_s2 f64 spike.p2 ",
+        "PASS continuesnn_network_max_s1 f64 spike.out ",
+        "PASS rnl_layer_s2 f64 2.grad_scale ",
+        "PASS rnl_network_s1 f64 spike.2 ",
+        "PASS spikenorm_s2 f64 thresholds ",
+        "PASS softlif_s1 thesis.spike ",
+        "PASS tsslbp_network_count_s1 f64 after.output ",
+        "PASS tsslbp2020_network_s2 f32 grad.conv_1 ",
+        "PASS slayer_network_s2 f64 grad.conv1 ",
+        "PASS hm2_s2 f64.grad.0 ",
+        "PASS strsbp_s2 f64.grad.1 ",
+    ] {
+        assert!(text.contains(row), "{row}: {text}");
+    }
 }

@@ -201,8 +201,10 @@ fn what_is_refused_says_field_range_and_value() {
         ("neurons.head.fire=1", "neurons must be an object that has by the name of a layer"),
         ("setup.neuron_weight_decay=0.1", "must be 0, since no neuron of the run has a learnable"),
         ("neuron.fires=never", "neuron.fires must be at-threshold or above-threshold"),
-        ("objective=tet", "expected mse, cross-entropy, tet:LAMBDA, tet:LAMBDA:TARGET or"),
+        ("objective=tet", "expected mse, cross-entropy, tet:LAMBDA, tet:LAMBDA:TARGET, counts:"),
         ("objective=tet:2", "setup.objective.tet.lambda must be a number from 0 to 1, found 2"),
+        ("objective=traces:0.5", "setup.objective.traces.tau must be a number from 1 to 65536"),
+        ("objective=traces:2:0", "objective.traces.period must be a whole number from 1 to"),
         ("setup.optimiser=sgd:1", "optimiser.sgd.momentum must be a number from 0 to below 1"),
         ("optimiser=nesterov:0", "optimiser.sgd.momentum must be a number above 0 where nesterov"),
         ("schedule=cosine:0", "schedule.cosine.period must be a whole number from 1 to 1000000"),
@@ -229,6 +231,7 @@ fn fields_of_training_are_set_in_words_and_left_out_where_they_are_as_usual() {
     let of = |text: &str| text.parse::<Setting>().unwrap().apply(base).unwrap();
     for (words, json) in [
         ("objective=tet:0.05", r#"setup.objective={"tet":{"lambda":0.05,"target":1}}"#),
+        ("objective=traces:3", r#"objective={"traces":{"tau":3,"period":2}}"#),
         ("head=membrane:0.5", r#"setup.head={"membrane":{"decay":0.5}}"#),
         (
             "optimiser=sgd:0.9:5e-4",

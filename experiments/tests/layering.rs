@@ -30,7 +30,7 @@ const FILES: &[&str] = &["serde_json", "safetensors", "csv", "tempfile"];
 /// No tables, figures or terminals.
 const FORMATS: &[&str] = &["serde_json", "csv", "plotters", "indicatif"];
 
-const ROOMS: [Room; 18] = [
+const ROOMS: [Room; 20] = [
     Room { name: "sentence", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "device", level: 0, may_use: &[], must_not_use: FILES },
     Room { name: "surrogate", level: 0, may_use: &[], must_not_use: TENSORS },
@@ -38,6 +38,7 @@ const ROOMS: [Room; 18] = [
     Room { name: "pth", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "report", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "terminal", level: 0, may_use: &[], must_not_use: TENSORS },
+    Room { name: "traces", level: 0, may_use: &[], must_not_use: TENSORS },
     Room { name: "neuron", level: 1, may_use: &["device", "surrogate"], must_not_use: FILES },
     Room {
         name: "layers",
@@ -70,6 +71,12 @@ const ROOMS: [Room; 18] = [
         may_use: &["models", "layers", "neuron"],
         must_not_use: FORMATS,
     },
+    Room {
+        name: "convert",
+        level: 4,
+        may_use: &["models", "layers"],
+        must_not_use: &["csv", "plotters", "indicatif", "tempfile"],
+    },
     Room { name: "nir", level: 4, may_use: &["models", "layers", "neuron"], must_not_use: FORMATS },
     Room { name: "experiments", level: 5, may_use: EVERY_LIBRARY, must_not_use: &[] },
     Room { name: "spikegrad", level: 6, may_use: EVERYTHING, must_not_use: &[] },
@@ -90,6 +97,8 @@ const EVERY_LIBRARY: &[&str] = &[
     "models",
     "training",
     "energy",
+    "convert",
+    "traces",
     "nir",
 ];
 
@@ -107,6 +116,8 @@ const EVERYTHING: &[&str] = &[
     "models",
     "training",
     "energy",
+    "convert",
+    "traces",
     "nir",
     "experiments",
 ];

@@ -10,7 +10,9 @@ use datasets::{Content, Name};
 use events::{Grid, Shape};
 use experiments::preset::{self, Overrides};
 use experiments::run_request::{Variation, Warm};
-use experiments::systems::{self, BNTT, LISNN, PLIF, SBPSNN, System, SystemInSetting, TDBN};
+use experiments::systems::{
+    self, BACKEISNN, BNTT, LISNN, NEUNORM, PLIF, SBPSNN, System, SystemInSetting, TDBN,
+};
 use experiments::{Encoding, Profile, Run, RunRequest, SystemSetting};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -149,7 +151,7 @@ fn every_run() -> Vec<Run> {
 fn every_system_trains_in_every_setting() {
     let dir = tempfile::tempdir().unwrap();
     let all = every_run();
-    assert_eq!(all.len(), 8 + 11, "house and published settings");
+    assert_eq!(all.len(), 10 + 14, "house and published settings");
     for (i, run) in all.iter().enumerate() {
         let (losses, weights) = trained(run, &dir.path().join(i.to_string()), None).unwrap();
         assert_eq!(losses.len(), 4);
@@ -179,6 +181,8 @@ fn a_system_that_was_interrupted_goes_on_to_the_same_bits() {
         (&BNTT, Name::Cifar10),
         (&SBPSNN, Name::Mnist),
         (&LISNN, Name::Mnist),
+        (&NEUNORM, Name::Cifar10),
+        (&BACKEISNN, Name::Cifar10),
     ] {
         let run = small(system, SystemSetting::Published, data);
         let path = |name: &str| dir.path().join(format!("{}-{name}", system.id));
@@ -280,7 +284,16 @@ fn systems_and_single_fields_fit_together() {
     let error = run(&LISNN, Name::Mnist, factor).unwrap_err().to_string();
     assert!(error.contains("(L5)"), "{error}");
     assert!(run(&LISNN, Name::Mnist, "neuron.kind=sbpsnn").is_ok());
+    let error = run(&BACKEISNN, Name::Mnist, factor).unwrap_err().to_string();
+    assert!(error.contains("(BE3)"), "{error}");
     assert!(run(&SBPSNN, Name::Mnist, factor).is_ok());
+    // a mask of each step needs something to drop
+    let settings = ["dropout=step", "network=8C3-AP2-10Voting"].map(|set| set.parse().unwrap());
+    let overrides = Overrides { settings: settings.into(), ..Overrides::default() };
+    let error = preset::run(Name::NMnist, &systems::BPSA, Profile::Short, &overrides);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("8C3-AP2-10Voting contradict each other"), "{error}");
+    assert!(run(&systems::BPSA, Name::NMnist, "dropout=step").is_ok());
     let network = run(&LISNN, Name::Mnist, "network=8C3-AP2-10Voting").unwrap().network;
     assert_eq!(network, "8C3(L5)-AP2-10Voting");
     // a warm-up that a system's house has not is no usual one

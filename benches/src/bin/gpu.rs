@@ -38,6 +38,10 @@ struct Arguments {
     /// What batch norm averages over: step or time
     #[arg(long, default_value = "step", value_parser = norm)]
     norm: StatisticsOver,
+    /// Neurons: those of baseline, bpsa or bpsa+bpta, synaptic (two states) or plif (a learned time
+    /// constant)
+    #[arg(long, value_parser = Method::named, default_value = "bpsa+bpta")]
+    method: Method,
     /// Instead of a network: neurons alone, [T, 64, 65536]
     #[arg(long)]
     lif: bool,
@@ -110,15 +114,14 @@ fn work_of(arguments: Arguments) -> Result<()> {
 }
 
 fn work(arguments: &Arguments, device: &Device) -> Result<Box<dyn Work>> {
-    let Arguments { net, steps, batch, norm, precision, deterministic, .. } = *arguments;
+    let Arguments { net, steps, batch, norm, precision, deterministic, method, .. } = *arguments;
     if arguments.lif {
         return Ok(Box::new(NeuronsAlone::new(steps, arguments.neurons, arguments.dtype, device)?));
     }
     if let Some(n) = arguments.onm {
         return Ok(Box::new(Protocol::new(n, precision, device)?));
     }
-    let settings =
-        Settings { net, narrow: 1, steps, batch, method: Method::bpsa_bpta(), norm, seed: 0 };
+    let settings = Settings { net, narrow: 1, steps, batch, method, norm, seed: 0 };
     Ok(Box::new(Training::new(settings, Math { precision, deterministic }, device)?))
 }
 

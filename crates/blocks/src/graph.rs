@@ -1,7 +1,10 @@
 //! A network as plain data: blocks, and what each of them reads.
 
 use candle_core::{Result, Tensor, bail};
-use layers::{BatchNorm, Conv2d, Depthwise, DepthwiseSizes, Linear, Product, Sizes};
+use layers::{
+    BatchNorm, Conv2d, Depthwise, DepthwiseSizes, Linear, Masks, Product, Sizes, StatisticsOver,
+    Windows,
+};
 use neuron::{Neuron, Pooling};
 use std::sync::Arc;
 
@@ -34,8 +37,13 @@ pub struct Block {
     pub neuron: Option<Arc<dyn Neuron>>,
     /// Of spikes, or of currents where there are no neurons.
     pub pool: Pooling,
+    /// Average pooling whose windows step, overlap or reach over the border, in place of the pool;
+    /// without neurons alone.
+    pub windows: Option<Windows>,
     /// Name of the dropout behind the pool.
     pub drop_activations: Option<String>,
+    /// How long a mask of either dropout stays.
+    pub masks: Masks,
 }
 
 /// One summand of a block's currents.
@@ -100,7 +108,9 @@ impl Block {
             drop_currents: None,
             neuron: None,
             pool: Pooling::None,
+            windows: None,
             drop_activations: None,
+            masks: Masks::Pass,
         }
     }
 
@@ -108,7 +118,7 @@ impl Block {
     pub fn is_sum(&self) -> bool {
         let changes = self.affine.is_some() || self.rectify || self.neuron.is_some();
         let drops = self.drop_currents.is_some() || self.drop_activations.is_some();
-        !changes && !drops && self.pool == Pooling::None
+        !changes && !drops && self.pool == Pooling::None && self.windows.is_none()
     }
 
     /// All tensors that a pass reads.
@@ -122,9 +132,16 @@ impl Block {
         of_weights.flatten().chain(of_norm.into_iter().flatten().flatten())
     }
 
-    /// Whether its norm differs from step to step, so that equal currents do not stay equal.
+    /// Whether it drops neurons by a mask of each step.
+    pub(crate) fn drops_by_step(&self) -> bool {
+        let drops = self.drop_currents.is_some() || self.drop_activations.is_some();
+        drops && self.masks == Masks::Step
+    }
+
+    /// Whether its norm or its masks differ from step to step, so that equal currents do not stay
+    /// equal.
     pub(crate) fn by_step(&self) -> bool {
-        self.affine.as_ref().is_some_and(|(_, norm)| norm.by_step())
+        self.drops_by_step() || self.affine.as_ref().is_some_and(|(_, norm)| norm.by_step())
     }
 }
 
@@ -215,24 +232,20 @@ impl Graph {
         self.stepwise().into_iter().find(|(first, last)| (*first..=*last).contains(&block))
     }
 
-    /// Whether a CUDA device can run it: a chain of neurons that have a source for one, with norms
-    /// of the usual form.
+    /// Whether a CUDA device can run it: neurons that have a source for one, windows of fewer than
+    /// 16 pixels a side over their spikes, no γ of each step below statistics over time, no dropout
+    /// of the votes, no masks of each step, no windows with a stride of their own.
     pub fn runs_on_a_device(&self) -> bool {
-        let source = |block: &Block| block.neuron.as_ref().is_some_and(|n| n.source().is_some());
-        let norm = |block: &Block| block.affine.as_ref().is_none_or(|(_, norm)| norm.is_usual());
-        self.is_chain() && self.blocks.iter().all(|block| source(block) && norm(block))
-    }
-
-    /// Whether every block reads the one before it through a weight with a bias, has neurons, and
-    /// is read by the next alone.
-    pub fn is_chain(&self) -> bool {
-        self.blocks.iter().enumerate().all(|(i, block)| {
-            let before = i.checked_sub(1).map_or(Origin::Frames, Origin::Block);
-            let biased = |source: &Source| {
-                let bias = source.weight.as_ref().and_then(Weight::bias);
-                (source.from, source.delay) == (before, Delay::Now) && bias.is_some()
-            };
-            matches!(&block.sources[..], [source] if biased(source)) && block.neuron.is_some()
-        })
+        let neurons = |block: &Block| match &block.neuron {
+            Some(neuron) => neuron.source().is_some() && (1..16).contains(&block.pool.side()),
+            None => block.pool.side() > 0,
+        };
+        let norm = |block: &Block| {
+            let norm = block.affine.as_ref().map(|(_, norm)| norm);
+            norm.is_none_or(|n| n.weight.rank() == 1 || n.over == StatisticsOver::Step)
+        };
+        let votes = self.blocks.last().is_some_and(|last| last.drop_activations.is_none());
+        let plain = |block: &Block| !block.drops_by_step() && block.windows.is_none();
+        votes && self.blocks.iter().all(|block| neurons(block) && norm(block) && plain(block))
     }
 }

@@ -1,6 +1,6 @@
 //! The sizes of everything in a graph, for frames of one shape.
 
-use crate::{Delay, Graph, Origin};
+use crate::{Block, Delay, Graph, Origin};
 use candle_core::{Result, bail};
 use layers::{Consumer, Product};
 
@@ -134,18 +134,33 @@ fn one(
         products.push(product);
     }
     let Some([h, w, c]) = currents else { bail!("the block {} reads nothing", block.name) };
-    let k = block.pool.side();
-    if k == 0 || h < k || w < k {
-        bail!("pooling with a {k}×{k} window needs maps of at least that size, found {h}×{w}");
-    }
+    let [oh, ow] = pooled(block, [h, w])?;
     Ok(Layout {
         products,
         currents: [frames[0], h, w, c],
-        activations: [frames[0], h / k, w / k, c],
+        activations: [frames[0], oh, ow, c],
         still,
         still_activations: still && block.neuron.is_none(),
         readers: Readers::default(),
     })
+}
+
+/// Height and width behind a block's pool.
+fn pooled(block: &Block, [h, w]: [usize; 2]) -> Result<[usize; 2]> {
+    let Some(windows) = block.windows else {
+        let k = block.pool.side();
+        if k == 0 || h < k || w < k {
+            bail!("pooling with a {k}×{k} window needs maps of at least that size, found {h}×{w}");
+        }
+        return Ok([h / k, w / k]);
+    };
+    if block.neuron.is_some() || block.pool.side() != 1 {
+        bail!("windows that overlap are behind currents and alone, but {} has more", block.name);
+    }
+    match (windows.across(h), windows.across(w)) {
+        (Some(h), Some(w)) if 2 * windows.padding <= windows.side => Ok([h, w]),
+        _ => bail!("pooling with {windows:?} does not fit maps of {h}×{w}"),
+    }
 }
 
 /// What a source does to activations of that shape, and the maps it gives.

@@ -3,7 +3,7 @@
 //! A [`Graph`] is plain data: each [`Block`] adds up its [`Source`]s (activations of other blocks,
 //! through a product or as they are) and takes the sum through norm, ReLU, dropout, neurons and
 //! pooling. [`tensors`] is the definition, in tensor operations; [`EventDriven`] takes a training
-//! step on the CPU without a graph of tensors, [`OnDevice`] one of a chain on a CUDA device.
+//! step on the CPU without a graph of tensors, [`OnDevice`] one on a CUDA device.
 //!
 //! This crate knows no notation of networks, no files, losses or epochs.
 

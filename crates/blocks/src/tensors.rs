@@ -42,7 +42,7 @@ pub fn scores(
                     }
                     None => x,
                 };
-                outputs.push(activations(block, &o, mode)?);
+                outputs.push(activations(block, &o, 0, mode)?);
                 i += 1;
             }
         }
@@ -81,6 +81,13 @@ impl Observer for Steps {
     }
 }
 
+/// What blocks gave at each step, and what their norms said.
+struct Passed {
+    spikes: Vec<Vec<Tensor>>,
+    given: Vec<Vec<Tensor>>,
+    statistics: Steps,
+}
+
 impl Range<'_> {
     fn run(
         &self,
@@ -92,6 +99,39 @@ impl Range<'_> {
         let Some(blocks) = self.graph.blocks.get(self.first..=self.last) else {
             bail!("the block {} is read one step later, but is not there", self.last)
         };
+        let usual: Vec<Option<&dyn Neuron>> =
+            blocks.iter().map(|block| block.neuron.as_deref()).collect();
+        let mut done = self.pass(blocks, &usual, frames, outputs, steps)?;
+        if usual.iter().flatten().any(|neuron| neuron.at_rate(0.0).is_some()) {
+            // the same spikes, with the slopes that a batch of these rates takes
+            let mut others = usual.clone();
+            for (other, spikes) in others.iter_mut().zip(&done.spikes) {
+                if let Some(neuron) = other.filter(|_| !spikes.is_empty()) {
+                    let rate = neuron::firing_rate(&Tensor::cat(spikes, 0)?)?;
+                    *other = neuron.at_rate(rate).or(Some(neuron));
+                }
+            }
+            done = self.pass(blocks, &others, frames, outputs, steps)?;
+        }
+        for (at, block) in blocks.iter().enumerate() {
+            done.statistics.tell(block, observer)?;
+            if block.neuron.is_some() {
+                observer.spikes(&block.name, &Tensor::cat(&done.spikes[at], 0)?)?;
+            }
+            outputs.push(Tensor::cat(&done.given[at], 0)?);
+        }
+        Ok(())
+    }
+
+    /// All steps, with those neurons.
+    fn pass(
+        &self,
+        blocks: &[Block],
+        neurons: &[Option<&dyn Neuron>],
+        frames: &Tensor,
+        outputs: &[Tensor],
+        steps: usize,
+    ) -> Result<Passed> {
         let count = blocks.len();
         let mut membranes: Vec<Option<Tensor>> = vec![None; count];
         let mut spikes: Vec<Vec<Tensor>> = vec![Vec::new(); count];
@@ -114,25 +154,18 @@ impl Range<'_> {
                     (from, _) => Ok(Some(read(from, frames, outputs)?.narrow(0, t, 1)?)),
                 })?;
                 let x = currents(block, &x, Some(t), self.mode, &mut statistics)?;
-                let o = match &block.neuron {
+                let o = match neurons[at] {
                     Some(neuron) => {
-                        let o = step(neuron.as_ref(), &x, &mut membranes[at])?;
+                        let o = step(neuron, &x, &mut membranes[at])?;
                         spikes[at].push(o.clone());
                         o
                     }
                     None => x,
                 };
-                given[at].push(activations(block, &o, self.mode)?);
+                given[at].push(activations(block, &o, t, self.mode)?);
             }
         }
-        for (at, block) in blocks.iter().enumerate() {
-            statistics.tell(block, observer)?;
-            if block.neuron.is_some() {
-                observer.spikes(&block.name, &Tensor::cat(&spikes[at], 0)?)?;
-            }
-            outputs.push(Tensor::cat(&given[at], 0)?);
-        }
-        Ok(())
+        Ok(Passed { spikes, given, statistics })
     }
 }
 
@@ -229,20 +262,21 @@ fn currents(
         x = layers::rectify(&x)?;
     }
     match &block.drop_currents {
-        Some(name) => layers::dropout(&x, DROPOUT, name, mode),
+        Some(name) => block.masks.drop_from(only.unwrap_or(0), &x, DROPOUT, name, mode),
         None => Ok(x),
     }
 }
 
-/// Pooling and dropout of activations.
-fn activations(block: &Block, o: &Tensor, mode: Mode) -> Result<Tensor> {
-    let o = match block.pool {
-        Pooling::None => o.clone(),
-        Pooling::Max(k) => layers::max_pool2d(o, k)?,
-        Pooling::Average(k) => layers::avg_pool2d(o, k)?,
+/// Pooling and dropout of activations, of steps from `first` on.
+fn activations(block: &Block, o: &Tensor, first: usize, mode: Mode) -> Result<Tensor> {
+    let o = match (block.windows, block.pool) {
+        (Some(windows), _) => windows.average(o)?,
+        (None, Pooling::None) => o.clone(),
+        (None, Pooling::Max(k)) => layers::max_pool2d(o, k)?,
+        (None, Pooling::Average(k)) => layers::avg_pool2d(o, k)?,
     };
     match &block.drop_activations {
-        Some(name) => layers::dropout(&o, DROPOUT, name, mode),
+        Some(name) => block.masks.drop_from(first, &o, DROPOUT, name, mode),
         None => Ok(o),
     }
 }

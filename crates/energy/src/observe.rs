@@ -101,12 +101,18 @@ impl Seen {
             Operation::MaxPool(_) | Operation::AvgPool(_) | Operation::StridedAvgPool(_) => {
                 self.syops_elementwise(x, 1)?
             }
+            // into the trace and from it: two operations for each spike's place
+            Operation::NeuNorm(norm) => {
+                self.store([&norm.weight]);
+                self.syops_elementwise(x, 2)?;
+            }
             Operation::Dropout(..) => self.follow(x, y),
             // what is inside a block was seen already, and recurrent neurons in their parts
             Operation::Flatten
             | Operation::Vote(_)
             | Operation::Residual { .. }
-            | Operation::Recurrent { .. } => {}
+            | Operation::Recurrent { .. }
+            | Operation::BackEi { .. } => {}
         }
         Ok(())
     }

@@ -23,18 +23,60 @@ impl Masks {
     /// # Errors
     /// If `x` has no axis of time.
     pub fn drop(self, x: &Tensor, p: f64, name: &str, mode: Mode) -> Result<Tensor> {
+        self.drop_from(0, x, p, name, mode)
+    }
+
+    /// The same of steps from `first` on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn drop_from(
+        self,
+        first: usize,
+        x: &Tensor,
+        p: f64,
+        name: &str,
+        mode: Mode,
+    ) -> Result<Tensor> {
         let Mode::Train { seed } = mode else { return Ok(x.clone()) };
         if self == Masks::Pass {
             return dropout(x, p, name, mode);
         }
         let shape = x.dims()[1..].into();
-        let mask = |t: usize| {
-            let name = format!("{name}, step {t}");
-            dropout_mask(&shape, p, &name, seed, x.dtype(), x.device())
-        };
-        let masks = (0..x.dim(0)?).map(mask).collect::<Result<Vec<_>>>()?;
+        let mask =
+            |t: usize| dropout_mask(&shape, p, &of_step(name, t), seed, x.dtype(), x.device());
+        let masks = (first..first + x.dim(0)?).map(mask).collect::<Result<Vec<_>>>()?;
         x * Tensor::stack(&masks, 0)?
     }
+
+    /// The factors that [`Masks::drop`] multiplies so many steps of `shape` with: of one step where
+    /// all have the same, else of each.
+    ///
+    /// # Errors
+    /// If a mask cannot be made.
+    pub fn factors(
+        self,
+        steps: usize,
+        shape: &[usize],
+        p: f64,
+        name: &str,
+        seed: u64,
+    ) -> Result<Vec<f32>> {
+        let mask = |name: &str| -> Result<Vec<f32>> {
+            let mask = dropout_mask(&shape.into(), p, name, seed, DType::F32, &Device::Cpu)?;
+            mask.flatten_all()?.to_vec1()
+        };
+        if self == Masks::Pass {
+            return mask(name);
+        }
+        let all = (0..steps).map(|t| mask(&of_step(name, t))).collect::<Result<Vec<_>>>()?;
+        Ok(all.concat())
+    }
+}
+
+/// The name of a step's mask.
+fn of_step(name: &str, t: usize) -> String {
+    format!("{name}, step {t}")
 }
 
 /// Neuron dropout of `x` `[T, B, …]`: one mask `[B, …]` for all time steps of a training pass, the

@@ -90,12 +90,6 @@ impl BatchNorm {
         self.weight.rank() > 1 || self.running_mean.rank() > 1
     }
 
-    /// Whether it has β, no factor, and nothing that differs from step to step: what a device's
-    /// passes take.
-    pub fn is_usual(&self) -> bool {
-        self.bias.is_some() && self.scale == 1.0 && !self.by_step()
-    }
-
     /// This norm for single steps: with the γ and the running statistics of step `t`.
     ///
     /// # Errors

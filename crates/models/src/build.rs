@@ -1,14 +1,14 @@
 //! From a spec to the operations of a network.
 
+mod neighbours;
+
 use crate::{Biases, Layer, Neurons, Norm, Spec, Stage, StageOptions};
-use blocks::Weight;
 use candle_core::{DType, Result, bail};
 use candle_nn::{Init, VarBuilder};
-use layers::{BatchNorm, Conv2d, Depthwise, Linear, Windows};
+use layers::{BatchNorm, Conv2d, Linear, Windows};
 use neuron::surrogate::WhereFired;
 use neuron::{Fires, Firing, Neuron, Reset, ResetGradient, Sbpsnn, population};
 use std::collections::HashMap;
-use std::iter;
 use std::sync::Arc;
 
 /// Follows the shape of one sample while a network is built.
@@ -76,15 +76,11 @@ impl Builder<'_> {
     fn stage(&mut self, stage: Stage, classes: usize) -> Result<()> {
         let name = self.name(stage);
         match stage {
-            Stage::Conv { channels, kernel, valid, lateral } => {
+            Stage::Conv { channels, kernel, valid, lateral, back_ei } => {
                 let window = Window { kernel, stride: 1, bias: true, valid };
-                let conv = self.conv(&name, window, channels)?;
-                let mut activation = self.activation(&name, channels)?;
-                if let (Some(side), Some(neurons)) = (lateral, activation.last_mut()) {
-                    *neurons = self.lateral(&name, side, channels)?;
-                }
-                self.layers.extend(iter::once(conv).chain(activation));
+                self.convolution(&name, window, channels, (lateral, back_ei))?;
             }
+            Stage::NeuNorm { shared, mean } => self.neunorm(&name, shared, mean)?,
             Stage::Stem { channels, kernel, stride } => {
                 let window = Window { kernel, stride, bias: false, valid: false };
                 let conv = self.conv(&name, window, channels)?;
@@ -161,19 +157,6 @@ impl Builder<'_> {
         self.shape = [(h - lost).div_ceil(stride), (w - lost).div_ceil(stride), channels];
         let padding = if valid { 0 } else { kernel / 2 };
         Ok(Layer::Conv(Conv2d { weight, bias, stride, padding }))
-    }
-
-    /// Neurons with lateral connections.
-    fn lateral(&self, name: &str, side: usize, channels: usize) -> Result<Layer> {
-        fits(name, &[side, side, channels])?;
-        let vb = self.vb.pp(name).pp("lateral");
-        let weight =
-            vb.get_with_hints((side, side, 1, channels), "weight", uniform(side * side))?;
-        let weight = Weight::Depthwise(Depthwise { weight });
-        match self.neurons(name)? {
-            Layer::Neuron(name, neuron) => Ok(Layer::Recurrent { name, neuron, weight }),
-            layer => Ok(layer),
-        }
     }
 
     /// The norm of a stage, if the network has norms; `branch` is what its factor is multiplied

@@ -70,9 +70,15 @@ impl Cut {
                 }
                 Layer::Linear(linear) => at = self.product(at, Weight::Linear(linear.clone())),
                 Layer::Residual { body, shortcut } => at = self.residual(at, body, shortcut)?,
-                // blocks have neither
-                Layer::StridedAvgPool(_) | Layer::Dropout(_, Masks::Step) => return None,
-                Layer::Vote(_) => return None,
+                Layer::StridedAvgPool(windows) => {
+                    // behind neurons a block of its own: what they count lies apart
+                    if self.open.as_ref().is_some_and(|(block, _)| block.neuron.is_some()) {
+                        at = self.close(at);
+                    }
+                    self.at(Place::Pool, &mut at).windows = Some(*windows);
+                }
+                // blocks have no product of membranes, and none of these traces
+                Layer::BackEi { .. } | Layer::NeuNorm(_) | Layer::Vote(_) => return None,
                 Layer::Norm(name, norm) => {
                     let block = self.at(Place::Norm, &mut at);
                     block.affine = Some((name.clone(), norm.clone()));
@@ -98,19 +104,7 @@ impl Cut {
                 }
                 Layer::MaxPool(k) => self.at(Place::Pool, &mut at).pool = Pooling::Max(*k),
                 Layer::AvgPool(k) => self.at(Place::Pool, &mut at).pool = Pooling::Average(*k),
-                Layer::Dropout(name, Masks::Pass) => {
-                    let before = self.open.as_ref().is_none_or(|(_, at)| *at < Place::DropCurrents);
-                    match before {
-                        true => {
-                            let block = self.at(Place::DropCurrents, &mut at);
-                            block.drop_currents = Some(name.clone());
-                        }
-                        false => {
-                            let block = self.at(Place::DropActivations, &mut at);
-                            block.drop_activations = Some(name.clone());
-                        }
-                    }
-                }
+                Layer::Dropout(name, masks) => at = self.dropout(at, name, *masks),
             }
         }
         Some(at)
@@ -121,6 +115,25 @@ impl Cut {
         let from = self.close(at);
         self.open(vec![Source::now(from, Some(weight))]);
         from
+    }
+
+    /// Dropout of the open block's currents, or of its activations.
+    fn dropout(&mut self, mut at: Origin, name: &str, masks: Masks) -> Origin {
+        let other =
+            |(block, _): &(Block, Place)| block.drop_currents.is_some() && block.masks != masks;
+        // a block's masks stay equally long
+        if self.open.as_ref().is_some_and(other) {
+            at = self.close(at);
+        }
+        let before = self.open.as_ref().is_none_or(|(_, at)| *at < Place::DropCurrents);
+        let place = if before { Place::DropCurrents } else { Place::DropActivations };
+        let block = self.at(place, &mut at);
+        block.masks = masks;
+        match before {
+            true => block.drop_currents = Some(name.to_owned()),
+            false => block.drop_activations = Some(name.to_owned()),
+        }
+        at
     }
 
     /// body(x) + shortcut(x).

@@ -1,9 +1,9 @@
 //! The operations of a network by tensors.
 
-use crate::{Mode, Observer};
+use crate::{BackEi, Mode, Observer};
 use blocks::{DROPOUT, Weight};
 use candle_core::{Result, Tensor};
-use layers::{BatchNorm, Conv2d, Depthwise, Linear, Masks, Windows};
+use layers::{BatchNorm, Conv2d, Depthwise, Linear, Masks, NeuNorm, Windows};
 use neuron::Neuron;
 use std::sync::Arc;
 
@@ -30,6 +30,17 @@ pub enum Layer {
         /// What their spikes return through.
         weight: Weight,
     },
+    /// The neurons of the stage `name`, with BackEISNN's feedback and signs.
+    BackEi {
+        /// The stage.
+        name: String,
+        /// Its neurons.
+        neuron: Arc<dyn Neuron>,
+        /// What is added to them.
+        back_ei: BackEi,
+    },
+    /// NeuNorm behind neurons.
+    NeuNorm(NeuNorm),
     /// Max pooling.
     MaxPool(usize),
     /// Average pooling.
@@ -100,6 +111,12 @@ impl Layer {
                 observer.spikes(name, &spikes)?;
                 Ok(spikes)
             }
+            Layer::BackEi { name, neuron, back_ei } => {
+                let (outputs, spikes) = back_ei.forward(x, neuron.as_ref())?;
+                observer.spikes(name, &spikes)?;
+                Ok(outputs)
+            }
+            Layer::NeuNorm(norm) => norm.forward(x),
             Layer::MaxPool(k) => layers::max_pool2d(x, *k),
             Layer::AvgPool(k) => layers::avg_pool2d(x, *k),
             Layer::StridedAvgPool(windows) => windows.average(x),
@@ -117,6 +134,17 @@ impl Layer {
 /// Spikes of currents `[T, B, H, W, C]`, to which at each step the product of those of the step
 /// before is added.
 fn recurrent(x: &Tensor, neuron: &dyn Neuron, weight: &Weight) -> Result<Tensor> {
+    let spikes = returning(x, neuron, weight)?;
+    if neuron.at_rate(0.0).is_some()
+        && let Some(other) = neuron.at_rate(neuron::firing_rate(&spikes)?)
+    {
+        // the same spikes, with another slope
+        return returning(x, other, weight);
+    }
+    Ok(spikes)
+}
+
+fn returning(x: &Tensor, neuron: &dyn Neuron, weight: &Weight) -> Result<Tensor> {
     let mut before = x.narrow(0, 0, 1)?.zeros_like()?;
     let mut v = neuron.start(&before.squeeze(0)?)?;
     let mut spikes = Vec::new();

@@ -4,6 +4,7 @@
 //! `blocks` ([`Network::graph`]) it runs on the fast paths. This crate knows no
 //! files, losses or epochs, and a network keeps nothing between two passes.
 
+mod back_ei;
 mod build;
 mod graph;
 mod layer;
@@ -16,6 +17,7 @@ mod outline;
 mod spec;
 mod walk;
 
+pub use back_ei::BackEi;
 #[cfg(feature = "cuda")]
 pub use blocks::OnDevice;
 pub use blocks::{

@@ -111,7 +111,9 @@ impl Network {
 }
 
 fn without_neurons(layers: &[Layer]) -> Vec<Layer> {
-    let neurons = |layer: &Layer| matches!(layer, Layer::Neuron(..) | Layer::Recurrent { .. });
+    let neurons = |layer: &Layer| {
+        matches!(layer, Layer::Neuron(..) | Layer::Recurrent { .. } | Layer::BackEi { .. })
+    };
     let kept = layers.iter().filter(|layer| !neurons(layer));
     let inside = |layer: &Layer| match layer {
         Layer::Residual { body, shortcut } => {

@@ -39,7 +39,9 @@ impl Network {
 fn collect<'n>(layers: &'n [Layer], all: &mut Vec<(&'n str, &'n Arc<dyn Neuron>)>) {
     for layer in layers {
         match layer {
-            Layer::Neuron(name, neuron) | Layer::Recurrent { name, neuron, .. } => {
+            Layer::Neuron(name, neuron)
+            | Layer::Recurrent { name, neuron, .. }
+            | Layer::BackEi { name, neuron, .. } => {
                 all.push((name, neuron));
             }
             Layer::Residual { body, shortcut } => {

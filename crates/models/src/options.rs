@@ -17,8 +17,8 @@ pub struct StageOptions {
     pub rectify: bool,
     /// Which products have a bias; residual blocks and stems have none.
     pub bias: Biases,
-    /// How long a mask of dropout stays; where it is drawn anew at each step, a network runs by
-    /// tensor operations.
+    /// How long a mask of dropout stays; where it is drawn anew at each step, a CUDA device runs a
+    /// network by tensor operations.
     pub dropout: Masks,
     /// Steps T of every sample: what a norm that differs from step to step is made for.
     pub steps: Option<usize>,

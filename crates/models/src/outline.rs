@@ -4,7 +4,7 @@ use crate::{Layer, Network, Neurons, Spec, StageOptions};
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
-use layers::{BatchNorm, StatisticsOver};
+use layers::{BatchNorm, Conv2d, Depthwise, NeuNorm, StatisticsOver};
 
 /// Sizes of a network for samples of one size; counts of numbers, none of which has a unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,27 +94,24 @@ impl Walk {
         shape
     }
 
+    fn norm(&mut self, name: &str, norm: &BatchNorm, map: [usize; 2]) {
+        let BatchNorm { weight, bias, running_mean, running_var, over, .. } = norm;
+        for tensor in [weight, running_mean, running_var].into_iter().chain(bias) {
+            self.of.weights += tensor.elem_count() as u128;
+        }
+        self.of.norms.push(NormSize { name: name.to_owned(), map, over: *over });
+    }
+
     fn layer(&mut self, layer: &Layer, [h, w, c]: [usize; 3]) -> [usize; 3] {
         let mut weigh = |t: &Tensor| self.of.weights += t.elem_count() as u128;
         match layer {
             Layer::Conv(conv) => {
                 weigh(&conv.weight);
                 conv.bias.iter().for_each(&mut weigh);
-                let outputs = conv.weight.dims().last().copied().unwrap_or_default();
-                let kernel = conv.weight.dims().first().copied().unwrap_or_default();
-                // as many windows as begin inside
-                let windows = |size: usize| {
-                    let steps = (size + 2 * conv.padding).saturating_sub(kernel);
-                    steps / conv.stride.max(1) + 1
-                };
-                [windows(h), windows(w), outputs]
+                convolved(conv, [h, w])
             }
             Layer::Norm(name, norm) => {
-                let BatchNorm { weight, bias, running_mean, running_var, over, .. } = norm;
-                [weight, running_mean, running_var].into_iter().for_each(&mut weigh);
-                bias.iter().for_each(&mut weigh);
-                let (name, over) = (name.clone(), *over);
-                self.of.norms.push(NormSize { name, map: [h, w], over });
+                self.norm(name, norm, [h, w]);
                 [h, w, c]
             }
             Layer::Neuron(_, neuron) => {
@@ -122,14 +119,23 @@ impl Walk {
                 self.fired = true;
                 [h, w, c]
             }
-            Layer::Depthwise(depthwise) => {
-                weigh(&depthwise.weight);
+            Layer::Depthwise(Depthwise { weight }) | Layer::NeuNorm(NeuNorm { weight, .. }) => {
+                weigh(weight);
                 [h, w, c]
             }
             Layer::Recurrent { weight, neuron, .. } => {
                 neuron.parameters().iter().for_each(|(_, parameter)| weigh(parameter));
                 weigh(weight.weight());
                 weight.bias().into_iter().for_each(&mut weigh);
+                self.fired = true;
+                [h, w, c]
+            }
+            Layer::BackEi { neuron, back_ei, .. } => {
+                neuron.parameters().iter().for_each(|(_, parameter)| weigh(parameter));
+                for conv in back_ei.back.iter().chain(&back_ei.ei) {
+                    weigh(&conv.weight);
+                    conv.bias.iter().for_each(&mut weigh);
+                }
                 self.fired = true;
                 [h, w, c]
             }
@@ -153,4 +159,16 @@ impl Walk {
             Layer::Rectify | Layer::Dropout(..) => [h, w, c],
         }
     }
+}
+
+/// What comes out of a convolution of maps of `[height, width]`.
+fn convolved(conv: &Conv2d, [h, w]: [usize; 2]) -> [usize; 3] {
+    let outputs = conv.weight.dims().last().copied().unwrap_or_default();
+    let kernel = conv.weight.dims().first().copied().unwrap_or_default();
+    // as many windows as begin inside
+    let windows = |size: usize| {
+        let steps = (size + 2 * conv.padding).saturating_sub(kernel);
+        steps / conv.stride.max(1) + 1
+    };
+    [windows(h), windows(w), outputs]
 }

@@ -18,7 +18,7 @@ impl Network {
 }
 
 /// The output of `layers` in turn; of a residual block its body, its shortcut, and then the whole
-/// of it; of recurrent neurons a product and neurons.
+/// of it; of recurrent neurons, and of those with feedback and signs, products and neurons.
 fn through(layers: &[Layer], frames: &Tensor, visit: Visit<'_>) -> Result<Tensor> {
     let mut x = frames.clone();
     for layer in layers {
@@ -36,6 +36,20 @@ fn through(layers: &[Layer], frames: &Tensor, visit: Visit<'_>) -> Result<Tensor
                 visit(&weight.clone().into(), &before, &returned)?;
                 visit(&Layer::Neuron(name.clone(), neuron.clone()), &(&x + returned)?, &y)?;
                 x = y;
+                continue;
+            }
+            Layer::BackEi { name, neuron, back_ei } => {
+                // in its parts: both products and the neurons
+                let parts = back_ei.parts(&x, neuron.as_ref())?;
+                if let (Some(back), Some(returned)) = (&back_ei.back, &parts.returned) {
+                    visit(&Layer::Conv(back.clone()), &parts.before, returned)?;
+                }
+                let neurons = Layer::Neuron(name.clone(), neuron.clone());
+                visit(&neurons, &parts.currents, &parts.spikes)?;
+                if let (Some(ei), Some(signed)) = (&back_ei.ei, &parts.signed) {
+                    visit(&Layer::Conv(ei.clone()), &parts.membranes, signed)?;
+                }
+                x = parts.outputs.detach();
                 continue;
             }
             layer => layer.forward(&x, Mode::Eval, &mut ())?,

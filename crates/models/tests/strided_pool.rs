@@ -1,11 +1,138 @@
-//! Networks that blocks have no word for: pooling with a stride, dropout that is drawn anew at each
-//! step. They run by tensor operations.
-#![allow(clippy::unwrap_used)]
+//! Pooling with a stride and a border, dropout that is drawn anew at each step, neurons with a
+//! factor of their whole spike train, and networks that end in currents: event-driven beside the
+//! tensor operations.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{VarBuilder, VarMap};
-use models::{Layer, Masks, Mode, Network, Spec, StageOptions};
-use neuron::Config;
+use models::{
+    Crossovers, Layer, Masks, Mode, Network, Norm, Options, Spec, StageOptions, StatisticsOver,
+};
+use neuron::cells::sbpsnn::Constants;
+use neuron::{Config, Kind, Reset, ResetGradient};
+
+mod common;
+use common::{Case, Observed, agree_but, apart, loss};
+
+const ROUNDING: f32 = 4e-6;
+
+/// Windows behind neurons, behind currents and within residual networks; dropout in every place.
+const NETWORKS: [&str; 6] = [
+    "6C3-AP3/2(P1)-8C3-MP2-DP-2Voting",
+    "6C3-DP-AP2/1(P1)-7C3-AP3/1-DP-9FC(DP)-2Voting",
+    "6C3(L5)-DP-AP3/2-5C3(L3)-2Voting",
+    "4S3-BN-AP3/2(P1)-4C3-DP-DP-2Voting",
+    "4S3-DP-4RB3-AP3/2(P1)-6RB3(post)-DP-GAP-2Voting",
+    "AP3/2(P1)-DP-12FC(DP)-2Voting",
+];
+
+/// SBPSNN's neurons with their factor.
+fn sbpsnn(reset: Reset) -> Config {
+    Config {
+        kind: Kind::Sbpsnn(Constants { decay: 0.9, factor: true }),
+        reset,
+        reset_gradient: ResetGradient::Detached,
+        ..Config::bpsa()
+    }
+}
+
+fn cases() -> Vec<(Case, String)> {
+    let mut all = Vec::new();
+    for (shape, shown) in [([2, 9, 9, 2], (3, false)), ([2, 8, 8, 2], (4, true))] {
+        for (i, text) in NETWORKS.iter().enumerate() {
+            for dropout in [Masks::Pass, Masks::Step] {
+                let norm = Norm::from(StatisticsOver::Step);
+                let options = StageOptions { norm, dropout, ..StageOptions::default() };
+                let config = [Config::bpsa_bpta(), Config::baseline()][i % 2];
+                let neuron = config.build().unwrap();
+                let case = Case::with(text, shape, shown, neuron, options, 0.6);
+                all.push((case, format!("{text}, {shown:?}, {dropout:?}")));
+            }
+        }
+        for (text, reset) in [
+            ("6C3-MP2-8C3-AP2-7FC-2Voting", Reset::ToZero),
+            ("5C3-AP3/2(P1)-6C3-MP3-DP-2Voting", Reset::Subtract),
+            ("4S3-4RB3-6RB3/2(post)-GAP-9FC(DP)-2Voting", Reset::ToZero),
+        ] {
+            let neuron = sbpsnn(reset).build().unwrap();
+            let options = StageOptions { rectify: false, ..StageOptions::default() };
+            all.push((Case::with(text, shape, shown, neuron, options, 0.6), format!("{text}, c")));
+        }
+    }
+    all
+}
+
+#[test]
+fn training_equals_the_tensor_operations() {
+    let mut compared = [0, 0];
+    for (case, what) in cases() {
+        for crossover in [f64::INFINITY, 0.0] {
+            let options = Options { crossover: Crossovers::at(crossover), memory_budget: None };
+            let engine = case.network.event_driven().expect(&what);
+            let mut observed = Observed::default();
+            let found = engine.gradients(case.frames(), 5, options, &mut observed, loss).unwrap();
+            let same = agree_but(&case, &observed, &found, ROUNDING, &what);
+            compared[usize::from(same)] += 1;
+        }
+    }
+    let [flipped, same] = compared;
+    assert!(flipped * 8 <= same, "{flipped} of {} cases have other spikes", same + flipped);
+}
+
+/// What each sample of a case is read as: the largest difference from `expected`, `[B, K]`.
+fn single(case: &Case, decay: Option<f64>, share: f32, expected: &Tensor) -> f32 {
+    let engine = case.network.event_driven().unwrap();
+    let [batch, h, w, c] = case.shape;
+    let mut one = match decay {
+        Some(decay) => engine.inference_of_membranes([h, w, c], decay).unwrap(),
+        None => engine.inference([h, w, c]).unwrap(),
+    };
+    let expected: Vec<Vec<f32>> = expected.to_vec2().unwrap();
+    let mut off = 0f32;
+    for (sample, expected) in expected.iter().enumerate() {
+        let maps = case.values.chunks(h * w * c).skip(sample).step_by(batch);
+        let own: Vec<f32> = maps.flatten().copied().collect();
+        let frames = models::Frames { values: &own, shape: [1, h, w, c], ..case.frames() };
+        let decision = one.classify(frames, !one.charges().is_empty()).unwrap();
+        let read: Vec<f32> = match one.charges() {
+            [] => one.votes().iter().map(|&v| v as f32 / share).collect(),
+            charges => {
+                assert_eq!(decision.steps, case.steps, "currents are read at the end");
+                charges.iter().map(|&v| v as f32 / share).collect()
+            }
+        };
+        let best = |of: &[f32]| (0..of.len()).fold(0, |b, i| if of[i] > of[b] { i } else { b });
+        assert_eq!(decision.class, best(&read));
+        off = off.max(apart(&read, expected).0 / apart(&[], expected).1.max(1e-3));
+    }
+    off
+}
+
+#[test]
+fn single_samples_are_read_by_every_head() {
+    let (mut same, mut all) = (0, 0);
+    for (mut case, what) in cases() {
+        let share = (2 * case.steps) as f32;
+        let plain = case.network.forward(&case.tensor(), Mode::Eval, &mut ()).unwrap();
+        let mut found = vec![single(&case, None, share, &plain)];
+        case.network = case.network.without_output_neurons();
+        // the mean of currents, and a membrane that leaks
+        let votes = case.network.votes(&case.tensor(), Mode::Eval, &mut ()).unwrap();
+        found.push(single(&case, None, share, &votes.mean(0).unwrap()));
+        let mut v = votes.get(0).unwrap();
+        for t in 1..case.steps {
+            v = ((v * 0.7).unwrap() + votes.get(t).unwrap()).unwrap();
+        }
+        found.push(single(&case, Some(0.7), 2.0, &v));
+        let near = found.iter().filter(|off| **off < 1e-5).count();
+        eprintln!("{what}: {found:?}");
+        (same, all) = (same + near, all + 3);
+    }
+    assert!(all > 80 && (all - same) * 8 <= all, "{same} of {all} readings are the same");
+    let (case, _) = cases().remove(0);
+    let engine = case.network.event_driven().unwrap();
+    assert!(engine.inference_of_membranes([9, 9, 2], 0.7).is_err(), "neurons vote");
+}
 
 fn network(text: &str, dropout: Masks) -> Network {
     let vars = VarMap::new();
@@ -23,7 +150,7 @@ fn frames() -> Tensor {
 fn a_stride_and_a_border_give_the_sizes_of_pytorch() {
     for (text, side) in [("AP3/2(P1)", 5), ("AP3/2", 4), ("AP2/1(P1)", 10), ("AP5/3(P2)", 3)] {
         let network = network(&format!("4C3-{text}-2Voting"), Masks::Pass);
-        assert!(network.event_driven().is_none(), "{text}");
+        assert!(network.event_driven().is_some(), "{text}");
         let mut shapes = Vec::new();
         let visit = &mut |layer: &Layer, _: &Tensor, y: &Tensor| {
             if let Layer::StridedAvgPool(_) = layer {
@@ -49,7 +176,7 @@ fn a_stride_and_a_border_give_the_sizes_of_pytorch() {
 fn dropout_of_each_step_changes_a_training_pass_alone() {
     let text = "4C3-AP3-DP-6FC(DP)-2Voting";
     let [pass, step] = [Masks::Pass, Masks::Step].map(|masks| network(text, masks));
-    assert!(pass.event_driven().is_some() && step.event_driven().is_none());
+    assert!(pass.event_driven().is_some() && step.event_driven().is_some());
     let frames = frames();
     let scores = |network: &Network, mode| -> Vec<Vec<f32>> {
         network.forward(&frames, mode, &mut ()).unwrap().to_vec2().unwrap()

@@ -50,6 +50,7 @@ pub trait Cell<const S: usize, const P: usize>: Copy + Debug + Send + Sync + 'st
 
     /// ∂L/∂x, ∂L/∂state and ∂L/∂parameters of one step from `g` = ∂L/∂o and `m`, the gradients of
     /// the states carried on. By [`Dual`] unless a cell has it by hand.
+    #[allow(clippy::needless_range_loop, reason = "a closure would be a call for each neuron")]
     #[inline(always)]
     fn backward<N: Number>(
         &self,
@@ -61,9 +62,9 @@ pub trait Cell<const S: usize, const P: usize>: Copy + Debug + Send + Sync + 'st
     ) -> Gradient<N, S, P> {
         let (x, state, parameters) = Dual::inputs(x, state, parameters);
         let (spike, next) = self.step(x, state, parameters);
-        let mut sum = spike.by.map(|d| g * d);
-        for (next, m) in next.iter().zip(m) {
-            sum = sum.zip(next.by, |sum, d| sum + m * d);
+        let mut sum = spike.by.times(g);
+        for s in 0..S {
+            sum = sum.plus(m[s], next[s].by);
         }
         sum
     }

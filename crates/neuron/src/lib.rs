@@ -89,6 +89,14 @@ pub trait Neuron: std::fmt::Debug + Send + Sync {
         self.stage()
     }
 
+    /// The neurons whose steps a batch takes in which these, as a layer, fired at `rate`, as in
+    /// [`Neuron::stage_at`]: the same spikes with another slope. `None`, the default, where these
+    /// are taken whatever the rate. A caller that steps by itself asks once it knows the rate.
+    fn at_rate(&self, rate: f64) -> Option<&dyn Neuron> {
+        let _ = rate;
+        None
+    }
+
     /// The kernels of single steps, for a layer to which its own spikes return, that fires at
     /// `rate` in the batch as in [`Neuron::stage_at`]. `None`, the default, leaves a network with
     /// such a layer to the tensor operations.
@@ -145,6 +153,24 @@ pub trait Neuron: std::fmt::Debug + Send + Sync {
     fn source(&self) -> Option<Source> {
         None
     }
+
+    /// The same for the backward pass of a batch in which these neurons, as a layer, fired at
+    /// `rate`, where it is another than [`Neuron::source`]; `None`, the default, where it is not.
+    fn source_at(&self, rate: f64) -> Option<Source> {
+        let _ = rate;
+        None
+    }
+}
+
+/// Spikes ÷ (neurons · samples · steps). Counted exactly, as the kernels count: a mean in f32 may
+/// lie on the other side of a rate.
+///
+/// # Errors
+/// If a tensor operation fails.
+pub fn firing_rate(spikes: &Tensor) -> Result<f64> {
+    let steps = spikes.detach().flatten_from(1)?.sum(1)?;
+    let fired = steps.to_dtype(candle_core::DType::F64)?.sum_all()?.to_scalar::<f64>()?;
+    Ok(fired / spikes.elem_count().max(1) as f64)
 }
 
 /// The plain form of [`Neuron::scan`]: [`Neuron::step`] once per time step.

@@ -136,12 +136,17 @@ impl<C: Cell<S, P>, const S: usize, const P: usize> Neuron for Population<C, S, 
     }
 
     fn scan(&self, x: &Tensor) -> Result<Tensor> {
-        let rows = self.bound()?;
         if P == 0 {
-            return scan(rows, x);
+            return scan(self.bound()?, x);
         }
-        let parameters = Tensor::stack(&self.parameters, 0)?;
-        scan_learned(rows, x, &parameters.to_device(x.device())?.to_dtype(x.dtype())?)
+        let parameters = Tensor::stack(&self.parameters, 0)?.to_device(x.device())?;
+        if x.device().is_cpu() {
+            return scan_learned(self.bound()?, x, &parameters.to_dtype(x.dtype())?);
+        }
+        // a device's kernels read them there, in what they compute in
+        let rows = Bound { cell: self.cell, parameters: [f64::NAN; P] };
+        let computed = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+        scan_learned(rows, x, &parameters.to_dtype(computed)?)
     }
 
     fn parameters(&self) -> Vec<(&'static str, Tensor)> {
@@ -154,7 +159,7 @@ impl<C: Cell<S, P>, const S: usize, const P: usize> Neuron for Population<C, S, 
     }
 
     fn source(&self) -> Option<Source> {
-        (P == 0).then(|| Source::of_cell(&self.cell))
+        Some(Source::of_cell(&self.cell))
     }
 }
 
@@ -215,6 +220,17 @@ fn store<F: Real>(lanes: &Lanes<F>, plane: &mut [F], from: usize) {
     plane[from..][..len].copy_from_slice(&lanes[..len]);
 }
 
+/// The numbers of lane `i`; a loop, since a closure would be a call for each of them.
+#[allow(clippy::needless_range_loop, reason = "see above")]
+#[inline(always)]
+fn at<F: Real, const S: usize>(lanes: &[Lanes<F>; S], i: usize) -> [F; S] {
+    let mut numbers = [F::zero(); S];
+    for s in 0..S {
+        numbers[s] = lanes[s][i];
+    }
+    numbers
+}
+
 /// Plane `i` of planes of `n` numbers.
 #[inline(always)]
 fn plane<F>(planes: &mut [F], i: usize, n: usize) -> &mut [F] {
@@ -227,7 +243,7 @@ impl<C: Cell<S, P>, const S: usize, const P: usize> Bound<C, S, P> {
     fn step<F: Real>(&self, x: &Lanes<F>, state: &mut [Lanes<F>; S], o: &mut Lanes<F>) {
         let (cell, p) = (self.cell, self.parameters.map(F::of));
         for i in 0..LANES {
-            let (spike, next) = cell.step(x[i], from_fn(|s| state[s][i]), p);
+            let (spike, next) = cell.step(x[i], at(state, i), p);
             o[i] = spike;
             for s in 0..S {
                 state[s][i] = next[s];
@@ -284,6 +300,7 @@ impl<C: Cell<S, P>, const S: usize, const P: usize> Rows for Bound<C, S, P> {
         }
     }
 
+    #[allow(clippy::needless_range_loop, reason = "a closure would be a call for each neuron")]
     #[inline(always)]
     fn back<F: Real>(&self, kept: &[F], g: &[F], back: &mut [F]) {
         let (cell, p, n) = (self.cell, self.parameters.map(F::of), g.len());
@@ -297,12 +314,15 @@ impl<C: Cell<S, P>, const S: usize, const P: usize> Rows for Bound<C, S, P> {
             (0..S).for_each(|s| load(&mut m[s], plane(back, 1 + s, n), from));
             (0..P).for_each(|q| load(&mut sums[q], plane(back, 1 + S + q, n), from));
             for i in 0..LANES {
-                let (state, next) = (from_fn(|s| state[s][i]), from_fn(|s| m[s][i]));
+                let (state, next) = (at(&state, i), at(&m, i));
                 let gradient = cell.backward(current[i], state, p, upstream[i], next);
                 d[i] = gradient.x;
-                m.iter_mut().zip(gradient.state).for_each(|(m, d)| m[i] = d);
-                let by_parameter = sums.iter_mut().zip(gradient.parameters);
-                by_parameter.for_each(|(sum, d)| sum[i] = sum[i] + d);
+                for s in 0..S {
+                    m[s][i] = gradient.state[s];
+                }
+                for q in 0..P {
+                    sums[q][i] = sums[q][i] + gradient.parameters[q];
+                }
             }
             store(&d, plane(back, 0, n), from);
             (0..S).for_each(|s| store(&m[s], plane(back, 1 + s, n), from));

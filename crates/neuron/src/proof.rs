@@ -144,8 +144,8 @@ fn by_dual<C: Cell<S, P>, const S: usize, const P: usize>(
 ) -> Gradient<f64, S, P> {
     let (x, state, parameters) = Dual::inputs(draw.x, draw.state, parameters);
     let (spike, next) = cell.step(x, state, parameters);
-    let sum = spike.by.map(|d| draw.g * d);
-    next.iter().zip(draw.m).fold(sum, |sum, (next, m)| sum.zip(next.by, |sum, d| sum + m * d))
+    let sum = spike.by.times(draw.g);
+    next.iter().zip(draw.m).fold(sum, |sum, (next, m)| sum.plus(m, next.by))
 }
 
 fn by_traced<C: Cell<S, P>, const S: usize, const P: usize>(

@@ -1,4 +1,4 @@
-use crate::{BadParameter, Config, Cost, Kernel, Neuron, Stepwise};
+use crate::{BadParameter, Config, Cost, Kernel, Neuron, Source, Stepwise};
 use candle_core::{Result, Tensor};
 use std::sync::Arc;
 use surrogate::{Kind, Sigmoid};
@@ -8,9 +8,9 @@ use surrogate::{Kind, Sigmoid};
 /// that does not fire gets a gradient at all.
 ///
 /// Spikes are those of the usual neuron. Whether a layer fires too rarely is known only after all
-/// its steps, so this concerns [`Neuron::scan`] and [`Neuron::stage_at`] alone; [`Neuron::step`] is
-/// the usual neuron's. There is no CUDA source: on a device networks of it run by tensor
-/// operations. TSSL-BP's code cuts the sigmoid's argument at ±8; here it is not cut.
+/// its steps, so [`Neuron::step`] is the usual neuron's, and who steps by itself asks
+/// [`Neuron::at_rate`]; on a CUDA device [`Neuron::source_at`] has the other slope. TSSL-BP's code
+/// cuts the sigmoid's argument at ±8; here it is not cut.
 ///
 /// Source: Zhang & Li, "Temporal spike sequence learning via backpropagation for deep spiking
 /// neural networks", NeurIPS 2020.
@@ -87,12 +87,10 @@ impl Neuron for WhenSilent {
 
     fn scan(&self, x: &Tensor) -> Result<Tensor> {
         let spikes = self.usual.scan(x)?;
-        // counted exactly, as the kernels count: a mean in f32 may lie on the other side of the
-        // rate
-        let steps = spikes.detach().flatten_from(1)?.sum(1)?;
-        let fired = steps.to_dtype(candle_core::DType::F64)?.sum_all()?.to_scalar::<f64>()?;
-        let rate = fired / spikes.elem_count().max(1) as f64;
-        if rate <= self.rate { self.fallback.scan(x) } else { Ok(spikes) }
+        match self.at_rate(crate::firing_rate(&spikes)?) {
+            Some(other) => other.scan(x),
+            None => Ok(spikes),
+        }
     }
 
     fn stage(&self) -> Option<&dyn Kernel> {
@@ -103,7 +101,19 @@ impl Neuron for WhenSilent {
         self.of(rate).stage()
     }
 
+    fn at_rate(&self, rate: f64) -> Option<&dyn Neuron> {
+        (rate <= self.rate).then_some(&*self.fallback)
+    }
+
     fn stepwise_at(&self, rate: f64) -> Option<&dyn Stepwise> {
         self.of(rate).stepwise_at(rate)
+    }
+
+    fn source(&self) -> Option<Source> {
+        self.fallback.source().and(self.usual.source())
+    }
+
+    fn source_at(&self, rate: f64) -> Option<Source> {
+        if rate <= self.rate { self.fallback.source() } else { None }
     }
 }

@@ -7,8 +7,8 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use neuron::{
-    Adaptive, Cell, Config, Fires, Firing, Kind, Neuron, Plif, Refractory, Reset, ResetGradient,
-    Sbpsnn, Synaptic, population, unroll,
+    Adaptive, Cell, Config, Fires, Firing, Kind, Neuron, Number, Parameter, Plif, Refractory,
+    Reset, ResetGradient, Sbpsnn, Synaptic, population, unroll,
 };
 use surrogate::{Atan, Gaussian};
 
@@ -203,15 +203,72 @@ fn cells_are_the_same_on_a_device() {
     one(Refractory { threshold, fires, trace_decay: 0.75, decay: 0.5, surrogate }, &there);
 }
 
-/// A kernel that does not know the parameters is not run without them.
+/// Two parameters and two states.
+#[derive(Clone, Copy, Debug)]
+struct Learning;
+
+impl Cell<2, 2> for Learning {
+    fn parameters(&self) -> [Parameter; 2] {
+        [Parameter { name: "w", initial: 0.3 }, Parameter { name: "threshold", initial: 0.5 }]
+    }
+
+    fn step<N: Number>(&self, x: N, [v, i]: [N; 2], [w, threshold]: [N; 2]) -> (N, [N; 2]) {
+        let i = w.sigmoid() * i + x;
+        let u = N::of(0.75) * v + i;
+        let o = N::spike(u, threshold, Fires::AtThreshold, &Atan::default());
+        (o, [u * (N::of(1.0) - o.detach()), i])
+    }
+}
+
+/// Neurons whose parameters are learnt: their gradients too, added up in an order that the launch
+/// decides, so that they are the same bits every time.
 #[test]
-fn learnable_parameters_are_refused_on_a_device() {
+fn learnable_parameters_are_the_same_on_a_device() {
+    fn one<C: Cell<S, P>, const S: usize, const P: usize>(
+        cell: C,
+        shapes: &[(usize, usize)],
+        dtypes: &[(DType, f64)],
+        there: &Device,
+    ) {
+        let gradients = |place: &Device, x: &Tensor, g: &Tensor| {
+            let x = Var::from_tensor(&x.to_device(place).unwrap()).unwrap();
+            let neuron = population(cell).unwrap();
+            let spikes = neuron.scan(&x).unwrap();
+            let loss = (spikes.to_device(&Device::Cpu).unwrap() * g).unwrap().sum_all().unwrap();
+            let found = loss.backward().unwrap();
+            let learned =
+                neuron.parameters().into_iter().map(|(_, p)| values(found.get(&p).unwrap())[0]);
+            (values(&spikes), values(found.get(&x).unwrap()), learned.collect::<Vec<f64>>())
+        };
+        for &(steps, n) in shapes {
+            for &(dtype, rounding) in dtypes {
+                let (x, g) = example(steps, n, dtype);
+                let found = gradients(there, &x, &g);
+                assert_eq!(found, gradients(there, &x, &g));
+                let here = gradients(&Device::Cpu, &x, &g);
+                assert_eq!(found.0, here.0, "{cell:?} {dtype:?}");
+                assert!(worst(&found.1, &here.1) <= rounding, "{cell:?} {dtype:?}");
+                for (a, b) in found.2.iter().zip(&here.2) {
+                    // parameters are f32, and so are their gradients
+                    let off = (a - b).abs() / b.abs().max(1.0);
+                    assert!(off <= 1e-6, "{cell:?} {dtype:?}, {steps} × {n}: {a} and {b}");
+                }
+            }
+        }
+    }
     let Some(there) = device::for_a_test().unwrap() else { return };
-    let (threshold, fires, surrogate) = (1.0, Fires::AtThreshold, Atan::default());
-    let (reset, reset_gradient) = (Reset::ToZero, ResetGradient::Detached);
-    let firing = Firing { threshold, fires, reset, reset_gradient, surrogate };
-    let neuron = population(Plif { firing, tau: 2.0 }).unwrap();
-    let x = Tensor::zeros((2, 3), DType::F32, &there).unwrap();
-    let error = neuron.scan(&x).unwrap_err().to_string();
-    assert!(error.contains("neurons with learnable parameters have no CUDA kernel"), "{error}");
+    for reset in [Reset::ToZero, Reset::Subtract] {
+        for reset_gradient in [
+            ResetGradient::Differentiated,
+            ResetGradient::Detached,
+            ResetGradient::Cut,
+            ResetGradient::Residual { alpha: 0.2 },
+        ] {
+            let (threshold, fires, surrogate) = (1.0, Fires::AtThreshold, Atan::default());
+            let firing = Firing { threshold, fires, reset, reset_gradient, surrogate };
+            one(Plif { firing, tau: 2.0 }, &[(7, 129)], &[(DType::F32, 1e-6)], &there);
+        }
+    }
+    let dtypes = [(DType::F32, 1e-6), (DType::F64, 1e-13)];
+    one(Learning, &[(7, 129), (40, 16), (1, 5000)], &dtypes, &there);
 }

@@ -157,6 +157,15 @@ impl Writer<'_> {
                 "it does not fix the delay of a circle, so that simulators differ in it; train \
                  the network without them",
             ),
+            Layer::BackEi { name, .. } => unsaid(
+                format!("the feedback and signs of {name}"),
+                "it has no gate of currents and no spike that inhibits; train the network without \
+                 them",
+            ),
+            Layer::NeuNorm(_) => unsaid(
+                format!("the NeuNorm before {next}"),
+                "it has no trace of all channels; train the network without it",
+            ),
             Layer::MaxPool(k) => self.max_pool(*k, next, value),
             layer => {
                 // a sum is written as it is before a residual block or a product reads it
@@ -221,6 +230,8 @@ impl Writer<'_> {
             | Layer::Rectify
             | Layer::Neuron(..)
             | Layer::Recurrent { .. }
+            | Layer::BackEi { .. }
+            | Layer::NeuNorm(_)
             | Layer::MaxPool(_)
             | Layer::Dropout(..) => {}
         }
@@ -290,7 +301,9 @@ fn unsaid<T>(what: String, why: &str) -> Result<T, Error> {
 /// The stage whose neurons come next, for sentences.
 fn next_neurons(layers: &[Layer]) -> &str {
     let name = layers.iter().find_map(|layer| match layer {
-        Layer::Neuron(name, _) | Layer::Recurrent { name, .. } => Some(name.as_str()),
+        Layer::Neuron(name, _) | Layer::Recurrent { name, .. } | Layer::BackEi { name, .. } => {
+            Some(name.as_str())
+        }
         Layer::Residual { body, .. } => Some(next_neurons(body)),
         _ => None,
     });

@@ -78,7 +78,7 @@ fn convolution(conv: &Conv2d, node: &str) -> Result<Stage, Error> {
     match (stride, *padding) {
         (1, padding) if kernel % 2 == 1 && [0, kernel / 2].contains(&padding) => {
             let valid = padding == 0 && kernel > 1;
-            Ok(Stage::Conv { channels, kernel, valid, lateral: None })
+            Ok(Stage::Conv { channels, kernel, valid, lateral: None, back_ei: None })
         }
         (stride, padding) => Err(Error::Node {
             node: node.into(),

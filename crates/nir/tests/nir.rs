@@ -124,6 +124,10 @@ fn what_nir_has_no_word_for_is_refused_with_its_reason() {
     assert!(sentence(&averaged).starts_with("NIR cannot say the max pooling before head"));
     let lateral = built("4C3(L3)-2Voting", config, options(false));
     assert!(sentence(&lateral).starts_with("NIR cannot say the lateral connections of 4C3(L3)-1"));
+    let signs = built("4C3(BE3)-2Voting", config, options(false));
+    assert!(sentence(&signs).starts_with("NIR cannot say the feedback and signs of 4C3(BE3)-1"));
+    let trace = built("4C3-NN-2Voting", config, options(false));
+    assert!(sentence(&trace).starts_with("NIR cannot say the NeuNorm before head"));
     for (config, what) in [
         (Config { reset: Reset::Subtract, ..config }, "subtract their threshold"),
         (Config { kind: Kind::Refractory(Default::default()), ..config }, "alone"),

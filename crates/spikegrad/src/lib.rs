@@ -12,6 +12,8 @@
 //! | [`events`] | event files to events to frames |
 //! | [`datasets`] | data sets: constants, splits, loaders, cache |
 //! | [`training`] | loss, optimiser, schedule, checkpoints, one loop |
+//! | [`convert`] | analogue networks to spiking ones, by four rules |
+//! | [`traces`] | rules of other systems: traces, and the effects of trains on each other |
 //! | [`energy`] | operation counts to joules |
 //! | [`report`] | a run as data to tables and figures |
 //! | [`nir`] | networks as files of NIR, and back |
@@ -60,6 +62,7 @@
 //! `docs/adding.md`.
 
 pub use blocks;
+pub use convert;
 pub use datasets;
 pub use device;
 pub use energy;
@@ -71,4 +74,5 @@ pub use nir;
 pub use pth;
 pub use report;
 pub use surrogate;
+pub use traces;
 pub use training;

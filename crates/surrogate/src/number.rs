@@ -45,6 +45,16 @@ pub trait Number:
     /// neither the value nor a derivative.
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
 
+    /// What a comparison gives that always, or never, holds: by [`Number::select`] floats take a
+    /// choice of the neuron, such as its reset, without a branch, which would keep a loop over
+    /// neurons from using vectors. `None`, the default, where an equation is written down and not
+    /// computed: what is not chosen is then left out of it.
+    #[inline(always)]
+    fn constant(holds: bool) -> Option<Self::Mask> {
+        let _ = holds;
+        None
+    }
+
     /// The same value, which counts as a constant in every derivative.
     fn detach(self) -> Self;
 
@@ -141,6 +151,11 @@ macro_rules! real {
             }
 
             #[inline(always)]
+            fn constant(holds: bool) -> Option<bool> {
+                Some(holds)
+            }
+
+            #[inline(always)]
             fn detach(self) -> $float {
                 self
             }
@@ -152,7 +167,9 @@ macro_rules! real {
 
             #[inline(always)]
             fn spike<S: Surrogate>(u: $float, threshold: $float, fires: Fires, _: &S) -> $float {
-                if fires.at(u, threshold) { 1.0 } else { 0.0 }
+                // both comparisons, without a branch on how the neuron fires
+                let at = fires == Fires::AtThreshold;
+                if (u > threshold) | ((u >= threshold) & at) { 1.0 } else { 0.0 }
             }
         }
 

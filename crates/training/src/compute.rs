@@ -52,32 +52,9 @@ impl Compute {
             Device::Cuda(_) => network.on_device().map_or(Engine::Tensors, Engine::Device),
             _ => Engine::Tensors,
         };
-        self.proven(engine, "this one")
-    }
-
-    /// The same for passes with this loss: blocks on a CUDA device have no votes of single steps,
-    /// so that a loss of them runs by tensor operations there.
-    ///
-    /// # Errors
-    /// As [`Compute::engine`].
-    pub fn engine_for(
-        &self,
-        network: &Network,
-        criterion: &Criterion,
-        device: &Device,
-    ) -> Result<Engine> {
-        match device {
-            Device::Cuda(_) if criterion.by_step() => {
-                self.proven(Engine::Tensors, "one with a loss of single steps")
-            }
-            _ => self.engine(network, device),
-        }
-    }
-
-    fn proven(&self, engine: Engine, which: &str) -> Result<Engine> {
         match (&engine, self.math.precision) {
             (Engine::Tensors, Precision::Tf32 | Precision::Bf16) => candle_core::bail!(
-                "{} is for networks whose neurons have CUDA kernels, and {which} runs by tensor operations; train it in f32",
+                "{} is for networks whose neurons have CUDA kernels, and this one runs by tensor operations; train it in f32",
                 self.math.precision.id()
             ),
             _ => Ok(engine),
@@ -114,6 +91,10 @@ impl Engine {
                 blocks.scores(frames, mode, compute.options, observer).map(Some)
             }
             #[cfg(feature = "cuda")]
+            Engine::Device(blocks) if criterion.by_step() => {
+                blocks.votes(frames, mode, compute.math, observer).map(Some)
+            }
+            #[cfg(feature = "cuda")]
             Engine::Device(blocks) => blocks.scores(frames, mode, compute.math, observer).map(Some),
         }
     }
@@ -136,6 +117,10 @@ impl Engine {
             }
             Engine::Events(blocks) => {
                 blocks.gradients(frames, seed, compute.options, observer, loss).map(Some)
+            }
+            #[cfg(feature = "cuda")]
+            Engine::Device(blocks) if criterion.by_step() => {
+                blocks.gradients_by_step(frames, seed, compute.math, observer, loss).map(Some)
             }
             #[cfg(feature = "cuda")]
             Engine::Device(blocks) => {

@@ -63,7 +63,7 @@ pub(crate) fn evaluate_while(
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Evaluation, Error> {
     let criterion = setup.criterion();
-    let engine = compute.engine_for(network, &criterion, device)?;
+    let engine = compute.engine(network, device)?;
     let mut rates = Rates::default();
     let (mut outcome, mut loss) = (Vec::new(), 0.0);
     let samples = set.samples.len();

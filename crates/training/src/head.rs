@@ -23,6 +23,12 @@ pub enum Head {
         /// λ, what the membrane keeps each step.
         decay: f64,
     },
+    /// The same but that what was charged leaks too, v\[t\] = λ·(v\[t−1\] + x\[t\]), and that the
+    /// gradient does not see the leak (SBPSNN's output).
+    Charge {
+        /// λ.
+        decay: f64,
+    },
 }
 
 impl Head {
@@ -34,7 +40,12 @@ impl Head {
     /// Whether the network's last neurons are to be left out, see
     /// [`models::Network::without_output_neurons`].
     pub fn without_neurons(&self) -> bool {
-        matches!(self, Self::Current | Self::Membrane { .. })
+        matches!(self, Self::Current) || self.is_charged()
+    }
+
+    /// Whether it reads a membrane at the end, which needs the votes of each step.
+    pub fn is_charged(&self) -> bool {
+        matches!(self, Self::Membrane { .. } | Self::Charge { .. })
     }
 
     /// Proves that its number lies in its range.
@@ -44,6 +55,7 @@ impl Head {
     pub fn check(&self) -> std::result::Result<(), BadField> {
         match *self {
             Self::Membrane { decay } => check("head.membrane.decay", decay),
+            Self::Charge { decay } => check("head.charge.decay", decay),
             _ => Ok(()),
         }
     }
@@ -53,11 +65,18 @@ impl Head {
     /// # Errors
     /// If a tensor operation fails.
     pub fn outputs(&self, votes: &Tensor) -> Result<Tensor> {
-        let Self::Membrane { decay } = *self else { return Ok(votes.clone()) };
-        let mut v = votes.get(0)?;
-        let mut all = vec![v.clone()];
-        for t in 1..votes.dim(0)? {
-            v = ((v * decay)? + votes.get(t)?)?;
+        let mut v = votes.get(0)?.zeros_like()?;
+        let mut all = Vec::new();
+        for t in 0..votes.dim(0)? {
+            let x = votes.get(t)?;
+            v = match *self {
+                Self::Membrane { decay } => ((v * decay)? + x)?,
+                Self::Charge { decay } => {
+                    let charged = (v + x)?;
+                    (&charged + (charged.detach() * (decay - 1.0))?)?
+                }
+                Self::Votes | Self::Counts | Self::Current => return Ok(votes.clone()),
+            };
             all.push(v.clone());
         }
         Tensor::stack(&all, 0)
@@ -72,7 +91,7 @@ impl Head {
         match self {
             Self::Votes | Self::Current => outputs.mean(0),
             Self::Counts => outputs.sum(0),
-            Self::Membrane { .. } => outputs.get(steps - 1)? / steps as f64,
+            Self::Membrane { .. } | Self::Charge { .. } => outputs.get(steps - 1)? / steps as f64,
         }
     }
 
@@ -85,10 +104,19 @@ impl Head {
     /// Outputs of votes, on slices of `size` = B·K numbers a step.
     pub(crate) fn outputs_of(&self, votes: &[f64], size: usize) -> Vec<f64> {
         let mut outputs = votes.to_vec();
-        if let Self::Membrane { decay } = *self {
-            for at in size..outputs.len() {
-                outputs[at] += decay * outputs[at - size];
+        match *self {
+            Self::Membrane { decay } => {
+                for at in size..outputs.len() {
+                    outputs[at] += decay * outputs[at - size];
+                }
             }
+            Self::Charge { decay } => {
+                for at in 0..outputs.len() {
+                    let before = at.checked_sub(size).map_or(0.0, |before| outputs[before]);
+                    outputs[at] = decay * (before + outputs[at]);
+                }
+            }
+            Self::Votes | Self::Counts | Self::Current => {}
         }
         outputs
     }
@@ -96,7 +124,7 @@ impl Head {
     /// Scores of outputs, on slices.
     pub(crate) fn scores_of(&self, outputs: &[f64], size: usize) -> Vec<f64> {
         let steps = outputs.len() / size.max(1);
-        if let Self::Membrane { .. } = self {
+        if self.is_charged() {
             let last = outputs.chunks_exact(size.max(1)).next_back().unwrap_or_default();
             return last.iter().map(|v| v / steps as f64).collect();
         }
@@ -112,7 +140,7 @@ impl Head {
     pub(crate) fn spread(&self, of_scores: &[f64], steps: usize) -> Vec<f64> {
         let share = if *self == Self::Counts { 1.0 } else { steps as f64 };
         let step: Vec<f64> = of_scores.iter().map(|g| g / share).collect();
-        if let Self::Membrane { .. } = self {
+        if self.is_charged() {
             // the last step alone is read
             let mut all = vec![0.0; step.len() * (steps - 1)];
             all.extend(step);
@@ -123,21 +151,26 @@ impl Head {
 
     /// From ∂L/∂outputs to ∂L/∂votes, on slices: the membrane's recursion, backwards.
     pub(crate) fn backward(&self, mut of_outputs: Vec<f64>, size: usize) -> Vec<f64> {
-        if let Self::Membrane { decay } = *self {
-            for at in (size..of_outputs.len()).rev() {
-                of_outputs[at - size] += decay * of_outputs[at];
-            }
+        let kept = match *self {
+            Self::Membrane { decay } => decay,
+            // the leak is not seen
+            Self::Charge { .. } => 1.0,
+            Self::Votes | Self::Counts | Self::Current => return of_outputs,
+        };
+        for at in (size..of_outputs.len()).rev() {
+            of_outputs[at - size] += kept * of_outputs[at];
         }
         of_outputs
     }
 }
 
 impl Words for Head {
-    const TAKES: &'static str = "votes, counts, current or membrane:DECAY";
+    const TAKES: &'static str = "votes, counts, current, membrane:DECAY or charge:DECAY";
 
     fn parse(text: &str) -> Option<Self> {
         match words::parts(text).as_slice() {
             ["membrane", decay] => Some(Self::Membrane { decay: number(decay)? }),
+            ["charge", decay] => Some(Self::Charge { decay: number(decay)? }),
             ["votes"] => Some(Self::Votes),
             ["counts"] => Some(Self::Counts),
             ["current"] => Some(Self::Current),

@@ -58,6 +58,7 @@ mod silence;
 mod sizes;
 mod state;
 mod stored;
+mod traces;
 mod train;
 mod vars;
 mod words;

@@ -1,4 +1,5 @@
 use crate::range::check;
+use crate::traces::Traces;
 use crate::words::{Words, number, parts};
 use crate::{BadField, Head, Reduction, loss_gradient, mse};
 use candle_core::{DType, Result, Tensor, bail};
@@ -31,6 +32,17 @@ pub enum Objective {
         /// Spikes wanted of any other class.
         wrong: f64,
     },
+    /// Squared distance of spike traces (van Rossum; TSSL-BP's kernel loss, whose code has the sum
+    /// over the batch), of the head's outputs o: ½ Σ (a\[t\] − y\[t\])² over steps and classes, where a\[t\] = a\[t−1\] + (o\[t\] −
+    /// a\[t−1\])/τ, and y is that trace of a spike at every `period`-th step for the sample's
+    /// class, and 0 for any other.
+    Traces {
+        /// τ in steps.
+        tau: f64,
+        /// Steps from a wanted spike to the next, at most T; 2 in TSSL-BP for T of 10 and more. The
+        /// class is still the one of the largest score.
+        period: usize,
+    },
 }
 
 impl Objective {
@@ -54,13 +66,17 @@ impl Objective {
                 check("objective.counts.right", right)?;
                 check("objective.counts.wrong", wrong)
             }
+            Self::Traces { tau, period } => {
+                check("objective.traces.tau", tau)?;
+                check("objective.traces.period", period)
+            }
         }
     }
 }
 
 impl Words for Objective {
-    const TAKES: &'static str = "mse, cross-entropy, tet:LAMBDA, tet:LAMBDA:TARGET or \
-                                 counts:RIGHT:WRONG";
+    const TAKES: &'static str = "mse, cross-entropy, tet:LAMBDA, tet:LAMBDA:TARGET, \
+                                 counts:RIGHT:WRONG, traces:TAU or traces:TAU:PERIOD";
 
     fn parse(text: &str) -> Option<Self> {
         match parts(text).as_slice() {
@@ -73,6 +89,10 @@ impl Words for Objective {
             }
             ["counts", right, wrong] => {
                 Some(Self::Counts { right: number(right)?, wrong: number(wrong)? })
+            }
+            ["traces", tau] => Some(Self::Traces { tau: number(tau)?, period: 2 }),
+            ["traces", tau, period] => {
+                Some(Self::Traces { tau: number(tau)?, period: period.parse().ok()? })
             }
             _ => None,
         }
@@ -91,13 +111,13 @@ pub struct Criterion {
 }
 
 /// Sizes of votes: steps, samples, classes.
-type Sizes = [usize; 3];
+pub(crate) type Sizes = [usize; 3];
 
 impl Criterion {
     /// Whether it needs the votes of each step; else their mean over time is enough.
     pub fn by_step(&self) -> bool {
-        let membrane = matches!(self.head, Head::Membrane { .. });
-        membrane || matches!(self.objective, Objective::Tet { .. })
+        self.head.is_charged()
+            || matches!(self.objective, Objective::Tet { .. } | Objective::Traces { .. })
     }
 
     /// Scores `[B, K]` and loss of votes `[T, B, K]` in tensor operations: the definition,
@@ -122,6 +142,7 @@ impl Criterion {
                 let wanted = one_hot(labels, classes, &scores)?.affine(right - wrong, wrong)?;
                 (outputs.sum(0)? - wanted)?.sqr()?.mean_all()?
             }
+            Objective::Traces { tau, period } => Traces { tau, period }.define(&outputs, labels)?,
         };
         Ok((scores, loss))
     }
@@ -184,6 +205,7 @@ impl Criterion {
         let outputs = self.head.outputs_of(votes, size);
         let (value, of_outputs) = match self.objective {
             Objective::Tet { lambda, target } => tet(&outputs, sizes, labels, lambda, target),
+            Objective::Traces { tau, period } => Traces { tau, period }.of(&outputs, sizes, labels),
             Objective::Counts { right, wrong } => {
                 let mut sums = vec![0.0; size];
                 for step in outputs.chunks_exact(size.max(1)) {
@@ -230,7 +252,10 @@ impl Criterion {
             Objective::Counts { right, wrong } => {
                 squared(scores, classes, labels, &Wanted { right, wrong, share: all })
             }
-            Objective::CrossEntropy | Objective::Tet { .. } => entropy(scores, classes, labels),
+            // those of single steps do not come here
+            Objective::CrossEntropy | Objective::Tet { .. } | Objective::Traces { .. } => {
+                entropy(scores, classes, labels)
+            }
         }
     }
 }
@@ -306,7 +331,7 @@ fn cross_entropy(scores: &Tensor, labels: &[u32]) -> Result<Tensor> {
 }
 
 /// 1 at each row's label, else 0; on the device and of the type of `like`.
-fn one_hot(labels: &[u32], classes: usize, like: &Tensor) -> Result<Tensor> {
+pub(crate) fn one_hot(labels: &[u32], classes: usize, like: &Tensor) -> Result<Tensor> {
     let mut hot = vec![0f32; labels.len() * classes];
     labels.iter().enumerate().for_each(|(row, &label)| hot[row * classes + label as usize] = 1.0);
     Tensor::from_vec(hot, (labels.len(), classes), like.device())?.to_dtype(like.dtype())

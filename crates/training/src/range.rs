@@ -136,7 +136,7 @@ impl From<f64> for Number {
 /// It takes ε = 0, and this does not: a layer that never fires has gradients of exactly zero, and
 /// 0/0 would be its step. The upper bounds are far beyond what trains; a number beyond them is a
 /// typing error, and better a sentence than a diverged run.
-const RANGES: [(&str, Range); 31] = [
+const RANGES: [(&str, Range); 34] = [
     ("epochs", Range::EPOCHS),
     ("batch", Range::whole(1, 1 << 20)),
     ("learning_rate", Range::LEARNING_RATE),
@@ -155,7 +155,10 @@ const RANGES: [(&str, Range); 31] = [
     ("objective.tet.target", Range::real(0.0, 1e6, Bounds::Closed)),
     ("objective.counts.right", Range::real(0.0, 65_536.0, Bounds::Closed)),
     ("objective.counts.wrong", Range::real(0.0, 65_536.0, Bounds::Closed)),
+    ("objective.traces.tau", Range::real(1.0, 65_536.0, Bounds::Closed)),
+    ("objective.traces.period", Range::whole(1, 65_536)),
     ("head.membrane.decay", Range::real(0.0, 1.0, Bounds::Above)),
+    ("head.charge.decay", Range::real(0.0, 1.0, Bounds::Above)),
     ("optimiser.sgd.momentum", Range::real(0.0, 1.0, Bounds::Below)),
     ("optimiser.sgd.weight_decay", Range::real(0.0, 1000.0, Bounds::Closed)),
     ("schedule.step.every", Range::whole(1, 1_000_000)),

@@ -1,4 +1,4 @@
-use crate::{Error, Setup};
+use crate::{BadField, Error, Objective, Setup};
 use models::{Network, StatisticsOver};
 
 /// The sizes of an epoch's batches: whether all of them can be trained is known before the first.
@@ -48,6 +48,14 @@ impl<'a> BatchSizes<'a> {
     ) -> Result<(), Error> {
         let Self { used, setup } = *self;
         let (height, width) = setup.side.map_or((height, width), |side| (side, side));
+        if let Objective::Traces { period, .. } = setup.objective
+            && period > steps
+        {
+            // no spike would be wanted of any class
+            let expected = format!("at most {steps}, the steps of a sample");
+            let (field, found) = ("objective.traces.period".into(), period.to_string());
+            return Err(BadField { field, expected, found }.into());
+        }
         // an analogue epoch shows a still image once
         let steps = if still && setup.warm_up.analogue(0) { 1 } else { steps };
         let together = |over| if over == StatisticsOver::Time { steps } else { 1 };

@@ -141,7 +141,7 @@ impl Loop<'_> {
         let seen = |set| if analogue { Set { encoding: &once, ..set } } else { set };
         let (train, test, compute) =
             (seen(train), seen(test), if analogue { &plain } else { compute });
-        let engine = compute.engine_for(&network, &setup.criterion(), device)?;
+        let engine = compute.engine(&network, device)?;
         let rate = self.at.scale() * setup.rate(index);
         let order = order(train.samples.len(), seed, index);
         let steps: Vec<&[usize]> = order[..self.used].chunks(setup.batch).collect();

@@ -119,7 +119,11 @@ impl SimpleBackend for SeededVars {
             Init::Const(c) => vec![c as f32; n],
             Init::Uniform { lo, up } => {
                 let rng = Stream(stream(self.seed, &format!("weight {name}")));
-                self.initialisation.values(shape.dims(), (lo, up), rng)
+                // a law is for products; NeuNorm's w has its own
+                let of_product = name.ends_with("weight") || name.ends_with("bias");
+                let usual = Initialisation::Pytorch;
+                let law = if of_product { &self.initialisation } else { &usual };
+                law.values(shape.dims(), (lo, up), rng)
             }
             other => bail!(
                 "variable {name}: seeded variables are constant or uniform, asked for {other:?}"

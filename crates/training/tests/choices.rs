@@ -31,13 +31,15 @@ const OPTIMISERS: [(OptimiserKind, f64); 5] = [
     (OptimiserKind::Sgd { momentum: 0.0, nesterov: false, weight_decay: 1e-4 }, 10.0),
     (MOMENTUM, 2.0),
 ];
-const CHOICES: [(Objective, Head); 6] = [
+const CHOICES: [(Objective, Head); 8] = [
     (Objective::Mse, Head::Votes),
     (Objective::CrossEntropy, Head::Votes),
     (Objective::CrossEntropy, Head::Current),
     (Objective::Tet { lambda: 0.05, target: 1.0 }, Head::Votes),
     (Objective::CrossEntropy, Head::Membrane { decay: 0.8 }),
     (Objective::Counts { right: 3.0, wrong: 0.0 }, Head::Counts),
+    (Objective::Traces { tau: 3.0, period: 2 }, Head::Votes),
+    (Objective::Mse, Head::Charge { decay: 0.8 }),
 ];
 
 /// Three classes: a bar in one of three rows, with a little noise that depends on the index.

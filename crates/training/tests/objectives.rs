@@ -7,19 +7,22 @@ use safetensors::SafeTensors;
 use std::path::PathBuf;
 use training::{Criterion, Head, Objective, Reduction, Words};
 
-const OBJECTIVES: [Objective; 5] = [
+const OBJECTIVES: [Objective; 7] = [
     Objective::Mse,
     Objective::CrossEntropy,
     Objective::Tet { lambda: 0.05, target: 1.0 },
     Objective::Tet { lambda: 1.0, target: 0.3 },
     Objective::Counts { right: 4.0, wrong: 1.0 },
+    Objective::Traces { tau: 1.0, period: 1 },
+    Objective::Traces { tau: 2.5, period: 2 },
 ];
-const HEADS: [Head; 5] = [
+const HEADS: [Head; 6] = [
     Head::Votes,
     Head::Counts,
     Head::Current,
     Head::Membrane { decay: 0.7 },
     Head::Membrane { decay: 1.0 },
+    Head::Charge { decay: 0.7 },
 ];
 const REDUCTIONS: [Reduction; 3] = [Reduction::Mean, Reduction::SumOverClasses, Reduction::Sum];
 const SIZES: [usize; 3] = [4, 3, 5];
@@ -86,6 +89,28 @@ fn the_closed_form_is_the_derivative_of_the_definition() {
     }
 }
 
+/// The gradient of traces beside differences of the loss itself.
+#[test]
+fn the_gradient_of_traces_is_that_of_finite_differences() {
+    let criterion = Criterion {
+        objective: Objective::Traces { tau: 3.0, period: 2 },
+        head: Head::Votes,
+        reduction: Reduction::Mean,
+    };
+    let votes = votes(DType::F64);
+    let (gradient, _) = criterion.gradient(&votes, SIZES[0], &LABELS).unwrap();
+    let (all, found, step) = (values(&votes), values(&gradient), 1e-5);
+    let loss = |at: usize, by: f64| {
+        let mut moved = all.clone();
+        moved[at] += by;
+        let moved = Tensor::from_vec(moved, SIZES.as_slice(), &Device::Cpu).unwrap();
+        criterion.value(&moved, SIZES[0], &LABELS).unwrap()
+    };
+    let expected: Vec<f64> =
+        (0..all.len()).map(|i| (loss(i, step) - loss(i, -step)) / (2.0 * step)).collect();
+    close(&found, &expected, 1e-8, "finite differences");
+}
+
 #[test]
 fn losses_and_heads_by_hand() {
     let of = |rows: &[&[f64]], objective, head| {
@@ -106,11 +131,17 @@ fn losses_and_heads_by_hand() {
     assert!((of(&two, tet, Head::Votes).1 - expected).abs() < 1e-15);
     let counts = Objective::Counts { right: 2.0, wrong: 0.0 };
     assert_eq!(of(&two, counts, Head::Votes).1, 1.0);
+    // wanted (0, 1/2) of the class and 0 of the other; traces (1/2, 1/4) and (0, 1/2)
+    let traces = Objective::Traces { tau: 2.0, period: 2 };
+    assert_eq!(of(&two, traces, Head::Votes).1, 0.5 * (0.25 + 0.0625));
     let (scores, loss) = of(&two, Objective::Mse, Head::Counts);
     assert_eq!((scores, loss), (vec![1.0, 1.0], 0.5));
     // v = (1, 0), then (0.5, 1); half of it is the score
     let (scores, _) = of(&two, Objective::Mse, Head::Membrane { decay: 0.5 });
     assert_eq!(scores, [0.25, 0.5]);
+    // v = (1/2, 0), then (1/4, 1/2)
+    let (scores, _) = of(&two, Objective::Mse, Head::Charge { decay: 0.5 });
+    assert_eq!(scores, [0.125, 0.25]);
     let (leak_free, _) = of(&two, Objective::Mse, Head::Membrane { decay: 1.0 });
     assert_eq!(leak_free, of(&two, Objective::Mse, Head::Current).0);
     // large scores overflow nothing
@@ -143,11 +174,25 @@ fn short_words_are_read() {
     assert_eq!(Objective::parse("cross-entropy"), Some(Objective::CrossEntropy));
     assert_eq!(Objective::parse("tet:0.05"), Some(Objective::Tet { lambda: 0.05, target: 1.0 }));
     assert_eq!(Objective::parse("counts:5:1"), Some(Objective::Counts { right: 5.0, wrong: 1.0 }));
+    let traces = |tau, period| Some(Objective::Traces { tau, period });
+    assert_eq!(Objective::parse("traces:3"), traces(3.0, 2));
+    assert_eq!(Objective::parse("traces:1.5:4"), traces(1.5, 4));
     assert_eq!(Head::parse("membrane:0.9"), Some(Head::Membrane { decay: 0.9 }));
-    for wrong in ["", "tet", "tet:x", "tet:0.1:0.2:0.3", "counts:5", "mse:1", "tet:NaN"] {
+    for wrong in [
+        "",
+        "tet",
+        "tet:x",
+        "tet:0.1:0.2:0.3",
+        "counts:5",
+        "mse:1",
+        "tet:NaN",
+        "traces",
+        "traces:2:x",
+    ] {
         assert_eq!(Objective::parse(wrong), None, "{wrong}");
     }
-    for wrong in ["", "membrane", "membrane:", "votes:1", "Votes"] {
+    assert_eq!(Head::parse("charge:0.9"), Some(Head::Charge { decay: 0.9 }));
+    for wrong in ["", "charge", "membrane", "membrane:", "votes:1", "Votes"] {
         assert_eq!(Head::parse(wrong), None, "{wrong}");
     }
 }

@@ -7,7 +7,7 @@
 use candle_core::{DType, Device};
 use events::{Frames, Grid, Shape};
 use models::{Math, Network, Precision, Spec, StatisticsOver};
-use neuron::Config;
+use neuron::{Config, Kind};
 use training::{Compute, Example, History, SeededVars, Set, Setup, train};
 
 const SETUP: Setup = Setup {
@@ -34,11 +34,13 @@ fn examples(n: usize) -> Vec<Example> {
     (0..n).map(example).collect()
 }
 
+const CHAIN: &str = "8C3-MP2-8C3-AP2-DP-10Voting";
+
 /// What happened, and all weights in the end.
-fn run(device: &Device, math: Math) -> (History, Vec<u32>) {
+fn run(device: &Device, math: Math, (text, neuron): (&str, Config)) -> (History, Vec<u32>) {
     let mut vars = SeededVars::new(3);
-    let spec: Spec = "8C3-MP2-8C3-AP2-DP-10Voting".parse().unwrap();
-    let neuron = Config::bpsa_bpta().build().unwrap();
+    let spec: Spec = text.parse().unwrap();
+    let neuron = neuron.build().unwrap();
     let builder = vars.builder(DType::F32, device);
     let net = Network::new(&spec, [6, 6, 2], 3, neuron, StatisticsOver::Step, builder).unwrap();
     let (train_set, test_set) = (examples(30), examples(9));
@@ -55,14 +57,31 @@ fn run(device: &Device, math: Math) -> (History, Vec<u32>) {
 #[test]
 fn a_deterministic_run_repeats_itself_and_follows_the_cpu() {
     let Some(there) = device::for_a_test().unwrap() else { return };
+    let network = (CHAIN, Config::bpsa_bpta());
     for precision in [Precision::F32, Precision::Bf16] {
         let math = Math { precision, deterministic: true };
-        assert_eq!(run(&there, math), run(&there, math), "{precision:?}");
+        assert_eq!(run(&there, math, network), run(&there, math, network), "{precision:?}");
     }
-    let (on_device, _) = run(&there, Math { precision: Precision::F32, deterministic: true });
-    let (on_cpu, _) = run(&Device::Cpu, Math::default());
+    let exact = Math { precision: Precision::F32, deterministic: true };
+    follows(&run(&there, exact, network), &run(&Device::Cpu, Math::default(), network));
+}
+
+fn follows((on_device, _): &(History, Vec<u32>), (on_cpu, _): &(History, Vec<u32>)) {
+    assert_eq!(on_device.epochs.len(), on_cpu.epochs.len());
     for (a, b) in on_device.epochs.iter().zip(&on_cpu.epochs) {
         let (a, b) = (a.train_loss, b.train_loss);
         assert!((a - b).abs() <= 1e-3, "{a} on the device, {b} on the CPU");
     }
+}
+
+/// A residual network whose layers learn their time constant.
+#[test]
+fn a_run_of_a_graph_with_learned_neurons_follows_the_cpu() {
+    let Some(there) = device::for_a_test().unwrap() else { return };
+    let kind = Kind::Plif(Default::default());
+    let network = ("4C3-4RB3(post)-GAP-2Voting", Config { kind, ..Config::baseline() });
+    let exact = Math { precision: Precision::F32, deterministic: true };
+    let found = run(&there, exact, network);
+    assert_eq!(found, run(&there, exact, network));
+    follows(&found, &run(&Device::Cpu, Math::default(), network));
 }

@@ -111,6 +111,7 @@ fn a_setup_made_in_rust_is_checked_where_it_is_used() {
     let adamw = SETUP.adamw;
     let augment = |padding, degrees| Some(Augment { padding, flip: true, degrees });
     let tet = |lambda, target| Objective::Tet { lambda, target };
+    let traces = |tau, period| Objective::Traces { tau, period };
     let sgd =
         |momentum, nesterov, weight_decay| OptimiserKind::Sgd { momentum, nesterov, weight_decay };
     let xavier = Initialisation::Xavier { law: Law::Uniform, gain: 0.0 };
@@ -152,7 +153,12 @@ fn a_setup_made_in_rust_is_checked_where_it_is_used() {
             Setup { objective: Objective::Counts { right: -1.0, wrong: 0.0 }, ..SETUP },
             "objective.counts.right",
         ),
+        (Setup { objective: traces(0.5, 2), ..SETUP }, "objective.traces.tau"),
+        (Setup { objective: traces(2.0, 0), ..SETUP }, "objective.traces.period"),
+        // more than any sample's steps
+        (Setup { objective: traces(2.0, 1000), ..SETUP }, "objective.traces.period"),
         (Setup { head: Head::Membrane { decay: 0.0 }, ..SETUP }, "head.membrane.decay"),
+        (Setup { head: Head::Charge { decay: 1.5 }, ..SETUP }, "head.charge.decay"),
         (Setup { optimiser: sgd(1.0, false, 0.0), ..SETUP }, "optimiser.sgd.momentum"),
         (Setup { optimiser: sgd(0.0, true, 0.0), ..SETUP }, "optimiser.sgd.momentum"),
         (Setup { optimiser: sgd(0.5, false, -1.0), ..SETUP }, "optimiser.sgd.weight_decay"),

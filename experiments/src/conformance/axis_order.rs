@@ -47,6 +47,8 @@ pub enum Layout {
     Vector,
     /// OIHW and `[k, k, in, out]`.
     Conv,
+    /// `[C, H, W]` and `[H, W, C]`.
+    Map,
     /// `[out, in]` and `[in, out]`, where `in` is a flattened map of so many channels, rows and
     /// columns.
     Linear([usize; 3]),
@@ -58,6 +60,7 @@ impl Layout {
         match self {
             Layout::Vector => Ok(golden.clone()),
             Layout::Conv => golden.permute((2, 3, 1, 0))?.contiguous(),
+            Layout::Map => golden.permute((1, 2, 0))?.contiguous(),
             Layout::Linear([c, h, w]) => {
                 let out = golden.dim(0)?;
                 golden.reshape((out, c, h, w))?.permute((2, 3, 1, 0))?.reshape((h * w * c, out))
@@ -70,6 +73,7 @@ impl Layout {
         match self {
             Layout::Vector => Ok(ours.clone()),
             Layout::Conv => ours.permute((3, 2, 0, 1))?.contiguous(),
+            Layout::Map => ours.permute((2, 0, 1))?.contiguous(),
             Layout::Linear([c, h, w]) => {
                 let out = ours.dim(1)?;
                 ours.reshape((h, w, c, out))?.permute((3, 2, 0, 1))?.reshape((out, c * h * w))
@@ -98,6 +102,7 @@ mod tests {
         for (layout, dims) in [
             (Layout::Vector, &[7][..]),
             (Layout::Conv, &[5, 2, 3, 3]),
+            (Layout::Map, &[5, 2, 3]),
             (Layout::Linear([2, 3, 4]), &[5, 24]),
         ] {
             let golden = counted(dims);

@@ -10,6 +10,7 @@ mod axis_order;
 mod bytes;
 mod cells;
 mod check;
+mod conversion;
 mod form;
 mod frames;
 mod golden;
@@ -21,6 +22,7 @@ mod parts;
 mod pass;
 mod systems;
 mod tables;
+mod traces;
 
 pub(crate) use axis_order::Layout;
 #[cfg(test)]
@@ -93,6 +95,11 @@ pub fn run(folder: &Path, device: Option<&Device>, out: &mut dyn Write) -> Resul
             folder.display()
         );
     }
+    let unknown = unknown(&there);
+    if !unknown.is_empty() {
+        let names = unknown.join(", ");
+        writeln!(out, "not checked, since nothing here computes such files: {names}\n")?;
+    }
     if !absent.is_empty() {
         writeln!(out, "absent, not checked: {}\n", absent.join(", "))?;
     }
@@ -129,6 +136,13 @@ fn stems(there: &BTreeSet<String>) -> Vec<String> {
     stems
 }
 
+/// Files of tensors and their description that are of no family: none goes unnoticed.
+fn unknown(there: &BTreeSet<String>) -> Vec<&str> {
+    let stems = there.iter().filter_map(|name| name.strip_suffix(".safetensors"));
+    let described = stems.filter(|stem| there.contains(&format!("{stem}.json")));
+    described.filter(|stem| family(stem).is_none()).collect()
+}
+
 /// The kind of a golden file, by its name.
 fn family(stem: &str) -> Option<&str> {
     ["lif_", "layers_", "network_"].into_iter().find(|prefix| stem.starts_with(prefix)).or_else(
@@ -138,8 +152,24 @@ fn family(stem: &str) -> Option<&str> {
                 .chain(cells::FILES)
                 .chain(systems::FILES)
                 .find(|name| stem == *name)
+                .or_else(|| of_comparators(stem))
         },
     )
+}
+
+/// The kind of a file of the other comparators, whose name ends in its seed: `hm2_s1`.
+fn of_comparators(stem: &str) -> Option<&'static str> {
+    let (name, seed) = stem.rsplit_once("_s")?;
+    if seed.is_empty() || !seed.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let whole = conversion::FILES.into_iter().find(|file| name == *file);
+    whole.or_else(|| {
+        let begins = |file: &&str| {
+            name.strip_prefix(file).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        };
+        traces::FILES.into_iter().find(begins)
+    })
 }
 
 fn has_tensors(stem: &str) -> bool {
@@ -175,6 +205,8 @@ fn dispatch(golden: &Golden, stem: &str, rows: &mut Rows, absent: &mut Vec<Strin
         Some("splits") => tables::splits(golden, rows),
         Some(neuron) if cells::FILES.contains(&neuron) => cells::check(golden, neuron, rows),
         Some(system) if systems::FILES.contains(&system) => systems::check(golden, system, rows),
+        Some(file) if conversion::FILES.contains(&file) => conversion::check(golden, file, rows),
+        Some(file) if traces::FILES.contains(&file) => traces::check(golden, file, rows),
         _ => bail!("no golden file has this name"),
     }
 }

@@ -3,6 +3,7 @@
 
 mod others;
 mod pass;
+mod spatial;
 
 use super::axis_order::{Layout, channels_last};
 use super::check::{Limit, Rows};
@@ -21,8 +22,17 @@ use surrogate::{Rectangular, Triangular};
 const OUTPUTS: Limit = Limit::OfLargest(1e-6);
 
 /// Files that this module checks.
-pub const FILES: [&str; 5] =
-    ["tdbn_norm", "tdbn_network", "bntt_network", "lisnn_network", "sbpsnn_network"];
+pub const FILES: [&str; 9] = [
+    "tdbn_norm",
+    "tdbn_network",
+    "bntt_network",
+    "lisnn_network",
+    "sbpsnn_network",
+    "neunorm_norm",
+    "neunorm_network",
+    "backeisnn_neuron",
+    "backeisnn_network",
+];
 
 /// Checks every tensor of the file `stem`.
 pub fn check(golden: &Golden, stem: &str, rows: &mut Rows) -> Result<()> {
@@ -37,6 +47,10 @@ pub fn check(golden: &Golden, stem: &str, rows: &mut Rows) -> Result<()> {
                 pass::check(&case, &bntt(&case)?, rows)?;
             }
             "lisnn_network" => pass::check(&case, &others::lisnn(&case)?, rows)?,
+            "neunorm_norm" => spatial::neunorm_norm(&case, rows)?,
+            "neunorm_network" => pass::check(&case, &spatial::neunorm(&case)?, rows)?,
+            "backeisnn_neuron" => spatial::backeisnn_neuron(&case, rows)?,
+            "backeisnn_network" => pass::check(&case, &spatial::backeisnn(&case)?, rows)?,
             "sbpsnn_network" => {
                 let signs = |random: Tensor, size: &Tensor| (size * 0.5)?.gt(&random);
                 encoder(&case, rows, &signs)?;
@@ -143,12 +157,7 @@ fn tdbn(case: &Case) -> Result<System> {
     let mut system = System {
         spec: "4C3-6RB3/2(post)-AP2-8FC-1Voting",
         frames: time_first(&case.shared("input")?)?,
-        options: StageOptions {
-            norm,
-            rectify: false,
-            bias: Biases::Linear,
-            ..StageOptions::default()
-        },
+        options: StageOptions { norm, rectify: false, bias: Biases::Linear, ..others::BARE },
         neuron: Arc::new(neuron),
         head: Head::Votes,
         // words of the file's loss: "cross entropy (example.py)", "mse …"
@@ -156,6 +165,7 @@ fn tdbn(case: &Case) -> Result<System> {
             text if text.starts_with("cross entropy") => Loss::CrossEntropy,
             _ => Loss::MeanSquares,
         },
+        tensors_alone: false,
         parameters: Vec::new(),
         norms: Vec::new(),
         spikes: Vec::new(),
@@ -218,6 +228,7 @@ fn bntt(case: &Case) -> Result<System> {
         neuron,
         head: Head::Currents,
         loss: Loss::CrossEntropy,
+        tensors_alone: false,
         parameters: Vec::new(),
         norms: Vec::new(),
         spikes: Vec::new(),

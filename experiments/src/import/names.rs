@@ -60,6 +60,8 @@ impl Names {
                 Layer::Conv(_)
                 | Layer::Depthwise(_)
                 | Layer::Residual { .. }
+                | Layer::NeuNorm(_)
+                | Layer::BackEi { .. }
                 | Layer::Recurrent { .. } => bail!(
                     "the paper's released code has no residual or recurrent network and no convolution without bias, so its checkpoints have no names for {}; \
                      take a .safetensors file of this program",

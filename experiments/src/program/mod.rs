@@ -1,6 +1,7 @@
 //! The commands: `spikegrad` has all of them, and each is a program by itself (`src/bin/`).
 
 pub mod conformance;
+pub mod convert;
 pub mod data;
 pub(crate) mod ending;
 pub mod nir;
@@ -60,6 +61,7 @@ fn tools() -> Vec<Tool> {
         data::command(),
         simulator::command(),
         conformance::command(),
+        convert::command(),
         nir::command(),
     ];
     tables::ALL.into_iter().map(of).chain(others).collect()

@@ -4,10 +4,14 @@ use super::{Tool, done, only, tool};
 use crate::data::TrainingData;
 use crate::flags::RunFlags;
 use crate::preset::Overrides;
-use crate::runs::Item;
+use crate::run_request::Variation;
+use crate::runs::{Item, Part};
+use crate::sharing::Outcome;
 use crate::systems::BPSA_BPTA;
 use crate::usage::{Usage, prove_once};
-use crate::{Run, RunRequest, contradictions, data, layout, plan, publish, receipt, selection};
+use crate::{
+    Run, RunRequest, contradictions, data, layout, plan, publish, receipt, selection, task_list,
+};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use datasets::{Name, Split};
@@ -16,7 +20,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Flags that mean nothing where nothing is trained.
-const TRAINING: [&str; 11] = [
+const TRAINING: [&str; 14] = [
     "dry_run",
     "held_out",
     "folds",
@@ -28,6 +32,9 @@ const TRAINING: [&str; 11] = [
     "on_nan",
     "on_silence",
     "tensorboard",
+    "task",
+    "list_tasks",
+    "slurm",
 ];
 
 /// Trains the paper's network on any of its data sets and lists what the receipts say.
@@ -46,6 +53,9 @@ struct Flags {
     /// Train nothing: say what the network does on the test set with the weights of --weights
     #[arg(long, requires = "weights", conflicts_with_all = TRAINING)]
     evaluate: bool,
+    /// Train the analogue network, without neurons: what `convert` takes
+    #[arg(long)]
+    analogue: bool,
     #[command(flatten)]
     runs: RunFlags,
 }
@@ -70,48 +80,62 @@ fn run(flags: &Flags) -> Result<()> {
     let receipts = runs.start("train")?;
     let root = data::root(runs.data.clone())?;
     let systems = runs.systems(&[&BPSA_BPTA]);
-    let each = |&name: &Name| systems.iter().map(move |system| RunRequest::new(name, system));
+    let variation = if flags.analogue { Variation::Analogue } else { Variation::None };
+    let each = |&name: &Name| {
+        systems.iter().map(move |system| RunRequest { variation, ..RunRequest::new(name, system) })
+    };
     let requests = runs.in_setting(flags.names.iter().flat_map(each).collect())?;
     let names =
         flags.names.iter().filter(|name| requests.iter().any(|request| request.data == **name));
     let found = names.map(|&name| items(flags, name, &requests, &overrides, root.as_deref()));
-    let found: Vec<(Vec<Item>, TrainingData)> =
-        found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+    let mut found: Vec<Part> = found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
     if !flags.evaluate {
-        for (items, chosen) in &found {
+        for Part { items, chosen } in &found {
             runs.prove_part(items, &chosen.recordings, &receipts)?;
         }
     }
-    let all: Vec<&Run> = found.iter().flat_map(|(items, _)| items).map(|item| &item.run).collect();
+    let all: Vec<&Run> = found.iter().flat_map(|part| &part.items).map(|item| &item.run).collect();
     contradictions::prove_used(&runs.overrides().settings, &all)?;
     if !flags.evaluate {
-        found.iter().try_for_each(|(items, _)| runs.prove_receipts(items, &receipts))?;
+        found.iter().try_for_each(|part| runs.prove_receipts(&part.items, &receipts))?;
     }
-    if runs.dry_run {
-        found.iter().for_each(|(_, chosen)| chosen.say());
-        let planned =
-            found.iter().map(|(items, chosen)| runs.plan(items, &chosen.recordings, &receipts));
-        let planned =
-            planned.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect::<Vec<_>>();
-        return publish::print(&plan::table(&planned)?.to_terminal());
+    let of_command = task_list::number(runs, &mut found);
+    if task_list::answered(runs, "train", &found, &receipts)? {
+        return Ok(());
     }
     if flags.evaluate {
         return evaluate(runs, &found);
     }
-    let mut diverged = Vec::new();
-    for (items, chosen) in &found {
-        chosen.say();
-        diverged.extend(runs.train("train", items, &chosen.recordings, &receipts)?);
+    let share = runs.tasks.share(of_command, runs.has_one_seed())?;
+    if runs.dry_run {
+        found.iter().for_each(|part| part.chosen.say());
+        let mut planned = Vec::new();
+        for Part { items, chosen } in &found {
+            planned.extend(runs.plan(items, &chosen.recordings, &receipts, share)?);
+        }
+        return publish::print(&plan::table(&planned)?.to_terminal());
     }
-    let receipt::Found { records, faults } = receipt::of_folder(&receipts);
+    let mut outcome = Outcome::default();
+    for Part { items, chosen } in &found {
+        chosen.say();
+        outcome.add(runs.train("train", items, &chosen.recordings, &receipts, share)?);
+    }
+    if share.lays_out() {
+        lay_out(runs, &receipts)?;
+        outcome.say();
+    }
+    outcome.refuse()?;
+    receipt::refuse(&receipt::of_folder(&receipts).faults)
+}
+
+/// Lists what the receipts say.
+fn lay_out(runs: &RunFlags, receipts: &Path) -> Result<()> {
+    let _lock = publish::lock(&runs.results)?;
+    let records = receipt::of_folder(receipts).records;
     let groups = selection::all_groups(&records);
     let table = layout::runs("Receipts of single runs", groups.iter())?;
     write_text(&runs.results.join("train.md"), &table.to_markdown())?;
-    publish::print(&table.to_terminal())?;
-    match diverged.is_empty() {
-        true => receipt::refuse(&faults),
-        false => bail!("{}; these runs have no receipt, all others do", diverged.join("; ")),
-    }
+    publish::print(&table.to_terminal())
 }
 
 impl Flags {
@@ -142,7 +166,7 @@ fn items(
     requests: &[RunRequest],
     overrides: &Overrides,
     root: Option<&Path>,
-) -> Result<Vec<(Vec<Item>, TrainingData)>> {
+) -> Result<Vec<Part>> {
     let Flags { runs, .. } = flags;
     let of_data = requests.iter().copied().filter(|request| request.data == name);
     let planned = of_data.map(|request| Ok((request, request.run(runs.profile, overrides)?)));
@@ -159,15 +183,16 @@ fn items(
             row: selection::row(*request, runs.profile, &profile, data.origin)
                 + &selection::part(&data),
             run: run.clone(),
+            first: 0,
         };
-        (planned.iter().map(item).collect(), chosen)
+        Part { items: planned.iter().map(item).collect(), chosen }
     };
     Ok(runs.division.divided(chosen)?.into_iter().map(of_part).collect())
 }
 
 /// What each network does on the test set with the weights of `--weights`.
-fn evaluate(runs: &RunFlags, found: &[(Vec<Item>, TrainingData)]) -> Result<()> {
-    for (items, chosen) in found {
+fn evaluate(runs: &RunFlags, found: &[Part]) -> Result<()> {
+    for Part { items, chosen } in found {
         chosen.say();
         for item in items {
             let said = runs.evaluate(&item.run, &chosen.recordings)?;

@@ -1,7 +1,7 @@
 //! LISNN: behind each convolution a neuron's own spikes and those of its neighbours return to it
 //! one step later, through lateral connections of each channel.
 
-use super::{Recipe, System, bare, printed};
+use super::{Recipe, System, bare, convolution, printed};
 use crate::{Encoding, Run};
 use datasets::Name;
 use events::{EmptyWindow, Framing};
@@ -37,15 +37,9 @@ fn neuron() -> Config {
 /// The network with lateral windows of 5×5 in every convolution that has none, as only stages of
 /// the notation `32C3` can have them.
 fn lateral(network: &str) -> String {
-    let with = |stage: &str| {
-        let (channels, window) = stage.split_once('C').unwrap_or_default();
-        let convolution = !channels.is_empty()
-            && channels.chars().all(|c| c.is_ascii_digit() || c == '*')
-            && window.starts_with(|c: char| c.is_ascii_digit());
-        match convolution && !window.contains("(L") {
-            true => format!("{stage}(L5)"),
-            false => stage.to_owned(),
-        }
+    let with = |stage: &str| match convolution(stage).filter(|found| !found.returns) {
+        Some(_) => format!("{stage}(L5)"),
+        None => stage.to_owned(),
     };
     network.split('-').map(with).collect::<Vec<_>>().join("-")
 }

@@ -65,6 +65,8 @@ systems! {
     bntt: BNTT,
     sbpsnn: SBPSNN,
     lisnn: LISNN,
+    neunorm: NEUNORM,
+    backeisnn: BACKEISNN,
 }
 
 /// The paper's own, in the order of its Table 4.
@@ -168,6 +170,35 @@ fn none(_: Name) -> Option<Recipe> {
 fn bare(run: Run) -> Run {
     let setup = training::Setup { warm_up: training::WarmUp::None, ..run.setup };
     Run { rectify: false, setup, ..run }
+}
+
+/// A convolution of the notation: `32C3`, `2*32C3`, `15C5(valid)`, `32C3(L5)`.
+struct Convolution<'n> {
+    /// How often it stands.
+    times: usize,
+    /// The stage, once.
+    once: &'n str,
+    /// The side of its window.
+    window: &'n str,
+    /// Whether spikes return to it.
+    returns: bool,
+}
+
+/// A stage as a convolution, if it is one; a stem or a residual block is none.
+fn convolution(stage: &str) -> Option<Convolution<'_>> {
+    let (times, once) = match stage.split_once('*') {
+        Some((times, once)) => (times.parse().ok()?, once),
+        None => (1, stage),
+    };
+    let (channels, behind) = once.split_once('C')?;
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let window = behind.split('(').next()?;
+    (digits(channels) && digits(window)).then_some(Convolution {
+        times,
+        once,
+        window,
+        returns: behind.contains("(L") || behind.contains("(BE"),
+    })
 }
 
 /// Batch norm with these options.

@@ -19,7 +19,7 @@ pub static SBPSNN: System = System {
     published_setting,
 };
 
-/// With the factor of a neuron's whole spike train, which tensor operations alone have, or without.
+/// With the factor of a neuron's whole spike train, or without.
 fn neuron(factor: bool) -> Config {
     Config {
         kind: Kind::Sbpsnn(Constants { decay: 0.99, factor }),
@@ -55,7 +55,7 @@ fn of(data: Name) -> Option<Of> {
             epochs: 125,
             steps: &[75],
             augment: None,
-            left_out: "Otherwise: the output's leak is differentiated.",
+            left_out: "",
         }),
         Name::Cifar10 => Some(Of {
             network: "64C3-AN2-128RB3(post)-256RB3/2(post)-512RB3(post)-512RB3/2(post)-1024FC-1Voting",
@@ -67,9 +67,8 @@ fn of(data: Name) -> Option<Of> {
             epochs: 150,
             steps: &[70, 100, 125],
             augment: Some(Augment { padding: 4, flip: true, degrees: 0.0 }),
-            left_out: "Left out: dropout of 0.25 in the blocks, behind the first convolution and behind 1024FC. Otherwise: the \
-                       output's leak is differentiated, and the scores lack the source's last leak (×0.99); a block's stride lies in \
-                       its first convolution; the shortcut of the last block is a trained 1×1 convolution, where the source's takes \
+            left_out: "Left out: dropout of 0.25 in the blocks, behind the first convolution and behind 1024FC. Otherwise: a \
+                       block's stride lies in its first convolution; the shortcut of the last block is a trained 1×1 convolution, where the source's takes \
                        every second value and has no weights; first weights are √2 times as wide, √(2/fan-in) in place of √(1/fan-in).",
         }),
         _ => None,
@@ -90,7 +89,7 @@ fn published_setting(data: Name) -> Option<Recipe> {
         optimiser: OptimiserKind::Sgd { momentum: 0.0, nesterov: false, weight_decay: 5e-4 },
         schedule: Schedule::Multistep { at: Milestones::new(steps)?, factor: 0.2 },
         initialisation: Initialisation::Kaiming { law: Law::Normal, fan: Fan::In },
-        head: Head::Membrane { decay: 0.99 },
+        head: Head::Charge { decay: 0.99 },
         augment,
         ..run.setup
     };

@@ -13,7 +13,9 @@ use crate::experiment::{Experiment, with_published};
 use crate::layout::notes;
 use crate::run_request::{RunRequest, Variation};
 use crate::selection::Receipts;
-use crate::systems::{ALL, BASELINE, BNTT, BPSA, BPSA_BPTA, LISNN, SBPSNN, System};
+use crate::systems::{
+    ALL, BACKEISNN, BASELINE, BNTT, BPSA, BPSA_BPTA, LISNN, NEUNORM, SBPSNN, System,
+};
 use anyhow::Result;
 use datasets::Name;
 use report::Table;
@@ -32,8 +34,8 @@ const ROWS: [Row<3>; 19] = [
     cited("HM2BP [33]", "BP", [Some(99.49), None, None]),
     of("LISNN [47]", "BP", &LISNN),
     of("BNTT [48]", "BP", &BNTT),
-    cited("STBP NeuNorm [32]", "BP", [None, Some(90.53), None]),
-    cited("BackEISNN [49]", "BP", [Some(99.67), Some(90.93), None]),
+    of("STBP NeuNorm [32]", "BP", &NEUNORM),
+    of("BackEISNN [49]", "BP", &BACKEISNN),
     of("SBPSNN [43]", "BP", &SBPSNN),
     cited("TSSL-BP [34]", "BP", [Some(99.53), Some(91.41), None]),
     cited("ST-RSBP [50]", "BP", [Some(99.62), None, None]),

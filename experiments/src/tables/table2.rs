@@ -11,7 +11,7 @@ use super::{curves_of, each, with_runs};
 use crate::experiment::{Experiment, with_published};
 use crate::layout::notes;
 use crate::selection::Receipts;
-use crate::systems::{ALL, BASELINE, BNTT, BPSA, BPSA_BPTA, LISNN, PLIF, TDBN};
+use crate::systems::{ALL, BACKEISNN, BASELINE, BNTT, BPSA, BPSA_BPTA, LISNN, NEUNORM, PLIF, TDBN};
 use anyhow::Result;
 use datasets::Name;
 use report::Table;
@@ -29,12 +29,12 @@ const ROWS: [Row<3>; 15] = [
     cited("TSSL-BP 100 [34]", "BP", [Some(99.4), None, None]),
     of("STBP [31]", "BP", &BASELINE),
     of("LISNN [47]", "BP", &LISNN),
-    cited("STBP NeuNorm [32]", "BP", [Some(99.53), None, Some(60.5)]),
+    of("STBP NeuNorm [32]", "BP", &NEUNORM),
     of("BNTT [48]", "BP", &BNTT),
     cited("SALT [55]", "BP", [None, None, Some(67.1)]),
     of("STBP-tdBN [56]", "BP", &TDBN),
     of("LMCSNN [57]", "BP", &PLIF),
-    cited("BackEISNN [49]", "BP", [Some(99.57), None, None]),
+    of("BackEISNN [49]", "BP", &BACKEISNN),
     of("BPSA alone (not in this table)", "BP", &BPSA),
     of("Our method (BPSA + BPTA)", "BP", &BPSA_BPTA),
 ];

@@ -69,8 +69,8 @@ impl<'a> Pass<'a> {
         let start = Instant::now();
         let mut kept = Kept {
             inputs,
-            activation_mask: self.mask(&block.drop_activations, layout.activations)?,
-            current_mask: self.mask(&block.drop_currents, layout.currents)?,
+            activation_mask: self.mask(&block.drop_activations, block.masks, layout.activations)?,
+            current_mask: self.mask(&block.drop_currents, block.masks, layout.currents)?,
             scales: match &block.affine {
                 Some((name, norm)) => {
                     let (shown, norm) = ((steps, layout.still), (name.as_str(), norm));

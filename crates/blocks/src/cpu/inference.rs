@@ -9,8 +9,8 @@ use layers::{Product, pooled};
 use neuron::Pooling;
 
 /// A network that classifies one sample at a time, step by step, and stops as soon as no later vote
-/// can change the class. All memory is taken when it is made: a sample allocates nothing, but for
-/// pooled currents.
+/// can change the class; where currents are voted on any later step could, so that all steps run.
+/// All memory is taken when it is made: a sample allocates nothing, but for pooled currents.
 pub struct Inference<'n> {
     layers: Vec<Live<'n>>,
     voters: usize,
@@ -20,6 +20,10 @@ pub struct Inference<'n> {
     /// Non-zero values of the frame: index in its flattened map, value.
     frame: Vec<(u32, f32)>,
     votes: Vec<u64>,
+    /// Without last neurons, for each class what its voters' currents have charged.
+    charges: Vec<f64>,
+    /// The part of a charge that stays from step to step.
+    decay: f64,
     shape: [usize; 3],
 }
 
@@ -59,18 +63,34 @@ struct Live<'n> {
 
 impl EventDriven {
     /// This network for single samples of `[height, width, channels]`, with the running statistics
-    /// of its norms and without dropout.
+    /// of its norms and without dropout. Classes are read off the votes of its last neurons, or
+    /// without any off the sum of currents over time.
     ///
     /// # Errors
-    /// If such samples do not fit the network, or it does not vote by spikes.
+    /// If such samples do not fit the network.
     pub fn inference(&self, sample: [usize; 3]) -> Result<Inference<'_>> {
+        self.live(sample, 1.0)
+    }
+
+    /// The same of a network without last neurons, whose currents x charge membranes that leak:
+    /// v\[t\] = decay · v\[t−1\] + x\[t\], of which the largest at the end is the class.
+    ///
+    /// # Errors
+    /// As [`EventDriven::inference`], and if the network has last neurons.
+    pub fn inference_of_membranes(&self, sample: [usize; 3], decay: f64) -> Result<Inference<'_>> {
+        match self.graph.blocks.last() {
+            Some(last) if last.neuron.is_none() => self.live(sample, decay),
+            _ => bail!("membranes are read off currents, but this network ends in neurons"),
+        }
+    }
+
+    fn live(&self, sample: [usize; 3], decay: f64) -> Result<Inference<'_>> {
         let [h, w, c] = sample;
         let layouts = layouts(&self.graph, ([1, h, w, c], true), 1)?;
         let blocks = self.graph.blocks.iter().zip(&layouts);
         let layers: Vec<Live> =
             blocks.map(|(block, l)| Live::new(block, l)).collect::<Result<_>>()?;
-        let last = layers.last().filter(|last| last.block.neuron.is_some());
-        let Some(last) = last else { bail!("single samples are classified by votes of neurons") };
+        let Some(last) = layers.last() else { bail!("a network without layers") };
         let (units, voters) = (last.counts.len(), self.graph.voters);
         if voters == 0 || !units.is_multiple_of(voters) {
             bail!("voting takes a multiple of {voters} units, found {units}");
@@ -80,8 +100,11 @@ impl EventDriven {
             Pooling::None | Pooling::Max(_) => 1,
         };
         let most = (voters * window) as u64;
-        let (frame, votes) = (Vec::with_capacity(h * w * c), vec![0; units / voters]);
-        Ok(Inference { layers, voters, most, frame, votes, shape: sample })
+        let classes = units / voters;
+        let charged = if last.block.neuron.is_none() { classes } else { 0 };
+        let (frame, votes) = (Vec::with_capacity(h * w * c), vec![0; classes]);
+        let charges = vec![0.0; charged];
+        Ok(Inference { layers, voters, most, frame, votes, charges, decay, shape: sample })
     }
 }
 
@@ -137,7 +160,7 @@ fn affine(block: &Block) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
 
 impl Inference<'_> {
     /// Classifies the one sample of `frames`; with `early`, stops when the class can no longer
-    /// change.
+    /// change, which it always can where currents are read.
     ///
     /// # Errors
     /// If `frames` are not one sample of this network's shape.
@@ -153,6 +176,7 @@ impl Inference<'_> {
             );
         }
         self.votes.fill(0);
+        self.charges.fill(0.0);
         for layer in &mut self.layers {
             layer.v.fill(0.0);
             layer.entries.clear();
@@ -169,7 +193,9 @@ impl Inference<'_> {
             }
             self.step(t, again)?;
             let left = (frames.steps - 1 - t) as u64 * self.most;
-            let class = leader(&self.votes);
+            let charged = !self.charges.is_empty();
+            let class = if charged { leader(&self.charges) } else { leader(&self.votes) };
+            let early = early && !charged;
             if t + 1 == frames.steps || early && decided(&self.votes, class, left) {
                 return Ok(Decision { class, steps: t + 1 });
             }
@@ -181,6 +207,12 @@ impl Inference<'_> {
     /// run; behind average pooling those of all neurons in their windows.
     pub fn votes(&self) -> &[u64] {
         &self.votes
+    }
+
+    /// Without last neurons: for each class what the currents of its voters have charged, their
+    /// sum over voters.
+    pub fn charges(&self) -> &[f64] {
+        &self.charges
     }
 
     /// Step `t` of all layers; `again` if the frame is that of the step before.
@@ -196,6 +228,13 @@ impl Inference<'_> {
             layer.give(same);
         }
         let Some(last) = self.layers.last() else { return Ok(()) };
+        if !self.charges.is_empty() {
+            self.charges.iter_mut().for_each(|charge| *charge *= self.decay);
+            for &(i, x) in &last.entries {
+                self.charges[i as usize / self.voters] += f64::from(x);
+            }
+            return Ok(());
+        }
         for (votes, units) in self.votes.iter_mut().zip(last.counts.chunks_exact(self.voters)) {
             *votes += units.iter().map(|&n| u64::from(n)).sum::<u64>();
         }
@@ -274,9 +313,10 @@ impl Live<'_> {
             None if same => self.entries.clone_from(&self.before),
             None => {
                 let [h, w, c] = self.shape;
-                let values = match self.block.pool {
-                    Pooling::None => &self.x,
-                    pool => &pooled(&self.x, [1, h, w, c], pool),
+                let values = match (self.block.windows, self.block.pool) {
+                    (Some(windows), _) => &windows.averaged(&self.x, [1, h, w, c]),
+                    (None, Pooling::None) => &self.x,
+                    (None, pool) => &pooled(&self.x, [1, h, w, c], pool),
                 };
                 self.entries.clear();
                 let some = values.iter().enumerate().filter(|(_, v)| **v != 0.0);
@@ -287,9 +327,8 @@ impl Live<'_> {
 }
 
 /// The first of the classes with the most votes.
-fn leader(votes: &[u64]) -> usize {
-    let most = votes.iter().max().copied().unwrap_or(0);
-    votes.iter().position(|&v| v == most).unwrap_or(0)
+fn leader<V: PartialOrd>(votes: &[V]) -> usize {
+    (0..votes.len()).fold(0, |best, i| if votes[i] > votes[best] { i } else { best })
 }
 
 /// Whether `class` leads whatever the others still get: at most `left` votes each.

@@ -55,8 +55,15 @@ fn needs(pass: &Pass) -> Needs {
         let kept = super::kernel(block).map_or(1, |kernel| kernel.kept()) * z.min(LAID_OUT);
         // backward: currents, their gradient, and what the products lay out; forward: counts of
         // spikes; a gradient from above may be dense: four bytes for each of the activations
-        let backward = 2 * z + 4 * pooled + kept + weights.min(LAID_OUT);
+        let whole = super::kernel(block).map_or(0, |kernel| kernel.laid_out(frames.steps));
+        let whole = whole * layout.currents.iter().product::<usize>();
+        let backward = 2 * z + 4 * pooled + kept + whole + weights.min(LAID_OUT);
         passing = passing.max(backward).max(z + 2 * pooled);
+        if block.drops_by_step() {
+            let drops = [(&block.drop_currents, z), (&block.drop_activations, 4 * pooled)];
+            always +=
+                drops.iter().filter(|(name, _)| name.is_some()).map(|(_, of)| of).sum::<usize>();
+        }
         if graph.range_of(i).is_some() {
             // membranes, and gradients of activations and currents, of all steps; neurons that run
             // step by step have one membrane each

@@ -66,7 +66,9 @@ impl EventDriven {
         let here = |t: &Tensor| t.dtype() == DType::F32 && t.device().is_cpu() && t.is_contiguous();
         let fits = |block: &Block| {
             let kernel = block.neuron.is_none()
-                || kernel(block).is_some() && (1..16).contains(&block.pool.side());
+                || kernel(block).is_some()
+                    && (1..16).contains(&block.pool.side())
+                    && block.windows.is_none();
             let narrow = |weight: &Weight| match weight {
                 Weight::Conv(conv) => conv.weight.dim(0).is_ok_and(|k| conv.padding < k),
                 Weight::Depthwise(_) | Weight::Linear(_) => true,

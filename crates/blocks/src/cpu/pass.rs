@@ -6,8 +6,8 @@ use super::plain::Plain;
 use super::{LayerTrace, Options};
 use crate::layout::Layout;
 use crate::{Block, DROPOUT, Frames, Graph, Origin, Source};
-use candle_core::{DType, Device, Result, Tensor, bail};
-use layers::{Consumer, Mode, Product, Scales, Sparse, dropout_mask};
+use candle_core::{Result, Tensor, bail};
+use layers::{Consumer, Masks, Mode, Product, Scales, Sparse};
 use neuron::{Norm, Pooling, Stage};
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,7 +29,7 @@ pub struct Kept<'a> {
     pub inputs: Vec<Input<'a>>,
     /// Lists of its own activations, by which a gradient at their entries is counted.
     pub lists: Option<Arc<Sparse>>,
-    /// Factors of the activations, `[B, H, W, C]` behind the pool.
+    /// Factors of the activations, `[B, H, W, C]` behind the pool, or of each step.
     pub activation_mask: Option<Vec<f32>>,
     pub current_mask: Option<Vec<f32>>,
     pub currents: Option<Arc<Vec<f32>>>,
@@ -73,6 +73,11 @@ pub struct Membranes {
 
 /// What a block leaves, gives to its readers, and what of it may be voted on.
 pub type Done<'a> = (Kept<'a>, Option<Activations>, Votes);
+
+/// The part of factors, `[B, …]` or `[T, B, …]`, that is step t's; `size` numbers.
+pub fn of_step(mask: Option<&[f32]>, t: usize, size: usize) -> Option<&[f32]> {
+    mask.map(|mask| &mask[t * size % mask.len().max(1)..][..size])
+}
 
 impl Kept<'_> {
     /// Factors of the activations.
@@ -217,11 +222,14 @@ impl<'a> Pass<'a> {
         Ok(Arc::new(sum))
     }
 
-    /// The dropout mask of that name, as [`layers::dropout`] draws it.
-    pub fn mask(&self, name: &Option<String>, shape: [usize; 4]) -> Result<Option<Vec<f32>>> {
+    /// The factors of a block's dropout of that name, as [`Masks::drop`] has them.
+    pub fn mask(
+        &self,
+        name: &Option<String>,
+        masks: Masks,
+        shape: [usize; 4],
+    ) -> Result<Option<Vec<f32>>> {
         let (Some(name), Mode::Train { seed }) = (name, self.mode) else { return Ok(None) };
-        let shape = shape.to_vec().into();
-        let mask = dropout_mask(&shape, DROPOUT, name, seed, DType::F32, &Device::Cpu)?;
-        Ok(Some(mask.flatten_all()?.to_vec1()?))
+        masks.factors(self.frames.steps, &shape, DROPOUT, name, seed).map(Some)
     }
 }

@@ -32,8 +32,10 @@ impl Plain<'_> {
     /// The activations of currents `z`.
     pub fn forward(&self, z: &[f32]) -> Vec<f32> {
         let mut y = self.currents(z);
-        if self.block.pool != Pooling::None {
-            y = pooled(&y, self.shape, self.block.pool);
+        match (self.block.windows, self.block.pool) {
+            (Some(windows), _) => y = windows.averaged(&y, self.shape),
+            (None, Pooling::None) => {}
+            (None, pool) => y = pooled(&y, self.shape, pool),
         }
         multiply(&mut y, self.activation_mask);
         y
@@ -42,12 +44,13 @@ impl Plain<'_> {
     /// Gradients from those of the activations, `g`.
     pub fn backward(&self, z: &[f32], g: Vec<f32>) -> StageGradient {
         let mut g = self.unmasked(g);
-        match self.block.pool {
-            Pooling::None => {}
+        match (self.block.windows, self.block.pool) {
+            (Some(windows), _) => g = windows.averaged_gradient(&g, self.shape),
+            (None, Pooling::None) => {}
             // only the maximum asks for the values
-            Pooling::Average(_) => g = pooled_gradient(z, &g, self.shape, self.block.pool),
-            Pooling::Max(_) => {
-                g = pooled_gradient(&self.currents(z), &g, self.shape, self.block.pool);
+            (None, pool @ Pooling::Average(_)) => g = pooled_gradient(z, &g, self.shape, pool),
+            (None, pool @ Pooling::Max(_)) => {
+                g = pooled_gradient(&self.currents(z), &g, self.shape, pool);
             }
         }
         self.of_currents(z, g)

@@ -78,13 +78,17 @@ moments(const TX* z, const real* part, unsigned blocks, const real* bias, double
   }
 }
 
-// Moments [3][1][C] of running statistics, for currents without their bias: the mean goes into the
-// shift.
-extern "C" __global__ void running_moments(const real* mean, const real* var, const real* bias, real* out, unsigned c) {
-  EACH(i, c) {
+// Moments [3][sets][C] of running statistics [C], or `by_set` [sets][C], for currents without their
+// bias, if there is one: the mean goes into the shift.
+extern "C" __global__ void running_moments(const real* mean, const real* var, const real* bias, real* out, unsigned sets,
+                                           unsigned c, int by_set) {
+  const size n = (size)sets * c;
+  EACH(i, n) {
+    const unsigned channel = i % c;
+    const size from = by_set ? i : channel;
     out[i] = real(0);
-    out[c + i] = var[i];
-    out[2 * (size)c + i] = mean[i] - bias[i];
+    out[n + i] = var[from];
+    out[2 * n + i] = mean[from] - (bias ? bias[channel] : real(0));
   }
 }
 
@@ -191,6 +195,100 @@ extern "C" __global__ void vote(const TX* spikes, float* scores, unsigned steps,
       for (unsigned v = 0; v < voters; ++v) sum += load(spikes + ((size)t * batch * classes + i) * voters + v);
     scores[i] = sum / float(voters * steps);
   }
+}
+
+// Its gradient for each voter: `share` of that of its class. Scores [B, K] are the same at all steps,
+// [T, B, K] are not.
+extern "C" __global__ void of_votes(const TX* scores, TY* out, size n, size scored, unsigned voters, float share) {
+  EACH(i, n) store(out + i, load(scores + i / voters % scored) * share);
+}
+
+// y = a + b, each of which is repeated to the size of y; b may be none, and a or b may be y.
+extern "C" __global__ void sum(const TX* a, const TX* b, TY* y, size n, size of_a, size of_b) {
+  EACH(i, n) store(y + i, b ? load(a + i % of_a) + load(b + i % of_b) : load(a + i % of_a));
+}
+
+// Σ over steps x [steps][n], in their order.
+extern "C" __global__ void over_steps(const TX* x, TY* y, size n, unsigned steps) {
+  EACH(i, n) {
+    real sum = real(0);
+    for (unsigned t = 0; t < steps; ++t) sum += load(x + t * n + i);
+    store(y + i, sum);
+  }
+}
+
+// y = x · mask, the mask repeated.
+extern "C" __global__ void masked(const TX* x, const float* mask, TY* y, size n, size of_mask) {
+  EACH(i, n) store(y + i, load(x + i) * real(mask[i % of_mask]));
+}
+
+// A depthwise convolution of maps [n, h, w, c] with windows [k, k, c] that keeps their size: y[i, c] =
+// Σ over the taps w[tap, c] · x[i + tap, c], `turned` with the window turned round, which is the way
+// back.
+extern "C" __global__ void depthwise(const TX* x, const float* weight, TY* y, size n, int h, int w, int c, int k,
+                                     int turned) {
+  EACH(i, n * h * w * c) {
+    const int channel = i % c, column = i / c % w, row = i / c / w % h;
+    const TX* map = x + i / c / w / h * h * w * c;
+    real sum = real(0);
+    for (int ky = 0; ky < k; ++ky)
+      for (int kx = 0; kx < k; ++kx) {
+        const int r = row + ky - k / 2, q = column + kx - k / 2, tap = ky * k + kx;
+        if (r < 0 || q < 0 || r >= h || q >= w) continue;
+        const real by = real(weight[(turned ? k * k - 1 - tap : tap) * c + channel]);
+        sum += by * load(map + (r * w + q) * c + channel);
+      }
+    store(y + i, sum);
+  }
+}
+
+// ∂L/∂w of it: every thread a tap of a channel over some of the maps, into part [splits][k·k·c]; maps
+// are dealt out in turn.
+extern "C" __global__ void depthwise_part(const TX* x, const TX* g, double* part, unsigned n, int h, int w, int c, int k,
+                                          unsigned splits) {
+  const size taps = (size)k * k * c;
+  EACH(i, splits * taps) {
+    const int channel = i % c, kx = i / c % k, ky = i / c / k % k;
+    double all = 0;
+    for (unsigned map = i / taps; map < n; map += splits) {
+      const size at = (size)map * h * w * c;
+      real sum = real(0);
+      for (int row = 0; row < h; ++row)
+        for (int column = 0; column < w; ++column) {
+          const int r = row + ky - k / 2, q = column + kx - k / 2;
+          if (r < 0 || q < 0 || r >= h || q >= w) continue;
+          sum += load(x + at + (r * w + q) * c + channel) * load(g + at + (row * w + column) * c + channel);
+        }
+      all += double(sum);
+    }
+    part[i] = all;
+  }
+}
+
+// Σ of the splits, in their order.
+extern "C" __global__ void depthwise_weight(const double* part, TY* dw, size taps, unsigned splits) {
+  EACH(i, taps) {
+    double sum = 0;
+    for (unsigned s = 0; s < splits; ++s) sum += part[s * taps + i];
+    store(dw + i, real(sum));
+  }
+}
+
+// Σ of each channel of g [rows][C]: part [blocks][1][2][C], the second of each pair 0.
+extern "C" __global__ void __launch_bounds__(THREADS)
+channel_part(const TX* g, real* part, unsigned rows, unsigned c) {
+  __shared__ real sums[THREADS];
+  const unsigned tile = blockIdx.y, lanes = c < THREADS ? c : THREADS, side = c < THREADS ? THREADS / c : 1;
+  const unsigned row = threadIdx.x / lanes, channel = tile * THREADS + threadIdx.x % lanes;
+  real a = real(0);
+  if (row < side && channel < c)
+    for (size i = (size)blockIdx.x * side + row; i < rows; i += (size)gridDim.x * side) a += load(g + i * c + channel);
+  sums[threadIdx.x] = a;
+  __syncthreads();
+  if (row || channel >= c) return;
+  for (unsigned r = 1; r < side; ++r) a += sums[r * lanes + threadIdx.x];
+  part[(size)blockIdx.x * 2 * c + channel] = a;
+  part[(size)blockIdx.x * 2 * c + c + channel] = real(0);
 }
 
 extern "C" __global__ void rectify(const TX* x, TY* y, size n) {

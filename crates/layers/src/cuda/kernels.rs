@@ -142,30 +142,46 @@ pub fn moments(
     Ok((out, BatchStatistics { mean, unbiased_var, momentum: 0.1 }))
 }
 
-/// Running statistics `[C]` as moments `[3, 1, C]` of currents that are given without their `bias`.
+/// Running statistics `[C]`, or of at least `sets` steps `[…, C]`, as moments `[3, sets, C]` of
+/// currents that are given without their `bias` `[C]`, if they have one.
 ///
 /// # Errors
 /// If they do not fit each other.
-pub fn running_moments(mean: &Tensor, var: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    let (c, dtype) = (mean.elem_count(), mean.dtype());
-    if [mean, var, bias].iter().any(|t| t.dims() != [c] || t.dtype() != dtype)
-        || computed(dtype) != dtype
-    {
+pub fn running_moments(
+    mean: &Tensor,
+    var: &Tensor,
+    bias: Option<&Tensor>,
+    sets: usize,
+) -> Result<Tensor> {
+    let (c, dtype) = (mean.dim(candle_core::D::Minus1)?, mean.dtype());
+    let by_set = mean.rank() == 2;
+    let biased = bias.is_none_or(|bias| bias.dims() == [c] && bias.dtype() == dtype);
+    if mean.dims() != var.dims() || var.dtype() != dtype || computed(dtype) != dtype || !biased {
         bail!(
             "running statistics and bias [{c}] of one type were expected, found {:?}, {:?}",
             var.shape(),
-            bias.shape()
+            bias.map(Tensor::shape)
         );
     }
-    let gpu = Gpu::of_tensor(mean)?;
-    let out = gpu.empty((3, 1, c), dtype)?;
-    let mut args = Vec::with_capacity(5);
-    for tensor in [mean, var, bias, &out] {
-        args.push(Arg::Pointer(gpu.pointer(tensor)?));
+    if by_set && mean.dim(0)? < sets {
+        bail!(
+            "a batch norm of {} steps was shown {sets}; make the network for as many",
+            mean.dim(0)?
+        )
     }
-    args.push(int(c));
-    // SAFETY: c numbers each, and three times as many in `out`.
-    unsafe { each(&gpu, "running_moments", (dtype, dtype), c, &args)? };
+    let gpu = Gpu::of_tensor(mean)?;
+    let out = gpu.empty((3, sets, c), dtype)?;
+    let args = [
+        Arg::Pointer(gpu.pointer(mean)?),
+        Arg::Pointer(gpu.pointer(var)?),
+        Arg::Pointer(bias.map_or(Ok(0), |bias| gpu.pointer(bias))?),
+        Arg::Pointer(gpu.pointer(&out)?),
+        int(sets),
+        int(c),
+        int(usize::from(by_set)),
+    ];
+    // SAFETY: c numbers each, or at least sets·c where they are by set, and 3·sets·c in `out`.
+    unsafe { each(&gpu, "running_moments", (dtype, dtype), sets * c, &args)? };
     Ok(out)
 }
 

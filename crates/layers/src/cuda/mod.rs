@@ -12,6 +12,7 @@
 mod convolution;
 mod kernels;
 mod linear;
+mod maps;
 mod operations;
 
 pub use convolution::{
@@ -24,10 +25,15 @@ pub use kernels::{
 pub use linear::{
     forward as multiply, input_gradient as multiply_input, weight_gradient as multiply_weight,
 };
+pub use maps::{
+    add, channel_sums, depthwise, depthwise_input, depthwise_weight, masked, of_votes, over_steps,
+    pooled, pooled_gradient, rectified, sum_into,
+};
 pub(crate) use operations::{
     conv_backward, conv_forward, moments as moments_of, normalise_backward, normalise_forward,
     pool_backward, pool_forward, rectify_backward, rectify_forward,
 };
+pub use operations::{normalise_gradient, normalised, rectify_backward as rectified_gradient};
 
 use candle_core::{DType, Result, bail};
 use device::cudarc::cudnn::sys::cudnnDataType_t;

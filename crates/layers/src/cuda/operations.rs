@@ -8,7 +8,7 @@ use crate::Sizes;
 use candle_core::cuda_backend::CudaStorage;
 use candle_core::{Layout, Result, Tensor, bail};
 use device::{Arg, Gpu, View};
-use neuron::cuda::Norm;
+use neuron::cuda::{Affine, Norm};
 use std::sync::Arc;
 
 type Found = (Arc<Gpu>, View);
@@ -122,19 +122,44 @@ pub fn normalise_forward(
     eps: f64,
 ) -> Result<CudaStorage> {
     let (gpu, x) = view(x, layout)?;
-    let (_, sets, c) = moments.dims3()?;
-    let norm = Norm::new(moments.clone(), gamma, beta, eps)?;
+    let norm = Norm::new(moments.clone(), affine(gamma, beta, eps))?;
     let (y, address) = output(&gpu, x.len, x)?;
-    let mut args = vec![Arg::Pointer(x.address), Arg::Pointer(gpu.pointer(moments)?)];
-    args.extend([
+    normalise_into(&gpu, x, &norm, address)?;
+    Ok(y)
+}
+
+/// The usual norm of these.
+fn affine<'a>(gamma: &'a Tensor, beta: &'a Tensor, eps: f64) -> Affine<'a> {
+    Affine { gamma, constant: 1.0, beta: Some(beta), eps }
+}
+
+/// What a norm makes of currents `z` `[sets, …, C]`.
+///
+/// # Errors
+/// If they do not fit, or the device fails.
+pub fn normalised(z: &Tensor, norm: &Norm) -> Result<Tensor> {
+    let gpu = Gpu::of_tensor(z)?;
+    let y = gpu.empty(z.shape(), z.dtype())?;
+    normalise_into(&gpu, gpu.view(z)?, norm, gpu.pointer(&y)?)?;
+    Ok(y)
+}
+
+/// [`normalised`] into as many values at an address.
+fn normalise_into(gpu: &Gpu, x: View, norm: &Norm, address: u64) -> Result<()> {
+    let (_, sets, c) = norm.moments().dims3()?;
+    if !x.len.is_multiple_of(sets * c) || norm.moments().dtype() != computed(x.dtype) {
+        bail!("a norm of {sets} sets of {c} channels cannot take {} values", x.len);
+    }
+    let mut args = vec![
+        Arg::Pointer(x.address),
+        Arg::Pointer(gpu.pointer(norm.moments())?),
         Arg::Pointer(gpu.pointer(norm.factors())?),
         Arg::Pointer(address),
         Arg::Size(x.len as u64),
-    ]);
+    ];
     args.extend([x.len / (sets * c), sets, c].map(int));
     // SAFETY: moments and factors hold 3·sets·c numbers; x and y x.len values.
-    unsafe { each(&gpu, "normalise", (x.dtype, x.dtype), x.len, &args)? };
-    Ok(y)
+    unsafe { each(gpu, "normalise", (x.dtype, x.dtype), x.len, &args) }
 }
 
 /// ∂L/∂x, ∂L/∂γ, ∂L/∂β.
@@ -145,7 +170,15 @@ pub fn normalise_backward(
     [gamma, beta]: [&Tensor; 2],
     eps: f64,
 ) -> Result<[Tensor; 3]> {
-    let gpu = Gpu::of_tensor(x)?;
+    normalise_gradient(x, g, &Norm::new(moments.clone(), affine(gamma, beta, eps))?)
+}
+
+/// ∂L/∂z, ∂L/∂γ, ∂L/∂β of [`normalised`].
+///
+/// # Errors
+/// As there.
+pub fn normalise_gradient(x: &Tensor, g: &Tensor, norm: &Norm) -> Result<[Tensor; 3]> {
+    let (gpu, moments) = (Gpu::of_tensor(x)?, norm.moments());
     let (_, sets, c) = moments.dims3()?;
     let (n, dtype) = (x.elem_count(), x.dtype());
     let rows = n / (sets * c);
@@ -156,7 +189,6 @@ pub fn normalise_backward(
     {
         bail!("a gradient of {:?} was expected, found {:?}", x.shape(), g.shape());
     }
-    let norm = Norm::new(moments.clone(), gamma, beta, eps)?;
     let [x_at, g_at, mean, factors] =
         [x, g, moments, norm.factors()].map(|t| gpu.pointer(t).map(Arg::Pointer));
     let (x_at, g_at, mean, factors) = (x_at?, g_at?, mean?, factors?);

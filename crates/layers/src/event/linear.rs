@@ -1,15 +1,15 @@
 use super::conv::dots;
 use super::{gather, lanes, rows, rows_mut, tiled, vectors, with_vectors};
-use crate::Sparse;
+use crate::{Sparse, written};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Inputs whose weights for one tile of outputs stay in the first-level cache.
 const INPUTS: usize = 128;
 
-/// Outputs of one task: some lines of memory from each row of weights, so that reading them is no
-/// waste.
-const OUTPUTS: usize = 256;
+/// Outputs of one task: as much of each row of weights as memory reads in one go, and few enough
+/// that weights and sums stay in the second-level cache.
+const OUTPUTS: usize = 512;
 
 /// y = x·w + b, `[n, outputs]`, of a weight `[inputs, outputs]`.
 pub fn forward(x: &Sparse, weight: &[f32], bias: &[f32]) -> Vec<f32> {
@@ -135,21 +135,24 @@ pub fn weight_gradient(x: &Sparse, g: &[f32], outputs: usize) -> Vec<f32> {
     let vectors = vectors(outputs, 4);
     let tile = vectors * lanes();
     let g = tiled(g, outputs, tile);
-    let mut dw = vec![0.0; h * w * c * outputs];
-    dw.par_chunks_mut(INPUTS * outputs).enumerate().for_each(|(i, dw)| {
-        let first = i * INPUTS;
-        with_vectors!(vectors, N => WeightGradient::<N> { lists: &lists, g: &g, first, outputs, dw });
-    });
-    dw
+    let row = || vec![0.0; outputs.next_multiple_of(tile)];
+    written::in_pieces(h * w * c * outputs, INPUTS * outputs, row, |row, i, dw| {
+        let inputs = i * INPUTS..((i + 1) * INPUTS).min(h * w * c);
+        for input in inputs {
+            with_vectors!(vectors, N => WeightGradient::<N> { lists: &lists, g: &g, input, row });
+            dw.push(&row[..outputs]);
+        }
+    })
 }
 
+/// Row `input` of ∂L/∂w. It is written from one end to the other, which memory is fast at; g stays
+/// in the second-level cache.
 struct WeightGradient<'a, const N: usize> {
     lists: &'a ByInput,
     /// `[tiles, n, tile]`
     g: &'a [f32],
-    first: usize,
-    outputs: usize,
-    dw: &'a mut [f32],
+    input: usize,
+    row: &'a mut [f32],
 }
 
 impl<const N: usize> WithSimd for WeightGradient<'_, N> {
@@ -157,19 +160,14 @@ impl<const N: usize> WithSimd for WeightGradient<'_, N> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let tile = N * S::F32_LANES;
-        let tiles = self.outputs.div_ceil(tile);
-        for (t, g) in self.g.chunks_exact(self.g.len() / tiles).enumerate() {
-            let g = rows::<S, N>(g);
-            for (i, dw) in self.dw.chunks_exact_mut(self.outputs).enumerate() {
-                let range = self.lists.range(self.first + i..self.first + i + 1);
-                let values = self.lists.values.as_ref().map(|v| &v[range.clone()]);
-                let mut acc = [simd.splat_f32s(0.0); N];
-                gather(simd, &mut acc, &self.lists.sample[range], values, 0, g);
-                for (to, acc) in dw[t * tile..].chunks_mut(S::F32_LANES).zip(acc) {
-                    simd.partial_store_f32s(to, acc);
-                }
-            }
+        let range = self.lists.range(self.input..self.input + 1);
+        let values = self.lists.values.as_ref().map(|v| &v[range.clone()]);
+        let samples = &self.lists.sample[range];
+        let row = rows_mut::<S, N>(self.row);
+        let size = self.g.len() / row.len();
+        for (acc, g) in row.iter_mut().zip(self.g.chunks_exact(size)) {
+            *acc = [simd.splat_f32s(0.0); N];
+            gather(simd, acc, samples, values, 0, rows::<S, N>(g));
         }
     }
 }

@@ -2,7 +2,7 @@ use std::ops::{Deref, DerefMut};
 
 /// Bytes of a line of the cache: a row of a tile that lies on two takes twice as long to load, and
 /// loading then takes longer than multiplying.
-const LINE: usize = 64;
+pub const LINE: usize = 64;
 
 /// Numbers that start with a line of the cache.
 pub struct Aligned<T> {

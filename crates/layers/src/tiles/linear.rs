@@ -1,9 +1,9 @@
 //! Linear layers on tiles.
 
-use super::aligned::{Aligned, Aside};
+use super::aligned::{Aligned, LINE};
 use super::pack::{self, pairs, spread};
 use super::{BLOCK, OnTiles, TileProducts, Tiles};
-use crate::Sparse;
+use crate::{Sparse, written};
 use rayon::prelude::*;
 
 /// Blocks of rows of weights that are packed together: with the sums of all outputs they stay in
@@ -134,12 +134,16 @@ pub fn weight_gradient(tiles: TileProducts, x: &Sparse, g: &[f32], outputs: usiz
     let (inputs, rows) = (h * w * c, n.next_multiple_of(BLOCK));
     let left = by_input(x, rows);
     let right = packed_rows(tiles, g, n, outputs);
-    let mut dw = vec![0.0; inputs * outputs];
-    let tasks = dw.par_chunks_mut(BLOCK * outputs).zip(left.par_chunks(BLOCK * rows));
-    tasks.for_each(|(dw, left)| {
-        tiles.unit.run(WeightGradient { tiles, left, rows, right: &right, outputs, dw });
-    });
-    dw
+    // rows a little longer than the outputs: those that lie a page apart would share a set of the
+    // cache
+    let width = outputs.next_multiple_of(BLOCK) + LINE / size_of::<f32>();
+    let sums = || Aligned::zeros(BLOCK * width);
+    written::in_pieces(inputs * outputs, BLOCK * outputs, sums, |sums, i, dw| {
+        let left = &left[i * BLOCK * rows..][..BLOCK * rows];
+        tiles.unit.run(WeightGradient { tiles, left, rows, right: &right, width, sums });
+        let here = BLOCK.min(inputs - i * BLOCK);
+        sums.chunks_exact(width).take(here).for_each(|row| dw.push(&row[..outputs]));
+    })
 }
 
 /// A matrix `[n, columns]` of real numbers as right operands, `[columns/32, n/32, part]`.
@@ -162,31 +166,21 @@ struct WeightGradient<'a> {
     rows: usize,
     /// `[outputs/32, rows/32, part]`
     right: &'a [u32],
-    outputs: usize,
-    /// `[32 or fewer, outputs]`
-    dw: &'a mut [f32],
+    width: usize,
+    /// `[32, width]`
+    sums: &'a mut [f32],
 }
 
 impl OnTiles for WeightGradient<'_> {
     fn run<T: Tiles>(self, unit: &mut T) {
-        let WeightGradient { tiles, left, rows, right, outputs, dw } = self;
+        let WeightGradient { tiles, left, rows, right, width, sums } = self;
         let terms = tiles.parts.of_spikes();
-        let whole = dw.len() == BLOCK * outputs;
-        let mut aside = Aside::new();
         for (i, right) in right.chunks_exact(rows / BLOCK * terms.packed()).enumerate() {
             unit.clear();
             for (deep, packed) in right.chunks_exact(terms.packed()).enumerate() {
                 terms.add(unit, &left[deep * BLOCK..], (rows, 0), packed);
             }
-            let (first, len) = (i * BLOCK, BLOCK.min(outputs - i * BLOCK));
-            if whole && len == BLOCK {
-                unit.store(&mut dw[first..], outputs);
-                continue;
-            }
-            unit.store(&mut aside.0, BLOCK);
-            for (dw, found) in dw.chunks_exact_mut(outputs).zip(aside.0.chunks_exact(BLOCK)) {
-                dw[first..first + len].copy_from_slice(&found[..len]);
-            }
+            unit.store(&mut sums[i * BLOCK..], width);
         }
     }
 }

@@ -10,7 +10,8 @@ pub enum Stage {
     /// `128C3`: convolution with a 3×3 window, stride 1, same size; batch norm, ReLU, neuron.
     /// `15C5(valid)` has no zeros around the map, which shrinks by the window but for one.
     /// `32C3(L5)` adds lateral connections: behind the norm, each channel's own spikes of the step
-    /// before, through a depthwise 5×5 window without bias.
+    /// before, through a depthwise 5×5 window without bias. `32C3(BE5)` adds BackEISNN's feedback,
+    /// which gates currents, and signs, which let spikes inhibit, both by 5×5 windows.
     Conv {
         /// Output channels.
         channels: usize,
@@ -20,6 +21,18 @@ pub enum Stage {
         valid: bool,
         /// Side of the lateral window, odd.
         lateral: Option<usize>,
+        /// Side of the windows of feedback and signs, odd.
+        back_ei: Option<usize>,
+    },
+    /// `NN`, directly behind a convolution: NeuNorm, whose trace of a pixel's spikes over all
+    /// channels, by a weight of each pixel and channel, is taken from them. `NN(shared)` has a
+    /// weight of each pixel, `NN(mean)` a trace of the channels' mean in place of the source's
+    /// formula, which divides by their number twice.
+    NeuNorm {
+        /// Whether channels share a weight.
+        shared: bool,
+        /// Whether the trace is of the channels' mean.
+        mean: bool,
     },
     /// `64S3`: a stem, a convolution alone, without bias, norm or neuron; `64S3/2` with stride 2.
     /// What follows must bring its own norm and neuron, as a block with pre-activation does.
@@ -58,7 +71,8 @@ pub enum Stage {
     /// `AP2`: average pooling, window = stride.
     AvgPool(usize),
     /// `AP3/2`: average pooling with stride 2; `AP3/2(P1)` with a border of zeros, one pixel wide,
-    /// whose pixels count, as PyTorch's do by default. A network with it runs by tensor operations.
+    /// whose pixels count, as PyTorch's do by default. A CUDA device runs a network with it by
+    /// tensor operations.
     StridedAvgPool {
         /// Side of the window.
         window: usize,
@@ -92,9 +106,14 @@ pub enum Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Stage::Conv { channels, kernel, valid, lateral } => {
+            Stage::Conv { channels, kernel, valid, lateral, back_ei } => {
                 write!(f, "{channels}C{kernel}{}", if *valid { "(valid)" } else { "" })?;
-                lateral.map_or(Ok(()), |side| write!(f, "(L{side})"))
+                lateral.map_or(Ok(()), |side| write!(f, "(L{side})"))?;
+                back_ei.map_or(Ok(()), |side| write!(f, "(BE{side})"))
+            }
+            Stage::NeuNorm { shared, mean } => {
+                write!(f, "NN{}", if *shared { "(shared)" } else { "" })?;
+                write!(f, "{}", if *mean { "(mean)" } else { "" })
             }
             Stage::Stem { channels, kernel, stride } => {
                 write!(f, "{channels}S{kernel}{}", Stride(*stride))
@@ -169,8 +188,8 @@ impl Spec {
     pub fn narrowed(&self, divisor: usize) -> Spec {
         let narrow = |n: usize| n.div_ceil(divisor.max(1));
         let narrowed = |&stage: &Stage| match stage {
-            Stage::Conv { channels, kernel, valid, lateral } => {
-                Stage::Conv { channels: narrow(channels), kernel, valid, lateral }
+            Stage::Conv { channels, kernel, valid, lateral, back_ei } => {
+                Stage::Conv { channels: narrow(channels), kernel, valid, lateral, back_ei }
             }
             Stage::Stem { channels, kernel, stride } => {
                 Stage::Stem { channels: narrow(channels), kernel, stride }
@@ -182,6 +201,7 @@ impl Spec {
                 Stage::FullyConnected { units: narrow(units), dropout }
             }
             Stage::Norm
+            | Stage::NeuNorm { .. }
             | Stage::GlobalAvgPool
             | Stage::MaxPool(_)
             | Stage::AvgPool(_)
@@ -212,6 +232,7 @@ mod tests {
             "64S3-3*64RB3-128RB3/2-64RB3-64RB3-BN-GAP-10Voting",
             "8C3-AP3/2(P1)-AP3/1-AP2/2-AP5/31(P2)-2*AP2/1-3Voting",
             "15C5(valid)-AN2-32C3(L5)-4C3(valid)(L3)-AN4-10Voting",
+            "8C3-NN-MP2-2*8C3(BE5)-9C5(valid)(BE3)-4C3-NN(shared)-4C1-NN(shared)(mean)-3Voting",
             "7S5/3-12*9RB1/31(post)-8RB3(post)-2*MP2-2*8FC(DP)-3Voting",
         ] {
             assert_eq!(text.parse::<Spec>().unwrap().to_string(), text);
@@ -240,14 +261,21 @@ mod tests {
         );
         assert!(error("128C3--10Voting").contains("character 7"));
         assert!(error("128C3-ÄP2").contains("found 'ÄP2'"));
-        assert!(
-            error("128C3x-10Voting")
-                .contains("character 6: expected (valid), (L5) or the end of the stage, found 'x'")
-        );
+        assert!(error("128C3x-10Voting").contains(
+            "character 6: expected (valid), (L5), (BE5) or the end of the stage, found 'x'"
+        ));
         for text in ["8C3(L4)-10Voting", "8C3(L)-10Voting", "8C3(L33)-10Voting"] {
             assert!(error(text).contains("character 6: expected"), "{}", error(text));
         }
-        for text in ["8C3(L5", "8C3(L5)(valid)", "8C3(L5)(L5)", "8C3(valid)(valid)"] {
+        assert!(error("8C3-NN(share)-10Voting").contains("found 'NN(share)'"));
+        assert!(error("8C3(BE4)-10Voting").contains("character 7: expected an odd window"));
+        for text in ["8C3-MP2-NN", "NN", "2*NN", "8C3-NN-NN", "8FC-NN"] {
+            let said = error(&format!("{text}-10Voting"));
+            assert!(said.contains("expected NN only directly behind a convolution"), "{said}");
+        }
+        for text in
+            ["8C3(L5", "8C3(L5)(valid)", "8C3(L5)(BE5)", "8C3(BE5)(L5)", "8C3(valid)(valid)"]
+        {
             let text = format!("{text}-10Voting");
             assert!(error(&text).contains("or the end of the stage"), "{}", error(&text));
         }
@@ -275,11 +303,9 @@ mod tests {
             error("64S3(post)-10Voting")
                 .contains("character 5: expected /2 (a stride) or the end of the stage")
         );
-        assert!(
-            error("64C3/2-10Voting").contains(
-                "character 5: expected (valid), (L5) or the end of the stage, found '/2'"
-            )
-        );
+        assert!(error("64C3/2-10Voting").contains(
+            "character 5: expected (valid), (L5), (BE5) or the end of the stage, found '/2'"
+        ));
         assert!(error("8S3-3*-10Voting").contains("character 7: expected a stage such as"));
         assert!(
             error("8S3-1*64RB3-10Voting")

@@ -95,6 +95,10 @@ fn read(text: &str) -> Result<Spec, Wrong<'_>> {
             return word.wrong("the end, since the voting stage comes last");
         }
         let (times, stage) = repeated(word)?;
+        let behind_convolution = matches!(stages.last(), Some(Stage::Conv { .. }));
+        if matches!(stage, Stage::NeuNorm { .. }) && !(behind_convolution && times == 1) {
+            return word.wrong("NN only directly behind a convolution such as 128C3");
+        }
         if stages.len() + times > MOST_STAGES {
             return word.wrong("the voting stage, since a network has at most 1024 stages");
         }
@@ -126,6 +130,10 @@ fn stage(word: Word) -> Result<Stage, Wrong> {
             "DP" => Ok(Stage::Dropout),
             "BN" => Ok(Stage::Norm),
             "GAP" => Ok(Stage::GlobalAvgPool),
+            "NN" => Ok(Stage::NeuNorm { shared: false, mean: false }),
+            "NN(shared)" => Ok(Stage::NeuNorm { shared: true, mean: false }),
+            "NN(mean)" => Ok(Stage::NeuNorm { shared: false, mean: true }),
+            "NN(shared)(mean)" => Ok(Stage::NeuNorm { shared: true, mean: true }),
             _ => match (word.strip("MP"), word.strip("AP"), word.strip("AN")) {
                 (Some(window), ..) => Ok(Stage::MaxPool(window.number()?)),
                 (_, Some(window), _) => average(window),
@@ -173,9 +181,14 @@ fn windowed(channels: usize, rest: Word) -> Result<Stage, Wrong> {
         let (kernel, rest) = kernel(window)?;
         let after = rest.strip("(valid)");
         let (valid, rest) = (after.is_some(), after.unwrap_or(rest));
-        let (lateral, rest) = lateral(rest)?;
-        rest.end("(valid), (L5) or the end of the stage")?;
-        Ok(Stage::Conv { channels, kernel, valid, lateral })
+        // what returns to neurons: one of the two
+        let (lateral, rest) = returning(rest, "(L")?;
+        let (back_ei, rest) = match lateral {
+            None => returning(rest, "(BE")?,
+            Some(_) => (None, rest),
+        };
+        rest.end("(valid), (L5), (BE5) or the end of the stage")?;
+        Ok(Stage::Conv { channels, kernel, valid, lateral, back_ei })
     } else if let Some(window) = rest.strip("S") {
         let (kernel, rest) = kernel(window)?;
         let (stride, rest) = stride(rest)?;
@@ -194,9 +207,9 @@ fn windowed(channels: usize, rest: Word) -> Result<Stage, Wrong> {
     }
 }
 
-/// The window of lateral connections, `(L5)`.
-fn lateral(rest: Word) -> Result<(Option<usize>, Word), Wrong> {
-    let Some(window) = rest.strip("(L") else { return Ok((None, rest)) };
+/// The window of connections that return, `(L5)` or `(BE5)` by how it opens.
+fn returning<'t>(rest: Word<'t>, opens: &str) -> Result<(Option<usize>, Word<'t>), Wrong<'t>> {
+    let Some(window) = rest.strip(opens) else { return Ok((None, rest)) };
     let (side, after) = kernel(window)?;
     match after.strip(")") {
         Some(after) => Ok((Some(side), after)),

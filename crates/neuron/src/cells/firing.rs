@@ -1,6 +1,19 @@
 use crate::{Fires, Reset, ResetGradient};
 use surrogate::{Number, Surrogate};
 
+/// One of two terms by a choice of the neuron. Floats compute both, see [`Number::constant`]; an
+/// equation that is written down has the one alone. No function with closures, which would be calls
+/// inside a loop over neurons.
+macro_rules! choose {
+    ($N:ident, $holds:expr, $yes:expr, $no:expr) => {
+        match $N::constant($holds) {
+            Some(mask) => $N::select(mask, $yes, $no),
+            None if $holds => $yes,
+            None => $no,
+        }
+    };
+}
+
 /// What most neurons share: a threshold, a surrogate, and what a spike does to the membrane.
 #[derive(Clone, Copy, Debug)]
 pub struct Firing<S> {
@@ -26,21 +39,28 @@ impl<S: Surrogate> Firing<S> {
     /// The membrane `u` after its spike `o`, with the gradient that the rule lets across.
     #[inline(always)]
     pub fn reset<N: Number>(&self, u: N, o: N) -> N {
-        let (fixed, theta) = (o.detach(), N::of(self.threshold));
-        let silent = N::of(1.0) - fixed;
-        // what stays at silent neurons, with its gradient; at firing ones the value alone
-        let kept = match self.reset {
-            Reset::ToZero => u * silent,
-            Reset::Subtract => u * silent + ((u - theta) * fixed).detach(),
+        let (fixed, theta, one) = (o.detach(), N::of(self.threshold), N::of(1.0));
+        let subtract = self.reset == Reset::Subtract;
+        let is = |rule| self.reset_gradient == rule;
+        let alpha = match self.reset_gradient {
+            ResetGradient::Residual { alpha } => alpha,
+            _ => 0.0,
         };
-        match (self.reset_gradient, self.reset) {
-            (ResetGradient::Differentiated, Reset::ToZero) => u * (N::of(1.0) - o),
-            (ResetGradient::Differentiated, Reset::Subtract) => u - o * theta,
-            (ResetGradient::Detached, Reset::Subtract) => u - fixed * theta,
-            (ResetGradient::Detached, Reset::ToZero) | (ResetGradient::Cut, _) => kept,
-            // α(o − o) adds nothing forward and α backward
-            (ResetGradient::Residual { alpha }, _) => kept + N::of(alpha) * (o - fixed),
-        }
+        let differentiated = is(ResetGradient::Differentiated);
+        let detached = is(ResetGradient::Detached);
+        let residual = is(ResetGradient::Residual { alpha });
+        choose!(
+            N,
+            differentiated,
+            choose!(N, subtract, u - o * theta, u * (one - o)),
+            choose!(N, detached && subtract, u - fixed * theta, {
+                // what stays at silent neurons, with its gradient; at firing ones the value alone
+                let silent = u * (one - fixed);
+                let taken = choose!(N, subtract, silent + ((u - theta) * fixed).detach(), silent);
+                // α(o − o) adds nothing forward and α backward
+                choose!(N, residual, taken + N::of(alpha) * (o - fixed), taken)
+            })
+        )
     }
 
     /// Whether a gradient passes a spike only where there is one.

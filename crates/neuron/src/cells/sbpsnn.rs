@@ -1,5 +1,8 @@
 use super::{Firing, decays};
-use crate::{BadParameter, Cell, Cost, Neuron, population};
+use crate::{
+    BadParameter, Cell, Cost, Fired, Kernel, Neuron, Pooling, Population, Stage, StageGradient,
+    Upstream, population,
+};
 use candle_core::{Result as Computed, Tensor};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -47,8 +50,8 @@ impl<S: Surrogate> Cell<1, 0> for Sbpsnn<S> {
 pub struct Constants {
     /// λ in (0, 1]; 0.99 in the source.
     pub decay: f64,
-    /// Whether ∂L/∂o has the source's [`Factor`]. It needs all spikes of a pass, so that such
-    /// neurons are trained by tensor operations.
+    /// Whether ∂L/∂o has the source's [`Factor`]. It needs all spikes of a pass, so that a layer
+    /// with lateral connections has none.
     pub factor: bool,
 }
 
@@ -111,18 +114,18 @@ impl Factor {
 
 /// The neurons with their [`Factor`]. Forward they are [`Sbpsnn`]; a single step has no factor.
 #[derive(Debug)]
-struct Weighted {
-    neuron: Arc<dyn Neuron>,
+struct Weighted<S> {
+    neuron: Arc<Population<Sbpsnn<S>, 1, 0>>,
     decay: f64,
 }
 
-impl Neuron for Weighted {
+impl<S: Surrogate> Neuron for Weighted<S> {
     fn start(&self, x: &Tensor) -> Computed<Tensor> {
         self.neuron.start(x)
     }
 
     fn step(&self, x: &Tensor, v: &Tensor) -> Computed<(Tensor, Tensor)> {
-        self.neuron.step(x, v)
+        Neuron::step(&*self.neuron, x, v)
     }
 
     fn scan(&self, x: &Tensor) -> Computed<Tensor> {
@@ -133,11 +136,113 @@ impl Neuron for Weighted {
         &spikes + (&rest - rest.detach())?
     }
 
+    fn stage(&self) -> Option<&dyn Kernel> {
+        self.neuron.stage().map(|_| self as &dyn Kernel)
+    }
+
     fn membrane(&self, x: &Tensor, v: &Tensor) -> Computed<Tensor> {
         self.neuron.membrane(x, v)
     }
 
     fn cost(&self) -> Cost {
         self.neuron.cost()
+    }
+}
+
+impl<S: Surrogate> Kernel for Weighted<S> {
+    fn fire(&self, stage: &Stage, z: &[f32]) -> Fired {
+        self.neuron.fire(stage, z)
+    }
+
+    fn backward(&self, stage: &Stage, z: &[f32], upstream: &Upstream) -> StageGradient {
+        with_factors(&*self.neuron, self.decay, stage, z, upstream)
+    }
+
+    fn states(&self) -> usize {
+        self.neuron.states()
+    }
+
+    fn kept(&self) -> usize {
+        self.neuron.kept()
+    }
+
+    /// Spikes of all steps, two sums and the factor.
+    fn laid_out(&self, steps: usize) -> usize {
+        steps + 20
+    }
+
+    fn step(&self, x: &[f32], v: &mut [f32], fired: &mut [u8]) {
+        Kernel::step(&*self.neuron, x, v, fired);
+    }
+
+    fn only_where_fired(&self) -> bool {
+        self.neuron.only_where_fired()
+    }
+}
+
+/// [`Kernel::backward`] where each neuron's ∂L/∂o has its factor. The spikes of a pass come first,
+/// since the factor is made of all of them; and pixel by pixel, since the neurons of a pooling
+/// window have factors of their own.
+fn with_factors(
+    kernel: &dyn Kernel,
+    decay: f64,
+    stage: &Stage,
+    z: &[f32],
+    upstream: &Upstream,
+) -> StageGradient {
+    let alone = Stage { pool: Pooling::None, ..*stage };
+    let spikes = kernel.fire(&alone, z).counts;
+    let factors = factors(&spikes, stage.steps, decay);
+    let c = stage.shape[3];
+    let pixels = factors.len() / c;
+    kernel.backward(&alone, z, &|p, row| {
+        before_pool(stage, &spikes, p, row, upstream);
+        let factors = &factors[p % pixels * c..][..c];
+        row.iter_mut().zip(factors).for_each(|(g, factor)| *g *= factor);
+    })
+}
+
+/// The factor of each neuron whose spikes `[T, …]` are given.
+fn factors(spikes: &[u8], steps: usize, decay: f64) -> Vec<f32> {
+    let size = spikes.len() / steps;
+    let (mut filtered, mut count) = (vec![0f64; size], vec![0f64; size]);
+    for step in spikes.chunks_exact(size) {
+        for ((filtered, count), &o) in filtered.iter_mut().zip(&mut count).zip(step) {
+            *filtered = decay * *filtered + f64::from(o);
+            *count += f64::from(o);
+        }
+    }
+    let factor = |(filtered, count): (&f64, &f64)| {
+        let active = if *filtered > 1e-3 { 1.0 } else { 0.0 };
+        (active + decay.ln() * filtered / count.max(1.0)) as f32
+    };
+    filtered.iter().zip(&count).map(factor).collect()
+}
+
+/// Writes the gradient of the spikes of pixel `p`, counted through `[T, B, H, W]`, from that of its
+/// pooling window, into `row`.
+fn before_pool(stage: &Stage, spikes: &[u8], p: usize, row: &mut [f32], upstream: &Upstream) {
+    let [_, h, w, c] = stage.shape;
+    let (k, (rows, columns)) = (stage.pool.side(), stage.pooled());
+    let (map, y, x) = (p / (h * w), p / w % h, p % w);
+    if y / k >= rows || x / k >= columns {
+        row.fill(0.0);
+        return;
+    }
+    upstream((map * rows + y / k) * columns + x / k, row);
+    match stage.pool {
+        Pooling::None => {}
+        Pooling::Average(_) => row.iter_mut().for_each(|g| *g /= (k * k) as f32),
+        Pooling::Max(_) => {
+            let first = (map * h + y / k * k) * w + x / k * k;
+            let fired = |j: usize, i: usize| spikes[(first + j / k * w + j % k) * c + i] != 0;
+            for (i, g) in row.iter_mut().enumerate() {
+                // to the first that fired, else to the first
+                let taker = (0..k * k).find(|&j| fired(j, i)).unwrap_or(0);
+                if taker != y % k * k + x % k {
+                    *g = 0.0;
+                }
+            }
+        }
     }
 }

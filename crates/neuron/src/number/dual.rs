@@ -1,6 +1,29 @@
-use std::array::from_fn;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use surrogate::{Fires, Number, Surrogate};
+
+/// A formula of each derivative. No function that is given a closure, which would be a call inside
+/// a loop over neurons, and keep it from using vectors.
+macro_rules! each {
+    ($formula:expr; $first:ident in $of:expr $(, $other:ident in $more:expr)*) => {{
+        let (mut all, of) = ($of, $of);
+        all.x = {
+            let $first = of.x;
+            $(let $other = $more.x;)*
+            $formula
+        };
+        for i in 0..all.state.len() {
+            let $first = of.state[i];
+            $(let $other = $more.state[i];)*
+            all.state[i] = $formula;
+        }
+        for i in 0..all.parameters.len() {
+            let $first = of.parameters[i];
+            $(let $other = $more.parameters[i];)*
+            all.parameters[i] = $formula;
+        }
+        all
+    }};
+}
 
 /// One number for each input of a cell's step: the derivatives of a value by them, or the
 /// gradients of a loss.
@@ -22,20 +45,16 @@ impl<N: Number, const S: usize, const P: usize> Gradient<N, S, P> {
         Gradient { x: zero, state: [zero; S], parameters: [zero; P] }
     }
 
-    /// `f` of each.
+    /// Each times `factor`.
     #[inline(always)]
-    pub fn map(self, f: impl Fn(N) -> N) -> Self {
-        Gradient { x: f(self.x), state: self.state.map(&f), parameters: self.parameters.map(&f) }
+    pub fn times(self, factor: N) -> Self {
+        each!(factor * d; d in self)
     }
 
-    /// `f` of each and of its partner in `other`.
+    /// Each with `factor` times its partner in `other` added.
     #[inline(always)]
-    pub fn zip(self, other: Self, f: impl Fn(N, N) -> N) -> Self {
-        Gradient {
-            x: f(self.x, other.x),
-            state: from_fn(|i| f(self.state[i], other.state[i])),
-            parameters: from_fn(|i| f(self.parameters[i], other.parameters[i])),
-        }
+    pub fn plus(self, factor: N, other: Self) -> Self {
+        each!(sum + factor * d; sum in self, d in other)
     }
 }
 
@@ -52,29 +71,35 @@ pub struct Dual<N, const S: usize, const P: usize> {
 
 impl<N: Number, const S: usize, const P: usize> Dual<N, S, P> {
     /// The inputs of a step, each with the derivative 1 by itself.
+    #[allow(
+        clippy::needless_range_loop,
+        reason = "a closure would be a call in a loop over neurons"
+    )]
     #[inline(always)]
     pub fn inputs(x: N, state: [N; S], parameters: [N; P]) -> (Self, [Self; S], [Self; P]) {
-        let one = N::of(1.0);
-        let constant = |value| Dual { value, by: Gradient::zero() };
-        let mut x = constant(x);
-        x.by.x = one;
-        let state = from_fn(|i| {
-            let mut input = constant(state[i]);
-            input.by.state[i] = one;
-            input
-        });
-        let parameters = from_fn(|i| {
-            let mut input = constant(parameters[i]);
-            input.by.parameters[i] = one;
-            input
-        });
-        (x, state, parameters)
+        let (one, zero) = (N::of(1.0), Gradient::zero());
+        let mut by = zero;
+        by.x = one;
+        let x = Dual { value: x, by };
+        let mut states = [x; S];
+        for i in 0..S {
+            let mut by = zero;
+            by.state[i] = one;
+            states[i] = Dual { value: state[i], by };
+        }
+        let mut learned = [x; P];
+        for i in 0..P {
+            let mut by = zero;
+            by.parameters[i] = one;
+            learned[i] = Dual { value: parameters[i], by };
+        }
+        (x, states, learned)
     }
 
     /// `value`, whose derivative by the value of self is `slope`.
     #[inline(always)]
     fn chain(self, value: N, slope: N) -> Self {
-        Dual { value, by: self.by.map(|d| d * slope) }
+        Dual { value, by: each!(d * slope; d in self.by) }
     }
 }
 
@@ -83,7 +108,8 @@ impl<N: Number, const S: usize, const P: usize> Add for Dual<N, S, P> {
 
     #[inline(always)]
     fn add(self, other: Self) -> Self {
-        Dual { value: self.value + other.value, by: self.by.zip(other.by, |a, b| a + b) }
+        let by = each!(a + b; a in self.by, b in other.by);
+        Dual { value: self.value + other.value, by }
     }
 }
 
@@ -92,7 +118,8 @@ impl<N: Number, const S: usize, const P: usize> Sub for Dual<N, S, P> {
 
     #[inline(always)]
     fn sub(self, other: Self) -> Self {
-        Dual { value: self.value - other.value, by: self.by.zip(other.by, |a, b| a - b) }
+        let by = each!(a - b; a in self.by, b in other.by);
+        Dual { value: self.value - other.value, by }
     }
 }
 
@@ -102,7 +129,7 @@ impl<N: Number, const S: usize, const P: usize> Mul for Dual<N, S, P> {
     #[expect(clippy::suspicious_arithmetic_impl, reason = "the product rule has a sum")]
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
-        let by = self.by.zip(other.by, |a, b| a * other.value + self.value * b);
+        let by = each!(a * other.value + self.value * b; a in self.by, b in other.by);
         Dual { value: self.value * other.value, by }
     }
 }
@@ -115,7 +142,8 @@ impl<N: Number, const S: usize, const P: usize> Div for Dual<N, S, P> {
     #[inline(always)]
     fn div(self, other: Self) -> Self {
         let value = self.value / other.value;
-        Dual { value, by: self.by.zip(other.by, |a, b| (a - value * b) / other.value) }
+        let by = each!((a - value * b) / other.value; a in self.by, b in other.by);
+        Dual { value, by }
     }
 }
 
@@ -124,7 +152,7 @@ impl<N: Number, const S: usize, const P: usize> Neg for Dual<N, S, P> {
 
     #[inline(always)]
     fn neg(self) -> Self {
-        Dual { value: -self.value, by: self.by.map(|d| -d) }
+        Dual { value: -self.value, by: each!(-d; d in self.by) }
     }
 }
 
@@ -172,10 +200,13 @@ impl<N: Number, const S: usize, const P: usize> Number for Dual<N, S, P> {
 
     #[inline(always)]
     fn select(mask: N::Mask, yes: Self, no: Self) -> Self {
-        Dual {
-            value: N::select(mask, yes.value, no.value),
-            by: yes.by.zip(no.by, |yes, no| N::select(mask, yes, no)),
-        }
+        let by = each!(N::select(mask, yes, no); yes in yes.by, no in no.by);
+        Dual { value: N::select(mask, yes.value, no.value), by }
+    }
+
+    #[inline(always)]
+    fn constant(holds: bool) -> Option<N::Mask> {
+        N::constant(holds)
     }
 
     #[inline(always)]

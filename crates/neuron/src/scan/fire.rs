@@ -31,14 +31,16 @@ impl<C: Membrane> CustomOp1 for Fire<C> {
     /// One step of a scan that starts at 0.
     #[cfg(feature = "cuda")]
     fn cuda_fwd(&self, u: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
-        Ok((cuda::forward(&self.0.source(), u, layout, 1)?, layout.shape().clone()))
+        Ok((cuda::forward(&self.0.source(), u, layout, 1, None)?, layout.shape().clone()))
     }
 
     fn bwd(&self, u: &Tensor, _spikes: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
         #[cfg(feature = "cuda")]
         if u.device().is_cuda() {
             let one_step = |t: &Tensor| t.contiguous()?.unsqueeze(0);
-            return cuda::backward(&self.0.source(), &one_step(u)?, &one_step(g)?)?
+            let source = self.0.source();
+            return cuda::backward(&source, &one_step(u)?, &one_step(g)?, None)?
+                .0
                 .squeeze(0)
                 .map(Some);
         }

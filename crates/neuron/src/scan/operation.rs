@@ -15,11 +15,16 @@ pub fn scan<R: Rows>(rows: R, x: &Tensor) -> Result<Tensor> {
 
 /// [`scan`] of neurons with learnable parameters `[P]`, whose values `rows` has.
 pub fn scan_learned<R: Rows>(rows: R, x: &Tensor, parameters: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op2(parameters, Learned(rows))
+    x.contiguous()?.apply_op2(parameters, Learned { rows, parameters: parameters.detach() })
 }
 
 struct Scan<R>(R);
-struct Learned<R>(R);
+struct Learned<R> {
+    rows: R,
+    /// Kernels of a device are handed a tensor, where the CPU has the values in `rows`.
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code))]
+    parameters: Tensor,
+}
 struct ScanGradient<R>(R);
 
 impl<R: Rows> Scan<R> {
@@ -50,14 +55,14 @@ impl<R: Rows> CustomOp1 for Scan<R> {
 
     #[cfg(feature = "cuda")]
     fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
-        let spikes = cuda::forward(&self.0.source(), x, layout, steps(layout)?)?;
+        let spikes = cuda::forward(&self.0.source(), x, layout, steps(layout)?, None)?;
         Ok((spikes, layout.shape().clone()))
     }
 
     fn bwd(&self, x: &Tensor, _spikes: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
         #[cfg(feature = "cuda")]
         if x.device().is_cuda() {
-            return cuda::backward(&self.0.source(), x, &g.contiguous()?).map(Some);
+            return Ok(Some(cuda::backward(&self.0.source(), x, &g.contiguous()?, None)?.0));
         }
         self.gradients(x, g)?.reshape(x.shape()).map(Some)
     }
@@ -75,22 +80,20 @@ impl<R: Rows> CustomOp2 for Learned<R> {
         _: &CpuStorage,
         _: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        Scan(self.0).forward(x, layout)
+        Scan(self.rows).forward(x, layout)
     }
 
     #[cfg(feature = "cuda")]
     fn cuda_fwd(
         &self,
-        _: &CudaStorage,
-        _: &Layout,
+        x: &CudaStorage,
+        layout: &Layout,
         _: &CudaStorage,
         _: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
-        bail!(
-            "neurons with learnable parameters have no CUDA kernel, found {:?}; unroll them, or \
-             train on the CPU",
-            self.0
-        )
+        let (source, learned) = (self.rows.source(), Some(&self.parameters));
+        let spikes = cuda::forward(&source, x, layout, steps(layout)?, learned)?;
+        Ok((spikes, layout.shape().clone()))
     }
 
     fn bwd(
@@ -100,7 +103,13 @@ impl<R: Rows> CustomOp2 for Learned<R> {
         _spikes: &Tensor,
         g: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let all = Scan(self.0).gradients(x, g)?;
+        #[cfg(feature = "cuda")]
+        if x.device().is_cuda() {
+            let (source, learned) = (self.rows.source(), Some(&self.parameters));
+            let (d, by_parameter) = cuda::backward(&source, x, &g.contiguous()?, learned)?;
+            return Ok((Some(d), by_parameter));
+        }
+        let all = Scan(self.rows).gradients(x, g)?;
         let d = all.narrow(0, 0, x.elem_count())?.reshape(x.shape())?;
         let by_parameter = all.narrow(0, x.elem_count(), R::PARAMETERS)?;
         Ok((Some(d), Some(by_parameter.reshape(parameters.shape())?)))

@@ -69,8 +69,7 @@ impl Source {
         Source { text: structs + &functions.concat(), kept, states, parameters }
     }
 
-    /// A cell, which keeps its spike, its current and the states before the step. No kernel takes
-    /// one with learnable parameters yet.
+    /// A cell, which keeps its spike, its current and the states before the step.
     pub fn of_cell<C: Cell<S, P>, const S: usize, const P: usize>(cell: &C) -> Source {
         let given = if P > 0 { ", const real* p" } else { "" };
         let inputs: Inputs = [input("x")]

@@ -12,7 +12,7 @@ use neuron::{Config, Fires, Kind, Lif, Reset, ResetGradient};
 use std::sync::Arc;
 use surrogate::{Kind as Surrogate, Rectangular, WhereFired};
 
-const BARE: StageOptions = StageOptions {
+pub const BARE: StageOptions = StageOptions {
     norm: Norm::None,
     rectify: false,
     bias: Biases::All,
@@ -37,6 +37,7 @@ pub fn lisnn(case: &Case) -> Result<System> {
         neuron: Arc::new(neuron),
         head: Head::Votes,
         loss: Loss::MeanSquares,
+        tensors_alone: false,
         parameters: Vec::new(),
         norms: Vec::new(),
         spikes: Vec::new(),
@@ -80,6 +81,7 @@ pub fn sbpsnn(case: &Case, rows: &mut Rows) -> Result<()> {
         neuron: neuron.build()?,
         head: Head::Membrane { leak, threshold },
         loss: Loss::Squares,
+        tensors_alone: false,
         parameters: Vec::new(),
         norms: Vec::new(),
         spikes: Vec::new(),

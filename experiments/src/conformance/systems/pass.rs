@@ -22,6 +22,8 @@ pub struct System {
     pub neuron: Arc<dyn Neuron>,
     pub head: Head,
     pub loss: Loss,
+    /// Whether blocks have no word for it.
+    pub tensors_alone: bool,
     /// Names of parameters, theirs and ours; `{t}` stands for every step, and is our first axis.
     pub parameters: Vec<(String, String, Layout)>,
     /// The same of norms, for their running statistics.
@@ -73,6 +75,12 @@ impl Loss {
 impl System {
     pub fn parameter(&mut self, theirs: String, ours: String, layout: Layout) {
         self.parameters.push((theirs, ours, layout));
+    }
+
+    /// The parameters of a product with a bias.
+    pub fn biased(&mut self, theirs: &str, ours: &str, layout: Layout) {
+        self.parameter(format!("{theirs}.weight"), format!("{ours}.weight"), layout);
+        self.parameter(format!("{theirs}.bias"), format!("{ours}.bias"), Layout::Vector);
     }
 
     fn steps(&self) -> Result<usize> {
@@ -155,9 +163,7 @@ pub fn check(case: &Case, system: &System, rows: &mut Rows) -> Result<()> {
     let labels = case.golden.integers(&format!("{}.label", case.seed))?;
     for (tag, dtype) in case.golden.precisions(&format!("{}.", case.seed))? {
         for event in [false, true] {
-            // no engine has this head
-            let membrane = matches!(system.head, Head::Membrane { .. });
-            if event && (dtype == DType::F64 || membrane) {
+            if event && (dtype == DType::F64 || system.tensors_alone) {
                 continue;
             }
             let form = if event { "event" } else { "tensors" };
@@ -239,14 +245,7 @@ impl Run<'_> {
                 for layer in network.layers() {
                     x = layer.forward(&x, mode, seen)?;
                 }
-                let steps = x.dim(0)?;
-                let mut membrane = x.get(0)?.zeros_like()?;
-                for t in 0..steps {
-                    // it leaks behind the charge, also in the last step
-                    let charged = (membrane + x.get(t)?)?;
-                    membrane = (&charged + (charged.detach() * (leak - 1.0))?)?;
-                }
-                (membrane / (threshold * steps as f64))?
+                charged(&x, leak, threshold)?
             }
             _ => network.forward(frames, mode, seen)?,
         };
@@ -264,18 +263,26 @@ impl Run<'_> {
     ) -> Result<PassResult> {
         let engine = network.event_driven().context("no event-driven form")?;
         let (values, shape) = shown(&self.system.frames)?;
-        let of = |scores: &Tensor| -> candle_core::Result<Tensor> {
-            let scores = Var::from_tensor(scores)?;
-            let loss = self.system.loss.of(&scores, self.labels);
+        let read = |votes: &Tensor| match self.system.head {
+            Head::Membrane { leak, threshold } => charged(votes, leak, threshold),
+            Head::Votes | Head::Currents => Ok(votes.clone()),
+        };
+        let of = |votes: &Tensor| -> candle_core::Result<Tensor> {
+            let votes = Var::from_tensor(votes)?;
+            let loss = read(&votes).and_then(|scores| self.system.loss.of(&scores, self.labels));
             let loss = loss.map_err(|error| candle_core::Error::Msg(error.to_string()))?;
             let gradients = loss.backward()?;
-            gradients.get(&scores).cloned().map_or_else(|| scores.zeros_like(), Ok)
+            gradients.get(&votes).cloned().map_or_else(|| votes.zeros_like(), Ok)
         };
-        let frames = of_shape(&values, shape);
-        let found = engine.gradients(frames, 0, Options::default(), seen, of)?;
-        let loss = self.system.loss.of(&found.scores, self.labels)?;
+        let (frames, options) = (of_shape(&values, shape), Options::default());
+        let found = match self.system.head {
+            Head::Membrane { .. } => engine.gradients_by_step(frames, 0, options, seen, of)?,
+            Head::Votes | Head::Currents => engine.gradients(frames, 0, options, seen, of)?,
+        };
+        let scores = read(&found.scores)?;
+        let loss = self.system.loss.of(&scores, self.labels)?;
         let of = |(name, var): (&String, &Var)| Some((name.clone(), found.get(var)?.clone()));
-        Ok((found.scores.clone(), loss, all.iter().filter_map(of).collect()))
+        Ok((scores, loss, all.iter().filter_map(of).collect()))
     }
 
     /// Every spike, or where a form tells only how many there were at each step, that.
@@ -283,7 +290,8 @@ impl Run<'_> {
         let mut pairs = Vec::new();
         for (theirs, ours) in &self.system.spikes {
             let name = format!("{}.spike.{theirs}", self.case.seed);
-            let golden = self.case.golden.tensor(&name)?.to_dtype(DType::F64)?;
+            // an observer hears of spikes as they were before a sign
+            let golden = self.case.golden.tensor(&name)?.to_dtype(DType::F64)?.abs()?;
             if let Some(spikes) = seen.spikes.get(ours) {
                 let spikes = match spikes.rank() {
                     5 => channels_first(spikes)?,
@@ -331,6 +339,14 @@ impl Run<'_> {
         }
         Ok(pairs)
     }
+}
+
+/// Scores of a membrane that currents `[T, B, K]` charge, and that leaks behind the charge, in the
+/// last step too, but not in the gradient.
+fn charged(currents: &Tensor, leak: f64, threshold: f64) -> Result<Tensor> {
+    let outputs = training::Head::Charge { decay: leak }.outputs(currents)?;
+    let steps = currents.dim(0)?;
+    Ok((outputs.get(steps - 1)? / (threshold * steps as f64))?)
 }
 
 /// Values and shape of frames for an event-driven pass.

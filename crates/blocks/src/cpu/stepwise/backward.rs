@@ -2,7 +2,7 @@ use super::{affine_at, within};
 use crate::Delay;
 use crate::cpu::activations::add;
 use crate::cpu::backward::{Found, Upstream};
-use crate::cpu::pass::{Kept, Pass};
+use crate::cpu::pass::{Kept, Pass, of_step};
 use crate::cpu::plain::Plain;
 use crate::cpu::stepwise_at;
 use crate::cpu::values::Values;
@@ -70,14 +70,15 @@ impl<'a> Pass<'a> {
     ) -> Result<StageGradient> {
         let (block, layout) = (&self.graph.blocks[i], &self.layouts[i]);
         let size: usize = layout.currents.iter().product();
+        let pooled: usize = layout.activations.iter().product();
         let affine = affine_at(block, t)?;
         let now = kept.scales.as_ref().map(|scales| scales.set(t));
         let plain = Plain {
             block,
             shape: layout.currents,
             norm: now.as_ref().zip(affine.as_ref()),
-            current_mask: kept.current_mask.as_deref(),
-            activation_mask: kept.activation_mask.as_deref(),
+            current_mask: of_step(kept.current_mask.as_deref(), t, size),
+            activation_mask: of_step(kept.activation_mask.as_deref(), t, pooled),
         };
         let z = kept.currents.as_ref().map_or(&[][..], |z| &z[t * size..][..size]);
         match (stepwise_at(block, rate), &kept.membranes) {

@@ -8,7 +8,7 @@ mod backward;
 
 use super::activations::{Activations, Input, add};
 use super::norms::{Affine, scales};
-use super::pass::{Done, Kept, Membranes, Pass, Votes};
+use super::pass::{Done, Kept, Membranes, Pass, Votes, of_step};
 use super::plain::Plain;
 use super::spikes::pool_spikes;
 use super::values::Values;
@@ -56,17 +56,19 @@ struct Within<'a> {
     density: f64,
 }
 
+/// Zeros in the first of so large steps, then each as it was one step before.
+fn delayed<X: Copy + Default>(all: &[X], step: usize) -> Vec<X> {
+    let mut delayed = vec![X::default(); step];
+    delayed.extend_from_slice(&all[..all.len() - step]);
+    delayed
+}
+
 impl Given {
-    /// Zeros in the first of so large steps, then each as it was one step before.
+    /// See [`delayed`].
     fn delayed(&self, step: usize) -> Given {
-        fn shift<X: Copy + Default>(all: &[X], step: usize) -> Vec<X> {
-            let mut shifted = vec![X::default(); step];
-            shifted.extend_from_slice(&all[..all.len() - step]);
-            shifted
-        }
         match self {
-            Given::Counts(counts) => Given::Counts(shift(counts, step)),
-            Given::Values(values) => Given::Values(shift(values, step)),
+            Given::Counts(counts) => Given::Counts(delayed(counts, step)),
+            Given::Values(values) => Given::Values(delayed(values, step)),
         }
     }
 }
@@ -120,7 +122,9 @@ impl<'a> Pass<'a> {
                 let i = first + at;
                 self.step_currents(i, range, running, t, &now, &before)?;
                 self.step(i, running, t, &mut statistics)?;
-                now.push(self.activations(i, &running.given, t..t + 1, running.kept.mask()));
+                let size = self.layouts[i].activations.iter().product();
+                let mask = of_step(running.kept.mask(), t, size);
+                now.push(self.activations(i, &running.given, t..t + 1, mask));
             }
             before = now;
         }
@@ -195,8 +199,8 @@ impl<'a> Pass<'a> {
         let neurons = block.neuron.is_some();
         let kept = Kept {
             inputs,
-            activation_mask: self.mask(&block.drop_activations, layout.activations)?,
-            current_mask: self.mask(&block.drop_currents, layout.currents)?,
+            activation_mask: self.mask(&block.drop_activations, block.masks, layout.activations)?,
+            current_mask: self.mask(&block.drop_currents, block.masks, layout.currents)?,
             membranes: neurons
                 .then(|| Membranes { u: vec![0.0; steps * size], fired: vec![0; steps * size] }),
             ..Kept::default()
@@ -273,6 +277,7 @@ impl<'a> Pass<'a> {
         let (block, layout) = (&self.graph.blocks[i], &self.layouts[i]);
         let Running { kept, v, z, spikes, given, .. } = running;
         let size: usize = layout.currents.iter().product();
+        let pooled: usize = layout.activations.iter().product();
         let z = &z[t * size..];
         let affine = affine_at(block, t)?;
         let now = match &block.affine {
@@ -286,8 +291,8 @@ impl<'a> Pass<'a> {
             block,
             shape: layout.currents,
             norm: now.as_ref().zip(affine.as_ref()),
-            current_mask: kept.current_mask.as_deref(),
-            activation_mask: kept.activation_mask.as_deref(),
+            current_mask: of_step(kept.current_mask.as_deref(), t, size),
+            activation_mask: of_step(kept.activation_mask.as_deref(), t, pooled),
         };
         match (given, &mut kept.membranes, stepwise_at(block, 0.0)) {
             (Given::Counts(counts), Some(membranes), Some(kernel)) => {
@@ -296,7 +301,7 @@ impl<'a> Pass<'a> {
                 kernel.forward(&plain.currents(z), v, u, fired);
                 spikes.push(fired.iter().map(|&n| u64::from(n)).sum());
                 let start = counts.len();
-                counts.resize(start + layout.activations.iter().product::<usize>(), 0);
+                counts.resize(start + pooled, 0);
                 pool_spikes(fired, layout.currents, block.pool, &mut counts[start..]);
             }
             (Given::Values(values), ..) => values.extend_from_slice(&plain.forward(z)),
@@ -339,12 +344,19 @@ impl<'a> Pass<'a> {
                 products += usize::from(product.is_some());
                 let Some(j) = within(source, range) else { continue };
                 let [b, h, w, c] = self.layouts[range.0 + j].activations;
-                let given = match source.delay {
-                    Delay::Now => running[j].given.clone(),
-                    Delay::Next => running[j].given.delayed(b * h * w * c),
+                let size = b * h * w * c;
+                let (given, mask) = (&running[j].given, running[j].kept.mask());
+                let i = range.0 + j;
+                let whole = match source.delay {
+                    Delay::Now => self.activations(i, given, 0..steps, mask),
+                    Delay::Next => {
+                        // masks of each step come as late as what they dropped
+                        let late = mask.filter(|mask| mask.len() > size);
+                        let late = late.map(|mask| delayed(mask, size));
+                        let mask = late.as_deref().or(mask);
+                        self.activations(i, &given.delayed(size), 0..steps, mask)
+                    }
                 };
-                let mask = running[j].kept.mask();
-                let whole = self.activations(range.0 + j, &given, 0..steps, mask);
                 let Some(whole) = whole else { continue };
                 let (input, density) = match product {
                     Some(product) => {

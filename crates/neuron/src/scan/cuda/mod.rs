@@ -14,8 +14,10 @@
 
 mod operations;
 mod program;
+mod step;
 
 pub use operations::{backward, forward};
+pub use step::Stepping;
 
 use crate::{Pooling, Source};
 use candle_core::cuda_backend::CudaStorage;
@@ -29,6 +31,8 @@ use std::sync::Arc;
 pub struct Stage<'a> {
     /// The neuron, see [`crate::Neuron::source`].
     pub neuron: &'a Source,
+    /// Its learnable parameters `[P]`, in what is computed in; `None` without any.
+    pub learned: Option<&'a Tensor>,
     /// T.
     pub steps: usize,
     /// B, H, W, C.
@@ -59,8 +63,23 @@ pub struct Norm {
     moments: Tensor,
     /// 1/√(σ² + ε), scale and shift, `[3, S, C]`.
     factors: Tensor,
-    /// γ `[C]`.
+    /// γ `[C]`, or of at least S sets `[…, C]`.
     gamma: Tensor,
+    /// A constant factor of γ.
+    constant: f64,
+}
+
+/// What follows the moments of a norm.
+#[derive(Clone, Copy, Debug)]
+pub struct Affine<'a> {
+    /// γ `[C]`, or of at least as many steps as there are sets of moments, `[…, C]`.
+    pub gamma: &'a Tensor,
+    /// A factor of γ that is not learnt.
+    pub constant: f64,
+    /// β `[C]`, if there is one.
+    pub beta: Option<&'a Tensor>,
+    /// ε.
+    pub eps: f64,
 }
 
 /// Where the gradient of the activations comes from.
@@ -85,6 +104,8 @@ pub struct Gradient {
     pub norm: Option<(Tensor, Tensor)>,
     /// Σ ∂L/∂z of each channel, if the stage has a bias.
     pub bias: Option<Tensor>,
+    /// ∂L/∂parameters `[P]`, if the neuron has learnable ones.
+    pub parameters: Option<Tensor>,
 }
 
 /// What is computed in for currents of a type.
@@ -93,22 +114,29 @@ fn computed(dtype: DType) -> DType {
 }
 
 impl Norm {
-    /// The factors of γ and β `[C]` with `moments` `[3, S, C]`: mean, variance and what rounding
-    /// took from the mean.
+    /// The factors of γ and β with `moments` `[3, S, C]`: mean, variance and what rounding took from
+    /// the mean.
     ///
     /// # Errors
     /// If they do not belong together, or the device fails.
-    pub fn new(moments: Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Norm> {
+    pub fn new(moments: Tensor, affine: Affine) -> Result<Norm> {
+        let Affine { gamma, constant, beta, eps } = affine;
         let (three, sets, c) = moments.dims3()?;
-        if three != 3 || gamma.dims() != [c] || beta.dims() != [c] {
+        let by_set = gamma.rank() == 2;
+        let fits = match *gamma.dims() {
+            [own] => own == c,
+            [steps, own] => own == c && steps >= sets,
+            _ => false,
+        };
+        if three != 3 || !fits || beta.is_some_and(|beta| beta.dims() != [c]) {
             bail!(
                 "batch norm of moments {:?} takes a weight and a bias of as many channels, found {:?}, {:?}",
                 moments.shape(),
                 gamma.shape(),
-                beta.shape()
+                beta.map(Tensor::shape)
             );
         }
-        if [gamma, beta].iter().any(|t| t.dtype() != moments.dtype()) {
+        if [Some(gamma), beta].into_iter().flatten().any(|t| t.dtype() != moments.dtype()) {
             bail!(
                 "batch norm's moments, weight and bias have one type, found {:?}",
                 moments.dtype()
@@ -120,16 +148,23 @@ impl Norm {
         let args = [
             Arg::Pointer(gpu.pointer(&moments)?),
             Arg::Pointer(gpu.pointer(gamma)?),
-            Arg::Pointer(gpu.pointer(beta)?),
+            Arg::Pointer(beta.map_or(Ok(0), |beta| gpu.pointer(beta))?),
             Arg::Double(eps),
+            Arg::Double(constant),
             Arg::Pointer(gpu.pointer(&factors)?),
             Arg::Int(sets as i32),
             Arg::Int(c as i32),
+            Arg::Int(i32::from(by_set)),
         ];
-        // SAFETY: moments and factors hold 3·S·C numbers, γ and β hold C, of the type the program
-        // is made for.
+        // SAFETY: moments and factors hold 3·S·C numbers, γ C or at least S·C, β C or is none, of
+        // the type the program is made for.
         unsafe { gpu.launch(&kernel, [gpu.blocks(sets * c, 256), 1], 256, &args)? };
-        Ok(Norm { sets, moments, factors, gamma: gamma.clone() })
+        Ok(Norm { sets, moments, factors, gamma: gamma.clone(), constant })
+    }
+
+    /// μ, variance, and what rounding took from the mean, `[3, S, C]`.
+    pub fn moments(&self) -> &Tensor {
+        &self.moments
     }
 
     /// 1/√(σ² + ε), scale γ/√(σ² + ε) and shift, `[3, S, C]`.
@@ -149,11 +184,11 @@ impl Norm {
         count: f64,
     ) -> Result<(Tensor, Tensor, Tensor)> {
         let gpu = Gpu::of_tensor(part)?;
-        let c = self.gamma.elem_count();
+        let c = self.moments.dim(2)?;
         let factors = gpu.empty((3, self.sets, c), self.moments.dtype())?;
         let sums = Sums { gpu: &gpu, sets: self.sets, c, dtype: self.moments.dtype() };
         let totals = sums.finish(part, blocks, count, Some((self, &factors)))?;
-        let (beta, gamma) = sums.over_sets(&totals)?;
+        let (beta, gamma) = sums.over_sets(&totals, Some(self))?;
         Ok((factors, gamma, beta))
     }
 }
@@ -183,15 +218,17 @@ impl Sums<'_> {
         let totals = gpu.empty((sets, 2, c), DType::F64)?;
         let pointers = match norm {
             Some((norm, factors)) => {
-                [gpu.pointer(&norm.gamma)?, gpu.pointer(&norm.factors)?, gpu.pointer(factors)?]
+                let inverse = gpu.pointer(&norm.factors)?;
+                let scale = inverse + (sets * c * dtype.size_in_bytes()) as u64;
+                [scale, inverse, gpu.pointer(factors)?]
             }
             None => [0; 3],
         };
-        let [gamma, inverse, factors] = pointers.map(Arg::Pointer);
+        let [scale, inverse, factors] = pointers.map(Arg::Pointer);
         let args = [
             Arg::Pointer(gpu.pointer(part)?),
             Arg::Int(blocks as i32),
-            gamma,
+            scale,
             inverse,
             Arg::Double(count),
             factors,
@@ -205,22 +242,59 @@ impl Sums<'_> {
         Ok(totals)
     }
 
-    /// Sums of `totals` over the sets: ΣD, and ΣD·x̂.
-    fn over_sets(&self, totals: &Tensor) -> Result<(Tensor, Tensor)> {
+    /// Sums of `totals` over the sets: ΣD, and ΣD·x̂ in the shape of a norm's γ.
+    fn over_sets(&self, totals: &Tensor, norm: Option<&Norm>) -> Result<(Tensor, Tensor)> {
         let Sums { gpu, sets, c, dtype } = *self;
-        let (first, second) = (gpu.empty(c, dtype)?, gpu.empty(c, dtype)?);
+        let constant = norm.map_or(1.0, |norm| norm.constant);
+        let first = gpu.empty(c, dtype)?;
+        let by_set = norm.filter(|norm| norm.gamma.rank() == 2);
+        let second = match by_set {
+            // steps that the pass did not have get no gradient
+            Some(norm) if norm.gamma.elem_count() > sets * c => norm.gamma.zeros_like()?,
+            Some(norm) => gpu.empty(norm.gamma.shape(), dtype)?,
+            None => gpu.empty(c, dtype)?,
+        };
         let args = [
             Arg::Pointer(gpu.pointer(totals)?),
             Arg::Pointer(gpu.pointer(&first)?),
             Arg::Pointer(gpu.pointer(&second)?),
+            Arg::Double(constant),
             Arg::Int(sets as i32),
             Arg::Int(c as i32),
+            Arg::Int(i32::from(by_set.is_some())),
         ];
         let kernel = gpu.kernel(small(dtype)?, "over_sets")?;
-        // SAFETY: totals hold [sets, 2, C] doubles, both results C numbers.
+        // SAFETY: totals hold [sets, 2, C] doubles, both results C numbers, the second by set as
+        // many of each.
         unsafe { gpu.launch(&kernel, [c.div_ceil(256) as u32, 1], 256, &args)? };
         Ok((first, second))
     }
+}
+
+/// ΣD of each channel of the parts `[blocks, 1, 2, C]` that `blocks` blocks left.
+///
+/// # Errors
+/// If they are others, or the device fails.
+pub fn channel_sums(part: &Tensor, blocks: usize) -> Result<Tensor> {
+    let gpu = Gpu::of_tensor(part)?;
+    let sums = Sums { gpu: &gpu, sets: 1, c: part.dim(3)?, dtype: part.dtype() };
+    Ok(sums.over_sets(&sums.finish(part, blocks, 1.0, None)?, None)?.0)
+}
+
+/// Σ over rows of doubles `[rows, P]`, in `dtype`.
+fn sum_rows(gpu: &Gpu, part: &Tensor, dtype: DType) -> Result<Tensor> {
+    let (rows, n) = part.dims2()?;
+    let out = gpu.empty(n, dtype)?;
+    let args = [
+        Arg::Pointer(gpu.pointer(part)?),
+        Arg::Pointer(gpu.pointer(&out)?),
+        Arg::Int(rows as i32),
+        Arg::Int(n as i32),
+    ];
+    let kernel = gpu.kernel(small(dtype)?, "sum_rows")?;
+    // SAFETY: the parts hold rows·n doubles, `out` n numbers; a block for each of them.
+    unsafe { gpu.launch(&kernel, [n as u32, 1], 256, &args)? };
+    Ok(out)
 }
 
 /// The program of `norm.cu`.
@@ -264,7 +338,9 @@ fn fire_into_storage(
     let address = gpu.address(&out, &Layout::contiguous(stage.steps * b * oh * ow * c))?;
     let [mean, _, scale, shift] = call.norm()?;
     let mut args = vec![Arg::Pointer(z.address), mean, scale, shift];
-    args.extend([call.optional(stage.mask)?, call.optional(stage.drop)?]);
+    for tensor in [stage.mask, stage.drop, stage.learned] {
+        args.push(call.optional(tensor)?);
+    }
     args.extend([Arg::Pointer(address), Arg::Pointer(counts)]);
     args.extend(call.sizes());
     let shape = call.shape.forward(&[z.address, address], to);
@@ -303,43 +379,54 @@ pub fn gradient(stage: &Stage, z: &Tensor, upstream: Upstream) -> Result<Gradien
     let sets = summing.statistics();
     let part = gpu.empty((blocks[0] as usize, sets, 2, c), computed(z.dtype()))?;
     let [mean, inverse, scale, shift] = call.norm()?;
-    let run =
-        |shape: Shape, pass: Pass, blocks: [u32; 2], factors: Option<&Tensor>| -> Result<()> {
-            let [p, q, r] = call.thirds(factors)?;
-            let mut args = vec![Arg::Pointer(gpu.pointer(z)?), mean, inverse, scale, shift];
-            args.extend([
-                call.optional(stage.mask)?,
-                call.optional(stage.drop)?,
-                g_out,
-                g_scores,
-                p,
-                q,
-                r,
-            ]);
-            args.extend([Arg::Pointer(gpu.pointer(&out)?), Arg::Pointer(gpu.pointer(&part)?)]);
-            args.extend(call.sizes());
-            args.extend([classes, voters, share]);
-            let kernel = gpu.kernel(
-                shape.program(stage.neuron, pass, z.dtype(), to, vote, false)?,
-                "gradient",
-            )?;
-            // SAFETY: as in `fire`; the upstream was checked by `Call::upstream`, `part` holds a
-            // row for each block, and the factors one number for each set and channel.
-            unsafe { gpu.launch(&kernel, blocks, 256, &args) }
-        };
+    let learns = summing.parameters > 0;
+    let run = |shape: Shape,
+               pass: Pass,
+               blocks: [u32; 2],
+               factors: Option<&Tensor>|
+     -> Result<Option<Tensor>> {
+        let rows = (blocks[0] * blocks[1]) as usize;
+        let of_learned = (learns && pass == Pass::Write)
+            .then(|| gpu.empty((rows, shape.parameters), DType::F64))
+            .transpose()?;
+        let [p, q, r] = call.thirds(factors)?;
+        let mut args = vec![Arg::Pointer(gpu.pointer(z)?), mean, inverse, scale, shift];
+        args.extend([
+            call.optional(stage.mask)?,
+            call.optional(stage.drop)?,
+            call.optional(stage.learned)?,
+            g_out,
+            g_scores,
+            p,
+            q,
+            r,
+        ]);
+        args.extend([Arg::Pointer(gpu.pointer(&out)?), Arg::Pointer(gpu.pointer(&part)?)]);
+        args.push(call.optional(of_learned.as_ref())?);
+        args.extend(call.sizes());
+        args.extend([classes, voters, share]);
+        let kernel =
+            gpu.kernel(shape.program(stage.neuron, pass, z.dtype(), to, vote, false)?, "gradient")?;
+        // SAFETY: as in `fire`; the upstream was checked by `Call::upstream`, `part` holds a
+        // row for each block, as does what is learnt, and the factors one number for each set
+        // and channel.
+        unsafe { gpu.launch(&kernel, blocks, 256, &args)? };
+        of_learned.map(|part| sum_rows(&gpu, &part, computed(z.dtype()))).transpose()
+    };
     let Some(norm) = stage.norm else {
         // the pass that writes D sums it as well
-        run(summing, Pass::Write, blocks, None)?;
+        let parameters = run(summing, Pass::Write, blocks, None)?;
         let sums = Sums { gpu: &gpu, sets, c, dtype: computed(z.dtype()) };
-        let sum = || sums.over_sets(&sums.finish(&part, blocks[0] as usize, 1.0, None)?);
+        let sum = || sums.over_sets(&sums.finish(&part, blocks[0] as usize, 1.0, None)?, None);
         let bias = stage.bias.map(|_| sum()).transpose()?;
-        return Ok(Gradient { z: out, norm: None, bias: bias.map(|sums| sums.0) });
+        return Ok(Gradient { z: out, norm: None, bias: bias.map(|sums| sums.0), parameters });
     };
     run(summing, Pass::Sum, blocks, None)?;
     let count = (z.elem_count() / (sets * c)) as f64;
     let (factors, gamma, beta) = norm.finish(&part, blocks[0] as usize, count)?;
-    run(writing, Pass::Write, writing.blocks(16 * gpu.multiprocessors()), Some(&factors))?;
-    Ok(Gradient { z: out, norm: Some((gamma, beta)), bias: None })
+    let blocks = writing.blocks(16 * gpu.multiprocessors());
+    let parameters = run(writing, Pass::Write, blocks, Some(&factors))?;
+    Ok(Gradient { z: out, norm: Some((gamma, beta)), bias: None, parameters })
 }
 
 /// A stage whose tensors were found to be its own.
@@ -347,6 +434,20 @@ struct Call<'a> {
     stage: &'a Stage<'a>,
     shape: Shape,
     gpu: Arc<Gpu>,
+}
+
+/// Refuses learnable parameters that are not those of the neuron.
+fn fits(neuron: &Source, learned: Option<&Tensor>, z: DType) -> Result<()> {
+    let found = learned.map_or(0, Tensor::elem_count);
+    if found != neuron.parameters || learned.is_some_and(|t| t.dtype() != computed(z)) {
+        bail!(
+            "a neuron of {} learnable parameters in {:?} was expected, found {found} {:?}",
+            neuron.parameters,
+            computed(z),
+            learned.map(Tensor::dtype)
+        );
+    }
+    Ok(())
 }
 
 impl<'a> Call<'a> {
@@ -374,6 +475,7 @@ impl<'a> Call<'a> {
                 );
             }
         }
+        fits(stage.neuron, stage.learned, z.dtype)?;
         if let Some(bias) = stage.bias
             && (bias.dims() != [c] || bias.dtype() != computed(z.dtype))
         {

@@ -7,10 +7,16 @@ use candle_core::{Layout, Result, Tensor, bail};
 use device::Gpu;
 
 /// A stage of `neurons` that is the scan alone: neurons know no channels, so any width will do.
-fn plain(neuron: &Source, steps: usize, neurons: usize) -> Stage<'_> {
+fn plain<'a>(
+    neuron: &'a Source,
+    steps: usize,
+    neurons: usize,
+    learned: Option<&'a Tensor>,
+) -> Stage<'a> {
     let c = [8, 4, 2, 1].into_iter().find(|c| neurons.is_multiple_of(*c)).unwrap_or(1);
     Stage {
         neuron,
+        learned,
         steps,
         shape: [1, 1, neurons / c, c],
         still: false,
@@ -23,7 +29,7 @@ fn plain(neuron: &Source, steps: usize, neurons: usize) -> Stage<'_> {
     }
 }
 
-/// Spikes of currents `[steps, …]`.
+/// Spikes of currents `[steps, …]`; `learned` as [`Stage::learned`].
 ///
 /// # Errors
 /// If they are of a type that no kernel has, or the device fails.
@@ -32,22 +38,31 @@ pub fn forward(
     x: &CudaStorage,
     layout: &Layout,
     steps: usize,
+    learned: Option<&Tensor>,
 ) -> Result<CudaStorage> {
     let gpu = Gpu::of(&x.device)?;
     let x = gpu.view_of(x, layout)?;
     match x.len {
         0 => gpu.empty_storage(0, x.dtype),
-        len => fire_into_storage(&plain(neuron, steps, len / steps), &gpu, x, x.dtype, 0),
+        len => {
+            let stage = plain(neuron, steps, len / steps, learned);
+            fire_into_storage(&stage, &gpu, x, x.dtype, 0)
+        }
     }
 }
 
-/// ∂L/∂x from ∂L/∂o, both `[T, …]`.
+/// ∂L/∂x from ∂L/∂o, both `[T, …]`, and ∂L/∂`learned` `[P]` if there are any.
 ///
 /// # Errors
 /// As [`forward`].
-pub fn backward(neuron: &Source, x: &Tensor, g: &Tensor) -> Result<Tensor> {
+pub fn backward(
+    neuron: &Source,
+    x: &Tensor,
+    g: &Tensor,
+    learned: Option<&Tensor>,
+) -> Result<(Tensor, Option<Tensor>)> {
     if x.elem_count() == 0 {
-        return x.zeros_like();
+        return Ok((x.zeros_like()?, learned.map(Tensor::zeros_like).transpose()?));
     }
     if x.dtype() != g.dtype() {
         bail!(
@@ -57,7 +72,7 @@ pub fn backward(neuron: &Source, x: &Tensor, g: &Tensor) -> Result<Tensor> {
         );
     }
     let steps = x.dim(0)?;
-    gradient(&plain(neuron, steps, x.elem_count() / steps), x, Upstream::Activations(g))?
-        .z
-        .reshape(x.shape())
+    let stage = plain(neuron, steps, x.elem_count() / steps, learned);
+    let found = gradient(&stage, x, Upstream::Activations(g))?;
+    Ok((found.z.reshape(x.shape())?, found.parameters))
 }

@@ -41,6 +41,8 @@ pub struct Shape {
     /// Numbers that a step of the neuron keeps, and that it carries on.
     kept: usize,
     states: usize,
+    /// Learnable parameters of the neuron.
+    pub parameters: usize,
     norm: bool,
     bias: bool,
     rectify: bool,
@@ -62,6 +64,7 @@ impl Shape {
             sets: stage.norm.map_or(1, |n| n.sets),
             kept: stage.neuron.kept,
             states: stage.neuron.states,
+            parameters: stage.neuron.parameters,
             norm: stage.norm.is_some(),
             bias: stage.bias.is_some(),
             rectify: stage.rectify,
@@ -110,6 +113,8 @@ impl Shape {
         let side = if let Pooling::Average(_) = self.pool { 1 } else { self.pool.side() };
         let shape = Shape { side, ..*self };
         let own_sums = if sums { 2 * self.statistics() } else { 0 };
+        // of each neuron, and so as many as membranes of one more step
+        let own_sums = own_sums + shape.members() * self.parameters;
         let fits =
             |v: usize| (self.steps * shape.members() * self.kept + own_sums) * v <= WITH_SUMS;
         let narrow = 4 / self.z.size_in_bytes().min(4);
@@ -165,6 +170,7 @@ impl Shape {
             ("MASK", flag(self.mask)),
             ("DROP", flag(self.drop)),
             ("STILL", flag(self.still)),
+            ("PARAMETERS", self.parameters.to_string()),
             ("VOTE", flag(vote)),
             ("COUNT", flag(count)),
             ("SUMS", flag(pass == Pass::Sum)),

@@ -10,7 +10,8 @@
 //   TO type of activations and theirs NORM batch norm with a scale · BIAS a shift alone · SETS
 //   statistics of each step · RECTIFY · MASK · DROP · STILL COUNT whether spikes are counted
 //   VOTE the gradient comes from class scores · SUMS the pass that sums (else the one that writes)
-//   and the neuron: Kept, Carried, charge, fires, backward (neuron::Source).
+//   PARAMETERS of the neuron that are learnt, and the neuron itself: Kept, Carried, charge, fires,
+//   backward (neuron::Source).
 //
 // A block's threads are rows of windows times lanes of V channels, lanes innermost: neighbours read
 // neighbouring memory, a thread keeps its channels for all its windows, and sums over windows stay
@@ -32,6 +33,16 @@ __device__ __forceinline__ Carried nothing() {
   for (int i = 0; i < (int)(sizeof(v.at) / sizeof(real)); ++i) v.at[i] = real(0);
   return v;
 }
+
+// Learnable parameters as the neuron's functions take them: their values, and the sums that their
+// gradients are added to.
+#if PARAMETERS
+#define LEARNED , learned
+#define LEARNED_SUMS(k, j) , learned, of_learned[k][j]
+#else
+#define LEARNED
+#define LEARNED_SUMS(k, j)
+#endif
 
 struct Sizes {
   unsigned b, h, w, oh, ow;  // samples, map, pooled map
@@ -168,7 +179,7 @@ __device__ __forceinline__ void drops(real d[V], const float* drop, const Window
 extern "C" __global__ void __launch_bounds__(THREADS)
 fire(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __restrict__ scale,
      const real* __restrict__ shift, const float* __restrict__ mask, const float* __restrict__ drop,
-     TO* __restrict__ out, unsigned* spikes, unsigned b, unsigned h, unsigned w_, unsigned oh,
+     const real* __restrict__ learned_, TO* __restrict__ out, unsigned* spikes, unsigned b, unsigned h, unsigned w_, unsigned oh,
      unsigned ow) {
   __shared__ unsigned total[T];
   for (unsigned t = threadIdx.x; t < T; t += THREADS) total[t] = 0;
@@ -177,6 +188,11 @@ fire(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __rest
   const Place p = place();
   const unsigned windows = b * ((h + SIDE - 1) / SIDE) * ((w_ + SIDE - 1) / SIDE);
   const size z_step = STILL ? 0 : (size)b * h * w_ * C, o_step = (size)b * oh * ow * C;
+#if PARAMETERS
+  real learned[PARAMETERS];
+#pragma unroll
+  for (int i = 0; i < PARAMETERS; ++i) learned[i] = learned_[i];
+#endif
   if (p.active) {
     Factors f;
     const Rows all = {mean + p.channel, 0, scale + p.channel, shift + p.channel, 0, 0, 0};
@@ -205,7 +221,7 @@ fire(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __rest
 #pragma unroll
           for (int j = 0; j < V; ++j) {
             Kept u;
-            charge(current(behind_norm(load(&x.at[j]), f, j), m[k][j]), v[k][j], u);
+            charge(current(behind_norm(load(&x.at[j]), f, j), m[k][j]), v[k][j], u LEARNED);
             fired[j] += fires(u);
           }
         }
@@ -253,18 +269,29 @@ __device__ __forceinline__ void upstream(real g[V], const TO* g_out, const float
 
 // SUMS: ΣD and ΣD·x̂ of each channel over this block's windows into `part`
 // [blocks][STATISTICS][2][C]. Else: ∂L/∂z into `out`, for NORM by `p`, `q`, `r` [sets, C]; without
-// NORM it is D, and of a BIAS ΣD goes into `part` as well.
+// NORM it is D, and of a BIAS ΣD goes into `part` as well. With `out` goes Σ ∂L/∂parameter of each
+// block, into `learned_part` [blocks][PARAMETERS]: a neuron's sum over steps in real, as on the CPU,
+// those of neurons in double, in an order that only the launch decides.
 extern "C" __global__ void __launch_bounds__(THREADS)
 gradient(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __restrict__ inverse,
          const real* __restrict__ scale, const real* __restrict__ shift, const float* __restrict__ mask,
-         const float* __restrict__ drop, const TO* __restrict__ g_out, const float* __restrict__ g_scores,
+         const float* __restrict__ drop, const real* __restrict__ learned_, const TO* __restrict__ g_out, const float* __restrict__ g_scores,
          const real* __restrict__ p_, const real* __restrict__ q_, const real* __restrict__ r_, TZ* __restrict__ out,
-         real* __restrict__ part, unsigned b, unsigned h, unsigned w_, unsigned oh, unsigned ow,
+         real* __restrict__ part, double* __restrict__ learned_part, unsigned b, unsigned h, unsigned w_, unsigned oh, unsigned ow,
          unsigned classes, unsigned voters, float share) {
   const Sizes s = {b, h, w_, oh, ow};
   const Place p = place();
   const unsigned windows = b * ((h + SIDE - 1) / SIDE) * ((w_ + SIDE - 1) / SIDE);
   const size map = (size)b * h * w_ * C, z_step = STILL ? 0 : map, o_step = (size)b * oh * ow * C;
+#if PARAMETERS
+  real learned[PARAMETERS];
+  double learned_sums[PARAMETERS];
+#pragma unroll
+  for (int i = 0; i < PARAMETERS; ++i) {
+    learned[i] = learned_[i];
+    learned_sums[i] = 0;
+  }
+#endif
   Factors f;
   real sd[STATISTICS][V], sx[STATISTICS][V];
 #pragma unroll
@@ -282,6 +309,15 @@ gradient(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __
       real m[MEMBERS][V], d[V], still[MEMBERS][V];
       masks(m, mask, w);
       drops(d, drop, w);
+#if PARAMETERS
+      real of_learned[MEMBERS][V][PARAMETERS];
+#pragma unroll
+      for (int k = 0; k < MEMBERS; ++k)
+#pragma unroll
+        for (int j = 0; j < V; ++j)
+#pragma unroll
+          for (int i = 0; i < PARAMETERS; ++i) of_learned[k][j][i] = real(0);
+#endif
 #pragma unroll
       for (int k = 0; k < MEMBERS; ++k)
 #pragma unroll
@@ -303,7 +339,7 @@ gradient(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __
 #pragma unroll
             for (int j = 0; j < V; ++j) {
               Kept u;
-              charge(current(behind_norm(load(&x.at[j]), f, j), m[k][j]), v[k][j], u);
+              charge(current(behind_norm(load(&x.at[j]), f, j), m[k][j]), v[k][j], u LEARNED);
             }
           }
         }
@@ -330,7 +366,7 @@ gradient(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __
             const z_pack x = *(const z_pack*)(z + t * z_step + w.member[k]);
 #pragma unroll
             for (int j = 0; j < V; ++j) {
-              charge(current(behind_norm(load(&x.at[j]), f, j), m[k][j]), v[k][j], u[l][k][j]);
+              charge(current(behind_norm(load(&x.at[j]), f, j), m[k][j]), v[k][j], u[l][k][j] LEARNED);
             }
           }
         }
@@ -360,7 +396,7 @@ gradient(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __
               const bool wins = any[j] ? fired && !given[j] : k == 0;
               given[j] |= wins;
               const real g_spike = POOL != 1 || wins ? gradient[j] : real(0);
-              real D = backward(u[l][k][j], g_spike, back[k][j]);
+              real D = backward(u[l][k][j], g_spike, back[k][j] LEARNED_SUMS(k, j));
               if (STILL) {
                 still[k][j] += D;
                 continue;
@@ -383,6 +419,15 @@ gradient(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __
           }
         }
       }
+#if PARAMETERS
+      // members outside the map have added nothing
+#pragma unroll
+      for (int k = 0; k < MEMBERS; ++k)
+#pragma unroll
+        for (int j = 0; j < V; ++j)
+#pragma unroll
+          for (int i = 0; i < PARAMETERS; ++i) learned_sums[i] += double(of_learned[k][j][i]);
+#endif
       if (STILL) {
         // one step of z stands for all: its gradient is the sum over them
 #pragma unroll
@@ -412,6 +457,20 @@ gradient(const TZ* __restrict__ z, const real* __restrict__ mean, const real* __
       }
     }
   }
+#if PARAMETERS && !SUMS
+  // all threads of the block add up, in pairs
+  __shared__ double of_threads[THREADS];
+  for (int i = 0; i < PARAMETERS; ++i) {
+    of_threads[threadIdx.x] = learned_sums[i];
+    __syncthreads();
+    for (unsigned half = THREADS / 2; half; half /= 2) {
+      if (threadIdx.x < half) of_threads[threadIdx.x] += of_threads[threadIdx.x + half];
+      __syncthreads();
+    }
+    if (!threadIdx.x) learned_part[((size)blockIdx.y * gridDim.x + blockIdx.x) * PARAMETERS + i] = of_threads[0];
+    __syncthreads();
+  }
+#endif
 #if SUMS || (BIAS && !NORM)
   // threads of one channel add up, step after step
   __shared__ real sums[2][V][THREADS];

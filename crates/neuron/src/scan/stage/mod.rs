@@ -27,7 +27,8 @@ pub struct Stage<'a> {
     pub norm: Option<Norm<'a>>,
     /// Whether a ReLU follows.
     pub rectify: bool,
-    /// Factors of the currents behind the ReLU, `[B, H, W, C]`.
+    /// Factors of the currents behind the ReLU, `[B, H, W, C]`, or those of each step,
+    /// `[T, B, H, W, C]`, where z holds every step.
     pub mask: Option<&'a [f32]>,
     /// What happens to the spikes.
     pub pool: Pooling,
@@ -137,6 +138,12 @@ pub trait Kernel: Send + Sync {
         1
     }
 
+    /// Bytes that a backward pass of so many steps lays out for each neuron of a map, of all at once.
+    fn laid_out(&self, steps: usize) -> usize {
+        let _ = steps;
+        0
+    }
+
     /// One step alone: currents `x` behind norm and ReLU and what the neurons carry, `v`
     /// `[states, neurons]`, which is changed and was 0 before the first step, to spikes.
     ///
@@ -156,6 +163,12 @@ impl Stage<'_> {
     /// Steps of z.
     fn z_steps(&self) -> usize {
         if self.still { 1 } else { self.steps }
+    }
+
+    /// The factors of step t.
+    fn mask_at(&self, t: usize) -> Option<&[f32]> {
+        let map = self.shape[0] * self.map();
+        self.mask.map(|mask| &mask[t * map % mask.len().max(1)..][..map])
     }
 
     /// Height and width behind the pool.
@@ -205,7 +218,8 @@ impl Stage<'_> {
             assert_eq!(rest, [norm.mean.len(); 2], "one number for each mean");
         }
         if let Some(mask) = self.mask {
-            assert_eq!(mask.len(), batch * self.map(), "a mask of {:?}", self.shape);
+            let of_steps = mask.len() == self.steps * batch * self.map() && !self.still;
+            assert!(mask.len() == batch * self.map() || of_steps, "a mask of {:?}", self.shape);
         }
     }
 }

@@ -145,12 +145,13 @@ impl NullaryFnOnce for Currents<'_, '_> {
         let (stage, width) = (tile.stage, tile.width());
         let [batch, .., c] = stage.shape;
         let (side_by_side, start) = (stage.side_by_side(), tile.channels.start);
+        let mask = stage.mask_at(t);
         for (i, x) in x.chunks_exact_mut(width).enumerate() {
             for Stretch { place, in_member, len, .. } in tile.stretches(i) {
                 let place = tile.sample * stage.map() + place;
                 let factors = tile.affine.at(t, side_by_side * c, start, len);
                 let z = &tile.z[t * batch * stage.map() + place..][..len];
-                let mask = stage.mask.map(|m| &m[place..][..len]);
+                let mask = mask.map(|m| &m[place..][..len]);
                 currents(stage, z, factors, mask, &mut x[in_member..][..len]);
             }
         }
@@ -176,13 +177,14 @@ impl NullaryFnOnce for Keep<'_, '_> {
         let stage = tile.stage;
         let [batch, .., c] = stage.shape;
         let (side_by_side, channels) = (stage.side_by_side(), &tile.channels);
+        let mask = stage.mask_at(t);
         for (i, d) in d.chunks_exact(tile.width()).enumerate() {
             for Stretch { place, in_row, in_member, len } in tile.stretches(i) {
                 let place = tile.sample * stage.map() + place;
                 let factors = tile.affine.at(t, side_by_side * c, channels.start, len);
                 let z = &tile.z[t * batch * stage.map() + place..][..len];
                 let out = &mut out[in_row..][..len];
-                let mask = stage.mask.map(|m| &m[place..][..len]);
+                let mask = mask.map(|m| &m[place..][..len]);
                 passed(stage, z, factors, mask, &d[in_member..][..len], out);
                 let Some(norm) = stage.norm else { continue };
                 let set = if stage.sets() == 1 { 0 } else { t };
