@@ -35,7 +35,7 @@ pub fn write(weights: &Path, out: &Path) -> Result<String> {
         Head::Votes => "the votes of each step, averaged over time",
         Head::Counts => "the votes of each step, added up over time",
         Head::Current => "the currents of each step, averaged over time",
-        Head::Membrane { decay } => bail!(
+        Head::Membrane { decay } | Head::Charge { decay } => bail!(
             "cannot export {}: its scores are a membrane that never fires and keeps λ = {decay} of \
              itself each step, which the file would not have; train with --set setup.head=current \
              or votes",
