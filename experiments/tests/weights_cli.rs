@@ -242,3 +242,58 @@ fn archive(pickle: &[u8]) -> Vec<u8> {
     let end = [b"PK\x05\x06\0\0\0\0\x01\0\x01\0", &length[..], &from, &[0, 0]].concat();
     [local, entry, end].concat()
 }
+
+/// Trained without ReLU, as NIR can say it: exported, compared spike by spike, imported, evaluated.
+#[test]
+fn weights_go_through_nir_and_back() {
+    let dir = root();
+    let (folder, call) = (dir.path(), |arguments: &str| call(dir.path(), "nir", arguments));
+    done(&train(folder, "--set rectify=false"));
+    let file = only(&folder.join("results/weights"));
+    let weights = file.display();
+    let data = "--data data --recordings 12";
+    let said = done(&call(&format!("export {weights} network.nir")));
+    assert!(said.contains("steps of 0.0001 s, on 2×34×34 frames of N-MNIST"), "{said}");
+    let shown = call(&format!("verify {weights} network.nir {data} --spikes spikes.safetensors"));
+    done(&shown);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.ends_with("0 spikes differ on 12 recordings\n"), "{shown}");
+    assert!(shown.contains("4C3-1: 0 of ") && shown.contains("head: 0 of "), "{shown}");
+    assert!(folder.join("spikes.safetensors").is_file());
+
+    let flags = call("import network.nir imported.safetensors");
+    done(&flags);
+    let flags = String::from_utf8(flags.stdout).unwrap().replace('\'', "");
+    let tail = "--evaluate --profile smoke --data data --methods baseline --crossover 0.5";
+    let again = self::call(folder, "train", &format!("n-mnist {tail} {flags}"));
+    assert!(done(&again).contains("does not say which run"), "{}", stderr(&again));
+    let with = format!("--evaluate --set rectify=false --weights {weights}");
+    let first = train(folder, &with);
+    done(&first);
+    let right = |output: &Output| {
+        let said = String::from_utf8(output.stdout.clone()).unwrap();
+        said.split_once(": ").unwrap().1.split(" right").next().unwrap().to_owned()
+    };
+    assert_eq!(right(&again), right(&first));
+
+    std::fs::write(folder.join("text.nir"), "no file of HDF5").unwrap();
+    refused(&call("import text.nir out.safetensors"), 1, &["text.nir: expected a NIR file"]);
+    refused(&call("import network.nir out.safetensors --dt 0"), 2, &["--dt: expected a time"]);
+    refused(&call(&format!("export {data} network.nir")), 2, &["error: "]);
+    for (head, status, said) in
+        [("current", 0, "the currents of each step"), ("membrane", 1, "λ = 0.5")]
+    {
+        std::fs::remove_dir_all(folder.join("results")).unwrap();
+        let value = if head == "membrane" { r#"{"membrane":{"decay":0.5}}"# } else { head };
+        done(&train(folder, &format!("--set rectify=false --set setup.head={value}")));
+        let file = only(&folder.join("results/weights"));
+        let export = call(&format!("export {} head.nir", file.display()));
+        assert_eq!(export.status.code(), Some(status), "{}", stderr(&export));
+        assert!(stderr(&export).contains(said), "{}", stderr(&export));
+    }
+    std::fs::remove_dir_all(folder.join("results")).unwrap();
+    done(&train(folder, ""));
+    let file = only(&folder.join("results/weights"));
+    let export = call(&format!("export {} relu.nir", file.display()));
+    refused(&export, 1, &["NIR cannot say the ReLU", "--set rectify=false"]);
+}

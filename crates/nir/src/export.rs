@@ -223,20 +223,37 @@ impl Writer<'_> {
                 let product = Product::Dense { weight: mean, maps: value.maps };
                 value.product(product, None, [1, 1, classes]);
             }
-            Layer::Residual { body, shortcut } => {
-                let mut other = value.clone();
-                self.layers(body, value)?;
-                self.layers(shortcut, &mut other)?;
-                value.sources.extend(other.sources);
-                value.bias = match (value.bias.take(), other.bias) {
-                    (Some(a), Some(b)) => Some(a.iter().zip(&b).map(|(a, b)| a + b).collect()),
-                    (a, b) => a.or(b),
-                };
-                value.spikes = false;
-            }
-            // what is flat stays so; the others are taken before
-            _ => {}
+            Layer::Residual { body, shortcut } => self.residual(body, shortcut, value)?,
+            // what is flat stays so, and the others are no products: taken before
+            Layer::Flatten
+            | Layer::Norm(..)
+            | Layer::Rectify
+            | Layer::Neuron(..)
+            | Layer::Recurrent { .. }
+            | Layer::BackEi { .. }
+            | Layer::NeuNorm(_)
+            | Layer::MaxPool(_)
+            | Layer::Dropout(..) => {}
         }
+        Ok(())
+    }
+
+    /// body(x) + shortcut(x): the sources of both, added up where they are read.
+    fn residual(
+        &mut self,
+        body: &[Layer],
+        shortcut: &[Layer],
+        value: &mut Value,
+    ) -> Result<(), Error> {
+        let mut other = value.clone();
+        self.layers(body, value)?;
+        self.layers(shortcut, &mut other)?;
+        value.sources.extend(other.sources);
+        value.bias = match (value.bias.take(), other.bias) {
+            (Some(a), Some(b)) => Some(a.iter().zip(&b).map(|(a, b)| a + b).collect()),
+            (a, b) => a.or(b),
+        };
+        value.spikes = false;
         Ok(())
     }
 
@@ -284,7 +301,9 @@ fn unsaid<T>(what: String, why: &str) -> Result<T, Error> {
 /// The stage whose neurons come next, for sentences.
 fn next_neurons(layers: &[Layer]) -> &str {
     let name = layers.iter().find_map(|layer| match layer {
-        Layer::Neuron(name, _) | Layer::Recurrent { name, .. } => Some(name.as_str()),
+        Layer::Neuron(name, _) | Layer::Recurrent { name, .. } | Layer::BackEi { name, .. } => {
+            Some(name.as_str())
+        }
         Layer::Residual { body, .. } => Some(next_neurons(body)),
         _ => None,
     });

@@ -17,17 +17,11 @@ const MOST: u64 = 1 << 29;
 const MANY: usize = 10_000;
 
 impl Graph {
-    /// Writes the graph as a file, in place of one that is there.
+    /// The bytes of its file.
     ///
     /// # Errors
-    /// If the file cannot be written.
-    pub fn write(&self, path: &Path) -> std::io::Result<()> {
-        let bytes = self.to_bytes().map_err(std::io::Error::other)?;
-        std::fs::write(path, bytes)
-    }
-
-    /// The bytes of its file.
-    fn to_bytes(&self) -> Result<Vec<u8>, hdf5::Error> {
+    /// A graph that HDF5 cannot hold.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         let mut file = FileBuilder::new();
         text(file.create_dataset("version"), VERSION);
         let mut root = file.create_group("node");
@@ -45,7 +39,7 @@ impl Graph {
         }
         root.add_group(nodes.finish());
         file.add_group(root.finish());
-        file.finish()
+        file.finish().map_err(|error| Error::File(format!("what HDF5 cannot hold: {error}")))
     }
 
     /// Reads a file.

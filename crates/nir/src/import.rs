@@ -21,7 +21,7 @@ pub struct Imported {
 }
 
 /// The network of a graph, in steps of `dt` seconds by forward Euler ([`crate::DT`] of most files,
-/// 10⁻³ of Norse's). Neurons fire above their threshold.
+/// 10⁻³ of one made in ms). Neurons fire above their threshold.
 ///
 /// Dense products that are a pooling or votes become such. A neuron's factor R·dt/τ on its current
 /// is taken into the product before it.
@@ -41,6 +41,9 @@ pub fn network(graph: &Graph, dt: f64) -> Result<Imported, Error> {
     }
     Ok(Imported { network: Network::of(layers), sample, neurons })
 }
+
+/// Most numbers of a layer's dense product, or of its maps.
+const MOST: usize = 1 << 29;
 
 struct Reader {
     dt: f64,
@@ -63,10 +66,10 @@ impl Reader {
     fn start((name, node): (&str, &Node), dt: f64) -> Result<Reader, Error> {
         let (sample, flat) = match node {
             Node::Input(shape) => match shape[..] {
-                [c, h, w] if c * h * w > 0 => ([h, w, c], false),
-                [units] if units > 0 => ([1, 1, units], true),
+                [c, h, w] if few(&[c, h, w]) => ([h, w, c], false),
+                [units] if few(&[units]) => ([1, 1, units], true),
                 ref found => {
-                    let expected = "a shape [channels, height, width] or [units]";
+                    let expected = "a shape [channels, height, width] or [units] of at most 2²⁹";
                     return Err(refused(name, expected, format!("{found:?}")));
                 }
             },
@@ -99,6 +102,7 @@ impl Reader {
                 let Windows { side, stride, padding } = self.windows(name, pool)?;
                 let c = self.shape[2];
                 let taps = side * side;
+                self.dense_fits(name, &[c, c, side, side])?;
                 let own = |at: usize| if at / taps % c == at / taps / c { 1.0 } else { 0.0 };
                 let values = (0..c * c * taps).map(own).collect();
                 self.convolution(
@@ -164,6 +168,8 @@ impl Reader {
             let found = format!("{h}×{w}");
             return Err(refused(name, &format!("maps of at least {side}×{side}"), found));
         };
+        self.dense_fits(name, &[side, side, c, outputs])?;
+        self.dense_fits(name, &[rows, columns, outputs])?;
         self.shape = [rows, columns, outputs];
         let plain = side > 1 && outputs == c && groups == 1 && bias.uniform() == Some(0.0);
         let factor = if plain { diagonal(weight) } else { None };
@@ -255,7 +261,9 @@ impl Reader {
         sums: Option<usize>,
     ) -> Result<(), Error> {
         let Constants { kind, gain, threshold } = constants(name, population, self.dt)?;
-        if let Some(side) = sums.filter(|_| gain > threshold) {
+        // with a synaptic current a spike would be felt in later steps too
+        let forgets = !matches!(kind, Kind::Synaptic(_));
+        if let Some(side) = sums.filter(|_| gain > threshold && forgets) {
             self.layers.pop();
             self.layers.push(Layer::MaxPool(side));
             self.spikes = true;
@@ -284,6 +292,14 @@ impl Reader {
         Ok(())
     }
 
+    /// Refuses what a file of a few bytes can ask for and no memory holds.
+    fn dense_fits(&self, name: &str, sizes: &[usize]) -> Result<(), Error> {
+        match few(sizes) {
+            true => Ok(()),
+            false => Err(refused(name, "at most 2²⁹ numbers in a layer", format!("{sizes:?}"))),
+        }
+    }
+
     /// What there is, for sentences.
     fn about(&self) -> String {
         let [h, w, c] = self.shape;
@@ -292,6 +308,12 @@ impl Reader {
             false => format!("maps of {c} channels, {h}×{w}"),
         }
     }
+}
+
+/// Whether there is a number of these sizes, and not more than memory holds.
+fn few(sizes: &[usize]) -> bool {
+    let count = sizes.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
+    count.is_some_and(|count| (1..=MOST).contains(&count))
 }
 
 fn averaging(windows: Windows) -> Layer {

@@ -6,7 +6,7 @@ use candle_nn::VarMap;
 use layers::{Mode, StatisticsOver};
 use models::{Layer, Network, Norm, Spec, StageOptions};
 use neuron::{Config, Fires, Kind, Reset, ResetGradient};
-use nir::{Array, DT, Error, Graph, Membrane, Node};
+use nir::{Array, Convolution, DT, Error, Graph, Membrane, Node, Pool, Population};
 
 const SAMPLE: [usize; 3] = [12, 10, 2];
 
@@ -63,7 +63,7 @@ fn graph(network: &Network, config: Config) -> Result<Graph, Error> {
 fn through_a_file(graph: &Graph) -> Graph {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("network.nir");
-    graph.write(&path).unwrap();
+    std::fs::write(&path, graph.to_bytes().unwrap()).unwrap();
     let mut read = Graph::read(&path).unwrap();
     // a file has its groups in the order of their names
     read.nodes.sort_by_key(|(name, _)| graph.nodes.iter().position(|(of, _)| of == name));
@@ -124,6 +124,10 @@ fn what_nir_has_no_word_for_is_refused_with_its_reason() {
     assert!(sentence(&averaged).starts_with("NIR cannot say the max pooling before head"));
     let lateral = built("4C3(L3)-2Voting", config, options(false));
     assert!(sentence(&lateral).starts_with("NIR cannot say the lateral connections of 4C3(L3)-1"));
+    let signs = built("4C3(BE3)-2Voting", config, options(false));
+    assert!(sentence(&signs).starts_with("NIR cannot say the feedback and signs of 4C3(BE3)-1"));
+    let trace = built("4C3-NN-2Voting", config, options(false));
+    assert!(sentence(&trace).starts_with("NIR cannot say the NeuNorm before head"));
     for (config, what) in [
         (Config { reset: Reset::Subtract, ..config }, "subtract their threshold"),
         (Config { kind: Kind::Refractory(Default::default()), ..config }, "alone"),
@@ -212,13 +216,63 @@ fn nodes_of_others_are_read_or_named() {
     assert_eq!(zeros.iter().filter(|&&value| value == 0.0).count(), 9 * 4);
 }
 
+/// Sizes that a file of a few bytes can claim, and a pooling that is not one.
+#[test]
+fn what_no_memory_holds_is_refused_and_a_synapse_is_no_or() {
+    let chain = |nodes: Vec<(&str, Node)>| {
+        let names: Vec<String> = nodes.iter().map(|(name, _)| name.to_string()).collect();
+        let edges = names.windows(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+        let nodes = nodes.into_iter().map(|(name, node)| (name.to_owned(), node)).collect();
+        nir::network(&Graph { nodes, edges }, DT)
+    };
+    let window = |side: usize| Pool { kernel: [side; 2], stride: [side; 2], padding: [0; 2] };
+    let huge = 1 << 30;
+    let ends = || ("out", Node::Output(vec![1]));
+    let refused = chain(vec![("in", Node::Input(vec![huge, huge, huge])), ends()]);
+    assert!(refused.unwrap_err().to_string().contains("at most 2²⁹"));
+    let sum = ("sum", Node::SumPool2d(window(2)));
+    let refused = chain(vec![("in", Node::Input(vec![1 << 20, 4, 4])), sum.clone(), ends()]);
+    assert!(refused.unwrap_err().to_string().contains("node sum: expected at most 2²⁹"));
+    let grouped = Convolution {
+        weight: Array::filled(&[1 << 20, 1, 1, 1], 1.0),
+        bias: Array::filled(&[1 << 20], 0.0),
+        input_shape: None,
+        stride: [1; 2],
+        padding: [0; 2],
+        dilation: [1; 2],
+        groups: 1 << 20,
+    };
+    let grouped = ("conv", Node::Conv2d(grouped));
+    let refused = chain(vec![("in", Node::Input(vec![1 << 20, 2, 2])), grouped, ends()]);
+    assert!(refused.unwrap_err().to_string().contains("node conv: expected at most 2²⁹"));
+
+    let filled = |shape: &[usize], value: f32| Array::filled(shape, value);
+    let neurons = |shape: &[usize], synapse: Option<[Array; 2]>| {
+        Node::Neurons(Population {
+            tau: Some(filled(shape, 2e-4)),
+            synapse,
+            r: filled(shape, 2.0),
+            v_leak: filled(shape, 0.0),
+            v_threshold: filled(shape, 0.25),
+            v_reset: filled(shape, 0.0),
+        })
+    };
+    for (synapse, pools) in [(None, 1), (Some([filled(&[1], 2e-4), filled(&[1], 2.0)]), 0)] {
+        let first = ("first", neurons(&[1, 4, 4], None));
+        let behind = ("behind", neurons(&[1, 2, 2], synapse));
+        let input = ("in", Node::Input(vec![1, 4, 4]));
+        let imported = chain(vec![input, first, sum.clone(), behind, ends()]).unwrap();
+        let all = imported.network.layers().iter();
+        assert_eq!(all.filter(|layer| matches!(layer, Layer::MaxPool(2))).count(), pools);
+    }
+}
+
 #[test]
 fn whatever_the_bytes_it_is_a_graph_or_a_sentence() {
     let config = Config::bpsa_bpta();
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("small.nir");
-    graph(&built("2C3-1Voting", config, options(false)), config).unwrap().write(&path).unwrap();
-    let bytes = std::fs::read(&path).unwrap();
+    let small = built("2C3-1Voting", config, options(false));
+    let bytes = graph(&small, config).unwrap().to_bytes().unwrap();
     let mut sentences = 0;
     let mut read = |bytes: Vec<u8>| {
         let network = Graph::from_bytes(bytes).and_then(|graph| nir::network(&graph, DT));
@@ -235,4 +289,38 @@ fn whatever_the_bytes_it_is_a_graph_or_a_sentence() {
     assert!(sentences > 60, "{sentences}");
     let absent = Graph::read(&folder.path().join("absent")).unwrap_err().to_string();
     assert!(absent.starts_with("expected a NIR file, found"), "{absent}");
+}
+
+/// Files that the other simulators exported (`simulators/theirs`), and what they then did: Norse 1.1
+/// writes τ·dt in place of τ, so that its files are for steps of dt².
+#[test]
+fn networks_of_other_simulators_fire_as_they_do_there() {
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    for (name, dt) in [("spikingjelly", DT), ("snntorch", DT), ("norse", 1e-6)] {
+        let graph = Graph::read(&data.join(format!("{name}.nir"))).unwrap();
+        let imported = nir::network(&graph, dt).unwrap();
+        let file = data.join(format!("{name}.safetensors"));
+        let stored = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
+        let frames = &stored["frames"];
+        let steps = frames.dim(0).unwrap();
+        // time, batch, height, width, channel
+        let frames = match frames.rank() {
+            4 => frames.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap(),
+            _ => frames.unsqueeze(1).unwrap().unsqueeze(1).unwrap(),
+        };
+        let votes = imported
+            .network
+            .votes(&frames.unsqueeze(1).unwrap(), Mode::Eval, &mut ())
+            .unwrap()
+            .squeeze(1)
+            .unwrap();
+        let of = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let (ours, theirs) = (of(&votes), of(&stored["spikes"]));
+        assert_eq!(ours, theirs, "{name}");
+        let fired = theirs.iter().sum::<f32>();
+        assert!(fired >= 5.0 && fired < (theirs.len() - 5) as f32, "{name}: {fired} in {steps}");
+        // and the notation has a name for it
+        let said = nir::said(&imported).unwrap();
+        assert!(said.notation.ends_with("1Voting"), "{name}: {}", said.notation);
+    }
 }

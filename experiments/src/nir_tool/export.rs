@@ -1,7 +1,8 @@
 use super::trained::Trained;
 use crate::framing;
-use anyhow::{Context, Result, anyhow};
-use std::path::PathBuf;
+use anyhow::{Context, Result, anyhow, bail};
+use std::path::{Path, PathBuf};
+use training::Head;
 
 /// Flags of `nir export`.
 #[derive(clap::Args)]
@@ -20,21 +21,39 @@ pub struct Flags {
 /// # Errors
 /// Weights that do not say their run, what NIR has no word for, a file that cannot be written.
 pub fn run(flags: &Flags) -> Result<()> {
-    let trained = Trained::read(&flags.weights)?;
+    terminal::say!("{}", write(&flags.weights, &flags.out)?);
+    Ok(terminal::out!("{}", flags.out.display())?)
+}
+
+/// Writes the network of `weights` as the NIR file `out`: what a simulator must be told.
+///
+/// # Errors
+/// As the command's.
+pub fn write(weights: &Path, out: &Path) -> Result<String> {
+    let trained = Trained::read(weights)?;
+    let gives = match trained.run.setup.head {
+        Head::Votes => "the votes of each step, averaged over time",
+        Head::Counts => "the votes of each step, added up over time",
+        Head::Current => "the currents of each step, averaged over time",
+        Head::Membrane { decay } | Head::Charge { decay } => bail!(
+            "cannot export {}: its scores are a membrane that never fires and keeps λ = {decay} of \
+             itself each step, which the file would not have; train with --set setup.head=current \
+             or votes",
+            weights.display()
+        ),
+    };
     let sample = trained.run.frame();
     let graph = nir::export(&trained.network, sample, &|layer| trained.membrane(layer))
         .map_err(|error| anyhow!("{error}"))
-        .with_context(|| format!("cannot export {}", flags.weights.display()))?;
-    graph
-        .write(&flags.out)
-        .map_err(|error| anyhow!("{}: {}", flags.out.display(), sentence::cause(&error)))?;
+        .with_context(|| format!("cannot export {}", weights.display()))?;
+    let bytes = graph.to_bytes().map_err(|error| anyhow!("{error}"))?;
+    report::write_bytes(out, &bytes)?;
     let [h, w, c] = sample;
-    terminal::say!(
-        "simulate it in steps of {} s, on {c}×{h}×{w} frames of {} (framing {}); it gives the \
-         votes of each step",
+    Ok(format!(
+        "simulate it in steps of {} s, on {c}×{h}×{w} frames of {} (framing {}); its scores \
+         are {gives}",
         nir::DT,
         trained.run.data.title(),
         framing::encoding_words(trained.run.encoding)
-    );
-    Ok(terminal::out!("{}", flags.out.display())?)
+    ))
 }

@@ -1,7 +1,7 @@
 use crate::usage::Usage;
 use anyhow::{Context, Result, anyhow, ensure};
 use neuron::Config;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Flags of `nir import`.
 #[derive(clap::Args)]
@@ -12,7 +12,7 @@ pub struct Flags {
     /// Its weights, for --weights of other commands
     #[arg(value_name = "WEIGHTS.safetensors")]
     out: PathBuf,
-    /// The time step in seconds that the file is made for: 0.001 for files of Norse
+    /// The time step in seconds that the file is made for: 0.001 for one made in steps of 1 ms
     #[arg(long, value_name = "SECONDS", default_value_t = nir::DT)]
     dt: f64,
 }
@@ -29,14 +29,23 @@ pub fn run(flags: &Flags) -> Result<()> {
         dt.is_finite() && *dt > 0.0,
         Usage(format!("--dt: expected a time above 0, found {dt}"))
     );
+    Ok(terminal::out!("{}", write(file, out, *dt)?)?)
+}
+
+/// Writes the weights of the NIR file `file`, made for steps of `dt` seconds, as `out`: the flags
+/// of a run that takes them.
+///
+/// # Errors
+/// As the command's.
+pub fn write(file: &Path, out: &Path, dt: f64) -> Result<String> {
     let read = || -> Result<nir::Said, nir::Error> {
-        nir::said(&nir::network(&nir::Graph::read(file)?, *dt)?)
+        nir::said(&nir::network(&nir::Graph::read(file)?, dt)?)
     };
     let said = read()
         .map_err(|error| anyhow!("{error}"))
         .with_context(|| format!("cannot import {}", file.display()))?;
     report::write_bytes(out, &super::safetensors(&said.weights)?)?;
-    Ok(terminal::out!("{}", words(&said, &out.display().to_string())?)?)
+    words(&said, &out.display().to_string())
 }
 
 /// The flags of a run with these weights.

@@ -53,15 +53,27 @@ fn run(path: &Path) -> Result<Run> {
              wrote"
         );
     };
-    let mut said: serde_json::Value = report::json::parse(&said).map_err(|fault| {
-        anyhow!("what the file says of its run is damaged: {}; copy it again", fault.found)
-    })?;
-    let mut run = said.get_mut("run").map(serde_json::Value::take).unwrap_or_default();
-    if let Some(fields) = run.as_object_mut() {
-        // which surrogate it was trained with is no matter to what it computes, nor how it began
-        for field in ["own_surrogate", "initial_weights_sha256", "initial_weights_of_another_run"] {
-            fields.shift_remove(field);
+    Run::of_weights(&said)
+}
+
+impl Run {
+    /// The run that weights are of, as their file says it. What they began with, and a surrogate
+    /// of a user's own, do not matter to what they compute, and are left out.
+    ///
+    /// # Errors
+    /// What is no run.
+    pub fn of_weights(said: &str) -> Result<Run> {
+        let mut said: serde_json::Value = report::json::parse(said).map_err(|fault| {
+            anyhow!("what the file says of its run is damaged: {}; copy it again", fault.found)
+        })?;
+        let mut run = said.get_mut("run").map(serde_json::Value::take).unwrap_or_default();
+        if let Some(fields) = run.as_object_mut() {
+            for field in
+                ["own_surrogate", "initial_weights_sha256", "initial_weights_of_another_run"]
+            {
+                fields.shift_remove(field);
+            }
         }
+        Run::from_value(&run).map_err(|error| anyhow!("what the file says of its run: {error}"))
     }
-    Run::from_value(&run).map_err(|error| anyhow!("what the file says of its run: {error}"))
 }
