@@ -16,7 +16,8 @@ impl Piece<'_> {
     /// If there is less room.
     pub fn push(&mut self, values: &[f32]) {
         let (next, rest) = std::mem::take(&mut self.rest).split_at_mut(values.len());
-        next.write_copy_of_slice(values);
+        // a copy, as `write_copy_of_slice` is from Rust 1.93 on
+        next.iter_mut().zip(values).for_each(|(to, from)| _ = to.write(*from));
         self.rest = rest;
     }
 }

@@ -30,7 +30,7 @@ pub struct Images<'a> {
 #[serde(deny_unknown_fields)]
 pub struct Ran {
     /// Network, images and steps that it is of.
-    identity: String,
+    pub(super) identity: String,
     /// Images, from the first on.
     pub images: usize,
     /// Of these, how many are right after each step.

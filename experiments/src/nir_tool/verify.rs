@@ -85,7 +85,7 @@ fn shown(flags: &Flags, trained: &Trained) -> Result<Vec<Tensor>> {
     data::take(&mut chosen, Some(0), Some(flags.recordings));
     let sets = data::load(&chosen.recordings, run.encoding, None)?;
     let set = sets.test();
-    ensure!(set.samples.len() > 0, "{}: there is no test recording", run.data.title());
+    ensure!(!set.samples.is_empty(), "{}: there is no test recording", run.data.title());
     let frames = |i: usize| Ok(set.frames(&[i], &run.setup, &Device::Cpu)?.0);
     (0..set.samples.len()).map(frames).collect()
 }

@@ -126,7 +126,6 @@ impl<N: Number, const S: usize, const P: usize> Sub for Dual<N, S, P> {
 impl<N: Number, const S: usize, const P: usize> Mul for Dual<N, S, P> {
     type Output = Self;
 
-    #[expect(clippy::suspicious_arithmetic_impl, reason = "the product rule has a sum")]
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
         let by = each!(a * other.value + self.value * b; a in self.by, b in other.by);
@@ -138,7 +137,6 @@ impl<N: Number, const S: usize, const P: usize> Div for Dual<N, S, P> {
     type Output = Self;
 
     /// (a/b)′ = (a′ − (a/b)·b′)/b.
-    #[expect(clippy::suspicious_arithmetic_impl, reason = "the quotient rule has a difference")]
     #[inline(always)]
     fn div(self, other: Self) -> Self {
         let value = self.value / other.value;
