@@ -86,7 +86,8 @@ fn one_change((a, ga): (&RunRequest, &Group<'_>), (b, gb): (&RunRequest, &Group<
     a.data == b.data && one && house && equal_but_for(a, b, ga.first(), gb.first())
 }
 
-/// The runs of both cells that have one seed and fold, and are of one program that multiplied alike.
+/// The runs of both cells that have one seed and fold, and are of one program that multiplied
+/// alike.
 fn pairs<'r>(a: &Group<'r>, b: &Group<'r>) -> Vec<(&'r Record, &'r Record)> {
     let other = |first: &'r Record| {
         let pair = |second: &&&'r Record| {

@@ -12,8 +12,8 @@ pub struct SlurmFlags {
     /// SLURM's partition [default: the cluster's]
     #[arg(long, value_name = "NAME", requires = "slurm", value_parser = word)]
     pub(crate) partition: Option<String>,
-    /// Time that a job may take, as SLURM writes it, such as 2:00:00; at least 5 minutes. A run that
-    /// needs more is saved and goes on in another [default: the partition's]
+    /// Time that a job may take, as SLURM writes it, such as 2:00:00; at least 5 minutes. A run
+    /// that needs more is saved and goes on in another [default: the partition's]
     #[arg(long, value_name = "TIME", requires = "slurm", value_parser = time)]
     pub(crate) time: Option<String>,
     /// What each job gets beside processors, such as gpu:1

@@ -171,7 +171,8 @@ fn many_at_once_train_each_run_once() {
 }
 
 /// `sbatch` that runs an array's tasks one after the other, and tells the first of them that its
-/// time is over after its first epoch, as if it had lived for long; `scontrol` that has a task begin again.
+/// time is over after its first epoch, as if it had lived for long; `scontrol` that has a task
+/// begin again.
 const SBATCH: &str = r#"#!/bin/bash
 echo "$@" >>"$STAND_IN/calls"
 script=${!#} number=$(($(cat "$STAND_IN/number" 2>/dev/null || echo 70) + 1))

@@ -34,6 +34,6 @@ impl NeuNorm {
             a = ((a * self.decay)? + driven.get(t)?)?;
             traces.push(a.clone());
         }
-        x - Tensor::stack(&traces, 0)?.broadcast_mul(&self.weight)?
+        x.broadcast_sub(&Tensor::stack(&traces, 0)?.broadcast_mul(&self.weight)?)
     }
 }

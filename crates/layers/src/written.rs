@@ -9,17 +9,15 @@ pub struct Piece<'a> {
     rest: &'a mut [MaybeUninit<f32>],
 }
 
-impl Piece<'_> {
-    /// Writes what comes next.
-    ///
-    /// # Panics
-    /// If there is less room.
-    pub fn push(&mut self, values: &[f32]) {
-        let (next, rest) = std::mem::take(&mut self.rest).split_at_mut(values.len());
-        // a copy, as `write_copy_of_slice` is from Rust 1.93 on
-        next.iter_mut().zip(values).for_each(|(to, from)| _ = to.write(*from));
-        self.rest = rest;
-    }
+/// Writes what comes next in a piece.
+///
+/// # Panics
+/// If there is less room.
+pub fn push(piece: &mut Piece, values: &[f32]) {
+    let (next, rest) = std::mem::take(&mut piece.rest).split_at_mut(values.len());
+    // a copy, as `write_copy_of_slice` is from Rust 1.93 on
+    next.iter_mut().zip(values).for_each(|(to, from)| _ = to.write(*from));
+    piece.rest = rest;
 }
 
 /// `len` numbers in pieces of `size`, the last perhaps shorter, each written by `write(number of
@@ -60,8 +58,8 @@ mod tests {
             3,
             || (),
             |(), i, piece| match i {
-                2 => piece.push(&[6.0]),
-                i => (0..3).for_each(|j| piece.push(&[(3 * i + j) as f32])),
+                2 => push(piece, &[6.0]),
+                i => (0..3).for_each(|j| push(piece, &[(3 * i + j) as f32])),
             },
         );
         assert_eq!(found, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
@@ -71,6 +69,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "not written whole")]
     fn a_piece_that_is_not_whole_is_no_result() {
-        in_pieces(4, 2, || (), |(), _, piece| piece.push(&[1.0]));
+        in_pieces(4, 2, || (), |(), _, piece| push(piece, &[1.0]));
     }
 }

@@ -3,6 +3,7 @@
 use crate::graph::{Graph, Node};
 use crate::maps::{Product, numbers};
 use crate::{Error, Membrane};
+use candle_core::Tensor;
 use layers::{BatchNorm, Conv2d, Depthwise, Linear, Windows};
 use models::{Layer, Network};
 use std::collections::HashSet;
@@ -190,16 +191,7 @@ impl Writer<'_> {
                 value.product(product, bias, [out(h), out(w), outputs]);
             }
             Layer::Depthwise(Depthwise { weight }) => {
-                let side = weight.dim(0)?;
-                let mut product =
-                    Product::pool(value.shape, Windows { side, stride: 1, padding: side / 2 }, 1.0);
-                if let Product::Conv { weight: dense, .. } = &mut product {
-                    let own = numbers(weight)?;
-                    dense.iter_mut().enumerate().for_each(|(at, value)| {
-                        *value *= own[at / (c * c) * c + at % c];
-                    });
-                }
-                value.product(product, None, [h, w, c]);
+                value.product(depthwise(weight, value.shape)?, None, [h, w, c]);
             }
             Layer::AvgPool(k) => self.average(Windows { side: *k, stride: *k, padding: 0 }, value),
             Layer::StridedAvgPool(windows) => self.average(*windows, value),
@@ -342,4 +334,17 @@ fn fold(name: &str, norm: &BatchNorm, value: &mut Value) -> Result<(), Error> {
     }
     value.spikes = false;
     Ok(())
+}
+
+/// A depthwise convolution as a product of all channels with all, zero between different ones.
+fn depthwise(weight: &Tensor, shape: [usize; 3]) -> Result<Product, Error> {
+    let (side, c) = (weight.dim(0)?, shape[2]);
+    let mut product = Product::pool(shape, Windows { side, stride: 1, padding: side / 2 }, 1.0);
+    if let Product::Conv { weight: dense, .. } = &mut product {
+        let own = numbers(weight)?;
+        dense.iter_mut().enumerate().for_each(|(at, value)| {
+            *value *= own[at / (c * c) * c + at % c];
+        });
+    }
+    Ok(product)
 }

@@ -1,5 +1,7 @@
 //! From a graph to a network.
 
+// Long: one reader, kind of node by kind of node; what one refuses depends on the others.
+
 use crate::Error;
 use crate::graph::{Array, Convolution, Graph, Node, Pool, Population};
 use crate::maps::ours;

@@ -9,8 +9,9 @@
 //!
 //! A graph has no time step: whoever runs it chooses one. Files are made for
 //! [`DT`] and forward Euler, u\[t\] = v\[t−1\] + (dt/τ)·(v_leak − v\[t−1\] + R·x\[t\]), which is
-//! what SpikingJelly, snnTorch and Norse compute. Neurons without a leak, those of `AN2` among them,
-//! are written as `IF` with R = 1/dt: snnTorch 1.0 asserts R = 1 there, and does not run them.
+//! what SpikingJelly, snnTorch and Norse compute. Neurons without a leak, those of `AN2` among
+//! them, are written as `IF` with R = 1/dt: snnTorch 1.0 asserts R = 1 there, and does not run
+//! them.
 //!
 //! Source: Pedersen et al., "Neuromorphic intermediate representation: a unified instruction set
 //! for interoperable brain-inspired computing", Nature Communications 2024.

@@ -291,8 +291,8 @@ fn whatever_the_bytes_it_is_a_graph_or_a_sentence() {
     assert!(absent.starts_with("expected a NIR file, found"), "{absent}");
 }
 
-/// Files that the other simulators exported (`simulators/theirs`), and what they then did: Norse 1.1
-/// writes τ·dt in place of τ, so that its files are for steps of dt².
+/// Files that the other simulators exported (`simulators/theirs`), and what they then did: Norse
+/// 1.1 writes τ·dt in place of τ, so that its files are for steps of dt².
 #[test]
 fn networks_of_other_simulators_fire_as_they_do_there() {
     let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");

@@ -47,6 +47,7 @@ mod history;
 mod initialisation;
 mod loss;
 mod objective;
+mod one_hot;
 mod optimiser;
 mod progress;
 mod range;

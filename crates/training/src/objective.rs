@@ -1,3 +1,4 @@
+use crate::one_hot::{Sizes, one_hot};
 use crate::range::check;
 use crate::traces::Traces;
 use crate::words::{Words, number, parts};
@@ -33,9 +34,9 @@ pub enum Objective {
         wrong: f64,
     },
     /// Squared distance of spike traces (van Rossum; TSSL-BP's kernel loss, whose code has the sum
-    /// over the batch), of the head's outputs o: ½ Σ (a\[t\] − y\[t\])² over steps and classes, where a\[t\] = a\[t−1\] + (o\[t\] −
-    /// a\[t−1\])/τ, and y is that trace of a spike at every `period`-th step for the sample's
-    /// class, and 0 for any other.
+    /// over the batch), of the head's outputs o: ½ Σ (a\[t\] − y\[t\])² over steps and classes,
+    /// where a\[t\] = a\[t−1\] + (o\[t\] − a\[t−1\])/τ, and y is that trace of a spike at
+    /// every `period`-th step for the sample's class, and 0 for any other.
     Traces {
         /// τ in steps.
         tau: f64,
@@ -109,9 +110,6 @@ pub struct Criterion {
     /// How a squared error is summed up over classes.
     pub reduction: Reduction,
 }
-
-/// Sizes of votes: steps, samples, classes.
-pub(crate) type Sizes = [usize; 3];
 
 impl Criterion {
     /// Whether it needs the votes of each step; else their mean over time is enough.
@@ -328,13 +326,6 @@ fn cross_entropy(scores: &Tensor, labels: &[u32]) -> Result<Tensor> {
     let sum = scores.exp()?.sum(1)?.log()?;
     let right = (&scores * one_hot(labels, classes, &scores)?)?.sum(1)?;
     (sum - right)?.mean_all()
-}
-
-/// 1 at each row's label, else 0; on the device and of the type of `like`.
-pub(crate) fn one_hot(labels: &[u32], classes: usize, like: &Tensor) -> Result<Tensor> {
-    let mut hot = vec![0f32; labels.len() * classes];
-    labels.iter().enumerate().for_each(|(row, &label)| hot[row * classes + label as usize] = 1.0);
-    Tensor::from_vec(hot, (labels.len(), classes), like.device())?.to_dtype(like.dtype())
 }
 
 /// One label a row, each of them a class.

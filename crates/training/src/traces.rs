@@ -1,7 +1,7 @@
 //! A loss of spike traces: each train of spikes, filtered, against that of a train that is wanted
 //! (van Rossum's distance).
 
-use crate::objective::{Sizes, one_hot};
+use crate::one_hot::{Sizes, one_hot};
 use candle_core::{Result, Tensor};
 
 /// The trace of spikes o: a\[t\] = a\[t−1\] + (o\[t\] − a\[t−1\])/τ, and 0 before the first step.

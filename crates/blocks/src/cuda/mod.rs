@@ -8,9 +8,11 @@
 //! where spikes return one step later. The same network on tensors is the definition.
 
 mod backward;
+mod found;
 mod pass;
 mod plain;
 mod products;
+mod steps;
 mod stepwise;
 
 use crate::{Block, Frames, Gradients, Graph, Observer};
@@ -31,8 +33,8 @@ impl OnDevice {
     /// The engine of this graph on the CUDA device that its weights lie on, all f32.
     ///
     /// `None` if it has none: a neuron without [`neuron::Neuron::source`], γ of each step below
-    /// statistics over time, a window of 16 pixels and more over spikes, or one with a stride of its
-    /// own, masks of each step, dropout of the votes ([`Graph::runs_on_a_device`]), another
+    /// statistics over time, a window of 16 pixels and more over spikes, or one with a stride of
+    /// its own, masks of each step, dropout of the votes ([`Graph::runs_on_a_device`]), another
     /// precision or device.
     pub fn new(graph: Graph) -> Option<OnDevice> {
         let here =

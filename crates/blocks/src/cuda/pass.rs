@@ -4,7 +4,7 @@
 use super::OnDevice;
 use super::plain::{Currents, Plain};
 use super::products::Multiplier;
-use super::stepwise::Steps;
+use super::steps::Steps;
 use crate::graph::Range;
 use crate::layout::{Layout, layouts};
 use crate::{Block, DROPOUT, Frames, Graph, Observer, Origin, Source, Weight};

@@ -3,10 +3,11 @@
 //! What comes from outside is multiplied for all steps at once, and so are the gradients of all
 //! weights. Only what comes from within the range, and the neurons, go one step at a time.
 
-use super::backward::{Found, Sum};
+use super::found::{Found, Sum};
 use super::pass::{Kept, Pass, within};
 use super::plain::{Currents, Gradient, Plain};
 use super::products::Multiplier;
+use super::steps::Steps;
 use crate::graph::Range;
 use crate::layout::Layout;
 use crate::tensors::{Steps as Statistics, one_by_one};
@@ -14,16 +15,6 @@ use crate::{Block, Delay, Observer, Origin};
 use candle_core::{Result, Tensor, bail};
 use layers::cuda::{add, channel_sums, sum_into};
 use neuron::cuda::{Norm, Stepping};
-
-/// What a block leaves of its steps.
-pub struct Steps {
-    neurons: Option<Stepping>,
-    /// Of each step, as all that follows.
-    norms: Vec<Option<Norm>>,
-    currents: Vec<Currents>,
-    /// What the pool read: spikes, or currents where there are no neurons.
-    pooled: Vec<Tensor>,
-}
 
 /// A block under way.
 struct Running {

@@ -140,7 +140,7 @@ pub fn weight_gradient(x: &Sparse, g: &[f32], outputs: usize) -> Vec<f32> {
         let inputs = i * INPUTS..((i + 1) * INPUTS).min(h * w * c);
         for input in inputs {
             with_vectors!(vectors, N => WeightGradient::<N> { lists: &lists, g: &g, input, row });
-            dw.push(&row[..outputs]);
+            written::push(dw, &row[..outputs]);
         }
     })
 }

@@ -142,7 +142,7 @@ pub fn weight_gradient(tiles: TileProducts, x: &Sparse, g: &[f32], outputs: usiz
         let left = &left[i * BLOCK * rows..][..BLOCK * rows];
         tiles.unit.run(WeightGradient { tiles, left, rows, right: &right, width, sums });
         let here = BLOCK.min(inputs - i * BLOCK);
-        sums.chunks_exact(width).take(here).for_each(|row| dw.push(&row[..outputs]));
+        sums.chunks_exact(width).take(here).for_each(|row| written::push(dw, &row[..outputs]));
     })
 }
 

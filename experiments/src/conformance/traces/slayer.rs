@@ -3,8 +3,8 @@
 use super::{Case, Value, of_rows, rows_of, time_first, time_last, values};
 use crate::conformance::axis_order::Layout;
 use crate::conformance::check::Rows;
-use anyhow::{Context, Result};
-use candle_core::{Tensor, Var};
+use anyhow::{Context, Result, ensure};
+use candle_core::{DType, Tensor, Var};
 use layers::Conv2d;
 use traces::{Counted, Kernel, Slayer, spike_time_loss};
 
@@ -37,11 +37,35 @@ pub fn neuron<F: Value>(case: &Case, rows: &mut Rows) -> Result<()> {
     case.values(rows, "u", &u);
     let g: Vec<F> = values(&case.shared("grad_out")?)?;
     case.values(rows, "grad_in", &neuron.backward(&u, &g));
-    let x: Vec<F> = values(&case.shared("psp_input")?)?;
+    // in f32 the reference filtered spikes that were drawn anew, and not stored
+    let x: Vec<F> = match F::DTYPE {
+        DType::F64 => values(&case.shared("psp_input")?)?,
+        _ => spikes_behind(case, &epsilon, steps)?,
+    };
     case.values(rows, "psp", &epsilon.forward(&x, steps));
     // the filter was given the first rows of the same gradient
     case.values(rows, "psp_grad_in", &epsilon.adjoint(&g[..x.len()], steps));
     Ok(())
+}
+
+/// The spikes, of height 1/step, whose filtered values are stored: an alpha kernel begins at 0, so
+/// that a value tells of the spike before it.
+fn spikes_behind<F: Value>(case: &Case, epsilon: &Kernel<F>, steps: usize) -> Result<Vec<F>> {
+    let stored: Vec<f64> = values(&case.stored("psp")?)?;
+    let kernel: Vec<f64> = epsilon.values.iter().filter_map(|e| e.to_f64()).collect();
+    let mut spikes = vec![0.0; stored.len()];
+    for (spikes, stored) in spikes.chunks_mut(steps).zip(stored.chunks(steps)) {
+        for t in 1..stored.len() {
+            let before = (2..kernel.len().min(t + 1)).map(|k| kernel[k] * spikes[t - k]);
+            let spike = (stored[t] - before.sum::<f64>()) / kernel[1];
+            ensure!(
+                (spike - spike.round()).abs() < 0.01 && (0.0..1.5).contains(&spike.abs()),
+                "psp: expected filtered spikes of 0 and 1, found one of {spike}"
+            );
+            spikes[t - 1] = spike.round();
+        }
+    }
+    Ok(spikes.into_iter().map(|spike| F::of(spike / epsilon.step)).collect())
 }
 
 /// What each class is to fire.

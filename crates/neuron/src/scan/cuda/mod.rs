@@ -122,8 +122,8 @@ fn computed(dtype: DType) -> DType {
 }
 
 impl Norm {
-    /// The factors of γ and β with `moments` `[3, S, C]`: mean, variance and what rounding took from
-    /// the mean.
+    /// The factors of γ and β with `moments` `[3, S, C]`: mean, variance and what rounding took
+    /// from the mean.
     ///
     /// # Errors
     /// If they do not belong together, or the device fails.

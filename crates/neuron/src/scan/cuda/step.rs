@@ -92,8 +92,8 @@ impl Stepping {
         Ok([Arg::Pointer(before), Arg::Pointer(all + t as u64 * step)])
     }
 
-    /// Spikes of the currents `x` `[N]` of step `t` into `out` `[N]`; how many there are is added to
-    /// number `at` of `spikes`, u32.
+    /// Spikes of the currents `x` `[N]` of step `t` into `out` `[N]`; how many there are is added
+    /// to number `at` of `spikes`, u32.
     ///
     /// # Errors
     /// If they do not fit, or the device fails.

@@ -138,7 +138,8 @@ pub trait Kernel: Send + Sync {
         1
     }
 
-    /// Bytes that a backward pass of so many steps lays out for each neuron of a map, of all at once.
+    /// Bytes that a backward pass of so many steps lays out for each neuron of a map, of all at
+    /// once.
     fn laid_out(&self, steps: usize) -> usize {
         let _ = steps;
         0
