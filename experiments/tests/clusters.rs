@@ -119,7 +119,7 @@ fn tasks_are_the_runs_of_one_command_and_end_in_its_table() {
         (&["--task", "3/3"][..], "", "--task: expected K/N"),
         (&["--task", "3"], "", "--task: expected the number of a run, from 0 to 2, found 3"),
         (&["--json"], "", "--list-tasks"),
-        (&["--time", "1:00"], "", "--slurm"),
+        (&["--time", "10:00"], "", "--slurm"),
         (&[], "9", "HQ_TASK_ID=9: expected the number of a run, from 0 to 2, found 9"),
         (&[], "x", "HQ_TASK_ID: expected the number of a task, found \"x\""),
     ] {

@@ -66,13 +66,10 @@ pub fn train_from(
 ) -> Result<History, Error> {
     let (train, test) = job.sets;
     let sizes = BatchSizes::new(train.samples.len(), test.samples.len(), job.setup)?;
-    if sizes.smallest() == 1 {
-        let shape = train.samples.values(0)?.shape();
-        let frame = [shape.height, shape.width, shape.channels];
-        let encoding = train.encoding;
-        let steps = encoding.still.unwrap_or(shape.steps);
-        sizes.prove(job.network, frame, steps, encoding.repeats())?;
-    }
+    let shape = train.samples.values(0)?.shape();
+    let frame = [shape.height, shape.width, shape.channels];
+    let steps = train.encoding.still.unwrap_or(shape.steps);
+    sizes.prove(job.network, frame, steps, train.encoding.repeats())?;
     let used = sizes.used;
     let mut optimiser = Optimiser::new(vars.trainable(), job.setup.optimiser, job.setup.adamw)?;
     let learned: Vec<String> =

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
-/// Exports trained networks to NIR files, imports such files, and compares them spike by spike
+/// Exports networks to NIR files, imports such files, compares them spike by spike
 #[derive(Args)]
 struct Flags {
     #[command(subcommand)]
