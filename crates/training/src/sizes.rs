@@ -52,7 +52,7 @@ impl<'a> BatchSizes<'a> {
             && period > steps
         {
             // no spike would be wanted of any class
-            let expected = format!("at most {steps}, the steps of a sample");
+            let expected = format!("a whole number up to {steps}, the steps of a sample");
             let (field, found) = ("objective.traces.period".into(), period.to_string());
             return Err(BadField { field, expected, found }.into());
         }
