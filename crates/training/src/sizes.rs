@@ -34,11 +34,11 @@ impl<'a> BatchSizes<'a> {
     }
 
     /// Proves that every batch norm of `network` has at least two values a channel in every batch
-    /// of samples `[height, width, channels]` with `steps` steps: the variance of one is
-    /// undefined.
+    /// of samples `[height, width, channels]` with `steps` steps, since the variance of one is
+    /// undefined, and that traces want a spike in so many steps.
     ///
     /// # Errors
-    /// [`Error::BatchOfOne`].
+    /// [`Error::BatchOfOne`], or a period of traces that is longer.
     pub fn prove(
         &self,
         network: &Network,

@@ -5,7 +5,7 @@ use crate::firing_monitor::{FiringMonitor, StepFiring};
 use crate::state::{Snapshot, State, TrainingState};
 use crate::{
     BatchSizes, Checkpoint, Compute, Engine, Epoch, Error, Evaluation, GradientsOf, History,
-    Optimiser, Progress, Rule, Rules, SeededVars, Set, Setback, Setup, stream,
+    Objective, Optimiser, Progress, Rule, Rules, SeededVars, Set, Setback, Setup, stream,
 };
 use candle_core::{Device, Tensor};
 use models::{Mode, Network};
@@ -66,10 +66,13 @@ pub fn train_from(
 ) -> Result<History, Error> {
     let (train, test) = job.sets;
     let sizes = BatchSizes::new(train.samples.len(), test.samples.len(), job.setup)?;
-    let shape = train.samples.values(0)?.shape();
-    let frame = [shape.height, shape.width, shape.channels];
-    let steps = train.encoding.still.unwrap_or(shape.steps);
-    sizes.prove(job.network, frame, steps, train.encoding.repeats())?;
+    // only where it matters: a sample may take long to read
+    if sizes.smallest() == 1 || matches!(job.setup.objective, Objective::Traces { .. }) {
+        let shape = train.samples.values(0)?.shape();
+        let frame = [shape.height, shape.width, shape.channels];
+        let steps = train.encoding.still.unwrap_or(shape.steps);
+        sizes.prove(job.network, frame, steps, train.encoding.repeats())?;
+    }
     let used = sizes.used;
     let mut optimiser = Optimiser::new(vars.trainable(), job.setup.optimiser, job.setup.adamw)?;
     let learned: Vec<String> =
