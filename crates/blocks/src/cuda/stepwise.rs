@@ -5,7 +5,7 @@
 
 use super::found::{Found, Sum};
 use super::pass::{Kept, Pass, within};
-use super::plain::{Currents, Gradient, Plain};
+use super::plain::{Gradient, Plain};
 use super::products::Multiplier;
 use super::steps::Steps;
 use crate::graph::Range;
